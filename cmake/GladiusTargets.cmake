@@ -1,0 +1,68 @@
+# Targets of one form: a library a folder, a test program a folder, a benchmark program a folder.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+# Warnings and sanitizers; private, so that a consumer of the installed package keeps its own.
+function(gladius_target_options target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Werror)
+  if(GLADIUS_SANITIZE)
+    target_compile_options(${target} PUBLIC -fsanitize=${GLADIUS_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=${GLADIUS_SANITIZE})
+  endif()
+endfunction()
+
+# gladius_library(FOLDER SOURCES ... HEADERS ... [DEPENDS ...] [PRIVATE_DEPENDS ...])
+#
+# The library gladius::FOLDER. Its headers are reached as "gladius/FOLDER/x.h" through an include
+# root of the library's own (a directory with one symbolic link), so an include of a folder that is
+# not among DEPENDS does not compile.
+function(gladius_library folder)
+  cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  set(root ${CMAKE_BINARY_DIR}/include-roots/${folder})
+  file(MAKE_DIRECTORY ${root}/gladius)
+  file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${root}/gladius/${folder} SYMBOLIC)
+  list(TRANSFORM ARG_HEADERS PREPEND ${root}/gladius/${folder}/)
+
+  add_library(gladius_${folder} STATIC ${ARG_SOURCES})
+  add_library(gladius::${folder} ALIAS gladius_${folder})
+  set_target_properties(gladius_${folder} PROPERTIES EXPORT_NAME ${folder})
+  target_sources(gladius_${folder} PUBLIC FILE_SET HEADERS BASE_DIRS ${root} FILES ${ARG_HEADERS})
+  target_compile_features(gladius_${folder} PUBLIC cxx_std_20)
+  target_link_libraries(gladius_${folder} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
+  gladius_target_options(gladius_${folder})
+  install(TARGETS gladius_${folder} EXPORT gladius-targets FILE_SET HEADERS)
+endfunction()
+
+# gladius_test(FOLDER LIBRARIES ...): one program of all *_test.cpp below tests/FOLDER.
+function(gladius_test folder)
+  cmake_parse_arguments(ARG "" "" "LIBRARIES" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*_test.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(${folder}_tests ${sources})
+  target_link_libraries(${folder}_tests PRIVATE ${ARG_LIBRARIES} gladius_test_support)
+  gladius_target_options(${folder}_tests)
+  gtest_discover_tests(${folder}_tests DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600)
+endfunction()
+
+# gladius_bench(FOLDER LIBRARIES ...): one program of all *_bench.cpp below bench/FOLDER.
+function(gladius_bench folder)
+  cmake_parse_arguments(ARG "" "" "LIBRARIES" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*_bench.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(${folder}_bench ${sources})
+  target_link_libraries(${folder}_bench PRIVATE ${ARG_LIBRARIES} benchmark::benchmark_main)
+  gladius_target_options(${folder}_bench)
+endfunction()
