@@ -8,11 +8,11 @@
 
 namespace gladius {
 
-/// A block of bytes, owned (64-byte aligned, from the caching allocator) or borrowed from something
+/// A block of bytes, owned (64-byte aligned) or borrowed from something
 /// that is kept alive (a memory-mapped file). Its version counts the in-place updates.
 class Storage {
  public:
-  /// Uninitialised bytes of the caching allocator.
+  /// Uninitialised, 64-byte aligned bytes.
   static std::shared_ptr<Storage> allocate(std::size_t bytes);
   /// Bytes that `owner` keeps alive. A read-only storage refuses in-place updates.
   static std::shared_ptr<Storage> borrow(std::byte* data, std::size_t bytes,
@@ -33,7 +33,7 @@ class Storage {
 
   std::byte* data_;
   std::size_t bytes_;
-  std::shared_ptr<const void> owner_;  // null: owned by the caching allocator
+  std::shared_ptr<const void> owner_;  // null: the bytes are this storage's own
   bool read_only_;
   std::atomic<std::uint64_t> version_{0};
 };

@@ -1,0 +1,48 @@
+// From a Dtype at run time to a C++ type.
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+#include "gladius/tensor/dtype.h"
+
+namespace gladius {
+
+/// Calls f(T{}) with the C++ type of `dtype`.
+template <class F>
+decltype(auto) dispatch(Dtype dtype, F&& f) {
+  switch (dtype) {
+    case Dtype::BOOL: return f(bool{});
+    case Dtype::U8: return f(std::uint8_t{});
+    case Dtype::I8: return f(std::int8_t{});
+    case Dtype::U16: return f(std::uint16_t{});
+    case Dtype::I16: return f(std::int16_t{});
+    case Dtype::F16: return f(float16{});
+    case Dtype::BF16: return f(bfloat16{});
+    case Dtype::U32: return f(std::uint32_t{});
+    case Dtype::I32: return f(std::int32_t{});
+    case Dtype::F32: return f(float{});
+    case Dtype::F64: return f(double{});
+    case Dtype::I64: return f(std::int64_t{});
+    case Dtype::U64: return f(std::uint64_t{});
+  }
+  __builtin_unreachable();
+}
+
+/// static_cast that passes the 16-bit types through float.
+template <class To, class From>
+To convert_element(From value) {
+  constexpr bool half_from = std::is_same_v<From, float16> || std::is_same_v<From, bfloat16>;
+  constexpr bool half_to = std::is_same_v<To, float16> || std::is_same_v<To, bfloat16>;
+  if constexpr (std::is_same_v<To, From>) {
+    return value;
+  } else if constexpr (half_from) {
+    return convert_element<To>(static_cast<float>(value));
+  } else if constexpr (half_to) {
+    return To(static_cast<float>(value));
+  } else {
+    return static_cast<To>(value);
+  }
+}
+
+}  // namespace gladius

@@ -1,0 +1,355 @@
+#include "gladius/tensor/tensor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gladius/tensor/dispatch.h"
+
+namespace gladius {
+namespace {
+
+// Calls visit(offset) for every element in row-major order.
+template <class Visit>
+void for_each_offset(const Shape& shape, const Strides& strides, std::int64_t count, Visit&& visit) {
+  Shape index(shape.size(), 0);
+  std::int64_t offset = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    visit(offset);
+    for (std::size_t d = shape.size(); d-- > 0;) {
+      offset += strides[d];
+      if (++index[d] < shape[d]) break;
+      offset -= strides[d] * shape[d];
+      index[d] = 0;
+    }
+  }
+}
+
+// Strides that give `to` the row-major order of (from, strides); empty optional-like flag if none do.
+bool reshaped_strides(const Shape& from, const Strides& strides, const Shape& to, Strides& result) {
+  result.assign(to.size(), 0);
+  std::size_t t = to.size();
+  std::int64_t block = 1;  // elements of `from` seen since the last break in contiguity
+  std::int64_t filled = 1;
+  std::int64_t base = 1;
+  bool fresh = true;
+  for (std::size_t d = from.size(); d-- > 0;) {
+    if (from[d] == 1) continue;
+    if (fresh) base = strides[d];
+    fresh = false;
+    block *= from[d];
+    std::size_t next = d;
+    while (next > 0 && from[next - 1] == 1) --next;
+    if (next > 0 && strides[next - 1] == base * block) continue;  // the outer dimension goes on
+    while (t > 0 && (filled < block || to[t - 1] == 1)) {
+      result[--t] = base * filled;
+      filled *= to[t];
+    }
+    if (filled != block) return false;
+    block = filled = 1;
+    fresh = true;
+  }
+  while (t > 0) result[--t] = 1;  // only sizes of 1 are left
+  return true;
+}
+
+Shape resolve_shape(const char* op, const Shape& wanted, std::int64_t count, const Shape& from) {
+  Shape shape = wanted;
+  std::int64_t known = 1;
+  std::int64_t open = -1;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] == -1 && open < 0) {
+      open = static_cast<std::int64_t>(i);
+    } else {
+      known *= shape[i];
+    }
+  }
+  if (open >= 0 && known > 0 && count % known == 0) {
+    shape[static_cast<std::size_t>(open)] = count / known;
+    known = count;
+  }
+  if (known != count || std::ranges::any_of(shape, [](auto size) { return size < 0; })) {
+    throw ShapeError(fmt::format("{}: {} has {} elements and cannot become {}", op, to_string(from),
+                                 count, to_string(wanted)));
+  }
+  return shape;
+}
+
+}  // namespace
+
+Tensor::Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, std::int64_t offset,
+               Dtype dtype)
+    : storage_(std::move(storage)),
+      shape_(std::move(shape)),
+      strides_(std::move(strides)),
+      offset_(offset),
+      numel_(gladius::numel(shape_)),
+      dtype_(dtype) {
+  if (strides_.size() != shape_.size()) {
+    throw ShapeError(fmt::format("tensor: {} strides for shape {}", strides_.size(), to_string(shape_)));
+  }
+  std::int64_t last = offset_;
+  std::int64_t first = offset_;
+  for (std::size_t i = 0; i < shape_.size() && numel_ > 0; ++i) {
+    (strides_[i] < 0 ? first : last) += strides_[i] * (shape_[i] - 1);
+  }
+  const auto held = static_cast<std::int64_t>(storage_->size() / dtype_size(dtype_));
+  if (first < 0 || last + (numel_ > 0 ? 1 : 0) > held) {
+    throw ShapeError(fmt::format("tensor: {} at offset {} leaves its storage of {} elements",
+                                 describe(), offset_, held));
+  }
+}
+
+Tensor Tensor::empty(const Shape& shape, Dtype dtype) {
+  const auto bytes = static_cast<std::size_t>(gladius::numel(shape)) * dtype_size(dtype);
+  return Tensor(Storage::allocate(bytes), shape, contiguous_strides(shape), 0, dtype);
+}
+
+Tensor Tensor::full(const Shape& shape, double value, Dtype dtype) {
+  Tensor result = empty(shape, dtype);
+  result.fill_(value);
+  return result;
+}
+
+Tensor Tensor::zeros(const Shape& shape, Dtype dtype) { return full(shape, 0.0, dtype); }
+Tensor Tensor::ones(const Shape& shape, Dtype dtype) { return full(shape, 1.0, dtype); }
+Tensor Tensor::scalar(double value, Dtype dtype) { return full({}, value, dtype); }
+
+Tensor Tensor::arange(std::int64_t n, Dtype dtype) {
+  Tensor result = empty({n}, dtype);
+  dispatch(dtype, [&](auto type) {
+    using T = decltype(type);
+    T* out = result.data<T>();
+    for (std::int64_t i = 0; i < n; ++i) out[i] = convert_element<T>(i);
+  });
+  return result;
+}
+
+template <class T>
+Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
+  if (gladius::numel(shape) != static_cast<std::int64_t>(values.size())) {
+    throw ShapeError(fmt::format("from: {} values do not fill {}", values.size(), to_string(shape)));
+  }
+  Tensor result = empty(shape, dtype_of<T>);
+  std::copy(values.begin(), values.end(), result.data<T>());
+  return result;
+}
+
+std::int64_t Tensor::size(std::int64_t dim) const {
+  return shape_[static_cast<std::size_t>(normalize_dim("size", dim, this->dim()))];
+}
+
+bool Tensor::is_contiguous() const {
+  std::int64_t step = 1;
+  for (std::size_t i = shape_.size(); i-- > 0;) {
+    if (shape_[i] != 1 && strides_[i] != step) return numel_ == 0;
+    step *= shape_[i];
+  }
+  return true;
+}
+
+std::byte* Tensor::raw_data() const {
+  if (!defined()) throw Error("tensor: the undefined tensor has no data");
+  return storage_->data() + offset_ * static_cast<std::int64_t>(dtype_size(dtype_));
+}
+
+template <class T>
+T* Tensor::data() const {
+  if (dtype_of<T> != dtype_) {
+    throw DtypeError(
+        fmt::format("data: {} read as {}", describe(), dtype_name(dtype_of<T>)));
+  }
+  return reinterpret_cast<T*>(raw_data());
+}
+
+double Tensor::item() const {
+  if (numel_ != 1) throw ShapeError(fmt::format("item: {} has not one element", describe()));
+  return to_vector<double>()[0];
+}
+
+template <class T>
+std::vector<T> Tensor::to_vector() const {
+  std::vector<T> values;
+  values.reserve(static_cast<std::size_t>(numel_));
+  dispatch(dtype_, [&](auto type) {
+    const auto* in = data<decltype(type)>();
+    for_each_offset(shape_, strides_, numel_,
+                    [&](std::int64_t i) { values.push_back(convert_element<T>(in[i])); });
+  });
+  return values;
+}
+
+Tensor Tensor::view(const Shape& wanted) const {
+  const Shape shape = resolve_shape("view", wanted, numel_, shape_);
+  Strides strides = contiguous_strides(shape);
+  if (!is_contiguous() && !reshaped_strides(shape_, strides_, shape, strides)) {
+    throw ShapeError(fmt::format("view: {} with strides {} cannot be seen as {}; use reshape",
+                                 describe(), to_string(strides_), to_string(shape)));
+  }
+  return Tensor(storage_, shape, strides, offset_, dtype_);
+}
+
+Tensor Tensor::reshape(const Shape& wanted) const {
+  const Shape shape = resolve_shape("reshape", wanted, numel_, shape_);
+  Strides strides;
+  if (is_contiguous() || reshaped_strides(shape_, strides_, shape, strides)) return view(shape);
+  return clone().view(shape);
+}
+
+Tensor Tensor::permute(const std::vector<std::int64_t>& dims) const {
+  Shape shape;
+  Strides strides;
+  std::vector<bool> seen(shape_.size(), false);
+  for (const std::int64_t dim : dims) {
+    const auto d = static_cast<std::size_t>(normalize_dim("permute", dim, this->dim()));
+    if (seen[d]) throw ShapeError(fmt::format("permute: dimension {} twice", dim));
+    seen[d] = true;
+    shape.push_back(shape_[d]);
+    strides.push_back(strides_[d]);
+  }
+  if (dims.size() != shape_.size()) {
+    throw ShapeError(fmt::format("permute: {} dimensions named for {}", dims.size(), describe()));
+  }
+  return Tensor(storage_, shape, strides, offset_, dtype_);
+}
+
+Tensor Tensor::transpose(std::int64_t a, std::int64_t b) const {
+  Tensor result = *this;
+  const auto i = static_cast<std::size_t>(normalize_dim("transpose", a, dim()));
+  const auto j = static_cast<std::size_t>(normalize_dim("transpose", b, dim()));
+  std::swap(result.shape_[i], result.shape_[j]);
+  std::swap(result.strides_[i], result.strides_[j]);
+  return result;
+}
+
+Tensor Tensor::narrow(std::int64_t dim, std::int64_t start, std::int64_t length,
+                      std::int64_t step) const {
+  const auto d = static_cast<std::size_t>(normalize_dim("narrow", dim, this->dim()));
+  const bool fits = start >= 0 && length >= 0 && step >= 1 && start <= shape_[d] &&
+                    (length == 0 || (length - 1) <= (shape_[d] - 1 - start) / step);
+  if (!fits || (length > 0 && start == shape_[d])) {
+    throw ShapeError(fmt::format("narrow: start {}, length {}, step {} in dimension {} of {}", start,
+                                 length, step, dim, describe()));
+  }
+  Shape shape = shape_;
+  Strides strides = strides_;
+  shape[d] = length;
+  strides[d] *= step;
+  return Tensor(storage_, shape, strides, offset_ + (length > 0 ? start * strides_[d] : 0), dtype_);
+}
+
+Tensor Tensor::select(std::int64_t dim, std::int64_t index) const {
+  const auto d = normalize_dim("select", dim, this->dim());
+  const std::int64_t i = index < 0 ? index + size(d) : index;
+  if (i < 0 || i >= size(d)) {
+    throw ShapeError(fmt::format("select: index {} in dimension {} of {}", index, dim, describe()));
+  }
+  return narrow(d, i, 1).squeeze(d);
+}
+
+Tensor Tensor::expand(const Shape& shape) const {
+  if (broadcast_shapes("expand", shape_, shape) != shape) {
+    throw ShapeError(fmt::format("expand: {} does not broadcast to {}", describe(), to_string(shape)));
+  }
+  Strides strides(shape.size(), 0);
+  const std::size_t lead = shape.size() - shape_.size();
+  for (std::size_t i = 0; i < shape_.size(); ++i) {
+    if (shape_[i] == shape[lead + i]) strides[lead + i] = strides_[i];
+  }
+  return Tensor(storage_, shape, strides, offset_, dtype_);
+}
+
+Tensor Tensor::unsqueeze(std::int64_t dim) const {
+  const auto d = normalize_dim("unsqueeze", dim, this->dim() + 1);
+  Tensor result = *this;
+  result.shape_.insert(result.shape_.begin() + d, 1);
+  result.strides_.insert(result.strides_.begin() + d, 1);
+  return result;
+}
+
+Tensor Tensor::squeeze(std::int64_t dim) const {
+  const auto d = normalize_dim("squeeze", dim, this->dim());
+  if (size(d) != 1) {
+    throw ShapeError(fmt::format("squeeze: dimension {} of {} is not 1", dim, describe()));
+  }
+  Tensor result = *this;
+  result.shape_.erase(result.shape_.begin() + d);
+  result.strides_.erase(result.strides_.begin() + d);
+  return result;
+}
+
+Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
+
+Tensor Tensor::clone() const {
+  Tensor result = empty(shape_, dtype_);
+  result.copy_(*this);
+  return result;
+}
+
+Tensor Tensor::to(Dtype dtype) const {
+  if (dtype == dtype_) return *this;
+  Tensor result = empty(shape_, dtype);
+  result.copy_(*this);
+  return result;
+}
+
+void Tensor::fill_(double value) {
+  mark_written();
+  dispatch(dtype_, [&](auto type) {
+    using T = decltype(type);
+    T* out = data<T>();
+    const T element = convert_element<T>(value);
+    for_each_offset(shape_, strides_, numel_, [&](std::int64_t i) { out[i] = element; });
+  });
+}
+
+void Tensor::copy_(const Tensor& source) {
+  mark_written();
+  // Reading all first makes overlapping views safe.
+  const Tensor in = source.expand(shape_);
+  dispatch(in.dtype(), [&](auto from) {
+    const auto values = in.to_vector<decltype(from)>();
+    dispatch(dtype_, [&](auto to) {
+      using To = decltype(to);
+      To* out = data<To>();
+      std::size_t next = 0;
+      for_each_offset(shape_, strides_, numel_, [&](std::int64_t i) {
+        out[i] = convert_element<To, decltype(from)>(values[next++]);
+      });
+    });
+  });
+}
+
+void Tensor::mark_written() {
+  if (!defined()) throw Error("tensor: the undefined tensor cannot be written");
+  if (storage_->read_only()) {
+    throw Error(fmt::format("tensor: {} is read-only; clone() it first", describe()));
+  }
+  storage_->bump_version();
+}
+
+std::string Tensor::describe() const {
+  return defined() ? fmt::format("{} {}", dtype_name(dtype_), to_string(shape_)) : "undefined tensor";
+}
+
+#define GLADIUS_INSTANTIATE(T)                                               \
+  template Tensor Tensor::from<T>(std::span<const T>, const Shape&);         \
+  template T* Tensor::data<T>() const;                                       \
+  template std::vector<T> Tensor::to_vector<T>() const;
+GLADIUS_INSTANTIATE(bool)
+GLADIUS_INSTANTIATE(std::uint8_t)
+GLADIUS_INSTANTIATE(std::int8_t)
+GLADIUS_INSTANTIATE(std::uint16_t)
+GLADIUS_INSTANTIATE(std::int16_t)
+GLADIUS_INSTANTIATE(float16)
+GLADIUS_INSTANTIATE(bfloat16)
+GLADIUS_INSTANTIATE(std::uint32_t)
+GLADIUS_INSTANTIATE(std::int32_t)
+GLADIUS_INSTANTIATE(float)
+GLADIUS_INSTANTIATE(double)
+GLADIUS_INSTANTIATE(std::int64_t)
+GLADIUS_INSTANTIATE(std::uint64_t)
+#undef GLADIUS_INSTANTIATE
+
+}  // namespace gladius

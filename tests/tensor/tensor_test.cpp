@@ -1,0 +1,163 @@
+#include "gladius/tensor/tensor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+namespace gladius {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+template <class F>
+std::string message_of(F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+// Applies random views beside the same index arithmetic on an explicit list of flat indices.
+TEST(Tensor, RandomChainsOfViewsReadTheSameElementsAsIndexArithmetic) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 gen(seed);
+  const auto pick = [&](std::int64_t low, std::int64_t high) {
+    return std::uniform_int_distribution<std::int64_t>(low, high)(gen);
+  };
+  for (int round = 0; round < 300; ++round) {
+    Shape shape{pick(1, 5), pick(1, 5), pick(1, 5)};
+    Tensor base = Tensor::arange(numel(shape)).reshape(shape);
+    const std::int64_t a = pick(0, 2), b = pick(0, 2), cut = pick(0, 2);
+    std::vector<std::int64_t> axes{0, 1, 2};
+    std::swap(axes[a], axes[b]);
+    Tensor view = base.transpose(a, b);
+    const std::int64_t start = pick(0, view.size(cut) - 1);
+    const std::int64_t step = pick(1, 2);
+    const std::int64_t length = pick(1, (view.size(cut) - 1 - start) / step + 1);
+    view = view.narrow(cut, start, length, step);
+    std::vector<std::int64_t> expected;
+    Shape from(3, 0), by(3, 1);
+    from[cut] = start;
+    by[cut] = step;
+    for (std::int64_t i = 0; i < view.size(0); ++i)
+      for (std::int64_t j = 0; j < view.size(1); ++j)
+        for (std::int64_t k = 0; k < view.size(2); ++k) {
+          const Shape at{from[0] + i * by[0], from[1] + j * by[1], from[2] + k * by[2]};
+          Shape source(3);
+          for (int d = 0; d < 3; ++d) source[axes[d]] = at[d];
+          expected.push_back((source[0] * shape[1] + source[1]) * shape[2] + source[2]);
+        }
+    EXPECT_EQ(view.to_vector<std::int64_t>(), expected);
+    EXPECT_EQ(view.clone().to_vector<std::int64_t>(), expected);
+    EXPECT_EQ(view.reshape({-1}).to_vector<std::int64_t>(), expected);
+    EXPECT_EQ(view.reshape({view.size(0), -1, 1}).to_vector<std::int64_t>(), expected);
+    EXPECT_EQ(view.reshape({view.size(0) * view.size(1), -1}).to_vector<std::int64_t>(), expected);
+  }
+}
+
+TEST(Tensor, ViewsShareStorageAndWritesBumpItsVersion) {
+  Tensor t = Tensor::zeros({2, 3});
+  const std::uint64_t before = t.version();
+  t.select(0, 1).fill_(7);
+  EXPECT_THAT(t.to_vector<float>(), ElementsAre(0, 0, 0, 7, 7, 7));
+  EXPECT_EQ(t.version(), before + 1);
+}
+
+TEST(Tensor, CopyBroadcastsConvertsAndToleratesOverlap) {
+  Tensor t = Tensor::zeros({2, 3}, Dtype::F64);
+  t.copy_(Tensor::from(std::vector<std::int32_t>{1, 2, 3}, {3}));
+  EXPECT_THAT(t.to_vector<double>(), ElementsAre(1, 2, 3, 1, 2, 3));
+  Tensor line = Tensor::arange(5);
+  line.narrow(0, 1, 4).copy_(line.narrow(0, 0, 4));
+  EXPECT_THAT(line.to_vector<int64_t>(), ElementsAre(0, 0, 1, 2, 3));
+}
+
+TEST(Tensor, ExpandHasStrideZeroAndReshapeOfItCopies) {
+  const Tensor t = Tensor::arange(3).expand({2, 3});
+  EXPECT_THAT(t.strides(), ElementsAre(0, 1));
+  EXPECT_THAT(t.reshape({6}).to_vector<std::int64_t>(), ElementsAre(0, 1, 2, 0, 1, 2));
+}
+
+TEST(Tensor, EmptyAndScalarShapes) {
+  EXPECT_EQ(Tensor::scalar(2.5).item(), 2.5);
+  EXPECT_EQ(Tensor::empty({0, 3}).reshape({3, 0}).numel(), 0);
+  EXPECT_TRUE(Tensor::empty({4, 0}).transpose(0, 1).to_vector<float>().empty());
+}
+
+TEST(Tensor, WrongUseNamesTheOperationAndTheShapes) {
+  const Tensor t = Tensor::zeros({2, 3});
+  EXPECT_THAT(message_of([&] { t.reshape({4, 2}); }), HasSubstr("reshape: [2, 3] has 6 elements"));
+  EXPECT_THAT(message_of([&] { t.transpose(0, 1).view({6}); }), HasSubstr("use reshape"));
+  EXPECT_THAT(message_of([&] { t.narrow(1, 2, 2); }), HasSubstr("narrow: start 2, length 2"));
+  EXPECT_THAT(message_of([&] { t.select(0, 2); }), HasSubstr("select: index 2"));
+  EXPECT_THAT(message_of([&] { t.expand({3, 3}); }), HasSubstr("[2, 3] and [3, 3]"));
+  EXPECT_THAT(message_of([&] { t.data<double>(); }), HasSubstr("F32 [2, 3] read as F64"));
+  EXPECT_THAT(message_of([&] { t.item(); }), HasSubstr("item: F32 [2, 3]"));
+  EXPECT_THAT(message_of([&] { t.size(2); }), HasSubstr("dimension 2"));
+  EXPECT_THAT(message_of([&] { Tensor::empty({-1}); }), HasSubstr("negative size"));
+  EXPECT_THROW(Tensor(t.storage(), {7}, {1}, 0, Dtype::F32), ShapeError);
+}
+
+TEST(Tensor, ReadOnlyStorageRefusesWrites) {
+  auto owner = std::make_shared<std::vector<float>>(4, 1.0f);
+  auto storage = Storage::borrow(reinterpret_cast<std::byte*>(owner->data()), 16, owner, true);
+  Tensor t(storage, {4}, {1}, 0, Dtype::F32);
+  EXPECT_THAT(message_of([&] { t.zero_(); }), HasSubstr("read-only"));
+}
+
+// The definition: the nearest representable value, ties to the even mantissa.
+template <class Half>
+void expect_nearest(float value) {
+  const Half rounded(value);
+  const double error = std::abs(static_cast<double>(static_cast<float>(rounded)) - value);
+  for (const int step : {-1, 1}) {
+    Half other = rounded;
+    other.bits = static_cast<std::uint16_t>(other.bits + step);
+    const float neighbour = static_cast<float>(other);
+    if (!std::isfinite(neighbour) || std::signbit(neighbour) != std::signbit(value)) continue;
+    const double distance = std::abs(static_cast<double>(neighbour) - value);
+    EXPECT_LE(error, distance) << value;
+    if (error == distance) EXPECT_EQ(rounded.bits & 1, 0) << value;
+  }
+}
+
+TEST(Half, RoundsToNearestEvenAndEveryValueSurvivesTheRoundTrip) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 gen(seed);
+  for (int i = 0; i < 200000; ++i) {
+    const float value = std::bit_cast<float>(static_cast<std::uint32_t>(gen()));
+    if (std::isfinite(value) && std::abs(value) < 3e38f) expect_nearest<bfloat16>(value);
+    const float small = std::ldexp(static_cast<float>(gen()) * 0x1p-32f, static_cast<int>(gen() % 42) - 26);
+    expect_nearest<float16>(i % 2 ? small : -small);
+  }
+  for (std::uint32_t bits = 0; bits < 65536; ++bits) {
+    float16 half;
+    half.bits = static_cast<std::uint16_t>(bits);
+    bfloat16 brain;
+    brain.bits = static_cast<std::uint16_t>(bits);
+    const float wide = static_cast<float>(half);
+    if (!std::isnan(wide)) EXPECT_EQ(float16(wide).bits, half.bits);
+    if (!std::isnan(static_cast<float>(brain))) {
+      EXPECT_EQ(bfloat16(static_cast<float>(brain)).bits, brain.bits);
+    }
+  }
+}
+
+TEST(Dtype, NamesGoBothWaysAndUnknownOnesAreRefused) {
+  for (int i = 0; i <= static_cast<int>(Dtype::U64); ++i) {
+    const auto dtype = static_cast<Dtype>(i);
+    EXPECT_EQ(dtype_from_name(dtype_name(dtype)), dtype);
+  }
+  EXPECT_EQ(dtype_from_name("torch.bfloat16"), Dtype::BF16);
+  EXPECT_THAT(message_of([] { dtype_from_name("F31"); }), HasSubstr("F31"));
+}
+
+}  // namespace
+}  // namespace gladius
