@@ -26,7 +26,7 @@ void for_each_offset(const Shape& shape, const Strides& strides, std::int64_t co
   }
 }
 
-// Strides that give `to` the row-major order of (from, strides); empty optional-like flag if none do.
+// Strides that give `to` the row-major order of (from, strides); false if none do.
 bool reshaped_strides(const Shape& from, const Strides& strides, const Shape& to, Strides& result) {
   result.assign(to.size(), 0);
   std::size_t t = to.size();

@@ -123,7 +123,9 @@ void expect_nearest(float value) {
     if (!std::isfinite(neighbour) || std::signbit(neighbour) != std::signbit(value)) continue;
     const double distance = std::abs(static_cast<double>(neighbour) - value);
     EXPECT_LE(error, distance) << value;
-    if (error == distance) EXPECT_EQ(rounded.bits & 1, 0) << value;
+    if (error == distance) {
+      EXPECT_EQ(rounded.bits & 1, 0) << value;
+    }
   }
 }
 
@@ -143,7 +145,9 @@ TEST(Half, RoundsToNearestEvenAndEveryValueSurvivesTheRoundTrip) {
     bfloat16 brain;
     brain.bits = static_cast<std::uint16_t>(bits);
     const float wide = static_cast<float>(half);
-    if (!std::isnan(wide)) EXPECT_EQ(float16(wide).bits, half.bits);
+    if (!std::isnan(wide)) {
+      EXPECT_EQ(float16(wide).bits, half.bits);
+    }
     if (!std::isnan(static_cast<float>(brain))) {
       EXPECT_EQ(bfloat16(static_cast<float>(brain)).bits, brain.bits);
     }
