@@ -6,25 +6,10 @@
 #include <utility>
 
 #include "gladius/tensor/dispatch.h"
+#include "gladius/tensor/strided.h"
 
 namespace gladius {
 namespace {
-
-// Calls visit(offset) for every element in row-major order.
-template <class Visit>
-void for_each_offset(const Shape& shape, const Strides& strides, std::int64_t count, Visit&& visit) {
-  Shape index(shape.size(), 0);
-  std::int64_t offset = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    visit(offset);
-    for (std::size_t d = shape.size(); d-- > 0;) {
-      offset += strides[d];
-      if (++index[d] < shape[d]) break;
-      offset -= strides[d] * shape[d];
-      index[d] = 0;
-    }
-  }
-}
 
 // Strides that give `to` the row-major order of (from, strides); false if none do.
 bool reshaped_strides(const Shape& from, const Strides& strides, const Shape& to, Strides& result) {
@@ -86,6 +71,7 @@ Tensor::Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, s
       offset_(offset),
       numel_(gladius::numel(shape_)),
       dtype_(dtype) {
+  if (!storage_) throw Error("tensor: no storage to view");
   if (strides_.size() != shape_.size()) {
     throw ShapeError(fmt::format("tensor: {} strides for shape {}", strides_.size(), to_string(shape_)));
   }
@@ -174,8 +160,12 @@ std::vector<T> Tensor::to_vector() const {
   values.reserve(static_cast<std::size_t>(numel_));
   dispatch(dtype_, [&](auto type) {
     const auto* in = data<decltype(type)>();
-    for_each_offset(shape_, strides_, numel_,
-                    [&](std::int64_t i) { values.push_back(convert_element<T>(in[i])); });
+    const StridedLoop<1> loop(shape_, {&strides_});
+    loop.rows(0, numel_, [&](const auto& at, std::int64_t n) {
+      for (std::int64_t i = 0; i < n; ++i) {
+        values.push_back(convert_element<T>(in[at[0] + i * loop.inner[0]]));
+      }
+    });
   });
   return values;
 }
@@ -300,22 +290,41 @@ void Tensor::fill_(double value) {
     using T = decltype(type);
     T* out = data<T>();
     const T element = convert_element<T>(value);
-    for_each_offset(shape_, strides_, numel_, [&](std::int64_t i) { out[i] = element; });
+    const StridedLoop<1> loop(shape_, {&strides_});
+    loop.parallel_rows([&](const auto& at, std::int64_t n) {
+      if (loop.inner[0] == 1) {
+        std::fill_n(out + at[0], n, element);
+      } else {
+        for (std::int64_t i = 0; i < n; ++i) out[at[0] + i * loop.inner[0]] = element;
+      }
+    });
   });
 }
 
 void Tensor::copy_(const Tensor& source) {
   mark_written();
-  // Reading all first makes overlapping views safe.
-  const Tensor in = source.expand(shape_);
-  dispatch(in.dtype(), [&](auto from) {
-    const auto values = in.to_vector<decltype(from)>();
+  Tensor in = source.expand(shape_);
+  const bool same_place = in.storage_ == storage_;
+  if (same_place && in.offset_ == offset_ && in.strides_ == strides_ && in.dtype_ == dtype_) return;
+  if (same_place) in = in.clone();  // the two may overlap
+  const StridedLoop<2> loop(shape_, {&strides_, &in.strides_});
+  dispatch(in.dtype_, [&](auto from) {
+    using From = decltype(from);
     dispatch(dtype_, [&](auto to) {
       using To = decltype(to);
       To* out = data<To>();
-      std::size_t next = 0;
-      for_each_offset(shape_, strides_, numel_, [&](std::int64_t i) {
-        out[i] = convert_element<To, decltype(from)>(values[next++]);
+      const From* values = in.data<From>();
+      loop.parallel_rows([&](const auto& at, std::int64_t n) {
+        const auto [out_step, in_step] = loop.inner;
+        To* y = out + at[0];
+        const From* x = values + at[1];
+        if (out_step == 1 && in_step == 1) {
+          for (std::int64_t i = 0; i < n; ++i) y[i] = convert_element<To, From>(x[i]);
+        } else {
+          for (std::int64_t i = 0; i < n; ++i) {
+            y[i * out_step] = convert_element<To, From>(x[i * in_step]);
+          }
+        }
       });
     });
   });

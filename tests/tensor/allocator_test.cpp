@@ -1,0 +1,90 @@
+#include "gladius/tensor/allocator.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "gladius/tensor/error.h"
+#include "gladius/tensor/tensor.h"
+
+namespace gladius {
+namespace {
+
+bool caching() {
+  release_cached_memory();
+  deallocate_bytes(allocate_bytes(1 << 20), 1 << 20);
+  return memory_use().cached > 0;
+}
+
+// Live blocks are filled with a byte of their own, which would change if two overlapped.
+void allocate_and_free_at_random(unsigned seed) {
+  std::mt19937 gen(seed);
+  struct Block {
+    std::byte* data;
+    std::size_t bytes;
+    unsigned char mark;
+  };
+  std::vector<Block> blocks;
+  const auto check_and_free = [](const Block& block) {
+    for (std::size_t i = 0; i < block.bytes; i += 997) {
+      ASSERT_EQ(static_cast<unsigned char>(block.data[i]), block.mark);
+    }
+    deallocate_bytes(block.data, block.bytes);
+  };
+  for (int i = 0; i < 400; ++i) {
+    if (blocks.size() < 12 && gen() % 3 != 0) {
+      const std::size_t bytes = gen() % (std::size_t{1} << (gen() % 23));
+      Block block{allocate_bytes(bytes), bytes, static_cast<unsigned char>(gen())};
+      ASSERT_EQ(reinterpret_cast<std::uintptr_t>(block.data) % 64, 0u);
+      std::memset(block.data, block.mark, bytes);
+      blocks.push_back(block);
+    } else if (!blocks.empty()) {
+      std::swap(blocks[gen() % blocks.size()], blocks.back());
+      check_and_free(blocks.back());
+      blocks.pop_back();
+    }
+  }
+  for (const Block& block : blocks) check_and_free(block);
+}
+
+TEST(Allocator, BlocksNeverOverlapOnSeveralThreads) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  const std::size_t live = memory_use().live;
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t < 4; ++t) threads.emplace_back(allocate_and_free_at_random, seed + t);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(memory_use().live, live);
+  release_cached_memory();
+  EXPECT_EQ(memory_use().cached, 0u);
+}
+
+TEST(Allocator, AFreedBlockServesTheNextTensorOfItsSize) {
+  if (!caching()) GTEST_SKIP() << "no caching in this build";
+  const float* first = Tensor::empty({1 << 20}).data<float>();
+  EXPECT_EQ(Tensor::empty({1 << 20}).data<float>(), first);
+  EXPECT_EQ(Tensor::empty({(1 << 20) - 1000}).data<float>(), first);
+  EXPECT_NE(Tensor::empty({1 << 18}).data<float>(), first);  // would waste three quarters
+}
+
+TEST(Allocator, OldBlocksAreLetGoWhenSizesChange) {
+  if (!caching()) GTEST_SKIP() << "no caching in this build";
+  for (std::size_t mebibytes = 8; mebibytes < 200; mebibytes += 16) {
+    deallocate_bytes(allocate_bytes(mebibytes << 20), mebibytes << 20);
+  }
+  EXPECT_LE(memory_use().cached, std::size_t{(128 + 208) << 20});
+  release_cached_memory();
+}
+
+TEST(Allocator, MoreThanThereIsThrows) {
+  EXPECT_THROW(allocate_bytes(std::size_t{1} << 60), Error);
+  EXPECT_THROW(allocate_bytes(SIZE_MAX), Error);
+  EXPECT_THROW(Tensor::empty({std::int64_t{1} << 61}, Dtype::F32), Error);
+}
+
+}  // namespace
+}  // namespace gladius
