@@ -1,0 +1,89 @@
+#include "gladius/models/tokenizer/added_tokens.h"
+
+#include <algorithm>
+
+#include "gladius/models/tokenizer/json_fields.h"
+#include "gladius/models/tokenizer/utf8.h"
+
+namespace gladius {
+namespace {
+
+// Offset to which white space reaches back from `pos`, not further than `limit`.
+std::size_t white_space_before(std::string_view text, std::size_t pos, std::size_t limit) {
+  while (pos > limit) {
+    std::size_t start = pos - 1;
+    while (start > limit && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
+    if (!utf8::is_white_space(utf8::code_point(text, start))) break;
+    pos = start;
+  }
+  return pos;
+}
+
+std::size_t white_space_after(std::string_view text, std::size_t pos) {
+  while (pos < text.size() && utf8::is_white_space(utf8::code_point(text, pos))) {
+    pos += utf8::char_length(text[pos]);
+  }
+  return pos;
+}
+
+}  // namespace
+
+void AddedTokenMatcher::add(const AddedToken& token, const std::string& pattern) {
+  if (pattern.empty()) return;
+  auto& entries = by_first_byte_[static_cast<unsigned char>(pattern[0])];
+  const auto place = std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) {
+    return entry.pattern.size() < pattern.size();
+  });
+  entries.insert(place, {pattern, token});
+}
+
+std::vector<AddedTokenMatcher::Part> AddedTokenMatcher::split(std::string_view text) const {
+  std::vector<Part> parts;
+  std::size_t done = 0;
+  for (std::size_t pos = 0; pos < text.size();) {
+    const auto& entries = by_first_byte_[static_cast<unsigned char>(text[pos])];
+    const auto hit = std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) {
+      return text.compare(pos, entry.pattern.size(), entry.pattern) == 0;
+    });
+    if (hit == entries.end()) {
+      ++pos;
+      continue;
+    }
+    std::size_t start = pos, stop = pos + hit->pattern.size();
+    pos = stop;
+    if (hit->token.lstrip) start = white_space_before(text, start, std::min(done, start));
+    if (hit->token.rstrip) stop = white_space_after(text, stop);
+    // White space that the token before took is not text any more.
+    if (done < start) parts.push_back({-1, text.substr(done, start - done)});
+    parts.push_back({hit->token.id, text.substr(start, stop - start)});
+    done = stop;
+  }
+  if (done < text.size()) parts.push_back({-1, text.substr(done)});
+  return parts;
+}
+
+std::vector<AddedToken> read_added_tokens(const nlohmann::json& list) {
+  using tokenizer_json::field;
+  using tokenizer_json::field_or;
+  std::vector<AddedToken> tokens;
+  if (list.is_null()) return tokens;
+  if (!list.is_array()) throw FormatError("tokenizer: \"added_tokens\" is not a list");
+  for (const auto& entry : list) {
+    AddedToken token;
+    token.content = field<std::string>(entry, "content", "added token");
+    const std::string role = fmt::format("added token \"{}\"", token.content);
+    token.id = field<std::int32_t>(entry, "id", role);
+    if (token.id < 0) throw FormatError(fmt::format("tokenizer: {} has id {}", role, token.id));
+    if (field_or(entry, "single_word", role, false)) {
+      throw ConfigError(fmt::format("tokenizer: {}: single_word is not supported", role));
+    }
+    token.lstrip = field_or(entry, "lstrip", role, false);
+    token.rstrip = field_or(entry, "rstrip", role, false);
+    token.special = field_or(entry, "special", role, false);
+    token.normalized = field_or(entry, "normalized", role, !token.special);
+    tokens.push_back(std::move(token));
+  }
+  return tokens;
+}
+
+}  // namespace gladius
