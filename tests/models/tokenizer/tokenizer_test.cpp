@@ -1,0 +1,185 @@
+#include "gladius/models/tokenizer/tokenizer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "gladius/tensor/error.h"
+
+namespace gladius {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+const std::string kSpace = "\u2581";
+
+// A Llama-type tokenizer.json over the letters a to e with random merges.
+struct Fixture {
+  json file;
+  std::map<std::string, int> vocabulary;
+  std::vector<std::pair<std::string, std::string>> merges;
+
+  explicit Fixture(std::mt19937& gen) {
+    add("<unk>");
+    add("<s>");
+    add("</s>");
+    for (int byte = 0; byte < 256; ++byte) {
+      char name[8];
+      std::snprintf(name, sizeof name, "<0x%02X>", static_cast<unsigned>(byte) & 0xffu);
+      add(name);
+    }
+    std::vector<std::string> pieces{kSpace, "a", "b", "c", "d", "e"};
+    for (const std::string& piece : pieces) add(piece);
+    while (merges.size() < 60) {
+      const std::string left = pieces[gen() % pieces.size()];
+      const std::string right = pieces[gen() % pieces.size()];
+      if ((left + right).size() > 10 || vocabulary.contains(left + right)) continue;
+      add(left + right);
+      merges.emplace_back(left, right);
+      pieces.push_back(left + right);
+    }
+    json joined = json::array();
+    for (const auto& [left, right] : merges) joined.push_back(left + " " + right);
+    const auto special = [](int id, const char* text) {
+      return json{{"id", id}, {"content", text}, {"single_word", false}, {"lstrip", false},
+                  {"rstrip", false}, {"normalized", false}, {"special", true}};
+    };
+    file = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr},
+            {"added_tokens", {special(0, "<unk>"), special(1, "<s>"), special(2, "</s>")}},
+            {"pre_tokenizer", nullptr}};
+    file["normalizer"] = json::parse(R"({"type":"Sequence","normalizers":[
+      {"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]})");
+    file["post_processor"] = json::parse(R"({"type":"TemplateProcessing",
+      "single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],
+      "pair":[{"Sequence":{"id":"A","type_id":0}},{"Sequence":{"id":"B","type_id":1}}],
+      "special_tokens":{"<s>":{"id":"<s>","ids":[1],"tokens":["<s>"]}}})");
+    file["decoder"] = json::parse(R"({"type":"Sequence","decoders":[
+      {"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},
+      {"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]})");
+    file["model"] = {{"type", "BPE"}, {"dropout", nullptr}, {"unk_token", "<unk>"},
+                     {"continuing_subword_prefix", nullptr}, {"end_of_word_suffix", nullptr},
+                     {"fuse_unk", true}, {"byte_fallback", true}, {"vocab", vocabulary},
+                     {"merges", joined}};
+  }
+
+  void add(const std::string& token) { vocabulary.emplace(token, static_cast<int>(vocabulary.size())); }
+
+  // The definition: merge the leftmost pair of the lowest rank until none is left.
+  std::vector<std::int32_t> merged(std::vector<std::string> symbols) const {
+    for (;;) {
+      std::size_t best = merges.size();
+      std::size_t at = 0;
+      for (std::size_t i = 0; i + 1 < symbols.size(); ++i) {
+        const auto found = std::find(merges.begin(), merges.end(), std::pair(symbols[i], symbols[i + 1]));
+        const auto rank = static_cast<std::size_t>(found - merges.begin());
+        if (rank < best) best = rank, at = i;
+      }
+      if (best == merges.size()) break;
+      symbols[at] += symbols[at + 1];
+      symbols.erase(symbols.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+    }
+    std::vector<std::int32_t> ids;
+    for (const std::string& symbol : symbols) ids.push_back(vocabulary.at(symbol));
+    return ids;
+  }
+};
+
+class TokenizerTest : public testing::Test {
+ protected:
+  TokenizerTest() : seed_(std::random_device{}()), gen_(seed_), fixture_(gen_) {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    directory_ = fs::temp_directory_path() /
+                 ("gladius-" + std::string(test->name()) + "-" + std::to_string(seed_));
+    fs::create_directories(directory_);
+  }
+  ~TokenizerTest() override { fs::remove_all(directory_); }
+
+  Tokenizer load(const json& file) {
+    std::ofstream(directory_ / "tokenizer.json") << file.dump();
+    return Tokenizer::load(directory_);
+  }
+  std::string load_error(const json& file) {
+    try {
+      load(file);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+
+  unsigned seed_;
+  std::mt19937 gen_;
+  Fixture fixture_;
+  fs::path directory_;
+};
+
+TEST_F(TokenizerTest, MergesAsTheRescanningDefinitionAndDecodesBack) {
+  SCOPED_TRACE(testing::Message() << "seed " << seed_);
+  const Tokenizer tokenizer = load(fixture_.file);
+  for (int round = 0; round < 400; ++round) {
+    std::string text;
+    std::vector<std::string> symbols{kSpace};
+    for (std::size_t n = 1 + gen_() % 60; n > 0; --n) {
+      const char c = " abcde"[gen_() % 6];
+      text += c;
+      symbols.push_back(c == ' ' ? kSpace : std::string(1, c));
+    }
+    EXPECT_EQ(tokenizer.encode(text, false), fixture_.merged(symbols)) << '"' << text << '"';
+    EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
+  }
+}
+
+TEST_F(TokenizerTest, UnknownCharactersFallBackToAllTheirBytes) {
+  const Tokenizer tokenizer = load(fixture_.file);
+  const auto first = tokenizer.token_to_id("<0x00>");
+  EXPECT_EQ(tokenizer.encode("\u00e9"),
+            (std::vector<std::int32_t>{1, tokenizer.token_to_id(kSpace), first + 0xc3, first + 0xa9}));
+  EXPECT_EQ(tokenizer.decode({first + 0xc3}), "\ufffd");
+}
+
+TEST_F(TokenizerTest, AddedTokensAreCutOutAndEachPieceGetsItsPrefix) {
+  const Tokenizer tokenizer = load(fixture_.file);
+  const auto a = fixture_.merged({kSpace, "a"});
+  std::vector<std::int32_t> expected = a;
+  expected.push_back(2);
+  expected.insert(expected.end(), a.begin(), a.end());
+  EXPECT_EQ(tokenizer.encode("a</s>a", false), expected);
+}
+
+TEST_F(TokenizerTest, StreamingGivesTheSameTextAndNeverHalfACharacter) {
+  SCOPED_TRACE(testing::Message() << "seed " << seed_);
+  const Tokenizer tokenizer = load(fixture_.file);
+  const std::string text = "ab \u00e9\U0001F642 cd \u4e2d e";
+  StreamDecoder stream(tokenizer);
+  std::string all;
+  for (const auto id : tokenizer.encode(text)) {
+    const std::string piece = stream.push(id);
+    EXPECT_NO_THROW(static_cast<void>(json(piece).dump())) << "not UTF-8";
+    all += piece;
+  }
+  EXPECT_EQ(all + stream.flush(), text);
+}
+
+TEST_F(TokenizerTest, BadFilesAreRefusedByName) {
+  json file = fixture_.file;
+  file["normalizer"] = {{"type", "Lowercase"}};
+  EXPECT_THAT(load_error(file), HasSubstr("Lowercase"));
+  file = fixture_.file;
+  file["model"]["type"] = "WordPiece";
+  EXPECT_THAT(load_error(file), HasSubstr("WordPiece"));
+  file = fixture_.file;
+  file["model"]["merges"].push_back("a zzz");
+  EXPECT_THAT(load_error(file), HasSubstr("zzz"));
+  EXPECT_THAT(load_error(json::array()), HasSubstr("tokenizer.json"));
+  EXPECT_THROW(Tokenizer::load(directory_ / "missing.json"), IoError);
+}
+
+}  // namespace
+}  // namespace gladius
