@@ -1,10 +1,15 @@
 # Everything the product links, all from the distribution's packages (see ./run for their names).
 
 find_package(fmt REQUIRED)
+find_package(hwy REQUIRED)
 find_package(nlohmann_json REQUIRED)
+find_package(OpenBlasOpenMP REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 
 if(GLADIUS_BUILD_TESTS)
   find_package(GTest REQUIRED)
   include(GoogleTest)
+endif()
+if(GLADIUS_BUILD_BENCH)
+  find_package(benchmark REQUIRED)
 endif()

@@ -1,0 +1,19 @@
+// What this machine can do at most, measured once a program, and counters that compare with it.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+namespace gladius::bench {
+
+/// Floating-point operations a second of a large sgemm (2048 cubed) with all threads.
+double sgemm_peak();
+/// Bytes a second of a[i] = b[i] + s * c[i] over arrays of 256 MiB with all threads, counting the
+/// three arrays once each.
+double triad_bandwidth();
+
+/// Counters "FLOP/s" and "of_sgemm" of a benchmark that does `operations` an iteration.
+void count_operations(benchmark::State& state, double operations);
+/// Counters "B/s" and "of_triad" of a benchmark that moves `bytes` an iteration.
+void count_bytes(benchmark::State& state, double bytes);
+
+}  // namespace gladius::bench
