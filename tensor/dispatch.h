@@ -1,10 +1,12 @@
 // From a Dtype at run time to a C++ type.
 #pragma once
 
+#include <string>
 #include <type_traits>
 #include <utility>
 
 #include "gladius/tensor/dtype.h"
+#include "gladius/tensor/error.h"
 
 namespace gladius {
 
@@ -12,21 +14,44 @@ namespace gladius {
 template <class F>
 decltype(auto) dispatch(Dtype dtype, F&& f) {
   switch (dtype) {
-    case Dtype::BOOL: return f(bool{});
-    case Dtype::U8: return f(std::uint8_t{});
-    case Dtype::I8: return f(std::int8_t{});
-    case Dtype::U16: return f(std::uint16_t{});
-    case Dtype::I16: return f(std::int16_t{});
-    case Dtype::F16: return f(float16{});
-    case Dtype::BF16: return f(bfloat16{});
-    case Dtype::U32: return f(std::uint32_t{});
-    case Dtype::I32: return f(std::int32_t{});
-    case Dtype::F32: return f(float{});
-    case Dtype::F64: return f(double{});
-    case Dtype::I64: return f(std::int64_t{});
-    case Dtype::U64: return f(std::uint64_t{});
+    case Dtype::BOOL:
+      return f(bool{});
+    case Dtype::U8:
+      return f(std::uint8_t{});
+    case Dtype::I8:
+      return f(std::int8_t{});
+    case Dtype::U16:
+      return f(std::uint16_t{});
+    case Dtype::I16:
+      return f(std::int16_t{});
+    case Dtype::F16:
+      return f(float16{});
+    case Dtype::BF16:
+      return f(bfloat16{});
+    case Dtype::U32:
+      return f(std::uint32_t{});
+    case Dtype::I32:
+      return f(std::int32_t{});
+    case Dtype::F32:
+      return f(float{});
+    case Dtype::F64:
+      return f(double{});
+    case Dtype::I64:
+      return f(std::int64_t{});
+    case Dtype::U64:
+      return f(std::uint64_t{});
   }
   __builtin_unreachable();
+}
+
+/// Calls f(float{}) or f(double{}), the types of arithmetic; throws DtypeError naming `op` for
+/// others.
+template <class F>
+decltype(auto) dispatch_floating(const char* op, Dtype dtype, F&& f) {
+  if (dtype == Dtype::F32) return f(float{});
+  if (dtype == Dtype::F64) return f(double{});
+  throw DtypeError(std::string(op) + ": arithmetic takes F32 or F64, not " +
+                   std::string(dtype_name(dtype)) + "; convert with to()");
 }
 
 /// static_cast that passes the 16-bit types through float.

@@ -81,7 +81,7 @@ Tensor::Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, s
     (strides_[i] < 0 ? first : last) += strides_[i] * (shape_[i] - 1);
   }
   const auto held = static_cast<std::int64_t>(storage_->size() / dtype_size(dtype_));
-  if (first < 0 || last + (numel_ > 0 ? 1 : 0) > held) {
+  if (numel_ > 0 && (first < 0 || last >= held)) {
     throw ShapeError(fmt::format("tensor: {} at offset {} leaves its storage of {} elements",
                                  describe(), offset_, held));
   }

@@ -1,0 +1,110 @@
+// What an operation leaves in the graph. Operations include this; users of variables need not.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <vector>
+
+#include "gladius/autograd/grad_mode.h"
+#include "gladius/autograd/variable.h"
+
+namespace gladius {
+
+/// What the engine tells a backward function.
+class BackwardContext {
+ public:
+  BackwardContext(const std::shared_ptr<Node>& node, const std::vector<bool>& needed,
+                  bool may_accumulate)
+      : node_(node), needed_(needed), may_accumulate_(may_accumulate) {}
+
+  const std::shared_ptr<Node>& node() const { return node_; }
+  /// Whether the gradient of input i will be used.
+  bool needs(std::size_t i) const { return needed_[i]; }
+  /// The gradient that leaf input i already has, for the operation to add to in place; it then
+  /// returns an undefined gradient for i. Null: return the gradient. Saves a pass over each large
+  /// weight when gradients are accumulated over several backward passes.
+  Tensor* accumulate_into(std::size_t i) const;
+
+ private:
+  const std::shared_ptr<Node>& node_;
+  const std::vector<bool>& needed_;
+  bool may_accumulate_;
+};
+
+/// From the gradient of the result to those of the inputs, one for each; undefined where not
+/// needed. Written in operations on variables, it can be differentiated itself (grad with
+/// create_graph).
+using Backward = std::function<std::vector<Variable>(const Variable& grad, const BackwardContext&)>;
+
+/// A value in the graph: the result of an operation, or a leaf (no backward function). Holds no
+/// data but gradients and what the backward function has saved.
+class Node : public std::enable_shared_from_this<Node> {
+ public:
+  Node(const char* name, const Tensor& value, std::vector<std::shared_ptr<Node>> inputs,
+       Backward backward);
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+  /// Not recursive, however deep the graph.
+  ~Node();
+
+  const char* name() const { return name_; }
+  /// Later nodes have larger numbers, so inputs come before what is made of them.
+  std::uint64_t sequence() const { return sequence_; }
+  const Shape& shape() const { return shape_; }
+  Dtype dtype() const { return dtype_; }
+  const std::vector<std::shared_ptr<Node>>& inputs() const { return inputs_; }
+  bool is_leaf() const { return leaf_; }
+
+  /// Runs the backward function; GraphError if it was freed by an earlier pass.
+  std::vector<Variable> run_backward(const Variable& grad, const BackwardContext& context) const;
+  /// Lets go of the backward function and all it saved.
+  void free_saved();
+
+  Tensor grad;  // accumulated here in leaves and where retained
+  bool retains_grad = false;
+  std::vector<std::pair<std::size_t, Variable::Hook>> hooks;
+  std::size_t next_hook = 0;
+
+ private:
+  const char* name_;
+  std::uint64_t sequence_;
+  Shape shape_;
+  Dtype dtype_;
+  bool leaf_;
+  std::vector<std::shared_ptr<Node>> inputs_;  // null: that input needs no gradient
+  Backward backward_;
+};
+
+/// A value kept for the backward pass. It notices when the value is changed in place meanwhile.
+class SavedVariable {
+ public:
+  SavedVariable() = default;
+  /// Saves an input of the operation.
+  explicit SavedVariable(const Variable& input);
+  /// Saves the operation's own result; its node is put back by unpack (a cycle otherwise).
+  static SavedVariable output(const Tensor& result);
+
+  /// The value with its place in the graph. GraphError naming the operation if it has changed.
+  Variable unpack(const BackwardContext& context) const;
+  /// The value alone.
+  const Tensor& tensor(const BackwardContext& context) const;
+
+ private:
+  Tensor value_;
+  std::shared_ptr<Node> node_;
+  std::uint64_t version_ = 0;
+  bool is_output_ = false;
+};
+
+/// The result of operation `name` (a string literal): `value`, recorded with its backward function
+/// if gradients are enabled and some input requires one.
+Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs,
+                Backward backward);
+
+/// For fused operations, whose backward functions work on tensors: GraphError if they are to be
+/// differentiated themselves.
+void refuse_double_backward(const BackwardContext& context);
+
+}  // namespace gladius

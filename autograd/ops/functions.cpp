@@ -1,0 +1,91 @@
+#include "gladius/autograd/ops/functions.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "gladius/autograd/node.h"
+#include "gladius/autograd/ops/arithmetic.h"
+#include "gladius/tensor/elementwise.h"
+
+namespace gladius {
+namespace {
+
+// y = f(x) with dy/dx as a function of y.
+template <class Derivative>
+Variable from_output(const char* name, Tensor y, const Variable& x, Derivative derivative) {
+  SavedVariable saved = SavedVariable::output(y);
+  return record(name, std::move(y), {x},
+                [=, saved = std::move(saved)](const Variable& g, const BackwardContext& context) {
+                  return std::vector{g * derivative(saved.unpack(context))};
+                });
+}
+
+// y = f(x) with dy/dx as a function of x.
+template <class Derivative>
+Variable from_input(const char* name, Tensor y, const Variable& x, Derivative derivative) {
+  return record(name, std::move(y), {x},
+                [=, saved = SavedVariable(x)](const Variable& g, const BackwardContext& context) {
+                  return std::vector{g * derivative(saved.unpack(context))};
+                });
+}
+
+}  // namespace
+
+Variable exp(const Variable& x) {
+  return from_output("exp", exp(x.value()), x, [](const Variable& y) { return y; });
+}
+
+Variable log(const Variable& x) {
+  return from_input("log", log(x.value()), x, [](const Variable& u) { return pow(u, -1); });
+}
+
+Variable sqrt(const Variable& x) {
+  return from_output("sqrt", sqrt(x.value()), x,
+                     [](const Variable& y) { return mul(pow(y, -1), 0.5); });
+}
+
+Variable rsqrt(const Variable& x) {
+  return from_output("rsqrt", rsqrt(x.value()), x,
+                     [](const Variable& y) { return mul(pow(y, 3), -0.5); });
+}
+
+Variable tanh(const Variable& x) {
+  return from_output("tanh", tanh(x.value()), x,
+                     [](const Variable& y) { return add(neg(y * y), 1); });
+}
+
+Variable sigmoid(const Variable& x) {
+  return from_output("sigmoid", sigmoid(x.value()), x,
+                     [](const Variable& y) { return y * add(neg(y), 1); });
+}
+
+Variable silu(const Variable& x) { return x * sigmoid(x); }
+
+Variable gelu(const Variable& x) {
+  const Variable phi =
+      from_input("erf", erf(mul(x.value(), std::numbers::sqrt2 / 2)), x, [](const Variable& u) {
+        return mul(exp(mul(u * u, -0.5)), std::sqrt(2 / std::numbers::pi));
+      });
+  return x * add(mul(phi, 0.5), 0.5);
+}
+
+Variable relu(const Variable& x) {
+  return from_input("relu", relu(x.value()), x, [](const Variable& u) {
+    return Variable(lt(Tensor::zeros({}, u.dtype()), u.value()).to(u.dtype()));
+  });
+}
+
+Variable abs(const Variable& x) {
+  return from_input("abs", abs(x.value()), x,
+                    [](const Variable& u) { return Variable(sign(u.value())); });
+}
+
+Variable clamp(const Variable& x, double low, double high) {
+  return from_input("clamp", clamp(x.value(), low, high), x, [=](const Variable& u) {
+    const Tensor& v = u.value();
+    return Variable(mul(le(Tensor::full({}, low, v.dtype()), v).to(v.dtype()),
+                        le(v, Tensor::full({}, high, v.dtype())).to(v.dtype())));
+  });
+}
+
+}  // namespace gladius

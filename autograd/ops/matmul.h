@@ -1,0 +1,16 @@
+// Matrix products of variables.
+#pragma once
+
+#include "gladius/autograd/variable.h"
+
+namespace gladius {
+
+/// As torch.matmul, batched and broadcast; differentiable any number of times.
+Variable matmul(const Variable& a, const Variable& b);
+
+/// x W^T + b for x [..., K], weight [N, K] and, if defined, bias [N] -> [..., N]. Gradients of a
+/// weight that has one already are added to it by the matrix product itself. Frozen weights may be
+/// BF16 or F16. Differentiable once.
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias = {});
+
+}  // namespace gladius

@@ -1,0 +1,166 @@
+#include "gladius/autograd/ops/views.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gladius/autograd/node.h"
+#include "gladius/autograd/ops/reduce.h"
+#include "gladius/tensor/indexing.h"
+
+namespace gladius {
+namespace {
+
+// x with zeros before and after it along `dim`, up to `size`: the gradient of narrow.
+Variable pad(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t size) {
+  Shape shape = x.shape();
+  const std::int64_t length = x.size(dim);
+  shape[static_cast<std::size_t>(dim)] = size;
+  Tensor value = Tensor::zeros(shape, x.dtype());
+  value.narrow(dim, start, length).copy_(x.value());
+  return record("pad", value, {x}, [=](const Variable& g, const BackwardContext&) {
+    return std::vector{narrow(g, dim, start, length)};
+  });
+}
+
+}  // namespace
+
+Variable reshape(const Variable& x, const Shape& shape) {
+  return record("reshape", x.value().reshape(shape), {x},
+                [from = x.shape()](const Variable& g, const BackwardContext&) {
+                  return std::vector{reshape(g, from)};
+                });
+}
+
+Variable permute(const Variable& x, const std::vector<std::int64_t>& dims) {
+  return record("permute", x.value().permute(dims), {x},
+                [dims](const Variable& g, const BackwardContext&) {
+                  std::vector<std::int64_t> inverse(dims.size());
+                  for (std::size_t i = 0; i < dims.size(); ++i) {
+                    inverse[static_cast<std::size_t>(normalize_dim("permute", dims[i], g.dim()))] =
+                        static_cast<std::int64_t>(i);
+                  }
+                  return std::vector{permute(g, inverse)};
+                });
+}
+
+Variable transpose(const Variable& x, std::int64_t a, std::int64_t b) {
+  return record(
+      "transpose", x.value().transpose(a, b), {x},
+      [=](const Variable& g, const BackwardContext&) { return std::vector{transpose(g, a, b)}; });
+}
+
+Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t length) {
+  Tensor value = x.value().narrow(dim, start, length);
+  const std::int64_t d = normalize_dim("narrow", dim, x.dim());
+  return record("narrow", std::move(value), {x},
+                [=, size = x.size(d)](const Variable& g, const BackwardContext&) {
+                  return std::vector{pad(g, d, start, size)};
+                });
+}
+
+Variable select(const Variable& x, std::int64_t dim, std::int64_t index) {
+  const std::int64_t d = normalize_dim("select", dim, x.dim());
+  const std::int64_t i = index < 0 ? index + x.size(d) : index;
+  Tensor value = x.value().select(d, i);
+  return record("select", std::move(value), {x},
+                [=, size = x.size(d)](const Variable& g, const BackwardContext&) {
+                  return std::vector{pad(unsqueeze(g, d), d, i, size)};
+                });
+}
+
+Variable expand(const Variable& x, const Shape& shape) {
+  return record("expand", x.value().expand(shape), {x},
+                [from = x.shape()](const Variable& g, const BackwardContext&) {
+                  return std::vector{sum_to(g, from)};
+                });
+}
+
+Variable unsqueeze(const Variable& x, std::int64_t dim) {
+  Tensor value = x.value().unsqueeze(dim);
+  const std::int64_t d = normalize_dim("unsqueeze", dim, value.dim());
+  return record("unsqueeze", std::move(value), {x}, [=](const Variable& g, const BackwardContext&) {
+    return std::vector{squeeze(g, d)};
+  });
+}
+
+Variable squeeze(const Variable& x, std::int64_t dim) {
+  return record("squeeze", x.value().squeeze(dim), {x},
+                [from = x.shape()](const Variable& g, const BackwardContext&) {
+                  return std::vector{reshape(g, from)};
+                });
+}
+
+Variable cat(const std::vector<Variable>& parts, std::int64_t dim) {
+  std::vector<Tensor> tensors;
+  for (const Variable& part : parts) tensors.push_back(part.value());
+  Tensor value = cat(tensors, dim);
+  const std::int64_t d = normalize_dim("cat", dim, value.dim());
+  std::vector<std::int64_t> lengths;
+  for (const Variable& part : parts) lengths.push_back(part.size(d));
+  return record("cat", std::move(value), parts,
+                [=](const Variable& g, const BackwardContext& context) {
+                  std::vector<Variable> grads(lengths.size());
+                  std::int64_t start = 0;
+                  for (std::size_t i = 0; i < lengths.size(); start += lengths[i++]) {
+                    if (context.needs(i)) grads[i] = narrow(g, d, start, lengths[i]);
+                  }
+                  return grads;
+                });
+}
+
+Variable stack(const std::vector<Variable>& parts, std::int64_t dim) {
+  std::vector<Variable> rows;
+  for (const Variable& part : parts) rows.push_back(unsqueeze(part, dim));
+  return cat(rows, dim);
+}
+
+std::vector<Variable> split(const Variable& x, std::int64_t length, std::int64_t dim) {
+  if (length < 1) throw ShapeError(fmt::format("split: pieces of length {}", length));
+  const std::int64_t size = x.size(normalize_dim("split", dim, x.dim()));
+  std::vector<Variable> pieces;
+  for (std::int64_t start = 0; start < size; start += length) {
+    pieces.push_back(narrow(x, dim, start, std::min(length, size - start)));
+  }
+  return pieces;
+}
+
+namespace {
+
+// Zeros with the slices of x added at the index: the gradient of index_select.
+Variable index_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Variable& x) {
+  Tensor value = Tensor::zeros(shape, x.dtype());
+  index_add_(value, dim, index, x.value());
+  return record("index_add", std::move(value), {x}, [=](const Variable& g, const BackwardContext&) {
+    return std::vector{index_select(g, dim, index)};
+  });
+}
+
+}  // namespace
+
+Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index) {
+  return record("index_select", index_select(x.value(), dim, index), {x},
+                [=, from = x.shape()](const Variable& g, const BackwardContext&) {
+                  return std::vector{index_add(from, dim, index, g)};
+                });
+}
+
+Variable gather(const Variable& x, std::int64_t dim, const Tensor& index) {
+  return record(
+      "gather", gather(x.value(), dim, index), {x},
+      [=, from = x.shape()](const Variable& g, const BackwardContext&) {
+        return std::vector{scatter_add(Variable(Tensor::zeros(from, g.dtype())), dim, index, g)};
+      });
+}
+
+Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
+                     const Variable& source) {
+  Tensor value = x.value().clone();
+  scatter_add_(value, dim, index, source.value());
+  return record("scatter_add", std::move(value), {x, source},
+                [=](const Variable& g, const BackwardContext& context) {
+                  return std::vector{g, context.needs(1) ? gather(g, dim, index) : Variable()};
+                });
+}
+
+}  // namespace gladius

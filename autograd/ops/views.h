@@ -1,0 +1,32 @@
+// Views, joins and picks of variables; differentiable any number of times.
+#pragma once
+
+#include <vector>
+
+#include "gladius/autograd/variable.h"
+
+namespace gladius {
+
+// Views share the tensor (see Tensor's methods of the same names).
+Variable reshape(const Variable& x, const Shape& shape);
+Variable permute(const Variable& x, const std::vector<std::int64_t>& dims);
+Variable transpose(const Variable& x, std::int64_t a, std::int64_t b);
+Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t length);
+Variable select(const Variable& x, std::int64_t dim, std::int64_t index);
+Variable expand(const Variable& x, const Shape& shape);
+Variable unsqueeze(const Variable& x, std::int64_t dim);
+Variable squeeze(const Variable& x, std::int64_t dim);
+
+// Copies.
+Variable cat(const std::vector<Variable>& parts, std::int64_t dim = 0);
+Variable stack(const std::vector<Variable>& parts, std::int64_t dim = 0);
+/// Pieces of `length` along `dim`, the last one shorter if need be (views).
+std::vector<Variable> split(const Variable& x, std::int64_t length, std::int64_t dim = 0);
+/// Slices at `index` (I64 [n]) along `dim`; an index may occur several times.
+Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index);
+/// As torch.gather and torch.scatter_add, index I64.
+Variable gather(const Variable& x, std::int64_t dim, const Tensor& index);
+Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
+                     const Variable& source);
+
+}  // namespace gladius

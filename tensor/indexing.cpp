@@ -1,0 +1,174 @@
+#include "gladius/tensor/indexing.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "gladius/tensor/dispatch.h"
+#include "gladius/tensor/elementwise.h"
+#include "gladius/tensor/strided.h"
+
+namespace gladius {
+namespace {
+
+void check_index_dtype(const char* op, const Tensor& index) {
+  if (index.dtype() != Dtype::I64) {
+    throw DtypeError(fmt::format("{}: the index is {}, not I64", op, index.describe()));
+  }
+}
+
+std::int64_t checked_index(const char* op, std::int64_t index, std::int64_t size) {
+  if (index < 0 || index >= size) {
+    throw ShapeError(
+        fmt::format("{}: index {} is out of range for a dimension of size {}", op, index, size));
+  }
+  return index;
+}
+
+std::vector<std::int64_t> index_list(const char* op, const Tensor& index, std::int64_t size) {
+  check_index_dtype(op, index);
+  if (index.dim() != 1) {
+    throw ShapeError(fmt::format("{}: the index is {}, not one-dimensional", op, index.describe()));
+  }
+  std::vector<std::int64_t> list = index.to_vector<std::int64_t>();
+  for (const std::int64_t i : list) checked_index(op, i, size);
+  return list;
+}
+
+// Calls visit(element of x at the index, other element) for gather and scatter_add_, serially and
+// in order, so that sums do not depend on threads.
+template <class Visit>
+void along_index(const char* op, const Tensor& x, std::int64_t dim, const Tensor& index,
+                 const Tensor& other, Visit visit) {
+  check_index_dtype(op, index);
+  const auto d = static_cast<std::size_t>(normalize_dim(op, dim, x.dim()));
+  bool fits =
+      index.dim() == x.dim() && other.shape() == index.shape() && other.dtype() == x.dtype();
+  for (std::size_t i = 0; fits && i < x.shape().size(); ++i) {
+    fits = i == d || index.shape()[i] <= x.shape()[i];
+  }
+  if (!fits) {
+    throw ShapeError(fmt::format("{}: index {} does not fit {} and {} along dimension {}", op,
+                                 to_string(index.shape()), x.describe(), other.describe(), dim));
+  }
+  Strides base = x.strides();  // the index replaces the walk along d
+  const std::int64_t step = base[d];
+  base[d] = 0;
+  const StridedLoop<3> loop(index.shape(), {&base, &index.strides(), &other.strides()});
+  const std::int64_t* indices = index.data<std::int64_t>();
+  dispatch(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* data = x.data<T>();
+    T* rest = other.data<T>();
+    loop.rows(0, loop.count, [&](const auto& at, std::int64_t n) {
+      for (std::int64_t i = 0; i < n; ++i) {
+        const std::int64_t k = checked_index(op, indices[at[1] + i * loop.inner[1]], x.shape()[d]);
+        visit(data[at[0] + i * loop.inner[0] + k * step], rest[at[2] + i * loop.inner[2]]);
+      }
+    });
+  });
+}
+
+template <class Keep>
+Tensor triangle(const char* op, const Tensor& x, Keep keep) {
+  if (x.dim() < 2) throw ShapeError(fmt::format("{}: {} is not a matrix", op, x.describe()));
+  const Tensor y = x.clone();
+  const std::int64_t rows = x.size(-2);
+  const auto row_bytes = static_cast<std::size_t>(x.size(-1)) * dtype_size(x.dtype());
+  const std::size_t size = dtype_size(x.dtype());
+  if (y.numel() == 0) return y;
+  std::byte* data = y.raw_data();
+  for (std::int64_t r = 0; r < y.numel() / x.size(-1); ++r, data += row_bytes) {
+    const auto [begin, end] = keep(r % rows, x.size(-1));
+    std::memset(data, 0, static_cast<std::size_t>(begin) * size);
+    std::memset(data + static_cast<std::size_t>(end) * size, 0,
+                row_bytes - static_cast<std::size_t>(end) * size);
+  }
+  return y;
+}
+
+}  // namespace
+
+Tensor cat(const std::vector<Tensor>& tensors, std::int64_t dim) {
+  if (tensors.empty()) throw ShapeError("cat: no tensors");
+  const Tensor& first = tensors.front();
+  const auto d = static_cast<std::size_t>(normalize_dim("cat", dim, first.dim()));
+  Shape shape = first.shape();
+  shape[d] = 0;
+  for (const Tensor& tensor : tensors) {
+    Shape expected = first.shape();
+    if (tensor.dim() == first.dim()) expected[d] = tensor.shape()[d];
+    if (tensor.shape() != expected || tensor.dtype() != first.dtype()) {
+      throw ShapeError(fmt::format("cat: {} does not fit {} along dimension {}", tensor.describe(),
+                                   first.describe(), dim));
+    }
+    shape[d] += tensor.shape()[d];
+  }
+  const Tensor out = Tensor::empty(shape, first.dtype());
+  std::int64_t at = 0;
+  for (const Tensor& tensor : tensors) {
+    out.narrow(dim, at, tensor.shape()[d]).copy_(tensor);
+    at += tensor.shape()[d];
+  }
+  return out;
+}
+
+Tensor stack(const std::vector<Tensor>& tensors, std::int64_t dim) {
+  std::vector<Tensor> rows;
+  for (const Tensor& tensor : tensors) rows.push_back(tensor.unsqueeze(dim));
+  return cat(rows, dim);
+}
+
+Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
+  const std::int64_t d = normalize_dim("index_select", dim, x.dim());
+  const std::vector<std::int64_t> list = index_list("index_select", index, x.size(d));
+  Shape shape = x.shape();
+  shape[static_cast<std::size_t>(d)] = index.numel();
+  const Tensor out = Tensor::empty(shape, x.dtype());
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    out.select(d, static_cast<std::int64_t>(i)).copy_(x.select(d, list[i]));
+  }
+  return out;
+}
+
+void index_add_(Tensor& target, std::int64_t dim, const Tensor& index, const Tensor& source) {
+  const std::int64_t d = normalize_dim("index_add_", dim, target.dim());
+  const std::vector<std::int64_t> list = index_list("index_add_", index, target.size(d));
+  if (source.dim() != target.dim() || source.size(d) != index.numel()) {
+    throw ShapeError(fmt::format("index_add_: source {} does not fit {} with {} indices",
+                                 source.describe(), target.describe(), index.numel()));
+  }
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    Tensor slice = target.select(d, list[i]);
+    add_(slice, source.select(d, static_cast<std::int64_t>(i)));
+  }
+}
+
+Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
+  const Tensor out = Tensor::empty(index.shape(), x.dtype());
+  along_index("gather", x, dim, index, out, [](auto& element, auto& picked) { picked = element; });
+  return out;
+}
+
+void scatter_add_(Tensor& target, std::int64_t dim, const Tensor& index, const Tensor& source) {
+  target.mark_written();
+  dispatch_floating("scatter_add_", target.dtype(), [](auto) {});
+  along_index("scatter_add_", target, dim, index, source, [](auto& element, auto& added) {
+    using T = std::remove_reference_t<decltype(element)>;
+    if constexpr (std::is_floating_point_v<T>) element += added;
+  });
+}
+
+Tensor tril(const Tensor& x, std::int64_t diagonal) {
+  return triangle("tril", x, [=](std::int64_t row, std::int64_t columns) {
+    return std::pair{std::int64_t{0}, std::clamp<std::int64_t>(row + diagonal + 1, 0, columns)};
+  });
+}
+
+Tensor triu(const Tensor& x, std::int64_t diagonal) {
+  return triangle("triu", x, [=](std::int64_t row, std::int64_t columns) {
+    return std::pair{std::clamp<std::int64_t>(row + diagonal, 0, columns), columns};
+  });
+}
+
+}  // namespace gladius
