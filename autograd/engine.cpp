@@ -65,8 +65,8 @@ class BackwardPass {
         if (Variable replaced = hook(grad); replaced.defined()) grad = std::move(replaced);
       }
       if (targets_.contains(node.get())) captured_[node.get()] = grad;
-      if (node->is_leaf() ? !captures_ : node->retains_grad && !captures_) accumulate(*node, grad);
-      if (!node->is_leaf()) pass_on(node, std::move(grad));
+      if (!captures_ && (node->is_leaf() || node->retains_grad)) accumulate(*node, grad);
+      pass_on(node, std::move(grad));
     }
   }
 
@@ -108,7 +108,7 @@ class BackwardPass {
     std::vector<bool> needed;
     for (const NodePtr& input : node->inputs()) needed.push_back(is_needed(input));
     if (std::ranges::find(needed, true) == needed.end()) return;
-    const BackwardContext context(node, needed, !captures_);
+    const BackwardContext context(node, needed, !captures_, !options_.retain_graph);
     std::vector<Variable> grads = node->run_backward(grad, context);
     grad = Variable();
     if (!options_.retain_graph) node->free_saved();

@@ -16,8 +16,11 @@ namespace gladius {
 class BackwardContext {
  public:
   BackwardContext(const std::shared_ptr<Node>& node, const std::vector<bool>& needed,
-                  bool may_accumulate)
-      : node_(node), needed_(needed), may_accumulate_(may_accumulate) {}
+                  bool may_accumulate, bool frees_saved)
+      : node_(node),
+        needed_(needed),
+        may_accumulate_(may_accumulate),
+        frees_saved_(frees_saved) {}
 
   const std::shared_ptr<Node>& node() const { return node_; }
   /// Whether the gradient of input i will be used.
@@ -26,11 +29,14 @@ class BackwardContext {
   /// returns an undefined gradient for i. Null: return the gradient. Saves a pass over each large
   /// weight when gradients are accumulated over several backward passes.
   Tensor* accumulate_into(std::size_t i) const;
+  /// Whether this is the last use of what was saved, whose memory may then become a gradient's.
+  bool frees_saved() const { return frees_saved_; }
 
  private:
   const std::shared_ptr<Node>& node_;
   const std::vector<bool>& needed_;
   bool may_accumulate_;
+  bool frees_saved_;
 };
 
 /// From the gradient of the result to those of the inputs, one for each; undefined where not

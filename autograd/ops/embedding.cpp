@@ -1,0 +1,82 @@
+#include "gladius/tensor/kernels/embedding.h"
+
+#include <fmt/format.h>
+
+#include "gladius/autograd/node.h"
+#include "gladius/autograd/ops/embedding.h"
+#include "gladius/tensor/dispatch.h"
+#include "gladius/tensor/parallel.h"
+
+namespace gladius {
+namespace {
+
+void check(const Tensor& weight, const Tensor& ids) {
+  if (weight.dim() != 2) {
+    throw ShapeError(fmt::format("embedding: weight {} is not [V, C]", weight.describe()));
+  }
+  if (ids.dtype() != Dtype::I64) throw DtypeError(fmt::format("embedding: ids {} are not I64", ids.describe()));
+  for (const std::int64_t id : ids.to_vector<std::int64_t>()) {
+    if (id < 0 || id >= weight.size(0)) {
+      throw ShapeError(fmt::format("embedding: id {} is not below the {} rows of the table", id, weight.size(0)));
+    }
+  }
+}
+
+// Calls f with a pointer to the table's elements in their own type.
+template <class F>
+void with_table(const Tensor& table, F f) {
+  switch (table.dtype()) {
+    case Dtype::F32: return f(table.data<float>(), float{});
+    case Dtype::F64: return f(table.data<double>(), double{});
+    case Dtype::BF16: return f(table.data<bfloat16>(), float{});
+    case Dtype::F16: return f(table.data<float16>(), float{});
+    default: throw DtypeError(fmt::format("embedding: weight {} is no floating-point table", table.describe()));
+  }
+}
+
+Tensor look_up(const Tensor& table, const Tensor& ids) {
+  Shape shape = ids.shape();
+  const std::int64_t C = table.size(1);
+  shape.push_back(C);
+  Tensor y = Tensor::empty(shape, table.dtype() == Dtype::F64 ? Dtype::F64 : Dtype::F32);
+  with_table(table, [&](const auto* rows, auto zero) {
+    using T = decltype(zero);
+    parallel_for(ids.numel(), 64, [&](std::int64_t begin, std::int64_t end) {
+      kernels::embedding(rows, ids.data<std::int64_t>() + begin, y.data<T>() + begin * C, end - begin, C);
+    });
+  });
+  return y;
+}
+
+// Threads share out the columns, so that each row is summed in the order of the tokens.
+void add_rows(Tensor& table, const Tensor& ids, const Tensor& dy) {
+  table.mark_written();
+  dispatch_floating("embedding", table.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    parallel_for(table.size(1), 64, [&](std::int64_t begin, std::int64_t end) {
+      kernels::embedding_backward(dy.data<T>(), ids.data<std::int64_t>(), table.data<T>(), ids.numel(),
+                                  table.size(1), begin, end);
+    });
+  });
+}
+
+}  // namespace
+
+Variable embedding(const Variable& weight, const Tensor& ids) {
+  check(weight.value(), ids);
+  const Tensor picked = ids.contiguous();
+  return record("embedding", look_up(weight.value().contiguous(), picked), {weight},
+                [=, shape = weight.shape()](const Variable& g, const BackwardContext& context) {
+                  refuse_double_backward(context);
+                  const Tensor dy = g.value().contiguous();
+                  if (Tensor* held = context.accumulate_into(0)) {
+                    add_rows(*held, picked, dy);
+                    return std::vector{Variable()};
+                  }
+                  Tensor table = Tensor::zeros(shape, g.dtype());
+                  add_rows(table, picked, dy);
+                  return std::vector{Variable(table)};
+                });
+}
+
+}  // namespace gladius

@@ -1,0 +1,11 @@
+// The gated linear unit of Llama's feed-forward block (Shazeer 2020, arXiv:2002.05202).
+#pragma once
+
+#include "gladius/autograd/variable.h"
+
+namespace gladius {
+
+/// silu(gate) * up for two of one shape [..., F]. Fused; differentiable once.
+Variable swiglu(const Variable& gate, const Variable& up);
+
+}  // namespace gladius
