@@ -1,6 +1,7 @@
 # Everything the product links, all from the distribution's packages (see ./run for their names).
 
 find_package(fmt REQUIRED)
+find_package(HWY REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 
