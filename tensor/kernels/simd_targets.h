@@ -1,0 +1,6 @@
+// Which of Highway's targets the kernels are compiled for. Comes before any header of Highway's.
+#pragma once
+
+// SSSE3 alone is below x86-64-v2; the scalable vectors of SVE cannot be elements of arrays, which
+// the folds of simd-inl.h use, so Arm runs NEON.
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
