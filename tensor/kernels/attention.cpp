@@ -1,7 +1,6 @@
 #include "gladius/tensor/kernels/attention.h"
 
 #include <fmt/format.h>
-#include <hwy/aligned_allocator.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +12,7 @@
 #include "gladius/tensor/kernels/gemm.h"
 #include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/parallel.h"
+#include "gladius/tensor/storage.h"
 
 namespace gladius::kernels {
 namespace {
@@ -28,10 +28,10 @@ constexpr std::int64_t kGrainOperations = 1 << 18;
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 void check(const AttentionShape& s) {
-  if (std::min({s.B, s.T, s.S, s.D}) < 0 || s.H < 1 || s.Hkv < 1 || s.H % s.Hkv != 0) {
+  if (std::min({s.B, s.T, s.S}) < 0 || s.D < 1 || s.H < 1 || s.Hkv < 1 || s.H % s.Hkv != 0) {
     throw ShapeError(fmt::format(
-        "attention: B, T, S, H, Hkv, D = {}, {}, {}, {}, {}, {}; expected no negative size and "
-        "query heads that are a multiple of the key heads",
+        "attention: B, T, S, H, Hkv, D = {}, {}, {}, {}, {}, {}; expected no negative size, "
+        "D >= 1 and query heads that are a multiple of the key heads",
         s.B, s.T, s.S, s.H, s.Hkv, s.D));
   }
   if (std::min(s.q_stride, s.out_stride) < s.H * s.D ||
@@ -303,11 +303,8 @@ void attention_backward(const AttentionShape& s, const T* q, const T* k, const T
   const std::int64_t parts = query_parts(key_heads, tiles_per_head);
   const std::int64_t part_size = s.S * s.D;
   // The first part sums up in dk and dv themselves, the others in memory of their own.
-  hwy::AlignedFreeUniquePtr<T[]> others;
-  if (parts > 1) {
-    others =
-        hwy::AllocateAligned<T>(static_cast<std::size_t>(2 * key_heads * (parts - 1) * part_size));
-  }
+  const auto others = Storage::allocate(
+      static_cast<std::size_t>(2 * key_heads * (parts - 1) * part_size) * sizeof(T));
   const auto gradients = [&](std::int64_t key_head, std::int64_t part) -> KeyGradients<T> {
     const std::int64_t b = key_head / s.Hkv;
     const std::int64_t offset = key_head % s.Hkv * s.D;
@@ -315,7 +312,8 @@ void attention_backward(const AttentionShape& s, const T* q, const T* k, const T
       return {dk + b * s.S * s.k_stride + offset, s.k_stride, dv + b * s.S * s.v_stride + offset,
               s.v_stride};
     }
-    T* own = others.get() + 2 * (key_head * (parts - 1) + part - 1) * part_size;
+    T* own =
+        reinterpret_cast<T*>(others->data()) + 2 * (key_head * (parts - 1) + part - 1) * part_size;
     return {own, s.D, own + part_size, s.D};
   };
 
