@@ -1,0 +1,93 @@
+// Attention with the student's heads (H = 12, Hkv = 4, D = 64), as slices of one fused product.
+#include <benchmark/benchmark.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "gladius/tensor/kernels/attention.h"
+#include "support/roofline.h"
+
+namespace gladius {
+namespace {
+
+struct Student {
+  kernels::AttentionShape shape;
+  std::vector<float> qkv, dqkv, out, dout, lse;
+
+  Student(std::int64_t queries, std::int64_t keys, std::int64_t kv_heads) {
+    constexpr std::int64_t heads = 12, size = 64;
+    const std::int64_t token = (heads + 2 * kv_heads) * size;
+    shape = {1, queries, keys, heads, kv_heads, size, token, token, token, heads * size, 0.125};
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal;
+    for (auto* values : {&qkv, &dout}) {
+      values->resize(
+          static_cast<std::size_t>(values == &qkv ? keys * token : queries * heads * size));
+      for (float& value : *values) value = normal(random);
+    }
+    dqkv.resize(qkv.size());
+    out.resize(dout.size());
+    lse.resize(static_cast<std::size_t>(heads * queries));
+  }
+
+  void forward() {
+    kernels::attention(shape, qkv.data(), keys(qkv), values(qkv), out.data(), lse.data());
+  }
+  void backward() {
+    kernels::attention_backward(shape, qkv.data(), keys(qkv), values(qkv), out.data(), lse.data(),
+                                dout.data(), dqkv.data(), keys(dqkv), values(dqkv));
+  }
+  float* keys(std::vector<float>& fused) const { return fused.data() + shape.H * shape.D; }
+  float* values(std::vector<float>& fused) const { return keys(fused) + shape.Hkv * shape.D; }
+  // Of the two products over the visible pairs, T * (T + 1) / 2 a head.
+  double forward_operations() const {
+    return 2.0 * static_cast<double>(shape.H * shape.T * (shape.T + 1) * shape.D);
+  }
+};
+
+void attention_forward(benchmark::State& state) {
+  Student student(state.range(0), state.range(0), state.range(1));
+  for (auto _ : state) student.forward();
+  bench::count_operations(state, student.forward_operations());
+}
+
+void attention_backward(benchmark::State& state) {
+  Student student(state.range(0), state.range(0), state.range(1));
+  student.forward();
+  for (auto _ : state) student.backward();
+  bench::count_operations(state, 2.5 * student.forward_operations());
+}
+
+// One query against caches of keys and values [1, S, Hkv, D].
+void attention_decode(benchmark::State& state) {
+  const std::int64_t keys = state.range(0), token = state.range(1) * 64;
+  Student student(1, keys, state.range(1));
+  const std::vector<float> key_cache(static_cast<std::size_t>(keys * token), 0.5f);
+  const std::vector<float> value_cache(static_cast<std::size_t>(keys * token), 0.5f);
+  student.shape.k_stride = student.shape.v_stride = token;
+  for (auto _ : state) {
+    kernels::attention(student.shape, student.qkv.data(), key_cache.data(), value_cache.data(),
+                       student.out.data(), student.lse.data());
+  }
+  bench::count_bytes(state, 2.0 * sizeof(float) * static_cast<double>(keys * token));
+}
+
+BENCHMARK(attention_forward)
+    ->ArgNames({"T", "Hkv"})
+    ->ArgsProduct({{16, 64, 512, 2048}, {4}})
+    ->Args({512, 1})
+    ->UseRealTime();
+BENCHMARK(attention_backward)
+    ->ArgNames({"T", "Hkv"})
+    ->ArgsProduct({{16, 64, 512, 2048}, {4}})
+    ->Args({512, 1})
+    ->UseRealTime();
+BENCHMARK(attention_decode)
+    ->ArgNames({"S", "Hkv"})
+    ->ArgsProduct({{64, 512, 2048, 32768}, {4}})
+    ->Args({2048, 1})
+    ->UseRealTime();
+
+}  // namespace
+}  // namespace gladius

@@ -1,0 +1,362 @@
+#include "gladius/tensor/kernels/attention.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "gladius/tensor/error.h"
+#include "gladius/tensor/kernels/attention_softmax.h"
+#include "gladius/tensor/kernels/gemm.h"
+#include "gladius/tensor/kernels/scratch.h"
+#include "gladius/tensor/parallel.h"
+#include "gladius/tensor/storage.h"
+
+namespace gladius::kernels {
+namespace {
+
+// Rows (queries times heads of a group) and keys of a block, by measurement (bench/tensor/kernels):
+// the scores of a block and what they are made from fit the second-level cache, and the products
+// are large enough for BLAS.
+constexpr std::int64_t kRows = 192;
+constexpr std::int64_t kKeys = 256;
+// Operations that are worth a thread of their own.
+constexpr std::int64_t kGrainOperations = 1 << 18;
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+void check(const AttentionShape& s) {
+  if (std::min({s.B, s.T, s.S}) < 0 || s.D < 1 || s.H < 1 || s.Hkv < 1 || s.H % s.Hkv != 0) {
+    throw ShapeError(fmt::format(
+        "attention: B, T, S, H, Hkv, D = {}, {}, {}, {}, {}, {}; expected no negative size, "
+        "D >= 1 and query heads that are a multiple of the key heads",
+        s.B, s.T, s.S, s.H, s.Hkv, s.D));
+  }
+  if (std::min(s.q_stride, s.out_stride) < s.H * s.D ||
+      std::min(s.k_stride, s.v_stride) < s.Hkv * s.D) {
+    throw ShapeError(
+        fmt::format("attention: token strides {}, {}, {}, {} of q, k, v, out are less than {} "
+                    "heads ({} of k and "
+                    "v) of {} elements",
+                    s.q_stride, s.k_stride, s.v_stride, s.out_stride, s.H, s.Hkv, s.D));
+  }
+}
+
+// What one task works on: some queries of some neighbouring query heads with one key head in
+// common.
+struct Tile {
+  std::int64_t b, kv_head;
+  std::int64_t head, heads;  // query heads [head, head + heads)
+  std::int64_t t, queries;   // queries [t, t + queries)
+  std::int64_t rows() const { return queries * heads; }
+};
+
+VisibleKeys visible_keys(const AttentionShape& s, std::int64_t b, std::int64_t t) {
+  const std::int64_t first = s.first_key ? std::max<std::int64_t>(s.first_key[b * s.T + t], 0) : 0;
+  const std::int64_t end = s.causal ? std::min(t + s.S - s.T + 1, s.S) : s.S;
+  return {first, end};
+}
+
+// The smallest range of keys that holds all those that any query of the tile sees.
+VisibleKeys visible_keys(const AttentionShape& s, const Tile& tile) {
+  VisibleKeys all{s.S, 0};
+  for (std::int64_t t = tile.t; t < tile.t + tile.queries; ++t) {
+    const VisibleKeys seen = visible_keys(s, tile.b, t);
+    if (seen.begin >= seen.end) continue;
+    all = {std::min(all.begin, seen.begin), std::max(all.end, seen.end)};
+  }
+  return all;
+}
+
+// Calls body(first key, block of scores) for the key blocks that the tile sees, in order.
+template <class T, class Body>
+void for_key_blocks(const AttentionShape& s, const Tile& tile, T* scores, std::int64_t stride,
+                    Body&& body) {
+  std::array<VisibleKeys, kRows> visible;
+  const VisibleKeys all = visible_keys(s, tile);
+  for (std::int64_t begin = all.begin; begin < all.end; begin += kKeys) {
+    const std::int64_t columns = std::min(kKeys, all.end - begin);
+    for (std::int64_t i = 0; i < tile.queries; ++i) {
+      const VisibleKeys seen = visible_keys(s, tile.b, tile.t + i);
+      visible[static_cast<std::size_t>(i)] = {std::max<std::int64_t>(seen.begin - begin, 0),
+                                              std::min(seen.end - begin, columns)};
+    }
+    body(begin, ScoreBlock<T>{scores, tile.rows(), columns, stride, tile.heads, visible.data()});
+  }
+}
+
+// Between [B, T, H, D] and the tile's rows, contiguous: `move` gets a pointer into each and a
+// length.
+template <class T, class Move>
+void for_tile_rows(const AttentionShape& s, const Tile& tile, T* tokens, std::int64_t stride,
+                   Move&& move) {
+  T* token = tokens + (tile.b * s.T + tile.t) * stride + tile.head * s.D;
+  for (std::int64_t i = 0; i < tile.queries; ++i, token += stride) {
+    move(token, i * tile.heads * s.D, tile.heads * s.D);
+  }
+}
+
+template <class T>
+void load_tile(const AttentionShape& s, const Tile& tile, const T* tokens, std::int64_t stride,
+               T factor, T* rows) {
+  for_tile_rows(s, tile, tokens, stride, [&](const T* token, std::int64_t at, std::int64_t size) {
+    for (std::int64_t i = 0; i < size; ++i) rows[at + i] = factor * token[i];
+  });
+}
+
+template <class T>
+void store_tile(const AttentionShape& s, const Tile& tile, const T* rows, T factor, T* tokens,
+                std::int64_t stride) {
+  for_tile_rows(s, tile, tokens, stride, [&](T* token, std::int64_t at, std::int64_t size) {
+    for (std::int64_t i = 0; i < size; ++i) token[i] = factor * rows[at + i];
+  });
+}
+
+// Calls move(an element of lse [B, H, T], the row it belongs to).
+template <class T, class Move>
+void for_tile_lse(const AttentionShape& s, const Tile& tile, T* lse, Move&& move) {
+  for (std::int64_t g = 0; g < tile.heads; ++g) {
+    T* head_lse = lse + (tile.b * s.H + tile.head + g) * s.T + tile.t;
+    for (std::int64_t i = 0; i < tile.queries; ++i) move(head_lse[i], i * tile.heads + g);
+  }
+}
+
+// How the work is cut into tiles: the heads that share a key head go together, so that keys and
+// values are read once for all of them, unless that leaves threads idle (decoding with few key
+// heads).
+struct Tiling {
+  std::int64_t heads;    // query heads of a tile
+  std::int64_t queries;  // queries of a tile
+  std::int64_t groups;   // tiles side by side in a sequence: key heads times parts of their groups
+  std::int64_t blocks;   // tiles one after the other
+
+  explicit Tiling(const AttentionShape& s) {
+    const std::int64_t group = s.H / s.Hkv;
+    const std::int64_t whole_tiles = s.B * s.Hkv * ceil_div(s.T * group, kRows);
+    const std::int64_t parts =
+        std::min(ceil_div(num_threads(), std::max<std::int64_t>(whole_tiles, 1)), group);
+    heads = std::min(ceil_div(group, parts), kRows);
+    queries = std::clamp<std::int64_t>(kRows / heads, 1, std::max<std::int64_t>(s.T, 1));
+    groups = s.Hkv * ceil_div(group, heads);
+    blocks = ceil_div(s.T, queries);
+  }
+
+  Tile tile(const AttentionShape& s, std::int64_t b, std::int64_t group, std::int64_t block) const {
+    const std::int64_t shared = s.H / s.Hkv;
+    const std::int64_t parts = groups / s.Hkv;
+    const std::int64_t kv_head = group / parts;
+    const std::int64_t offset = group % parts * heads;
+    return {b,
+            kv_head,
+            kv_head * shared + offset,
+            std::min(heads, shared - offset),
+            block * queries,
+            std::min(queries, s.T - block * queries)};
+  }
+};
+
+std::int64_t score_stride(std::int64_t keys) {
+  return ceil_div(std::min(keys, kKeys), kScorePadding) * kScorePadding;
+}
+
+// Operations of one product over all tiles; the causal half is not worth telling apart here.
+std::int64_t grain(const AttentionShape& s, std::int64_t tasks, std::int64_t products) {
+  const std::int64_t operations = 2 * products * s.B * s.H * s.T * s.S * s.D;
+  return std::max<std::int64_t>(1,
+                                kGrainOperations * tasks / std::max<std::int64_t>(operations, 1));
+}
+
+struct ForwardScratch;
+struct BackwardScratch;
+
+template <class T>
+void forward_tile(const AttentionShape& s, const Tile& tile, const T* q, const T* k, const T* v,
+                  T* out, T* lse) {
+  const std::int64_t rows = tile.rows();
+  const std::int64_t stride = score_stride(s.S);
+  T* scores =
+      thread_scratch<ForwardScratch, T>(static_cast<std::size_t>(rows * (stride + 2 * s.D + 2)));
+  T* queries = scores + rows * stride;
+  T* sums = queries + rows * s.D;  // of p * v
+  T* max = sums + rows * s.D;
+  T* sum = max + rows;
+  std::fill(sums, max, T{0});
+  std::fill(max, sum, -std::numeric_limits<T>::infinity());
+  std::fill(sum, sum + rows, T{0});
+  load_tile(s, tile, q, s.q_stride, static_cast<T>(s.scale), queries);
+  k += tile.b * s.S * s.k_stride + tile.kv_head * s.D;
+  v += tile.b * s.S * s.v_stride + tile.kv_head * s.D;
+
+  for_key_blocks(s, tile, scores, stride, [&](std::int64_t key, const ScoreBlock<T>& block) {
+    gemm(false, true, rows, block.columns, s.D, T{1}, queries, s.D, k + key * s.k_stride,
+         s.k_stride, T{0}, scores, stride);
+    softmax_block(block, max, sum, sums, s.D);
+    gemm(false, false, rows, s.D, block.columns, T{1}, scores, stride, v + key * s.v_stride,
+         s.v_stride, T{1}, sums, s.D);
+  });
+
+  for (std::int64_t row = 0; row < rows; ++row) {
+    // A row that has seen no key stays zero; a sum that is NaN is passed on.
+    const T factor = sum[row] == T{0} ? T{0} : T{1} / sum[row];
+    for (std::int64_t i = 0; i < s.D; ++i) sums[row * s.D + i] *= factor;
+  }
+  store_tile(s, tile, sums, T{1}, out, s.out_stride);
+  for_tile_lse(s, tile, lse,
+               [&](T& value, std::int64_t row) { value = max[row] + std::log(sum[row]); });
+}
+
+// Where the gradients of the keys and values of one key head are summed up.
+template <class T>
+struct KeyGradients {
+  T* dk;
+  std::int64_t dk_stride;
+  T* dv;
+  std::int64_t dv_stride;
+};
+
+template <class T>
+void backward_tile(const AttentionShape& s, const Tile& tile, const T* q, const T* k, const T* v,
+                   const T* out, const T* lse, const T* dout, T* dq, const KeyGradients<T>& sums) {
+  const std::int64_t rows = tile.rows();
+  const std::int64_t stride = score_stride(s.S);
+  T* scores = thread_scratch<BackwardScratch, T>(
+      static_cast<std::size_t>(rows * (2 * stride + 3 * s.D + 2)));
+  T* dscores = scores + rows * stride;
+  T* queries = dscores + rows * stride;
+  T* douts = queries + rows * s.D;
+  T* dqueries = douts + rows * s.D;
+  T* row_lse = dqueries + rows * s.D;
+  T* delta = row_lse + rows;
+  load_tile(s, tile, dout, s.out_stride, T{1}, douts);
+  load_tile(s, tile, out, s.out_stride, T{1}, dqueries);  // only to be multiplied with dout
+  row_dots(rows, s.D, douts, dqueries, delta);
+  std::fill(dqueries, row_lse, T{0});
+  load_tile(s, tile, q, s.q_stride, static_cast<T>(s.scale), queries);
+  for_tile_lse(s, tile, lse, [&](const T& value, std::int64_t row) { row_lse[row] = value; });
+  k += tile.b * s.S * s.k_stride + tile.kv_head * s.D;
+  v += tile.b * s.S * s.v_stride + tile.kv_head * s.D;
+
+  for_key_blocks(s, tile, scores, stride, [&](std::int64_t key, const ScoreBlock<T>& block) {
+    const T* keys = k + key * s.k_stride;
+    const T* values = v + key * s.v_stride;
+    const std::int64_t columns = block.columns;
+    gemm(false, true, rows, columns, s.D, T{1}, queries, s.D, keys, s.k_stride, T{0}, scores,
+         stride);
+    gemm(false, true, rows, columns, s.D, T{1}, douts, s.D, values, s.v_stride, T{0}, dscores,
+         stride);
+    softmax_block_backward(block, dscores, row_lse, delta);
+    gemm(true, false, columns, s.D, rows, T{1}, scores, stride, douts, s.D, T{1},
+         sums.dv + key * sums.dv_stride, sums.dv_stride);
+    // The queries carry the scale already.
+    gemm(true, false, columns, s.D, rows, T{1}, dscores, stride, queries, s.D, T{1},
+         sums.dk + key * sums.dk_stride, sums.dk_stride);
+    gemm(false, false, rows, s.D, columns, T{1}, dscores, stride, keys, s.k_stride, T{1}, dqueries,
+         s.D);
+  });
+  store_tile(s, tile, dqueries, static_cast<T>(s.scale), dq, s.q_stride);
+}
+
+template <class T>
+void zero_tokens(std::int64_t tokens, std::int64_t size, T* data, std::int64_t stride) {
+  for (std::int64_t i = 0; i < tokens; ++i) std::fill_n(data + i * stride, size, T{0});
+}
+
+// Parts of the queries that sum up dk and dv on their own, so that threads share out the work
+// evenly also where there are few key heads.
+std::int64_t query_parts(std::int64_t key_heads, std::int64_t blocks) {
+  const std::int64_t threads = num_threads();
+  std::int64_t parts = 1;
+  while (parts < blocks && key_heads * parts % threads != 0 && key_heads * parts < 4 * threads)
+    ++parts;
+  return parts;
+}
+
+}  // namespace
+
+template <class T>
+void attention(const AttentionShape& shape, const T* q, const T* k, const T* v, T* out, T* lse) {
+  check(shape);
+  const Tiling tiling(shape);
+  const std::int64_t tasks = shape.B * tiling.groups * tiling.blocks;
+  parallel_for(tasks, grain(shape, tasks, 2), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t task = begin; task < end; ++task) {
+      // Causal blocks grow towards the end; first, last, second, last but one, ... evens out any
+      // range.
+      const std::int64_t turn = task % tiling.blocks;
+      const std::int64_t block = turn % 2 == 0 ? turn / 2 : tiling.blocks - 1 - turn / 2;
+      const std::int64_t group = task / tiling.blocks;
+      const Tile tile = tiling.tile(shape, group / tiling.groups, group % tiling.groups, block);
+      forward_tile(shape, tile, q, k, v, out, lse);
+    }
+  });
+}
+
+template <class T>
+void attention_backward(const AttentionShape& s, const T* q, const T* k, const T* v, const T* out,
+                        const T* lse, const T* dout, T* dq, T* dk, T* dv) {
+  check(s);
+  const Tiling tiling(s);
+  const std::int64_t tiles_per_head = tiling.groups / s.Hkv * tiling.blocks;
+  const std::int64_t key_heads = s.B * s.Hkv;
+  const std::int64_t parts = query_parts(key_heads, tiles_per_head);
+  const std::int64_t part_size = s.S * s.D;
+  // The first part sums up in dk and dv themselves, the others in memory of their own.
+  const auto others = Storage::allocate(
+      static_cast<std::size_t>(2 * key_heads * (parts - 1) * part_size) * sizeof(T));
+  const auto gradients = [&](std::int64_t key_head, std::int64_t part) -> KeyGradients<T> {
+    const std::int64_t b = key_head / s.Hkv;
+    const std::int64_t offset = key_head % s.Hkv * s.D;
+    if (part == 0) {
+      return {dk + b * s.S * s.k_stride + offset, s.k_stride, dv + b * s.S * s.v_stride + offset,
+              s.v_stride};
+    }
+    T* own =
+        reinterpret_cast<T*>(others->data()) + 2 * (key_head * (parts - 1) + part - 1) * part_size;
+    return {own, s.D, own + part_size, s.D};
+  };
+
+  const std::int64_t tasks = key_heads * parts;
+  parallel_for(tasks, grain(s, tasks, 5), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t task = begin; task < end; ++task) {
+      const std::int64_t key_head = task / parts;
+      const KeyGradients<T> sums = gradients(key_head, task % parts);
+      zero_tokens(s.S, s.D, sums.dk, sums.dk_stride);
+      zero_tokens(s.S, s.D, sums.dv, sums.dv_stride);
+      for (std::int64_t i = task % parts; i < tiles_per_head; i += parts) {
+        const std::int64_t group = key_head % s.Hkv * (tiling.groups / s.Hkv) + i / tiling.blocks;
+        const Tile tile = tiling.tile(s, key_head / s.Hkv, group, i % tiling.blocks);
+        backward_tile(s, tile, q, k, v, out, lse, dout, dq, sums);
+      }
+    }
+  });
+  if (parts == 1) return;
+
+  parallel_for(key_heads * s.S, ceil_div(1 << 14, s.D * parts),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t token = begin; token < end; ++token) {
+                   const std::int64_t key = token % s.S;
+                   const KeyGradients<T> total = gradients(token / s.S, 0);
+                   for (std::int64_t part = 1; part < parts; ++part) {
+                     const KeyGradients<T> added = gradients(token / s.S, part);
+                     for (std::int64_t i = 0; i < s.D; ++i) {
+                       total.dk[key * total.dk_stride + i] += added.dk[key * s.D + i];
+                       total.dv[key * total.dv_stride + i] += added.dv[key * s.D + i];
+                     }
+                   }
+                 }
+               });
+}
+
+template void attention(const AttentionShape&, const float*, const float*, const float*, float*,
+                        float*);
+template void attention(const AttentionShape&, const double*, const double*, const double*, double*,
+                        double*);
+template void attention_backward(const AttentionShape&, const float*, const float*, const float*,
+                                 const float*, const float*, const float*, float*, float*, float*);
+template void attention_backward(const AttentionShape&, const double*, const double*, const double*,
+                                 const double*, const double*, const double*, double*, double*,
+                                 double*);
+
+}  // namespace gladius::kernels

@@ -1,0 +1,290 @@
+#include "gladius/tensor/kernels/attention.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gladius/tensor/error.h"
+#include "gladius/tensor/parallel.h"
+#include "tensor/kernels/attention_reference.h"
+
+namespace gladius::kernels {
+namespace {
+
+constexpr double kUntouched = 7;  // what results hold before, and between tokens also afterwards
+
+AttentionShape compact(std::int64_t B, std::int64_t T, std::int64_t S, std::int64_t H,
+                       std::int64_t Hkv, std::int64_t D) {
+  return {
+      B, T, S, H, Hkv, D, H * D, Hkv * D, Hkv * D, H * D, 1 / std::sqrt(static_cast<double>(D))};
+}
+
+template <class T>
+struct Inputs {
+  AttentionShape shape;
+  std::vector<std::int64_t> first_key;
+  std::vector<T> q, k, v, dout;
+
+  Inputs(std::mt19937_64& random, const AttentionShape& s, double spread = 1) : shape(s) {
+    q = normal(random, s.B * s.T * s.q_stride, spread);
+    k = normal(random, s.B * s.S * s.k_stride, 1);
+    v = normal(random, s.B * s.S * s.v_stride, 1);
+    dout = normal(random, s.B * s.T * s.out_stride, 1);
+  }
+
+  void set_first_keys(std::vector<std::int64_t> keys) {
+    first_key = std::move(keys);
+    shape.first_key = first_key.data();
+  }
+
+ private:
+  static std::vector<T> normal(std::mt19937_64& random, std::int64_t size, double spread) {
+    std::normal_distribution<double> distribution(0, spread);
+    std::vector<T> values(static_cast<std::size_t>(size));
+    for (T& value : values) value = static_cast<T>(distribution(random));
+    return values;
+  }
+};
+
+template <class T>
+struct Results {
+  std::vector<T> out, lse, dq, dk, dv;
+
+  explicit Results(const Inputs<T>& in)
+      : out(in.dout.size(), kUntouched),
+        lse(static_cast<std::size_t>(in.shape.B * in.shape.H * in.shape.T), kUntouched),
+        dq(in.q.size(), kUntouched),
+        dk(in.k.size(), kUntouched),
+        dv(in.v.size(), kUntouched) {
+    attention(in.shape, in.q.data(), in.k.data(), in.v.data(), out.data(), lse.data());
+    attention_backward(in.shape, in.q.data(), in.k.data(), in.v.data(), out.data(), lse.data(),
+                       in.dout.data(), dq.data(), dk.data(), dv.data());
+  }
+  bool operator==(const Results&) const = default;
+};
+
+// Rows of `used` elements, `stride` apart, against the reference; the rest must be untouched.
+template <class T>
+void expect_rows(const char* name, const std::vector<T>& actual,
+                 const std::vector<double>& expected, std::int64_t used, std::int64_t stride,
+                 double tolerance) {
+  double largest = 1;  // sums of terms that are about as large may cancel
+  for (const double value : expected) {
+    if (std::isfinite(value)) largest = std::max(largest, std::abs(value));
+  }
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    if (static_cast<std::int64_t>(i) % stride >= used) {
+      ASSERT_EQ(actual[i], kUntouched) << name << ": written between tokens at " << i;
+    } else if (std::isinf(expected[i])) {
+      ASSERT_EQ(actual[i], expected[i]) << name << " at " << i;
+    } else {
+      ASSERT_NEAR(actual[i], expected[i], tolerance * largest) << name << " at " << i;
+    }
+  }
+}
+
+// A logit's rounding error grows with the logit, and is the relative error of its exponential.
+template <class T>
+double tolerance(double largest_logit) {
+  return sizeof(T) == 4 ? 2e-5 + 5e-7 * largest_logit : 1e-11;
+}
+
+template <class T>
+std::vector<double> doubles(const std::vector<T>& values) {
+  return std::vector<double>(values.begin(), values.end());
+}
+
+template <class T>
+void expect_agreement(const Inputs<T>& in) {
+  const AttentionShape& s = in.shape;
+  const auto q = doubles(in.q), k = doubles(in.k), v = doubles(in.v);
+  Probabilities<double> p(s, q, k);
+  const double allowed = tolerance<T>(p.largest_logit);
+  const Results<T> results(in);
+  expect_rows("out", results.out, reference_attention(p, v), s.H * s.D, s.out_stride, allowed);
+  expect_rows("lse", results.lse, p.lse, 1, 1, allowed);
+  const AttentionGradients gradients = reference_gradients(p, q, k, v, doubles(in.dout));
+  expect_rows("dq", results.dq, gradients.dq, s.H * s.D, s.q_stride, allowed);
+  expect_rows("dk", results.dk, gradients.dk, s.Hkv * s.D, s.k_stride, allowed);
+  expect_rows("dv", results.dv, gradients.dv, s.Hkv * s.D, s.v_stride, allowed);
+}
+
+testing::Message describe(const AttentionShape& s) {
+  return testing::Message() << "B " << s.B << ", T " << s.T << ", S " << s.S << ", H " << s.H
+                            << ", Hkv " << s.Hkv << ", D " << s.D << ", causal " << s.causal
+                            << ", first keys " << (s.first_key != nullptr);
+}
+
+// First keys as sliding windows, as packed examples, or anything (also out of range).
+std::vector<std::int64_t> random_first_keys(std::mt19937_64& random, const AttentionShape& s) {
+  std::vector<std::int64_t> keys;
+  const auto below = [&](std::int64_t n) {
+    return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(n));
+  };
+  const std::int64_t kind = below(3), window = 1 + below(s.S);
+  for (std::int64_t b = 0; b < s.B; ++b) {
+    std::int64_t start = 0;
+    for (std::int64_t t = 0; t < s.T; ++t) {
+      const std::int64_t last = t + s.S - s.T;
+      if (below(20) == 0) start = std::max<std::int64_t>(last, 0);
+      keys.push_back(kind == 0 ? last - window + 1 : kind == 1 ? start : below(2 * s.S) - s.S / 2);
+    }
+  }
+  return keys;
+}
+
+template <class T>
+Inputs<T> random_inputs(std::mt19937_64& random) {
+  const auto pick = [&](std::initializer_list<std::int64_t> values) {
+    return values.begin()[random() % values.size()];
+  };
+  const std::int64_t Hkv = pick({1, 2, 3});
+  const std::int64_t T_ = pick({1, 1, 2, 7, 16, 47, 63, 64, 65, 127, 128, 129, 130});
+  const std::int64_t S = random() % 2 ? T_ : T_ + pick({0, 1, 5, 130, 255, 256, 257});
+  AttentionShape s =
+      compact(pick({1, 2}), T_, S, Hkv * pick({1, 2, 3}), Hkv, pick({1, 5, 16, 64, 80}));
+  s.q_stride += pick({0, 3, 32});
+  s.k_stride += pick({0, 1, 32});
+  s.v_stride += pick({0, 2, 32});
+  s.out_stride += pick({0, 5});
+  s.causal = random() % 3 != 0;
+  Inputs<T> inputs(random, s, random() % 4 == 0 ? 300 : 1);
+  if (random() % 2) inputs.set_first_keys(random_first_keys(random, s));
+  return inputs;
+}
+
+template <class T>
+class Attention : public testing::Test {
+ protected:
+  ~Attention() override { set_num_threads(before_); }
+  int before_ = num_threads();
+};
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(Attention, Types);
+
+TYPED_TEST(Attention, AgreesWithTheDefinitionOverRandomShapes) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937_64 random(seed);
+  for (int run = 0; run < 40; ++run) {
+    set_num_threads(1 + run % 3);
+    const Inputs<TypeParam> inputs = random_inputs<TypeParam>(random);
+    SCOPED_TRACE(describe(inputs.shape));
+    ASSERT_NO_FATAL_FAILURE(expect_agreement(inputs));
+  }
+}
+
+TYPED_TEST(Attention, SharesOneKeyHeadAmongThreads) {
+  std::mt19937_64 random(3);
+  for (const int threads : {2, 3, 5}) {
+    set_num_threads(threads);
+    for (const std::int64_t queries : {1, 40, 129}) {
+      const Inputs<TypeParam> inputs(random, compact(1, queries, queries + 100, 7, 1, 16));
+      SCOPED_TRACE(describe(inputs.shape));
+      ASSERT_NO_FATAL_FAILURE(expect_agreement(inputs));
+    }
+  }
+}
+
+TYPED_TEST(Attention, GivesTheSameBitsOnEveryRun) {
+  std::mt19937_64 random(4);
+  for (const int threads : {1, 2, 3}) {
+    set_num_threads(threads);
+    for (const std::int64_t key_heads : {1, 4}) {
+      const Inputs<TypeParam> inputs(random, compact(1, 200, 300, 4, key_heads, 64));
+      const Results<TypeParam> first(inputs);
+      for (int run = 0; run < 3; ++run) EXPECT_EQ(Results<TypeParam>(inputs), first);
+    }
+  }
+}
+
+TYPED_TEST(Attention, QueriesWithoutKeysGiveZeros) {
+  std::mt19937_64 random(5);
+  Inputs<TypeParam> inputs(random, compact(1, 3, 3, 2, 1, 8));
+  inputs.set_first_keys({0, 3, 1});  // the second query sees nothing
+  const Results<TypeParam> results(inputs);
+  for (std::size_t i = 16; i < 32; ++i) {
+    EXPECT_EQ(results.out[i], 0);
+    EXPECT_EQ(results.dq[i], 0);
+  }
+  EXPECT_EQ(results.lse[1], -std::numeric_limits<TypeParam>::infinity());
+  ASSERT_NO_FATAL_FAILURE(expect_agreement(inputs));
+}
+
+TYPED_TEST(Attention, TakesEmptySizes) {
+  std::mt19937_64 random(6);
+  for (const AttentionShape& shape :
+       {compact(0, 3, 3, 2, 1, 4), compact(1, 0, 3, 2, 1, 4), compact(1, 3, 0, 2, 1, 4)}) {
+    SCOPED_TRACE(describe(shape));
+    ASSERT_NO_FATAL_FAILURE(expect_agreement(Inputs<TypeParam>(random, shape)));
+  }
+}
+
+TYPED_TEST(Attention, PassesNanOnToTheQueriesThatSeeIt) {
+  std::mt19937_64 random(7);
+  Inputs<TypeParam> inputs(random, compact(1, 20, 20, 1, 1, 8));
+  inputs.k[19 * 8] = std::numeric_limits<TypeParam>::quiet_NaN();  // the last key
+  const Results<TypeParam> results(inputs);
+  EXPECT_TRUE(std::isnan(results.out[19 * 8]));
+  EXPECT_TRUE(std::isnan(results.lse[19]));
+  EXPECT_TRUE(std::isnan(results.dq[19 * 8]));
+  EXPECT_FALSE(std::isnan(results.lse[18]));
+}
+
+// The reference gradients themselves, against derivatives of the reference by complex steps.
+TEST(AttentionReference, GradientsAreTheDerivatives) {
+  std::mt19937_64 random(8);
+  AttentionShape shape = compact(2, 4, 6, 4, 2, 3);
+  shape.k_stride += 1;
+  Inputs<double> in(random, shape);
+  in.set_first_keys({0, 1, 1, 4, 0, 0, 9, 2});
+  Probabilities<double> p(in.shape, in.q, in.k);
+  const AttentionGradients gradients = reference_gradients(p, in.q, in.k, in.v, in.dout);
+
+  using Complex = std::complex<double>;
+  const auto complex = [](const std::vector<double>& x) {
+    return std::vector<Complex>(x.begin(), x.end());
+  };
+  std::vector<Complex> inputs[] = {complex(in.q), complex(in.k), complex(in.v)};
+  const std::vector<double>* expected[] = {&gradients.dq, &gradients.dk, &gradients.dv};
+  for (int which = 0; which < 3; ++which) {
+    for (std::size_t i = 0; i < inputs[which].size(); ++i) {
+      constexpr double step = 1e-40;
+      inputs[which][i] += Complex(0, step);
+      Probabilities<Complex> stepped(in.shape, inputs[0], inputs[1]);
+      const std::vector<Complex> out = reference_attention(stepped, inputs[2]);
+      double derivative = 0;
+      for (std::size_t j = 0; j < out.size(); ++j) derivative += in.dout[j] * out[j].imag() / step;
+      inputs[which][i] = inputs[which][i].real();
+      EXPECT_NEAR((*expected[which])[i], derivative, 1e-13) << "input " << which << " at " << i;
+    }
+  }
+}
+
+TEST(AttentionErrors, NameTheSizesThatContradict) {
+  const auto message = [](const AttentionShape& shape) {
+    try {
+      attention<float>(shape, nullptr, nullptr, nullptr, nullptr, nullptr);
+    } catch (const ShapeError& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(
+      message(compact(1, 2, 3, 5, 2, 4)),
+      "attention: B, T, S, H, Hkv, D = 1, 2, 3, 5, 2, 4; expected no negative size, D >= 1 and "
+      "query heads that are a multiple of the key heads");
+  AttentionShape narrow = compact(1, 2, 3, 4, 2, 4);
+  narrow.k_stride = 7;
+  EXPECT_EQ(
+      message(narrow),
+      "attention: token strides 16, 7, 8, 16 of q, k, v, out are less than 4 heads (2 of k and v) "
+      "of 4 elements");
+}
+
+}  // namespace
+}  // namespace gladius::kernels
