@@ -1,0 +1,12 @@
+#include "gladius/nn/embedding.h"
+
+#include "gladius/autograd/ops/embedding.h"
+
+namespace gladius {
+
+Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim)
+    : weight(register_parameter("weight", {num_embeddings, embedding_dim})) {}
+
+Variable Embedding::forward(const Tensor& ids) const { return embedding(weight, ids); }
+
+}  // namespace gladius

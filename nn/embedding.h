@@ -1,0 +1,17 @@
+// A table of vectors.
+#pragma once
+
+#include "gladius/nn/module.h"
+
+namespace gladius {
+
+/// ids (I64 [...]) -> rows of `weight` [V, C], [..., C].
+class Embedding : public Module {
+ public:
+  Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim);
+  Variable forward(const Tensor& ids) const;
+
+  Variable weight;
+};
+
+}  // namespace gladius

@@ -1,0 +1,18 @@
+// A linear layer.
+#pragma once
+
+#include "gladius/nn/module.h"
+
+namespace gladius {
+
+/// x [..., in] -> x W^T + b [..., out], with `weight` [out, in] and, if wanted, `bias` [out].
+class Linear : public Module {
+ public:
+  Linear(std::int64_t in_features, std::int64_t out_features, bool bias = true);
+  Variable forward(const Variable& x) const;
+
+  Variable weight;
+  Variable bias;  // undefined without one
+};
+
+}  // namespace gladius

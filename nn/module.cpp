@@ -1,0 +1,80 @@
+#include "gladius/nn/module.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace gladius {
+
+NamedVariables Module::named_parameters() const {
+  NamedVariables parameters;
+  collect("", parameters);
+  return parameters;
+}
+
+void Module::collect(const std::string& prefix, NamedVariables& parameters) const {
+  for (const auto& [name, parameter] : parameters_) parameters.emplace_back(prefix + name, parameter);
+  for (const auto& [name, module] : modules_) module->collect(prefix + name + ".", parameters);
+}
+
+std::vector<Variable> Module::parameters() const {
+  std::vector<Variable> parameters;
+  for (const auto& [name, parameter] : named_parameters()) parameters.push_back(parameter);
+  return parameters;
+}
+
+std::int64_t Module::num_parameters() const {
+  std::int64_t count = 0;
+  for (const auto& [name, parameter] : named_parameters()) count += parameter.numel();
+  return count;
+}
+
+NamedTensors Module::state_dict() const {
+  NamedTensors state;
+  for (const auto& [name, parameter] : named_parameters()) state.emplace_back(name, parameter.value());
+  return state;
+}
+
+void Module::load_state_dict(const NamedTensors& state) {
+  std::unordered_map<std::string, Tensor> tensors(state.begin(), state.end());
+  NamedVariables parameters = named_parameters();
+  for (const auto& [name, parameter] : parameters) {
+    const auto found = tensors.find(name);
+    if (found == tensors.end()) {
+      throw FormatError(fmt::format("load_state_dict: tensor \"{}\" {} is missing", name,
+                                    to_string(parameter.shape())));
+    }
+    if (found->second.shape() != parameter.shape()) {
+      throw FormatError(fmt::format("load_state_dict: tensor \"{}\" has shape {}, the model needs {}", name,
+                                    to_string(found->second.shape()), to_string(parameter.shape())));
+    }
+    if (!is_floating_point(found->second.dtype())) {
+      throw FormatError(fmt::format("load_state_dict: tensor \"{}\" is {}; weights are floating-point",
+                                    name, found->second.describe()));
+    }
+  }
+  if (tensors.size() > parameters.size()) {
+    for (const auto& [name, parameter] : parameters) tensors.erase(name);
+    const auto first = std::ranges::min_element(tensors, {}, [](const auto& entry) { return entry.first; });
+    throw FormatError(fmt::format("load_state_dict: tensor \"{}\" {} belongs to no parameter ({} such)",
+                                  first->first, to_string(first->second.shape()), tensors.size()));
+  }
+  for (auto& [name, parameter] : parameters) parameter.set_value(tensors.at(name));
+}
+
+void Module::set_requires_grad(bool requires_grad) {
+  for (Variable& parameter : parameters()) parameter.set_requires_grad(requires_grad);
+}
+
+void Module::zero_grad() {
+  for (Variable& parameter : parameters()) parameter.zero_grad();
+}
+
+Variable Module::register_parameter(std::string name, const Shape& shape, Dtype dtype) {
+  Variable parameter(Tensor::zeros({}, dtype).expand(shape));
+  parameters_.emplace_back(std::move(name), parameter);
+  return parameter;
+}
+
+}  // namespace gladius

@@ -1,0 +1,64 @@
+// Module: parameters and submodules by name.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gladius/autograd/variable.h"
+
+namespace gladius {
+
+class Generator;
+
+using NamedVariables = std::vector<std::pair<std::string, Variable>>;
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+/// Base of layers and models. Parameters are named as in PyTorch: the submodules' names and the
+/// parameter's, joined by dots.
+///
+/// A new module's parameters have their shapes but no memory yet: every element is one shared zero.
+/// They get values from an initialization (init_normal) or from load_state_dict.
+class Module {
+ public:
+  virtual ~Module() = default;
+
+  /// All parameters, those of submodules included, in the order of registration. A parameter that
+  /// several modules share (tied weights) comes once, under its first name.
+  NamedVariables named_parameters() const;
+  std::vector<Variable> parameters() const;
+  /// Elements of all parameters.
+  std::int64_t num_parameters() const;
+
+  /// The parameters' tensors by name, shared, not copied.
+  NamedTensors state_dict() const;
+  /// Takes each parameter's value from the tensor of its name. FormatError names what is missing, is
+  /// left over or has another shape; nothing is changed then. The tensors are shared.
+  void load_state_dict(const NamedTensors& state);
+
+  /// Turns gradients of all parameters on or off.
+  void set_requires_grad(bool requires_grad);
+  void zero_grad();
+
+ protected:
+  Module() = default;
+  Module(const Module&) = default;
+  Module& operator=(const Module&) = default;
+
+  /// A parameter without values, not requiring a gradient yet.
+  Variable register_parameter(std::string name, const Shape& shape, Dtype dtype = Dtype::F32);
+  template <class M>
+  std::shared_ptr<M> register_module(std::string name, std::shared_ptr<M> module) {
+    modules_.emplace_back(std::move(name), module);
+    return module;
+  }
+
+ private:
+  void collect(const std::string& prefix, NamedVariables& parameters) const;
+
+  NamedVariables parameters_;
+  std::vector<std::pair<std::string, std::shared_ptr<Module>>> modules_;
+};
+
+}  // namespace gladius

@@ -1,0 +1,12 @@
+#include "gladius/nn/rms_norm.h"
+
+#include "gladius/autograd/ops/rms_norm.h"
+
+namespace gladius {
+
+RMSNorm::RMSNorm(std::int64_t size, double eps)
+    : weight(register_parameter("weight", {size})), eps_(eps) {}
+
+Variable RMSNorm::forward(const Variable& x) const { return rms_norm(x, weight, eps_); }
+
+}  // namespace gladius

@@ -1,0 +1,20 @@
+// Root mean square layer normalization.
+#pragma once
+
+#include "gladius/nn/module.h"
+
+namespace gladius {
+
+/// x [..., C] -> x / sqrt(mean(x^2) + eps) * `weight` [C].
+class RMSNorm : public Module {
+ public:
+  RMSNorm(std::int64_t size, double eps);
+  Variable forward(const Variable& x) const;
+
+  Variable weight;
+
+ private:
+  double eps_;
+};
+
+}  // namespace gladius

@@ -1,0 +1,55 @@
+#include "gladius/nn/rotary_embedding.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <utility>
+
+#include "gladius/autograd/ops/rotary_embedding.h"
+
+namespace gladius {
+
+RotaryEmbedding::RotaryEmbedding(std::int64_t head_dim, double theta)
+    : RotaryEmbedding(default_frequencies(head_dim, theta)) {}
+
+RotaryEmbedding::RotaryEmbedding(std::vector<double> frequencies, double attention_scaling)
+    : frequencies_(std::move(frequencies)), attention_scaling_(attention_scaling) {}
+
+std::vector<double> RotaryEmbedding::default_frequencies(std::int64_t head_dim, double theta) {
+  if (head_dim < 2 || head_dim % 2 != 0) {
+    throw ConfigError(fmt::format("rotary_embedding: head_dim {} is not a positive even number", head_dim));
+  }
+  std::vector<double> frequencies;
+  for (std::int64_t i = 0; i < head_dim; i += 2) {
+    frequencies.push_back(std::pow(theta, -static_cast<double>(i) / static_cast<double>(head_dim)));
+  }
+  return frequencies;
+}
+
+Variable RotaryEmbedding::forward(const Variable& x, const Tensor& positions) {
+  const std::vector<std::int64_t> list = positions.to_vector<std::int64_t>();
+  if (!list.empty()) grow(*std::ranges::max_element(list) + 1, x.dtype());
+  return rotary_embedding(x, cos_, sin_, positions);
+}
+
+void RotaryEmbedding::grow(std::int64_t positions, Dtype dtype) {
+  if (cos_.defined() && cos_.size(0) >= positions && cos_.dtype() == dtype) return;
+  // In powers of two, so that generation token by token rarely computes them anew.
+  const auto rows = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(std::max<std::int64_t>(positions, 64))));
+  const auto half = static_cast<std::int64_t>(frequencies_.size());
+  std::vector<double> cosines, sines;
+  for (std::int64_t p = 0; p < rows; ++p) {
+    for (const double frequency : frequencies_) {
+      // The reference computes the angle in float32; so do we, as its weights were trained with it.
+      const float angle = static_cast<float>(p) * static_cast<float>(frequency);
+      cosines.push_back(std::cos(static_cast<double>(angle)) * attention_scaling_);
+      sines.push_back(std::sin(static_cast<double>(angle)) * attention_scaling_);
+    }
+  }
+  cos_ = Tensor::from(cosines, {rows, half}).to(dtype);
+  sin_ = Tensor::from(sines, {rows, half}).to(dtype);
+}
+
+}  // namespace gladius
