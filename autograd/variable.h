@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "gladius/tensor/tensor.h"
@@ -69,6 +71,9 @@ class Variable {
   struct State;
   std::shared_ptr<State> state_;
 };
+
+/// Parameters by name, in order.
+using NamedVariables = std::vector<std::pair<std::string, Variable>>;
 
 /// Gradients of the sum of `outputs`, each weighted by its seed, with respect to `inputs`, without
 /// touching any .grad(). An input that the outputs do not depend on gives an undefined variable.

@@ -1,5 +1,6 @@
 # Everything the product links, all from the distribution's packages (see ./run for their names).
 
+find_package(CLI11 REQUIRED)
 find_package(fmt REQUIRED)
 find_package(hwy REQUIRED)
 find_package(nlohmann_json REQUIRED)

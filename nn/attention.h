@@ -25,13 +25,14 @@ struct AttentionSizes {
   bool o_bias = false;
 };
 
-/// Ainslie et al. 2023 (arXiv:2305.13245); parameters as Hugging Face's LlamaAttention: q_proj, k_proj,
-/// v_proj, o_proj.
+/// Ainslie et al. 2023 (arXiv:2305.13245); parameters as Hugging Face's LlamaAttention: q_proj,
+/// k_proj, v_proj, o_proj.
 class GroupedQueryAttention : public Module {
  public:
   GroupedQueryAttention(const AttentionSizes& sizes, std::shared_ptr<RotaryEmbedding> rotary);
   /// x [B, T, C] -> [B, T, C]. With a cache, x continues it: its keys and values are appended.
-  Variable forward(const Variable& x, const TokenContext& context, LayerCache* cache = nullptr) const;
+  Variable forward(const Variable& x, const TokenContext& context,
+                   LayerCache* cache = nullptr) const;
 
  private:
   AttentionSizes sizes_;

@@ -14,7 +14,8 @@ NamedVariables Module::named_parameters() const {
 }
 
 void Module::collect(const std::string& prefix, NamedVariables& parameters) const {
-  for (const auto& [name, parameter] : parameters_) parameters.emplace_back(prefix + name, parameter);
+  for (const auto& [name, parameter] : parameters_)
+    parameters.emplace_back(prefix + name, parameter);
   for (const auto& [name, module] : modules_) module->collect(prefix + name + ".", parameters);
 }
 
@@ -32,7 +33,8 @@ std::int64_t Module::num_parameters() const {
 
 NamedTensors Module::state_dict() const {
   NamedTensors state;
-  for (const auto& [name, parameter] : named_parameters()) state.emplace_back(name, parameter.value());
+  for (const auto& [name, parameter] : named_parameters())
+    state.emplace_back(name, parameter.value());
   return state;
 }
 
@@ -46,19 +48,23 @@ void Module::load_state_dict(const NamedTensors& state) {
                                     to_string(parameter.shape())));
     }
     if (found->second.shape() != parameter.shape()) {
-      throw FormatError(fmt::format("load_state_dict: tensor \"{}\" has shape {}, the model needs {}", name,
-                                    to_string(found->second.shape()), to_string(parameter.shape())));
+      throw FormatError(
+          fmt::format("load_state_dict: tensor \"{}\" has shape {}, the model needs {}", name,
+                      to_string(found->second.shape()), to_string(parameter.shape())));
     }
     if (!is_floating_point(found->second.dtype())) {
-      throw FormatError(fmt::format("load_state_dict: tensor \"{}\" is {}; weights are floating-point",
-                                    name, found->second.describe()));
+      throw FormatError(
+          fmt::format("load_state_dict: tensor \"{}\" is {}; weights are floating-point", name,
+                      found->second.describe()));
     }
   }
   if (tensors.size() > parameters.size()) {
     for (const auto& [name, parameter] : parameters) tensors.erase(name);
-    const auto first = std::ranges::min_element(tensors, {}, [](const auto& entry) { return entry.first; });
-    throw FormatError(fmt::format("load_state_dict: tensor \"{}\" {} belongs to no parameter ({} such)",
-                                  first->first, to_string(first->second.shape()), tensors.size()));
+    const auto first =
+        std::ranges::min_element(tensors, {}, [](const auto& entry) { return entry.first; });
+    throw FormatError(
+        fmt::format("load_state_dict: tensor \"{}\" {} belongs to no parameter ({} such)",
+                    first->first, to_string(first->second.shape()), tensors.size()));
   }
   for (auto& [name, parameter] : parameters) parameter.set_value(tensors.at(name));
 }

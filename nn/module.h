@@ -10,11 +10,6 @@
 
 namespace gladius {
 
-class Generator;
-
-using NamedVariables = std::vector<std::pair<std::string, Variable>>;
-using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
-
 /// Base of layers and models. Parameters are named as in PyTorch: the submodules' names and the
 /// parameter's, joined by dots.
 ///
@@ -33,8 +28,8 @@ class Module {
 
   /// The parameters' tensors by name, shared, not copied.
   NamedTensors state_dict() const;
-  /// Takes each parameter's value from the tensor of its name. FormatError names what is missing, is
-  /// left over or has another shape; nothing is changed then. The tensors are shared.
+  /// Takes each parameter's value from the tensor of its name. FormatError names what is missing,
+  /// is left over or has another shape; nothing is changed then. The tensors are shared.
   void load_state_dict(const NamedTensors& state);
 
   /// Turns gradients of all parameters on or off.

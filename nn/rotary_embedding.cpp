@@ -19,7 +19,8 @@ RotaryEmbedding::RotaryEmbedding(std::vector<double> frequencies, double attenti
 
 std::vector<double> RotaryEmbedding::default_frequencies(std::int64_t head_dim, double theta) {
   if (head_dim < 2 || head_dim % 2 != 0) {
-    throw ConfigError(fmt::format("rotary_embedding: head_dim {} is not a positive even number", head_dim));
+    throw ConfigError(
+        fmt::format("rotary_embedding: head_dim {} is not a positive even number", head_dim));
   }
   std::vector<double> frequencies;
   for (std::int64_t i = 0; i < head_dim; i += 2) {
@@ -37,7 +38,8 @@ Variable RotaryEmbedding::forward(const Variable& x, const Tensor& positions) {
 void RotaryEmbedding::grow(std::int64_t positions, Dtype dtype) {
   if (cos_.defined() && cos_.size(0) >= positions && cos_.dtype() == dtype) return;
   // In powers of two, so that generation token by token rarely computes them anew.
-  const auto rows = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(std::max<std::int64_t>(positions, 64))));
+  const auto rows = static_cast<std::int64_t>(
+      std::bit_ceil(static_cast<std::uint64_t>(std::max<std::int64_t>(positions, 64))));
   const auto half = static_cast<std::int64_t>(frequencies_.size());
   std::vector<double> cosines, sines;
   for (std::int64_t p = 0; p < rows; ++p) {

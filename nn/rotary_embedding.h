@@ -7,8 +7,9 @@
 
 namespace gladius {
 
-/// Tables of cos and sin [positions, D/2] of position * frequency, grown as positions are asked for.
-/// The frequencies are theta^(-2i/D) (Su et al. 2021, arXiv:2104.09864) or given ones (scaled variants).
+/// Tables of cos and sin [positions, D/2] of position * frequency, grown as positions are asked
+/// for. The frequencies are theta^(-2i/D) (Su et al. 2021, arXiv:2104.09864) or given ones (scaled
+/// variants).
 class RotaryEmbedding {
  public:
   RotaryEmbedding(std::int64_t head_dim, double theta);

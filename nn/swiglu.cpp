@@ -5,9 +5,12 @@
 namespace gladius {
 
 SwiGLU::SwiGLU(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias)
-    : gate_proj_(register_module("gate_proj", std::make_shared<Linear>(hidden_size, intermediate_size, bias))),
-      up_proj_(register_module("up_proj", std::make_shared<Linear>(hidden_size, intermediate_size, bias))),
-      down_proj_(register_module("down_proj", std::make_shared<Linear>(intermediate_size, hidden_size, bias))) {}
+    : gate_proj_(register_module("gate_proj",
+                                 std::make_shared<Linear>(hidden_size, intermediate_size, bias))),
+      up_proj_(register_module("up_proj",
+                               std::make_shared<Linear>(hidden_size, intermediate_size, bias))),
+      down_proj_(register_module("down_proj",
+                                 std::make_shared<Linear>(intermediate_size, hidden_size, bias))) {}
 
 Variable SwiGLU::forward(const Variable& x) const {
   return down_proj_->forward(swiglu(gate_proj_->forward(x), up_proj_->forward(x)));

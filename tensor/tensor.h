@@ -1,10 +1,12 @@
-// Tensor: a strided, typed view of shared storage. Knows nothing of gradients (see autograd/variable.h).
+// Tensor: a strided, typed view of shared storage. Knows nothing of gradients (see
+// autograd/variable.h).
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gladius/tensor/dtype.h"
@@ -14,14 +16,15 @@
 
 namespace gladius {
 
-/// A cheap handle: copies share the storage, as do views (reshape of contiguous data, permute, narrow, ...).
-/// Constness is the handle's, not the elements', as in PyTorch.
+/// A cheap handle: copies share the storage, as do views (reshape of contiguous data, permute,
+/// narrow, ...). Constness is the handle's, not the elements', as in PyTorch.
 class Tensor {
  public:
   /// The undefined tensor.
   Tensor() = default;
   /// A view of `storage`; `offset` in elements. Throws ShapeError if it would leave the storage.
-  Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, std::int64_t offset, Dtype dtype);
+  Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, std::int64_t offset,
+         Dtype dtype);
 
   static Tensor empty(const Shape& shape, Dtype dtype = Dtype::F32);
   static Tensor zeros(const Shape& shape, Dtype dtype = Dtype::F32);
@@ -71,7 +74,8 @@ class Tensor {
   Tensor permute(const std::vector<std::int64_t>& dims) const;
   Tensor transpose(std::int64_t a, std::int64_t b) const;
   /// Elements start, start + step, ... of one dimension, `length` of them.
-  Tensor narrow(std::int64_t dim, std::int64_t start, std::int64_t length, std::int64_t step = 1) const;
+  Tensor narrow(std::int64_t dim, std::int64_t start, std::int64_t length,
+                std::int64_t step = 1) const;
   /// One index of a dimension, which disappears.
   Tensor select(std::int64_t dim, std::int64_t index) const;
   /// Stride-0 broadcasting to `shape`.
@@ -105,5 +109,8 @@ class Tensor {
   std::int64_t numel_ = 0;
   Dtype dtype_ = Dtype::F32;
 };
+
+/// A state dictionary: tensors by name, in order.
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
 }  // namespace gladius

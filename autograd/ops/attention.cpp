@@ -11,8 +11,8 @@
 namespace gladius {
 namespace {
 
-// The layout that the kernel takes: heads of a token contiguous, tokens at one stride, also from one
-// sequence to the next. Slices of a fused product have it; others are copied.
+// The layout that the kernel takes: heads of a token contiguous, tokens at one stride, also from
+// one sequence to the next. Slices of a fused product have it; others are copied.
 Tensor as_tokens(const Tensor& x) {
   const Strides& s = x.strides();
   const bool fits = s[3] == 1 && s[2] == x.size(3) && s[1] >= x.size(2) * x.size(3) &&
@@ -21,12 +21,15 @@ Tensor as_tokens(const Tensor& x) {
 }
 
 void check(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& first_key) {
-  const bool fits = q.dim() == 4 && k.dim() == 4 && k.shape() == v.shape() && k.size(0) == q.size(0) &&
-                    k.size(3) == q.size(3) && k.size(2) > 0 && q.size(2) % k.size(2) == 0;
+  const bool fits = q.dim() == 4 && k.dim() == 4 && k.shape() == v.shape() &&
+                    k.size(0) == q.size(0) && k.size(3) == q.size(3) && k.size(2) > 0 &&
+                    q.size(2) % k.size(2) == 0;
   if (!fits) {
-    throw ShapeError(fmt::format(
-        "scaled_dot_product_attention: q {}, k {}, v {}; expected [B, T, H, D] and twice [B, S, Hkv, D] "
-        "with H a multiple of Hkv", to_string(q.shape()), to_string(k.shape()), to_string(v.shape())));
+    throw ShapeError(
+        fmt::format("scaled_dot_product_attention: q {}, k {}, v {}; expected [B, T, H, D] and "
+                    "twice [B, S, Hkv, D] "
+                    "with H a multiple of Hkv",
+                    to_string(q.shape()), to_string(k.shape()), to_string(v.shape())));
   }
   if (k.dtype() != q.dtype() || v.dtype() != q.dtype()) {
     throw DtypeError(fmt::format("scaled_dot_product_attention: q {}, k {}, v {} differ in type",
@@ -41,12 +44,20 @@ void check(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& firs
 kernels::AttentionShape shape_of(const Tensor& q, const Tensor& k, const Tensor& v,
                                  const AttentionOptions& options) {
   const std::int64_t H = q.size(2), D = q.size(3);
-  return {.B = q.size(0), .T = q.size(1), .S = k.size(1), .H = H, .Hkv = k.size(2), .D = D,
-          .q_stride = q.strides()[1], .k_stride = k.strides()[1], .v_stride = v.strides()[1],
-          .out_stride = H * D,
-          .scale = options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(D)),
-          .causal = options.causal,
-          .first_key = options.first_key.defined() ? options.first_key.data<std::int64_t>() : nullptr};
+  return {
+      .B = q.size(0),
+      .T = q.size(1),
+      .S = k.size(1),
+      .H = H,
+      .Hkv = k.size(2),
+      .D = D,
+      .q_stride = q.strides()[1],
+      .k_stride = k.strides()[1],
+      .v_stride = v.strides()[1],
+      .out_stride = H * D,
+      .scale = options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(D)),
+      .causal = options.causal,
+      .first_key = options.first_key.defined() ? options.first_key.data<std::int64_t>() : nullptr};
 }
 
 }  // namespace

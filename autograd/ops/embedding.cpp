@@ -14,10 +14,12 @@ void check(const Tensor& weight, const Tensor& ids) {
   if (weight.dim() != 2) {
     throw ShapeError(fmt::format("embedding: weight {} is not [V, C]", weight.describe()));
   }
-  if (ids.dtype() != Dtype::I64) throw DtypeError(fmt::format("embedding: ids {} are not I64", ids.describe()));
+  if (ids.dtype() != Dtype::I64)
+    throw DtypeError(fmt::format("embedding: ids {} are not I64", ids.describe()));
   for (const std::int64_t id : ids.to_vector<std::int64_t>()) {
     if (id < 0 || id >= weight.size(0)) {
-      throw ShapeError(fmt::format("embedding: id {} is not below the {} rows of the table", id, weight.size(0)));
+      throw ShapeError(fmt::format("embedding: id {} is not below the {} rows of the table", id,
+                                   weight.size(0)));
     }
   }
 }
@@ -26,11 +28,17 @@ void check(const Tensor& weight, const Tensor& ids) {
 template <class F>
 void with_table(const Tensor& table, F f) {
   switch (table.dtype()) {
-    case Dtype::F32: return f(table.data<float>(), float{});
-    case Dtype::F64: return f(table.data<double>(), double{});
-    case Dtype::BF16: return f(table.data<bfloat16>(), float{});
-    case Dtype::F16: return f(table.data<float16>(), float{});
-    default: throw DtypeError(fmt::format("embedding: weight {} is no floating-point table", table.describe()));
+    case Dtype::F32:
+      return f(table.data<float>(), float{});
+    case Dtype::F64:
+      return f(table.data<double>(), double{});
+    case Dtype::BF16:
+      return f(table.data<bfloat16>(), float{});
+    case Dtype::F16:
+      return f(table.data<float16>(), float{});
+    default:
+      throw DtypeError(
+          fmt::format("embedding: weight {} is no floating-point table", table.describe()));
   }
 }
 
@@ -42,7 +50,8 @@ Tensor look_up(const Tensor& table, const Tensor& ids) {
   with_table(table, [&](const auto* rows, auto zero) {
     using T = decltype(zero);
     parallel_for(ids.numel(), 64, [&](std::int64_t begin, std::int64_t end) {
-      kernels::embedding(rows, ids.data<std::int64_t>() + begin, y.data<T>() + begin * C, end - begin, C);
+      kernels::embedding(rows, ids.data<std::int64_t>() + begin, y.data<T>() + begin * C,
+                         end - begin, C);
     });
   });
   return y;
@@ -54,8 +63,8 @@ void add_rows(Tensor& table, const Tensor& ids, const Tensor& dy) {
   dispatch_floating("embedding", table.dtype(), [&](auto zero) {
     using T = decltype(zero);
     parallel_for(table.size(1), 64, [&](std::int64_t begin, std::int64_t end) {
-      kernels::embedding_backward(dy.data<T>(), ids.data<std::int64_t>(), table.data<T>(), ids.numel(),
-                                  table.size(1), begin, end);
+      kernels::embedding_backward(dy.data<T>(), ids.data<std::int64_t>(), table.data<T>(),
+                                  ids.numel(), table.size(1), begin, end);
     });
   });
 }

@@ -45,11 +45,11 @@ std::vector<Variable> backward(const Tensor& x, const Tensor& weight, const Tens
     parallel_for(blocks, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t block = begin; block < end; ++block) {
         const std::int64_t row = block * kRowsPerBlock;
-        kernels::rms_norm_backward(
-            x.data<T>() + row * C, weight.data<T>(), inv_rms.data<T>() + row,
-            dy.data<T>() + row * C, dx.defined() ? dx.data<T>() + row * C : nullptr,
-            partial.defined() ? partial.data<T>() + block * C : nullptr,
-            std::min(kRowsPerBlock, rows - row), C);
+        kernels::rms_norm_backward(x.data<T>() + row * C, weight.data<T>(), inv_rms.data<T>() + row,
+                                   dy.data<T>() + row * C,
+                                   dx.defined() ? dx.data<T>() + row * C : nullptr,
+                                   partial.defined() ? partial.data<T>() + block * C : nullptr,
+                                   std::min(kRowsPerBlock, rows - row), C);
       }
     });
   });

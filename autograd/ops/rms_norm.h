@@ -5,8 +5,8 @@
 
 namespace gladius {
 
-/// x / sqrt(mean(x^2) + eps) * weight over the last dimension: x [..., C], weight [C]. The weight may
-/// be F16 or BF16 if it needs no gradient. Fused; differentiable once.
+/// x / sqrt(mean(x^2) + eps) * weight over the last dimension: x [..., C], weight [C]. The weight
+/// may be F16 or BF16 if it needs no gradient. Fused; differentiable once.
 Variable rms_norm(const Variable& x, const Variable& weight, double eps);
 
 }  // namespace gladius

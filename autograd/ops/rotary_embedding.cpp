@@ -15,21 +15,24 @@ void check(const Tensor& x, const Tensor& cos, const Tensor& sin, const Tensor& 
                     cos.size(1) == x.size(-1) / 2 && sin.shape() == cos.shape() &&
                     positions.shape() == Shape(x.shape().begin(), x.shape().end() - 2);
   if (!fits) {
-    throw ShapeError(fmt::format("rotary_embedding: input {} does not fit tables {} and positions {}",
-                                 to_string(x.shape()), to_string(cos.shape()),
-                                 to_string(positions.shape())));
+    throw ShapeError(
+        fmt::format("rotary_embedding: input {} does not fit tables {} and positions {}",
+                    to_string(x.shape()), to_string(cos.shape()), to_string(positions.shape())));
   }
   if (cos.dtype() != x.dtype() || sin.dtype() != x.dtype()) {
-    throw DtypeError(fmt::format("rotary_embedding: input {} with tables {}", x.describe(), cos.describe()));
+    throw DtypeError(
+        fmt::format("rotary_embedding: input {} with tables {}", x.describe(), cos.describe()));
   }
   for (const std::int64_t position : positions.to_vector<std::int64_t>()) {
     if (position < 0 || position >= cos.size(0)) {
-      throw ShapeError(fmt::format("rotary_embedding: position {} is not below {}", position, cos.size(0)));
+      throw ShapeError(
+          fmt::format("rotary_embedding: position {} is not below {}", position, cos.size(0)));
     }
   }
 }
 
-Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, const Tensor& positions, bool inverse) {
+Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, const Tensor& positions,
+              bool inverse) {
   const Tensor in = x.contiguous();
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   const std::int64_t H = x.size(-2), D = x.size(-1), stride = H * D;

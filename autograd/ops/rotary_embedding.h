@@ -5,9 +5,9 @@
 
 namespace gladius {
 
-/// Rotates the pairs (i, i + D/2) of each head, Hugging Face's layout: x [..., H, D] over tokens [...],
-/// cos and sin [P, D/2] (the tables of nn/rotary_embedding.h), positions I64 [...] below P. Fused;
-/// differentiable once.
+/// Rotates the pairs (i, i + D/2) of each head, Hugging Face's layout: x [..., H, D] over tokens
+/// [...], cos and sin [P, D/2] (the tables of nn/rotary_embedding.h), positions I64 [...] below P.
+/// Fused; differentiable once.
 Variable rotary_embedding(const Variable& x, const Tensor& cos, const Tensor& sin,
                           const Tensor& positions);
 

@@ -45,34 +45,38 @@ Variable softmax_last(const Variable& x) {
   Tensor y = over_rows(
       "softmax", [](auto... args) { kernels::softmax(args...); }, x.value().contiguous());
   const SavedVariable saved = SavedVariable::output(y);
-  return record("softmax", std::move(y), {x}, [=](const Variable& g, const BackwardContext& context) {
-    if (!grad_enabled()) {
-      return std::vector{Variable(over_rows(
-          "softmax", [](auto... args) { kernels::softmax_backward(args...); },
-          saved.tensor(context), g.value().contiguous()))};
-    }
-    const Variable p = saved.unpack(context);
-    return std::vector{p * (g - sum(p * g, {-1}, true))};
-  });
+  return record("softmax", std::move(y), {x},
+                [=](const Variable& g, const BackwardContext& context) {
+                  if (!grad_enabled()) {
+                    return std::vector{Variable(over_rows(
+                        "softmax", [](auto... args) { kernels::softmax_backward(args...); },
+                        saved.tensor(context), g.value().contiguous()))};
+                  }
+                  const Variable p = saved.unpack(context);
+                  return std::vector{p * (g - sum(p * g, {-1}, true))};
+                });
 }
 
 Variable log_softmax_last(const Variable& x) {
   Tensor y = over_rows(
       "log_softmax", [](auto... args) { kernels::log_softmax(args...); }, x.value().contiguous());
   const SavedVariable saved = SavedVariable::output(y);
-  return record("log_softmax", std::move(y), {x}, [=](const Variable& g, const BackwardContext& context) {
-    if (!grad_enabled()) {
-      return std::vector{Variable(over_rows(
-          "log_softmax", [](auto... args) { kernels::log_softmax_backward(args...); },
-          saved.tensor(context), g.value().contiguous()))};
-    }
-    return std::vector{g - exp(saved.unpack(context)) * sum(g, {-1}, true)};
-  });
+  return record("log_softmax", std::move(y), {x},
+                [=](const Variable& g, const BackwardContext& context) {
+                  if (!grad_enabled()) {
+                    return std::vector{Variable(over_rows(
+                        "log_softmax", [](auto... args) { kernels::log_softmax_backward(args...); },
+                        saved.tensor(context), g.value().contiguous()))};
+                  }
+                  return std::vector{g - exp(saved.unpack(context)) * sum(g, {-1}, true)};
+                });
 }
 
 }  // namespace
 
-Variable softmax(const Variable& x, std::int64_t dim) { return along("softmax", x, dim, softmax_last); }
+Variable softmax(const Variable& x, std::int64_t dim) {
+  return along("softmax", x, dim, softmax_last);
+}
 
 Variable log_softmax(const Variable& x, std::int64_t dim) {
   return along("log_softmax", x, dim, log_softmax_last);

@@ -1,0 +1,39 @@
+// Adam with decoupled weight decay.
+#pragma once
+
+#include "gladius/optim/optimizer.h"
+
+namespace gladius {
+
+struct AdamWOptions {
+  double lr = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0.01;
+};
+
+/// Loshchilov & Hutter 2017 (arXiv:1711.05101), with the arithmetic of torch.optim.AdamW; all
+/// parameters are decayed, as there. F32 and F64.
+class AdamW : public Optimizer {
+ public:
+  /// ConfigError for options outside of their ranges.
+  AdamW(NamedVariables parameters, const AdamWOptions& options = {});
+
+  void step(double grad_scale = 1) override;
+  /// `NAME.exp_avg`, `NAME.exp_avg_sq` of each parameter that has been updated and `step` (I64
+  /// [1]).
+  NamedTensors state_dict() const override;
+  void load_state_dict(const NamedTensors& state) override;
+
+ private:
+  struct Moments {
+    Tensor exp_avg, exp_avg_sq;
+  };
+
+  AdamWOptions options_;
+  std::vector<Moments> moments_;  // of parameters_; undefined before the first update
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace gladius

@@ -1,0 +1,20 @@
+// Clipping of gradients by their norm.
+#pragma once
+
+#include "gladius/autograd/variable.h"
+
+namespace gladius {
+
+struct ClippedNorm {
+  double norm;   // of all gradients together
+  double scale;  // min(1, max_norm / (norm + 1e-6)), to be given to Optimizer::step
+};
+
+/// The 2-norm of all gradients and the factor that limits it, as torch.nn.utils.clip_grad_norm_
+/// computes it. Reads each gradient once and changes none.
+ClippedNorm clip_grad_norm(const std::vector<Variable>& parameters, double max_norm);
+
+/// The same, applied to the gradients in place. Returns the norm before.
+double clip_grad_norm_(const std::vector<Variable>& parameters, double max_norm);
+
+}  // namespace gladius

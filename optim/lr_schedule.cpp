@@ -1,0 +1,30 @@
+#include "gladius/optim/lr_schedule.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "gladius/tensor/error.h"
+
+namespace gladius {
+
+ScheduleKind schedule_from_name(std::string_view name) {
+  if (name == "constant") return ScheduleKind::constant;
+  if (name == "linear") return ScheduleKind::linear;
+  if (name == "cosine") return ScheduleKind::cosine;
+  throw ConfigError(fmt::format("schedule \"{}\" is not one of constant, linear, cosine", name));
+}
+
+double LrSchedule::factor(std::int64_t step) const {
+  if (step < warmup_steps) return static_cast<double>(step) / static_cast<double>(warmup_steps);
+  if (kind == ScheduleKind::constant) return 1;
+  const double progress =
+      std::min(1.0, static_cast<double>(step - warmup_steps) /
+                        static_cast<double>(std::max<std::int64_t>(1, total_steps - warmup_steps)));
+  return kind == ScheduleKind::linear ? 1 - progress
+                                      : 0.5 * (1 + std::cos(std::numbers::pi * progress));
+}
+
+}  // namespace gladius

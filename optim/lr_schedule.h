@@ -1,0 +1,25 @@
+// Learning rates over the course of a run.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace gladius {
+
+enum class ScheduleKind { constant, linear, cosine };
+
+/// Throws ConfigError for a name that is not one of constant, linear, cosine.
+ScheduleKind schedule_from_name(std::string_view name);
+
+/// Rises linearly over the warm-up, then stays (constant) or falls to 0 at `total_steps` (linear,
+/// or half a cosine), as transformers' get_*_schedule_with_warmup. Steps are updates.
+struct LrSchedule {
+  ScheduleKind kind = ScheduleKind::constant;
+  std::int64_t warmup_steps = 0;
+  std::int64_t total_steps = 0;
+
+  /// The factor of the base learning rate for update `step`, 0 being the first.
+  double factor(std::int64_t step) const;
+};
+
+}  // namespace gladius

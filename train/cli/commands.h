@@ -1,0 +1,21 @@
+// The subcommands of the program, one file each.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace gladius::cli {
+
+/// Options that every subcommand has.
+struct Common {
+  int threads = 0;  // 0: the default
+  std::string log_level = "info";
+  bool json = false;
+};
+
+/// Adds a subcommand to the program; it runs when the command line names it.
+using AddCommand = void (*)(CLI::App& program, const Common& common);
+
+// (each command's add_NAME is declared here and listed in main.cpp)
+
+}  // namespace gladius::cli
