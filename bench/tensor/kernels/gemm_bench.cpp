@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "gladius/tensor/kernels/gemm.h"
+#include "gladius/tensor/half.h"
+#include "gladius/tensor/kernels/gemm_half_weights.h"
 #include "support/roofline.h"
 
 namespace gladius {
@@ -21,10 +23,26 @@ void linear(benchmark::State& state) {
   bench::count_operations(state, 2.0 * static_cast<double>(m * n * k));
   bench::count_bytes(state, sizeof(float) * static_cast<double>(n * k + m * k + m * n));
 }
-BENCHMARK(linear)
-    ->ArgNames({"tokens", "n", "k"})
-    ->ArgsProduct({{1, 16, 512}, {1280, 32000}, {768}})
-    ->UseRealTime();
+// The same with weights in 16 bits.
+template <class W>
+void linear_half(benchmark::State& state) {
+  const std::int64_t m = state.range(0), n = state.range(1), k = state.range(2);
+  const std::vector<float> x(static_cast<std::size_t>(m * k), 0.5f);
+  const std::vector<W> w(static_cast<std::size_t>(n * k), W(0.5f));
+  std::vector<float> y(static_cast<std::size_t>(m * n));
+  for (auto _ : state) kernels::gemm_half_weights(m, n, k, x.data(), w.data(), y.data());
+  bench::count_operations(state, 2.0 * static_cast<double>(m * n * k));
+  bench::count_bytes(state, static_cast<double>(2 * n * k + 4 * m * (n + k)));
+}
+
+void student_sizes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgNames({"tokens", "n", "k"})
+      ->ArgsProduct({{1, 4, 8, 16, 64, 512}, {1280, 32000}, {768}})
+      ->UseRealTime();
+}
+BENCHMARK(linear)->Apply(student_sizes);
+BENCHMARK(linear_half<bfloat16>)->Apply(student_sizes);
+BENCHMARK(linear_half<float16>)->Apply(student_sizes);
 
 }  // namespace
 }  // namespace gladius
