@@ -3,22 +3,16 @@
 #include <algorithm>
 
 #include "gladius/tensor/half.h"
+#include "gladius/tensor/kernels/dot_rows.h"
 #include "gladius/tensor/kernels/gemm.h"
-#include "gladius/tensor/kernels/half_dot.h"
 #include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/parallel.h"
 
 namespace gladius::kernels {
 namespace {
 
-// By measurement (bench/tensor/kernels): up to so many rows of x, dot products are faster than
-// converting panels of w for BLAS.
-constexpr std::int64_t kDotRows = 8;
 // Rows of w in a panel, which should stay in the second-level cache between conversion and product.
 constexpr std::int64_t kPanelRows = 256;
-// Weights that are worth a thread of their own.
-constexpr std::int64_t kGrainWeights = 1 << 16;
-
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 struct PanelScratch;
@@ -37,24 +31,17 @@ void multiply_panel(std::int64_t m, std::int64_t n, std::int64_t k, const float*
 template <class W>
 void gemm_half_weights(std::int64_t m, std::int64_t n, std::int64_t k, const float* x, const W* w,
                        float* y) {
-  const std::int64_t grain_rows = ceil_div(kGrainWeights, std::max<std::int64_t>(k, 1));
-  if (m <= kDotRows) {
-    parallel_for(n, grain_rows, [&](std::int64_t begin, std::int64_t end) {
-      half_dot(m, end - begin, k, x, w + begin * k, y + begin, n);
-    });
-    return;
-  }
+  if (m <= kDotRows) return parallel_dot_rows(m, n, k, x, k, w, k, y, n);
   // As many panels as make equal shares for all threads.
   const std::int64_t threads = num_threads();
   const std::int64_t panels = ceil_div(ceil_div(n, kPanelRows), threads) * threads;
   const std::int64_t rows =
       std::max<std::int64_t>(ceil_div(n, std::max<std::int64_t>(panels, 1)), 1);
-  parallel_for(ceil_div(n, rows), ceil_div(grain_rows, rows),
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t i = begin; i < end; ++i) {
-                   multiply_panel(m, n, k, x, w, y, i * rows, std::min((i + 1) * rows, n));
-                 }
-               });
+  parallel_for(ceil_div(n, rows), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      multiply_panel(m, n, k, x, w, y, i * rows, std::min((i + 1) * rows, n));
+    }
+  });
 }
 
 template void gemm_half_weights(std::int64_t, std::int64_t, std::int64_t, const float*,
