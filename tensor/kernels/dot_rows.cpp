@@ -3,14 +3,14 @@
 #include <algorithm>
 
 #include "gladius/tensor/half.h"
+#include "gladius/tensor/kernels/simd_targets.h"
 #include "gladius/tensor/parallel.h"
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gladius/tensor/kernels/dot_rows.cpp"
-#include <hwy/foreach_target.h>
-// After foreach_target.h: compiled once a target.
-#include <hwy/cache_control.h>
-#include <hwy/highway.h>
+#include "hwy/foreach_target.h"
+// After foreach_target.h, once a target:
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gladius::kernels::HWY_NAMESPACE {

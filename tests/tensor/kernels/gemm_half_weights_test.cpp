@@ -10,6 +10,7 @@
 
 #include "gladius/tensor/half.h"
 #include "gladius/tensor/parallel.h"
+#include "support/simd_targets.h"
 
 namespace gladius::kernels {
 namespace {
@@ -55,26 +56,39 @@ struct HalfProduct {
 };
 
 template <class W>
-class GemmHalfWeights : public testing::Test {
+class GemmHalfWeights : public ::testing::Test {
  protected:
   ~GemmHalfWeights() override { set_num_threads(before_); }
   int before_ = num_threads();
 };
-using Types = testing::Types<bfloat16, float16>;
+using Types = ::testing::Types<bfloat16, float16>;
 TYPED_TEST_SUITE(GemmHalfWeights, Types);
 
 TYPED_TEST(GemmHalfWeights, AgreesWithTheDefinitionOverRandomSizes) {
   const std::uint64_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937_64 random(seed);
   for (int run = 0; run < 60; ++run) {
     set_num_threads(1 + run % 3);
     const auto below = [&](std::uint64_t n) { return static_cast<std::int64_t>(random() % n); };
     const HalfProduct<TypeParam> product(random, below(run % 2 ? 9 : 40), below(run % 4 ? 70 : 700),
                                          below(130));
-    SCOPED_TRACE(testing::Message() << product.m << " x " << product.n << " x " << product.k);
+    SCOPED_TRACE(::testing::Message() << product.m << " x " << product.n << " x " << product.k);
     ASSERT_NO_FATAL_FAILURE(product.expect_right(product.computed()));
   }
+}
+
+TYPED_TEST(GemmHalfWeights, AgreesWithTheDefinitionOnEverySimdTarget) {
+  testing::for_each_simd_target([] {
+    std::mt19937_64 random(2);
+    for (const std::int64_t rows : {1, 2, 5, 40}) {
+      for (const std::int64_t size : {1, 3, 4, 7, 63, 130}) {
+        const HalfProduct<TypeParam> product(random, rows, size + 1, size);
+        SCOPED_TRACE(::testing::Message() << rows << " x " << size + 1 << " x " << size);
+        ASSERT_NO_FATAL_FAILURE(product.expect_right(product.computed()));
+      }
+    }
+  });
 }
 
 TYPED_TEST(GemmHalfWeights, GivesTheSameBitsOnEveryRunAndWithinParallelFor) {
@@ -90,7 +104,7 @@ TYPED_TEST(GemmHalfWeights, GivesTheSameBitsOnEveryRunAndWithinParallelFor) {
       for (std::int64_t i = begin; i < end; ++i)
         results[static_cast<std::size_t>(i)] = product.computed();
     });
-    EXPECT_THAT(results, testing::Each(first));
+    EXPECT_THAT(results, ::testing::Each(first));
   }
 }
 
