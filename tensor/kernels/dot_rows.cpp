@@ -107,19 +107,10 @@ void dot_all(std::int64_t m, std::int64_t n, std::int64_t k, const float* x, std
   }
 }
 
-template <class W>
-void widen_all(std::int64_t n, const W* from, float* to) {
-  std::int64_t i = 0;
-  for (; i + lanes() <= n; i += lanes()) hn::StoreU(load(from + i), D(), to + i);
-  for (; i < n; ++i) to[i] = static_cast<float>(from[i]);
-}
-
 // HWY_EXPORT takes plain functions.
 constexpr auto& dot_f32 = dot_all<float>;
 constexpr auto& dot_bf16 = dot_all<bfloat16>;
 constexpr auto& dot_f16 = dot_all<float16>;
-constexpr auto& widen_bf16 = widen_all<bfloat16>;
-constexpr auto& widen_f16 = widen_all<float16>;
 
 }  // namespace
 }  // namespace gladius::kernels::HWY_NAMESPACE
@@ -135,8 +126,6 @@ constexpr std::int64_t kGrainWeights = 1 << 16;
 HWY_EXPORT(dot_f32);
 HWY_EXPORT(dot_bf16);
 HWY_EXPORT(dot_f16);
-HWY_EXPORT(widen_bf16);
-HWY_EXPORT(widen_f16);
 
 }  // namespace
 
@@ -172,15 +161,6 @@ template void parallel_dot_rows(std::int64_t, std::int64_t, std::int64_t, const 
                                 std::int64_t, const bfloat16*, std::int64_t, float*, std::int64_t);
 template void parallel_dot_rows(std::int64_t, std::int64_t, std::int64_t, const float*,
                                 std::int64_t, const float16*, std::int64_t, float*, std::int64_t);
-
-template <>
-void widen(std::int64_t n, const bfloat16* from, float* to) {
-  HWY_DYNAMIC_DISPATCH(widen_bf16)(n, from, to);
-}
-template <>
-void widen(std::int64_t n, const float16* from, float* to) {
-  HWY_DYNAMIC_DISPATCH(widen_f16)(n, from, to);
-}
 
 }  // namespace gladius::kernels
 #endif  // HWY_ONCE

@@ -6,8 +6,9 @@
 namespace gladius::kernels {
 
 /// By measurement (bench/tensor/kernels): up to so many rows of x, dot products are faster than
-/// BLAS, which copies w into panels first.
-inline constexpr std::int64_t kDotRows = 32;
+/// BLAS, which copies w into panels first; 16-bit weights also need converting before that.
+template <class W>
+inline constexpr std::int64_t kDotRows = sizeof(W) == 2 ? 32 : 16;
 
 /// y[i, j] = x[i] . w[j] for x [m, k], w [n, k] and y [m, n], rows `x_stride`, `w_stride`,
 /// `y_stride` elements apart, for W = float, bfloat16 and float16. Serial. Reads w once from
@@ -23,9 +24,5 @@ template <class W>
 void parallel_dot_rows(std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
                        std::int64_t x_stride, const W* w, std::int64_t w_stride, float* y,
                        std::int64_t y_stride);
-
-/// Converts n elements to float.
-template <class W>
-void widen(std::int64_t n, const W* from, float* to);
 
 }  // namespace gladius::kernels

@@ -79,7 +79,7 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
 
   // What linear layers do with a short input.
   if constexpr (std::is_same_v<T, float>) {
-    if (!trans_a && trans_b && m <= kDotRows && alpha == 1 && beta == 0) {
+    if (!trans_a && trans_b && m <= kDotRows<float> && alpha == 1 && beta == 0) {
       return parallel_dot_rows(m, n, k, a, lda, b, ldb, c, ldc);
     }
   }
