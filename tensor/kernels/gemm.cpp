@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/kernels/dot_rows.h"
 
 namespace gladius::kernels {
 namespace {
@@ -75,6 +77,12 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
   if (m == 0 || n == 0) return;
   if (k == 0 || alpha == T{0}) return scale_rows(m, n, beta, c, ldc);
 
+  // What linear layers do with a short input.
+  if constexpr (std::is_same_v<T, float>) {
+    if (!trans_a && trans_b && m <= kDotRows<float> && alpha == 1 && beta == 0) {
+      return parallel_dot_rows(m, n, k, a, lda, b, ldb, c, ldc);
+    }
+  }
   // A product with one row or column only streams the matrix, which gemm would first copy into
   // panels.
   if (m == 1) {

@@ -4,12 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/parallel.h"
+#include "support/complex_step.h"
+#include "support/simd_targets.h"
 #include "tensor/kernels/attention_reference.h"
 
 namespace gladius::kernels {
@@ -113,10 +117,10 @@ void expect_agreement(const Inputs<T>& in) {
   expect_rows("dv", results.dv, gradients.dv, s.Hkv * s.D, s.v_stride, allowed);
 }
 
-testing::Message describe(const AttentionShape& s) {
-  return testing::Message() << "B " << s.B << ", T " << s.T << ", S " << s.S << ", H " << s.H
-                            << ", Hkv " << s.Hkv << ", D " << s.D << ", causal " << s.causal
-                            << ", first keys " << (s.first_key != nullptr);
+::testing::Message describe(const AttentionShape& s) {
+  return ::testing::Message() << "B " << s.B << ", T " << s.T << ", S " << s.S << ", H " << s.H
+                              << ", Hkv " << s.Hkv << ", D " << s.D << ", causal " << s.causal
+                              << ", first keys " << (s.first_key != nullptr);
 }
 
 // First keys as sliding windows, as packed examples, or anything (also out of range).
@@ -158,17 +162,17 @@ Inputs<T> random_inputs(std::mt19937_64& random) {
 }
 
 template <class T>
-class Attention : public testing::Test {
+class Attention : public ::testing::Test {
  protected:
   ~Attention() override { set_num_threads(before_); }
   int before_ = num_threads();
 };
-using Types = testing::Types<float, double>;
+using Types = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(Attention, Types);
 
 TYPED_TEST(Attention, AgreesWithTheDefinitionOverRandomShapes) {
   const std::uint64_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937_64 random(seed);
   for (int run = 0; run < 40; ++run) {
     set_num_threads(1 + run % 3);
@@ -178,9 +182,20 @@ TYPED_TEST(Attention, AgreesWithTheDefinitionOverRandomShapes) {
   }
 }
 
+TYPED_TEST(Attention, AgreesWithTheDefinitionOnEverySimdTarget) {
+  testing::for_each_simd_target([] {
+    std::mt19937_64 random(2);
+    for (int run = 0; run < 3; ++run) {
+      const Inputs<TypeParam> inputs = random_inputs<TypeParam>(random);
+      SCOPED_TRACE(describe(inputs.shape));
+      ASSERT_NO_FATAL_FAILURE(expect_agreement(inputs));
+    }
+  });
+}
+
 TYPED_TEST(Attention, SharesOneKeyHeadAmongThreads) {
   std::mt19937_64 random(3);
-  for (const int threads : {2, 3, 5}) {
+  for (const int threads : {2, 3}) {
     set_num_threads(threads);
     for (const std::int64_t queries : {1, 40, 129}) {
       const Inputs<TypeParam> inputs(random, compact(1, queries, queries + 100, 7, 1, 16));
@@ -192,7 +207,7 @@ TYPED_TEST(Attention, SharesOneKeyHeadAmongThreads) {
 
 TYPED_TEST(Attention, GivesTheSameBitsOnEveryRun) {
   std::mt19937_64 random(4);
-  for (const int threads : {1, 2, 3}) {
+  for (const int threads : {1, 2}) {
     set_num_threads(threads);
     for (const std::int64_t key_heads : {1, 4}) {
       const Inputs<TypeParam> inputs(random, compact(1, 200, 300, 4, key_heads, 64));
@@ -245,24 +260,22 @@ TEST(AttentionReference, GradientsAreTheDerivatives) {
   Probabilities<double> p(in.shape, in.q, in.k);
   const AttentionGradients gradients = reference_gradients(p, in.q, in.k, in.v, in.dout);
 
-  using Complex = std::complex<double>;
-  const auto complex = [](const std::vector<double>& x) {
-    return std::vector<Complex>(x.begin(), x.end());
-  };
-  std::vector<Complex> inputs[] = {complex(in.q), complex(in.k), complex(in.v)};
-  const std::vector<double>* expected[] = {&gradients.dq, &gradients.dk, &gradients.dv};
-  for (int which = 0; which < 3; ++which) {
-    for (std::size_t i = 0; i < inputs[which].size(); ++i) {
-      constexpr double step = 1e-40;
-      inputs[which][i] += Complex(0, step);
-      Probabilities<Complex> stepped(in.shape, inputs[0], inputs[1]);
-      const std::vector<Complex> out = reference_attention(stepped, inputs[2]);
-      double derivative = 0;
-      for (std::size_t j = 0; j < out.size(); ++j) derivative += in.dout[j] * out[j].imag() / step;
-      inputs[which][i] = inputs[which][i].real();
-      EXPECT_NEAR((*expected[which])[i], derivative, 1e-13) << "input " << which << " at " << i;
-    }
+  // q, k and v as one vector.
+  std::vector<double> all = in.q, expected = gradients.dq;
+  for (const auto* part : {&in.k, &in.v}) all.insert(all.end(), part->begin(), part->end());
+  for (const auto* part : {&gradients.dk, &gradients.dv}) {
+    expected.insert(expected.end(), part->begin(), part->end());
   }
+  using testing::Complex;
+  const auto loss = [&](const std::vector<Complex>& inputs) {
+    const auto k = inputs.begin() + static_cast<std::ptrdiff_t>(in.q.size());
+    const auto v = k + static_cast<std::ptrdiff_t>(in.k.size());
+    Probabilities<Complex> p(in.shape, {inputs.begin(), k}, {k, v});
+    const std::vector<Complex> out = reference_attention(p, {v, inputs.end()});
+    return std::inner_product(out.begin(), out.end(), in.dout.begin(), Complex(0));
+  };
+  const std::vector<double> derivatives = testing::complex_step_gradient(loss, all);
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_NEAR(expected[i], derivatives[i], 1e-13) << i;
 }
 
 TEST(AttentionErrors, NameTheSizesThatContradict) {

@@ -29,11 +29,15 @@ struct Product {
     const auto coefficient = [&] { return static_cast<T>(random() % 4) / 2; };
     trans_a = random() % 2 != 0;
     trans_b = random() % 2 != 0;
+    alpha = coefficient() - T{0.5};
+    beta = coefficient();
+    if (random() % 4 == 0) {  // y = x * w^T has a path of its own for few rows
+      trans_a = false, trans_b = true;
+      alpha = 1, beta = 0;
+    }
     lda = (trans_a ? m : k) + padding();
     ldb = (trans_b ? k : n) + padding();
     ldc = n + padding();
-    alpha = coefficient() - T{0.5};
-    beta = coefficient();
     a = normal(random, (trans_a ? k : m) * lda);
     b = normal(random, (trans_b ? n : k) * ldb);
     c = normal(random, m * ldc);

@@ -1,0 +1,166 @@
+#include "gladius/tensor/kernels/dot_rows.h"
+
+#include <algorithm>
+
+#include "gladius/tensor/half.h"
+#include "gladius/tensor/kernels/simd_targets.h"
+#include "gladius/tensor/parallel.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "gladius/tensor/kernels/dot_rows.cpp"
+#include "hwy/foreach_target.h"
+// After foreach_target.h, once a target:
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gladius::kernels::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+HWY_INLINE V load(const float* from) { return hn::LoadU(D(), from); }
+
+HWY_INLINE V load(const bfloat16* from) {
+  const auto bits =
+      hn::LoadU(hn::Rebind<std::uint16_t, D>(), reinterpret_cast<const std::uint16_t*>(from));
+  const hn::RebindToUnsigned<D> words;
+  return hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(words, bits)));
+}
+
+HWY_INLINE V load(const float16* from) {
+  return hn::PromoteTo(D(), hn::LoadU(hn::Rebind<hwy::float16_t, D>(),
+                                      reinterpret_cast<const hwy::float16_t*>(from)));
+}
+
+// A vector of the `count` elements that are left, and zeros.
+template <class T>
+HWY_INLINE V load_some(const T* from, std::int64_t count) {
+  T lanes[HWY_MAX_BYTES / sizeof(float)] = {};
+  std::copy_n(from, count, lanes);
+  return load(lanes);
+}
+
+std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(D())); }
+
+HWY_INLINE float total(V sums) { return hn::GetLane(hn::SumOfLanes(D(), sums)); }
+
+// The products of four rows of w with Rows rows of x, one or two, so that a vector of w is
+// converted once for both. `next` is the distance to four rows to prefetch, or 0. sums [Rows, 4].
+template <int Rows, class W>
+HWY_INLINE void dot_block(std::int64_t k, const float* x0, const float* x1, const W* const* w,
+                          std::int64_t next, float* sums) {
+  V a0 = hn::Zero(D()), a1 = a0, a2 = a0, a3 = a0;
+  V b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+  const auto add = [&](auto load_at) HWY_ATTR {
+    const V w0 = load_at(w[0]), w1 = load_at(w[1]), w2 = load_at(w[2]), w3 = load_at(w[3]);
+    const V x = load_at(x0);
+    a0 = hn::MulAdd(x, w0, a0);
+    a1 = hn::MulAdd(x, w1, a1);
+    a2 = hn::MulAdd(x, w2, a2);
+    a3 = hn::MulAdd(x, w3, a3);
+    if constexpr (Rows == 2) {
+      const V other = load_at(x1);
+      b0 = hn::MulAdd(other, w0, b0);
+      b1 = hn::MulAdd(other, w1, b1);
+      b2 = hn::MulAdd(other, w2, b2);
+      b3 = hn::MulAdd(other, w3, b3);
+    }
+  };
+  std::int64_t i = 0;
+  for (; i + lanes() <= k; i += lanes()) {
+    if (next != 0) {
+      for (int row = 0; row < 4; ++row) hwy::Prefetch(w[row] + i + next);
+    }
+    add([i](const auto* row) HWY_ATTR { return load(row + i); });
+  }
+  if (i < k) add([i, k](const auto* row) HWY_ATTR { return load_some(row + i, k - i); });
+  sums[0] = total(a0), sums[1] = total(a1), sums[2] = total(a2), sums[3] = total(a3);
+  if constexpr (Rows == 2) {
+    sums[4] = total(b0), sums[5] = total(b1), sums[6] = total(b2), sums[7] = total(b3);
+  }
+}
+
+template <class W>
+void dot_all(std::int64_t m, std::int64_t n, std::int64_t k, const float* x, std::int64_t x_stride,
+             const W* w, std::int64_t w_stride, float* y, std::int64_t y_stride) {
+  for (std::int64_t j = 0; j < n; j += 4) {
+    // Past the end, the last row again.
+    const std::int64_t count = std::min<std::int64_t>(4, n - j);
+    // Processors stop fetching ahead where a row ends, which costs half of the memory's rate.
+    std::int64_t next = j + 8 <= n ? 4 * w_stride : 0;
+    const W* rows[4];
+    for (std::int64_t l = 0; l < 4; ++l) rows[l] = w + (j + std::min(l, count - 1)) * w_stride;
+    float sums[8];
+    std::int64_t i = 0;
+    for (; i + 2 <= m; i += 2, next = 0) {
+      dot_block<2>(k, x + i * x_stride, x + (i + 1) * x_stride, rows, next, sums);
+      std::copy_n(sums, count, y + i * y_stride + j);
+      std::copy_n(sums + 4, count, y + (i + 1) * y_stride + j);
+    }
+    if (i < m) {
+      dot_block<1>(k, x + i * x_stride, nullptr, rows, next, sums);
+      std::copy_n(sums, count, y + i * y_stride + j);
+    }
+  }
+}
+
+// HWY_EXPORT takes plain functions.
+constexpr auto& dot_f32 = dot_all<float>;
+constexpr auto& dot_bf16 = dot_all<bfloat16>;
+constexpr auto& dot_f16 = dot_all<float16>;
+
+}  // namespace
+}  // namespace gladius::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gladius::kernels {
+namespace {
+
+// Weights that are worth a thread of their own.
+constexpr std::int64_t kGrainWeights = 1 << 16;
+
+HWY_EXPORT(dot_f32);
+HWY_EXPORT(dot_bf16);
+HWY_EXPORT(dot_f16);
+
+}  // namespace
+
+template <>
+void dot_rows(std::int64_t m, std::int64_t n, std::int64_t k, const float* x, std::int64_t x_stride,
+              const float* w, std::int64_t w_stride, float* y, std::int64_t y_stride) {
+  HWY_DYNAMIC_DISPATCH(dot_f32)(m, n, k, x, x_stride, w, w_stride, y, y_stride);
+}
+template <>
+void dot_rows(std::int64_t m, std::int64_t n, std::int64_t k, const float* x, std::int64_t x_stride,
+              const bfloat16* w, std::int64_t w_stride, float* y, std::int64_t y_stride) {
+  HWY_DYNAMIC_DISPATCH(dot_bf16)(m, n, k, x, x_stride, w, w_stride, y, y_stride);
+}
+template <>
+void dot_rows(std::int64_t m, std::int64_t n, std::int64_t k, const float* x, std::int64_t x_stride,
+              const float16* w, std::int64_t w_stride, float* y, std::int64_t y_stride) {
+  HWY_DYNAMIC_DISPATCH(dot_f16)(m, n, k, x, x_stride, w, w_stride, y, y_stride);
+}
+
+template <class W>
+void parallel_dot_rows(std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
+                       std::int64_t x_stride, const W* w, std::int64_t w_stride, float* y,
+                       std::int64_t y_stride) {
+  const std::int64_t grain = kGrainWeights / std::max<std::int64_t>(k, 1) + 1;
+  parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
+    dot_rows(m, end - begin, k, x, x_stride, w + begin * w_stride, w_stride, y + begin, y_stride);
+  });
+}
+
+template void parallel_dot_rows(std::int64_t, std::int64_t, std::int64_t, const float*,
+                                std::int64_t, const float*, std::int64_t, float*, std::int64_t);
+template void parallel_dot_rows(std::int64_t, std::int64_t, std::int64_t, const float*,
+                                std::int64_t, const bfloat16*, std::int64_t, float*, std::int64_t);
+template void parallel_dot_rows(std::int64_t, std::int64_t, std::int64_t, const float*,
+                                std::int64_t, const float16*, std::int64_t, float*, std::int64_t);
+
+}  // namespace gladius::kernels
+#endif  // HWY_ONCE
