@@ -6,6 +6,7 @@ find_package(hwy REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(OpenBlasOpenMP REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 
 if(GLADIUS_BUILD_TESTS)
   find_package(GTest REQUIRED)

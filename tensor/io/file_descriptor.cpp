@@ -1,0 +1,31 @@
+#include "gladius/tensor/io/file_descriptor.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <system_error>
+
+#include "gladius/tensor/error.h"
+
+namespace gladius {
+
+void throw_io_error(const char* action, const std::filesystem::path& path, int error) {
+  throw IoError(fmt::format("cannot {} {}: {}", action, path.string(),
+                            std::generic_category().message(error)));
+}
+
+FileDescriptor open_regular_file(const std::filesystem::path& path) {
+  // Without O_NONBLOCK, opening a pipe would wait for a writer.
+  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) throw_io_error("open", path);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) throw_io_error("examine", path);
+  if (S_ISDIR(status.st_mode)) throw_io_error("read", path, EISDIR);
+  if (!S_ISREG(status.st_mode)) {
+    throw IoError(fmt::format("cannot read {}: not a regular file", path.string()));
+  }
+  return file;
+}
+
+}  // namespace gladius

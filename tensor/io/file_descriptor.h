@@ -1,0 +1,36 @@
+// POSIX files for the code in this folder: an owned descriptor, errors with path and reason.
+#pragma once
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+namespace gladius {
+
+/// Closes what it holds; -1 holds nothing.
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  FileDescriptor& operator=(FileDescriptor&&) = delete;
+  ~FileDescriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// Throws IoError: "cannot <action> <path>: <reason of the error number>".
+[[noreturn]] void throw_io_error(const char* action, const std::filesystem::path& path,
+                                 int error = errno);
+
+/// Opens a regular file for reading. Throws IoError for what is not there, cannot be read, or is a
+/// directory, pipe or device.
+FileDescriptor open_regular_file(const std::filesystem::path& path);
+
+}  // namespace gladius

@@ -1,0 +1,135 @@
+#include "gladius/tensor/io/safetensors.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+
+#include "gladius/tensor/io/atomic_file.h"
+
+namespace gladius {
+namespace {
+
+// What the C++ type of each Dtype asks for is its size.
+bool is_aligned(const std::byte* data, Dtype dtype) {
+  return reinterpret_cast<std::uintptr_t>(data) % dtype_size(dtype) == 0;
+}
+
+// The bytes of the tensor at a position among the specs, valid until the next call.
+using BytesOf = std::function<std::span<const std::byte>(std::size_t)>;
+
+void write_file(const std::filesystem::path& path, const std::vector<SafetensorsSpec>& specs,
+                const SafetensorsMetadata& metadata, const BytesOf& bytes_of) {
+  const SafetensorsLayout layout = plan_safetensors(specs, metadata);
+  AtomicFile file(path);
+  file.write(layout.header);
+  for (std::size_t i = 0; i < layout.order.size(); ++i) {
+    const SafetensorsEntry& entry = layout.entries[i];
+    const std::span<const std::byte> bytes = bytes_of(layout.order[i]);
+    if (bytes.size() != entry.end - entry.begin) {
+      throw FormatError(fmt::format("TensorInvalidInfo({}): {} {} takes {} bytes, {} were given",
+                                    entry.name, entry.dtype.name, to_string(entry.shape),
+                                    entry.end - entry.begin, bytes.size()));
+    }
+    file.write(bytes);
+  }
+  file.commit();
+}
+
+}  // namespace
+
+SafetensorsFile::SafetensorsFile(std::shared_ptr<const MappedFile> file, SafetensorsHeader header)
+    : file_(std::move(file)), header_(std::move(header)) {
+  for (std::size_t i = 0; i < header_.entries.size(); ++i) {
+    index_.emplace(header_.entries[i].name, i);
+  }
+}
+
+SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
+  std::shared_ptr<const MappedFile> file = MappedFile::open(path);
+  try {
+    const std::span<const std::byte> bytes = file->bytes();
+    return SafetensorsFile(std::move(file), parse_safetensors_header(bytes, bytes.size()));
+  } catch (const FormatError& error) {
+    throw FormatError(fmt::format("{}: {}", path.string(), error.what()));
+  }
+}
+
+bool SafetensorsFile::contains(std::string_view name) const {
+  return index_.contains(std::string(name));
+}
+
+const SafetensorsEntry& SafetensorsFile::entry(std::string_view name) const {
+  const auto found = index_.find(std::string(name));
+  if (found == index_.end()) {
+    throw FormatError(fmt::format("{}: TensorNotFound: no tensor \"{}\" among the file's {}",
+                                  path().string(), name, entries().size()));
+  }
+  return header_.entries[found->second];
+}
+
+std::span<const std::byte> SafetensorsFile::bytes(std::string_view name) const {
+  return bytes(entry(name));
+}
+
+std::span<const std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry) const {
+  return file_->bytes().subspan(header_.data_start + entry.begin, entry.end - entry.begin);
+}
+
+Tensor SafetensorsFile::tensor(std::string_view name) const {
+  const SafetensorsEntry& found = entry(name);
+  if (!found.dtype.dtype) {
+    throw DtypeError(fmt::format("{}: tensor \"{}\" is {}, which tensors do not hold; use bytes()",
+                                 path().string(), name, found.dtype.name));
+  }
+  const Dtype dtype = *found.dtype.dtype;
+  const std::span<const std::byte> data = bytes(found);
+  // A bool of any other value is undefined behaviour.
+  if (dtype == Dtype::BOOL && std::ranges::any_of(data, [](auto b) { return b > std::byte{1}; })) {
+    throw FormatError(fmt::format("{}: tensor \"{}\" is BOOL but has bytes other than 0 and 1",
+                                  path().string(), name));
+  }
+
+  auto* start = const_cast<std::byte*>(data.data());  // read_only below guards it
+  std::shared_ptr<const void> owner = file_;
+  if (!is_aligned(start, dtype)) {
+    const std::shared_ptr<Storage> copy = Storage::allocate(data.size());
+    std::memcpy(copy->data(), data.data(), data.size());
+    start = copy->data();
+    owner = copy;
+  }
+  return Tensor(Storage::borrow(start, data.size(), std::move(owner), true), found.shape,
+                contiguous_strides(found.shape), 0, dtype);
+}
+
+void write_safetensors(const std::filesystem::path& path,
+                       const std::vector<std::pair<std::string, Tensor>>& tensors,
+                       const SafetensorsMetadata& metadata) {
+  std::vector<SafetensorsSpec> specs;
+  for (const auto& [name, tensor] : tensors) {
+    if (!tensor.defined()) {
+      throw Error(fmt::format("write_safetensors: tensor \"{}\" is undefined", name));
+    }
+    specs.push_back({name, stored_dtype(tensor.dtype()), tensor.shape()});
+  }
+  Tensor current;
+  write_file(path, specs, metadata, [&](std::size_t i) {
+    current = Tensor();  // a copy goes before the next is made
+    current = tensors[i].second.contiguous();
+    return std::span<const std::byte>(current.raw_data(), current.nbytes());
+  });
+}
+
+void write_safetensors_bytes(const std::filesystem::path& path,
+                             const std::vector<SafetensorsSpec>& specs,
+                             const std::vector<std::span<const std::byte>>& bytes,
+                             const SafetensorsMetadata& metadata) {
+  if (bytes.size() != specs.size()) {
+    throw Error(fmt::format("write_safetensors_bytes: {} spans of bytes for {} tensors",
+                            bytes.size(), specs.size()));
+  }
+  write_file(path, specs, metadata, [&](std::size_t i) { return bytes[i]; });
+}
+
+}  // namespace gladius
