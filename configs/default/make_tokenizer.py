@@ -120,7 +120,7 @@ def tokenizer_config():
         "pad_token": "</s>",
         "padding_side": "right",
         "sp_model_kwargs": {},
-        "tokenizer_class": "LlamaTokenizer",
+        "tokenizer_class": "PreTrainedTokenizerFast",
         "unk_token": "<unk>",
         "use_default_system_prompt": False,
     }
