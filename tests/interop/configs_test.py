@@ -71,7 +71,7 @@ def render(tokenizer, messages, **options):
         ("gladius-125m.json", 124_668_672),
         ("tinyllama-1.1b.json", 1_100_048_384),
         ("qwen2.5-1.5b.json", 1_543_714_304),
-        ("default/expert.json", 11_094_272),
+        ("default/expert.json", 4_883_584),
     ],
 )
 def test_parameter_count(name, parameters, tmp_path):
