@@ -6,6 +6,7 @@
 
 #include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/kernels/gemm.h"
+#include "gladius/tensor/kernels/gemm_half_weights.h"
 #include "gladius/tensor/parallel.h"
 
 namespace gladius {
@@ -138,7 +139,22 @@ Tensor linear(const Tensor& x, const Tensor& weight) {
                     "F32 with a BF16 or F16 weight",
                     x.describe(), weight.describe()));
   }
-  return matmul(x, weight.to(Dtype::F32).transpose(0, 1));
+  const Tensor in = x.contiguous();
+  const Tensor dense = weight.contiguous();
+  Shape shape = x.shape();
+  shape.back() = weight.size(0);
+  Tensor out = Tensor::empty(shape, Dtype::F32);
+  const std::int64_t rows = weight.size(1) > 0 ? x.numel() / weight.size(1) : 0;
+  const auto multiply_by = [&](const auto* weights) {
+    kernels::gemm_half_weights(rows, weight.size(0), weight.size(1), in.data<float>(), weights,
+                               out.data<float>());
+  };
+  if (weight.dtype() == Dtype::BF16) {
+    multiply_by(dense.data<bfloat16>());
+  } else {
+    multiply_by(dense.data<float16>());
+  }
+  return out;
 }
 
 }  // namespace gladius
