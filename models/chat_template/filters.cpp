@@ -83,6 +83,8 @@ Value filter_indent(Runtime& runtime, const Value& value, Arguments arguments) {
           : std::string(
                 static_cast<std::size_t>(std::clamp<std::int64_t>(given.integer(0, 4), 0, 1 << 20)),
                 ' ');
+  require_defined(value);
+  if (!value.text()) fail(fmt::format("indent: takes a string, not '{}'", type_name(value)));
   const std::string text = text_of(runtime, value) + "\n";
   std::string out = given.flag(1) ? margin : "";
   bool first = true;
@@ -124,11 +126,11 @@ Value filter_tojson(Runtime& runtime, const Value& value, Arguments arguments) {
   }
   if (const Value* separators = given.find(2); separators && !separators->is_none()) {
     const auto parts = iterate(runtime.budget, *separators);
-    if (parts->size() != 2 || !(*parts)[0].text() || !(*parts)[1].text()) {
+    if (parts.size() != 2 || !parts[0].text() || !parts[1].text()) {
       fail("tojson: the separators must be two strings");
     }
-    style.item_separator = *(*parts)[0].text();
-    style.key_separator = *(*parts)[1].text();
+    style.item_separator = *parts[0].text();
+    style.key_separator = *parts[1].text();
   }
   return to_json(runtime.budget, value, style);
 }
@@ -233,7 +235,7 @@ Value filter_join(Runtime& runtime, const Value& value, Arguments arguments) {
   const Value* attribute = given.find(1);
   std::string out;
   bool first = true;
-  for (const Value& item : *iterate(runtime.budget, value)) {
+  for (const Value& item : iterate(runtime.budget, value)) {
     if (!std::exchange(first, false)) out += between;
     out += text_of(runtime, attribute && !attribute->is_none() ? follow(item, *attribute) : item);
     runtime.budget.text(between.size());
@@ -244,27 +246,27 @@ Value filter_join(Runtime& runtime, const Value& value, Arguments arguments) {
 
 Value filter_list(Runtime& runtime, const Value& value, Arguments arguments) {
   const Parameters given("list", {}, std::move(arguments));
-  return make_sequence(*iterate(runtime.budget, value));
+  return make_sequence(iterate(runtime.budget, value).values());
 }
 
 Value filter_first(Runtime& runtime, const Value& value, Arguments arguments) {
   const Parameters given("first", {}, std::move(arguments));
   const auto items = iterate(runtime.budget, value);
-  return items->empty() ? Value::undefined("no first item, the sequence was empty")
-                        : items->front();
+  return items.empty() ? Value::undefined("no first item, the sequence was empty") : items[0];
 }
 
 Value filter_last(Runtime& runtime, const Value& value, Arguments arguments) {
   const Parameters given("last", {}, std::move(arguments));
   length(runtime.budget, value);  // Python cannot run an iterator backwards
   const auto items = iterate(runtime.budget, value);
-  return items->empty() ? Value::undefined("no last item, the sequence was empty") : items->back();
+  return items.empty() ? Value::undefined("no last item, the sequence was empty")
+                       : items[items.size() - 1];
 }
 
 Value filter_reverse(Runtime& runtime, const Value& value, Arguments arguments) {
   const Parameters given("reverse", {}, std::move(arguments));
   if (value.text()) return get_slice(runtime.budget, value, {}, {}, -1);
-  Values items = *iterate(runtime.budget, value);
+  Values items = iterate(runtime.budget, value).values();
   std::reverse(items.begin(), items.end());
   return make_sequence(std::move(items), SequenceKind::kIterator);
 }
@@ -298,7 +300,7 @@ Value filter_sort(Runtime& runtime, const Value& value, Arguments arguments) {
   const Parameters given("sort", {"reverse", "case_sensitive", "attribute"}, std::move(arguments));
   const auto paths = given.text(2);
   std::vector<std::pair<Value, Value>> keyed;
-  for (const Value& item : *iterate(runtime.budget, value)) {
+  for (const Value& item : iterate(runtime.budget, value)) {
     if (paths) {
       Values keys;
       for (const std::string_view path : split(*paths, ",", -1)) {
@@ -331,7 +333,7 @@ Value filter_unique(Runtime& runtime, const Value& value, Arguments arguments) {
   const Parameters given("unique", {"case_sensitive", "attribute"}, std::move(arguments));
   Dict seen;
   Values out;
-  for (const Value& item : *iterate(runtime.budget, value)) {
+  for (const Value& item : iterate(runtime.budget, value)) {
     const Value key = comparison_key(item, given.find(1), given.flag(0));
     if (seen.find(key) != nullptr) continue;
     seen.set(key, Value());
@@ -343,7 +345,7 @@ Value filter_unique(Runtime& runtime, const Value& value, Arguments arguments) {
 Value filter_sum(Runtime& runtime, const Value& value, Arguments arguments) {
   const Parameters given("sum", {"attribute", "start"}, std::move(arguments));
   Value out = given.find(1) ? given.at(1) : Value(0);
-  for (const Value& item : *iterate(runtime.budget, value)) {
+  for (const Value& item : iterate(runtime.budget, value)) {
     const bool whole = !given.find(0) || given.at(0).is_none();
     out =
         apply(runtime.budget, BinaryOperator::kAdd, out, whole ? item : follow(item, given.at(0)));
@@ -356,12 +358,12 @@ Value filter_extreme(Runtime& runtime, const Value& value, Arguments arguments) 
   const Parameters given(Largest ? "max" : "min", {"case_sensitive", "attribute"},
                          std::move(arguments));
   const auto items = iterate(runtime.budget, value);
-  if (items->empty()) return Value::undefined("no aggregated item, the sequence was empty");
-  const Value* best = &items->front();
+  if (items.empty()) return Value::undefined("no aggregated item, the sequence was empty");
+  const Value* best = &items[0];
   const auto key = [&](const Value& item) {
     return comparison_key(item, given.find(1), given.flag(0));
   };
-  for (const Value& item : *items) {
+  for (const Value& item : items) {
     const auto compared = order(runtime.budget, key(item), key(*best));
     if (Largest ? compared > 0 : compared < 0) best = &item;
   }
@@ -377,10 +379,13 @@ Value take_first(std::string_view function, std::string_view what, Arguments& ar
   return out;
 }
 
+// Jinja's map and select do not look at what is false, whatever its type.
+Value no_elements() { return make_sequence({}, SequenceKind::kIterator); }
+
 Value map_attribute(Runtime& runtime, const Value& value, Arguments arguments) {
   const Parameters given("map", {"attribute", "default"}, std::move(arguments));
   Values out;
-  for (const Value& item : *iterate(runtime.budget, value)) {
+  for (const Value& item : iterate(runtime.budget, value)) {
     Value mapped = follow(item, given.at(0));
     const bool replaced = mapped.is_undefined() && given.find(1) && !given.at(1).is_none();
     out.push_back(replaced ? given.at(1) : std::move(mapped));
@@ -389,12 +394,13 @@ Value map_attribute(Runtime& runtime, const Value& value, Arguments arguments) {
 }
 
 Value filter_map(Runtime& runtime, const Value& value, Arguments arguments) {
+  if (!truthy(value)) return no_elements();
   if (arguments.positional.empty()) return map_attribute(runtime, value, std::move(arguments));
   const std::string name = text_of(runtime, take_first("map", "filter", arguments));
   const Function filter = find_filter(name);
   if (filter == nullptr) refuse(fmt::format("the filter '{}'", name));
   Values out;
-  for (const Value& item : *iterate(runtime.budget, value)) {
+  for (const Value& item : iterate(runtime.budget, value)) {
     out.push_back(filter(runtime, item, arguments));
   }
   return make_sequence(std::move(out), SequenceKind::kIterator);
@@ -402,6 +408,7 @@ Value filter_map(Runtime& runtime, const Value& value, Arguments arguments) {
 
 template <bool Keep, bool ByAttribute>
 Value filter_select(Runtime& runtime, const Value& value, Arguments arguments) {
+  if (!truthy(value)) return no_elements();
   const Value attribute = ByAttribute ? take_first("selectattr", "attribute", arguments) : Value();
   Test test = nullptr;
   if (!arguments.positional.empty()) {
@@ -410,7 +417,7 @@ Value filter_select(Runtime& runtime, const Value& value, Arguments arguments) {
     if (test == nullptr) refuse(fmt::format("the test '{}'", name));
   }
   Values out;
-  for (const Value& item : *iterate(runtime.budget, value)) {
+  for (const Value& item : iterate(runtime.budget, value)) {
     const Value tested = ByAttribute ? follow(item, attribute) : item;
     if ((test ? test(runtime, tested, arguments) : truthy(tested)) == Keep) out.push_back(item);
   }

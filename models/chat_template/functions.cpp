@@ -44,10 +44,10 @@ std::vector<std::pair<Value, Value>> gather_entries(Runtime& runtime, std::strin
       out = dict->items();
       continue;
     }
-    for (const Value& pair : *iterate(runtime.budget, source)) {
+    for (const Value& pair : iterate(runtime.budget, source)) {
       const auto parts = iterate(runtime.budget, pair);
-      if (parts->size() != 2) fail(fmt::format("{}: an element is no pair", function));
-      out.emplace_back((*parts)[0], (*parts)[1]);
+      if (parts.size() != 2) fail(fmt::format("{}: an element is no pair", function));
+      out.emplace_back(parts[0], parts[1]);
     }
   }
   for (auto& [name, value] : arguments.named) out.emplace_back(Value(name), std::move(value));

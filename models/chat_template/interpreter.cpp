@@ -70,13 +70,13 @@ class Interpreter {
 
   Flow operator()(const For& node) {
     const auto items = loop_items(node);
-    for (std::size_t i = 0; i < items->size(); ++i) {
+    for (std::size_t i = 0; i < items.size(); ++i) {
       const ScopeGuard guard(*this, scope_);
       scope_->variables["loop"] = Value(std::make_shared<const Loop>(Loop{items, i}));
-      assign(node.target, (*items)[i]);
+      assign(node.target, items[i]);
       if (execute(node.body) == Flow::kBreak) break;
     }
-    if (!items->empty()) return Flow::kNormal;
+    if (!items.empty()) return Flow::kNormal;
     const ScopeGuard guard(*this, scope_);
     return execute(node.otherwise);
   }
@@ -315,16 +315,16 @@ class Interpreter {
     return false;
   }
 
-  std::shared_ptr<const Values> loop_items(const For& node) {
+  Elements loop_items(const For& node) {
     auto items = iterate(runtime_.budget, evaluate(node.items));
     if (!node.filter) return items;
     Values kept;
-    for (const Value& item : *items) {
+    for (const Value& item : items) {
       const ScopeGuard guard(*this, scope_);
       assign(node.target, item);
       if (truthy(evaluate(node.filter))) kept.push_back(item);
     }
-    return std::make_shared<const Values>(std::move(kept));
+    return kept;
   }
 
   void assign(const Target& target, const Value& value) {
@@ -341,10 +341,10 @@ class Interpreter {
   void unpack(const std::vector<Target>& targets, const Value& value) {
     require_defined(value);
     const auto items = iterate(runtime_.budget, value);
-    if (items->size() != targets.size()) {
-      fail(fmt::format("cannot unpack {} values into {} names", items->size(), targets.size()));
+    if (items.size() != targets.size()) {
+      fail(fmt::format("cannot unpack {} values into {} names", items.size(), targets.size()));
     }
-    for (std::size_t i = 0; i < targets.size(); ++i) assign(targets[i], (*items)[i]);
+    for (std::size_t i = 0; i < targets.size(); ++i) assign(targets[i], items[i]);
   }
 
   void write(std::string_view text) {

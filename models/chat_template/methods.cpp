@@ -117,10 +117,10 @@ Value count_method(Runtime& runtime, const Value& subject, Arguments arguments) 
 Value join_method(Runtime& runtime, const Value& subject, Arguments arguments) {
   const Parameters given("join", {"iterable"}, std::move(arguments));
   const auto items = iterate(runtime.budget, given.at(0));
-  for (const Value& item : *items) {
+  for (const Value& item : items) {
     if (!item.text()) fail(fmt::format("join takes strings, not '{}'", type_name(item)));
   }
-  return find_filter("join")(runtime, make_sequence(*items), {{subject}, {}});
+  return find_filter("join")(runtime, make_sequence(items.values()), {{subject}, {}});
 }
 
 template <CharacterClass Wanted>

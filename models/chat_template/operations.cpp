@@ -170,7 +170,7 @@ Value missing_attribute(const Value& object, const std::string& name) {
 
 std::optional<Value> loop_attribute(const Loop& loop, std::string_view name) {
   const auto index = static_cast<std::int64_t>(loop.index);
-  const auto length = static_cast<std::int64_t>(loop.items->size());
+  const auto length = static_cast<std::int64_t>(loop.items.size());
   if (name == "index") return index + 1;
   if (name == "index0") return index;
   if (name == "revindex") return length - index;
@@ -181,11 +181,10 @@ std::optional<Value> loop_attribute(const Loop& loop, std::string_view name) {
   if (name == "depth") return 1;
   if (name == "depth0") return 0;
   if (name == "previtem") {
-    return index > 0 ? (*loop.items)[loop.index - 1]
-                     : Value::undefined("there is no previous item");
+    return index > 0 ? loop.items[loop.index - 1] : Value::undefined("there is no previous item");
   }
   if (name == "nextitem") {
-    return index + 1 < length ? (*loop.items)[loop.index + 1]
+    return index + 1 < length ? loop.items[loop.index + 1]
                               : Value::undefined("there is no next item");
   }
   if (name == "cycle" || name == "changed") refuse(fmt::format("loop.{}", name));
@@ -303,7 +302,7 @@ Value get_slice(Budget& budget, const Value& object, std::optional<std::int64_t>
   const std::string* text = object.text();
   const Sequence* sequence = object.sequence();
   if (!text && !(sequence && sequence->indexable())) {
-    return Value::undefined(fmt::format("{} has no such element", object_name(object)));
+    fail(fmt::format("'{}' object cannot be sliced", type_name(object)));
   }
   if (sequence) {
     const auto size = static_cast<std::int64_t>(sequence->items.size());
@@ -341,7 +340,7 @@ std::int64_t length(Budget& budget, const Value& value) {
   if (sequence && sequence->kind != SequenceKind::kIterator) {
     return static_cast<std::int64_t>(sequence->items.size());
   }
-  if (const Loop* loop = value.loop()) return static_cast<std::int64_t>(loop->items->size());
+  if (const Loop* loop = value.loop()) return static_cast<std::int64_t>(loop->items.size());
   fail(fmt::format("object of type '{}' has no length", type_name(value)));
 }
 

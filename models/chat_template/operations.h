@@ -19,7 +19,8 @@ Value negate(const Value& value);
 Value get_attribute(const Value& object, const std::string& name);
 /// object[key]: the element, else the attribute of that name, else undefined.
 Value get_item(const Value& object, const Value& key);
-/// object[start:stop:step] with Python's rules; nothing stands for a part left out.
+/// object[start:stop:step] with Python's rules; nothing stands for a part left out. Fails
+/// for what is no string, list or tuple.
 Value get_slice(Budget& budget, const Value& object, std::optional<std::int64_t> start,
                 std::optional<std::int64_t> stop, std::optional<std::int64_t> step);
 

@@ -83,10 +83,7 @@ class TemplateParser {
  public:
   explicit TemplateParser(const Source& source) : in_(source), expressions_(in_) {}
 
-  Body parse() {
-    Body body = parse_body({});
-    return body;
-  }
+  Body parse() { return parse_body({}); }
 
  private:
   // Statements up to {% end %}, one of `ends`, whose name is left to the caller; or to the

@@ -233,7 +233,7 @@ bool contains(Budget& budget, const Value& haystack, const Value& needle) {
   }
   if (const Dict* dict = haystack.dict()) return dict->find(needle) != nullptr;
   const auto items = iterate(budget, haystack);
-  return std::any_of(items->begin(), items->end(),
+  return std::any_of(items.begin(), items.end(),
                      [&](const Value& item) { return equal(budget, item, needle); });
 }
 
@@ -241,24 +241,24 @@ bool is_iterable(const Value& value) {
   return value.is_undefined() || value.text() || value.sequence() || value.dict();
 }
 
-std::shared_ptr<const Values> iterate(Budget& budget, const Value& value) {
+Elements iterate(Budget& budget, const Value& value) {
   if (const auto* sequence = std::get_if<std::shared_ptr<const Sequence>>(&value.data())) {
     if ((*sequence)->kind == SequenceKind::kIterator &&
         std::exchange((*sequence)->consumed, true)) {
-      return std::make_shared<const Values>();
+      return Values();
     }
     budget.step((*sequence)->items.size());
-    return {*sequence, &(*sequence)->items};
+    return std::shared_ptr<const Values>(*sequence, &(*sequence)->items);
   }
-  if (value.is_undefined()) return std::make_shared<const Values>();
+  if (value.is_undefined()) return Values();
   if (const std::string* text = value.text()) {
-    return std::make_shared<const Values>(characters(budget, *text));
+    return characters(budget, *text);
   }
   if (const Dict* dict = value.dict()) {
     budget.step(dict->items().size());
     Values keys;
     for (const auto& item : dict->items()) keys.push_back(item.first);
-    return std::make_shared<const Values>(std::move(keys));
+    return keys;
   }
   fail(fmt::format("'{}' object is not iterable", type_name(value)));
 }

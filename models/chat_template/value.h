@@ -118,9 +118,26 @@ struct Namespace {
   std::map<std::string, Value, std::less<>> attributes;
 };
 
+/// The elements of a value; owns what it runs over.
+class Elements {
+ public:
+  Elements(Values values) : values_(std::make_shared<const Values>(std::move(values))) {}
+  Elements(std::shared_ptr<const Values> values) : values_(std::move(values)) {}
+
+  auto begin() const { return values_->begin(); }
+  auto end() const { return values_->end(); }
+  std::size_t size() const { return values_->size(); }
+  bool empty() const { return values_->empty(); }
+  const Value& operator[](std::size_t index) const { return (*values_)[index]; }
+  const Values& values() const { return *values_; }
+
+ private:
+  std::shared_ptr<const Values> values_;
+};
+
 /// The loop variable of one `for`.
 struct Loop {
-  std::shared_ptr<const Values> items;
+  Elements items;
   std::size_t index;
 };
 
@@ -155,7 +172,7 @@ std::partial_ordering order(Budget& budget, const Value& a, const Value& b);
 /// Python's `needle in haystack`.
 bool contains(Budget& budget, const Value& haystack, const Value& needle);
 /// The elements that a `for` over the value meets; fails for what cannot be iterated over.
-std::shared_ptr<const Values> iterate(Budget& budget, const Value& value);
+Elements iterate(Budget& budget, const Value& value);
 bool is_iterable(const Value& value);
 
 /// The integer in a boolean or an integer, else nothing.

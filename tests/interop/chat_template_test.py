@@ -167,6 +167,7 @@ FILTERS = ["trim", "tojson", "length", "upper", "lower", "title", "capitalize", 
            "min", "map(attribute='k') | list", "sort(reverse=true)", "safe", "count", "selectattr('k') | list"]
 
 
+@pytest.mark.filterwarnings("ignore::SyntaxWarning")  # Python on subscripts of numbers
 def test_random_expressions(tmp_path):
     rng = random.Random("expressions")
     variables = {"n": 7, "s": "a-b c", "d": {"b": [1, {"c": None}], "a": "x"}, "xs": [3, 1, 2]}
