@@ -79,7 +79,7 @@ std::vector<std::string_view> split_on_space(std::string_view text, std::int64_t
   std::vector<std::string_view> out;
   while (!(text = strip(text, {}, true, false)).empty()) {
     if (limit >= 0 && static_cast<std::int64_t>(out.size()) >= limit) {
-      out.push_back(strip(text, {}, false, true));
+      out.push_back(text);
       break;
     }
     std::size_t end = 0;

@@ -231,7 +231,11 @@ bool contains(Budget& budget, const Value& haystack, const Value& needle) {
     budget.text(text->size());
     return find_text(*text, *needle.text()) != std::string::npos;
   }
-  if (const Dict* dict = haystack.dict()) return dict->find(needle) != nullptr;
+  if (const Dict* dict = haystack.dict()) {
+    const bool list = needle.sequence() && needle.sequence()->kind == SequenceKind::kList;
+    if (needle.dict() || list) fail(fmt::format("unhashable type: '{}'", type_name(needle)));
+    return dict->find(needle) != nullptr;
+  }
   const auto items = iterate(budget, haystack);
   return std::any_of(items.begin(), items.end(),
                      [&](const Value& item) { return equal(budget, item, needle); });

@@ -401,7 +401,7 @@ TEST(ChatTemplate, WrongUseOfValuesIsAFormatError) {
 
 TEST(ChatTemplate, TemplatesThatDoTooMuchFail) {
   const std::string grow = "{% set ns = namespace(s='x', l=[]) %}{% for i in range(99999) %}";
-  for (const std::string& source : {
+  for (const std::string& source : std::vector<std::string>{
            std::string(
                "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"),
            std::string("{% for a in range(99999) %}{{ 'x' * 100000 }}{% endfor %}"),
