@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "gladius/autograd/ops/reduce.h"
 #include "gladius/nn/embedding.h"
 #include "gladius/nn/linear.h"
@@ -106,7 +109,7 @@ TEST(Module, LoadStateDictIsAllOrNothing) {
   Model model;
   model.load_state_dict(numbered_state(model));
   model.set_requires_grad(true);
-  const auto refused = [&](auto change) {
+  const auto refused = [&](const std::function<void(NamedTensors&)>& change) {
     NamedTensors state;
     for (const auto& [name, tensor] : model.state_dict()) {
       state.emplace_back(name, Tensor::zeros(tensor.shape()));

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "gladius/autograd/ops/arithmetic.h"
 #include "support/differentiable.h"
 
 namespace gladius {

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 
+#include "gladius/autograd/ops/arithmetic.h"
 #include "gladius/optim/clip_grad.h"
 #include "support/differentiable.h"
 
@@ -133,7 +135,7 @@ TEST(AdamW, LoadStateDictIsAllOrNothing) {
   b.set_grad(Tensor::ones({3}));
   adamw.step();
   const NamedTensors good = copy_of(adamw.state_dict());
-  const auto refused = [&](auto change) {
+  const auto refused = [&](const std::function<void(NamedTensors&)>& change) {
     NamedTensors state = copy_of(good);
     for (auto& [name, tensor] : state) tensor.fill_(7);
     change(state);
