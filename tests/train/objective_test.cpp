@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "gladius/autograd/grad_mode.h"
 #include "gladius/train/teacher.h"
 #include "support/message_of.h"
 #include "train/tiny_models.h"
