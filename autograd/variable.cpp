@@ -10,6 +10,17 @@
 
 namespace gladius {
 
+namespace {
+
+void check_differentiable(const char* op, const Tensor& value) {
+  if (value.dtype() != Dtype::F32 && value.dtype() != Dtype::F64) {
+    throw DtypeError(fmt::format("{}: {} cannot have gradients; only F32 and F64 can", op,
+                                 value.describe()));
+  }
+}
+
+}  // namespace
+
 struct Variable::State {
   Tensor value;
   std::shared_ptr<Node> node;
@@ -35,6 +46,7 @@ void Variable::set_value(Tensor value) {
                                  this->value().describe()));
   }
   const bool needed = requires_grad();
+  if (needed) check_differentiable("set_value", value);
   state_->value = std::move(value);
   // The node knows the old element type; a new leaf takes its place.
   set_requires_grad(false);
@@ -54,10 +66,7 @@ void Variable::set_requires_grad(bool requires_grad) {
     state_->node = nullptr;
     return;
   }
-  if (dtype() != Dtype::F32 && dtype() != Dtype::F64) {
-    throw DtypeError(fmt::format(
-        "set_requires_grad: {} cannot have gradients; only F32 and F64 can", value().describe()));
-  }
+  check_differentiable("set_requires_grad", value());
   state_->node =
       std::make_shared<Node>("leaf", value(), std::vector<std::shared_ptr<Node>>{}, nullptr);
 }

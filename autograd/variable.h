@@ -28,7 +28,9 @@ class Variable {
   bool defined() const { return state_ != nullptr; }
   /// The tensor, shared, outside of any graph.
   const Tensor& value() const;
-  /// Puts another tensor in the place of a leaf's (when weights are loaded); shapes must be equal.
+  /// Puts another tensor in the place of a leaf's (when weights are loaded), which starts anew
+  /// without a gradient or hooks. ShapeError for another shape, DtypeError for a type that a leaf
+  /// with gradients cannot have.
   void set_value(Tensor value);
 
   const Shape& shape() const { return value().shape(); }

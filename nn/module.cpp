@@ -7,16 +7,39 @@
 
 namespace gladius {
 
+namespace {
+
+void check_dtype(const std::string& name, const Variable& parameter, const Tensor& value) {
+  const Dtype dtype = value.dtype();
+  if (!is_floating_point(dtype)) {
+    throw FormatError(
+        fmt::format("load_state_dict: tensor \"{}\" is {}; weights are floating-point", name,
+                    value.describe()));
+  }
+  if (parameter.requires_grad() && dtype != Dtype::F32 && dtype != Dtype::F64) {
+    throw FormatError(
+        fmt::format("load_state_dict: tensor \"{}\" is {}, which cannot be trained; convert it or "
+                    "freeze the module",
+                    name, value.describe()));
+  }
+}
+
+}  // namespace
+
 NamedVariables Module::named_parameters() const {
   NamedVariables parameters;
-  collect("", parameters);
+  std::unordered_set<const Module*> seen;
+  collect("", seen, parameters);
   return parameters;
 }
 
-void Module::collect(const std::string& prefix, NamedVariables& parameters) const {
+void Module::collect(const std::string& prefix, std::unordered_set<const Module*>& seen,
+                     NamedVariables& parameters) const {
+  if (!seen.insert(this).second) return;
   for (const auto& [name, parameter] : parameters_)
     parameters.emplace_back(prefix + name, parameter);
-  for (const auto& [name, module] : modules_) module->collect(prefix + name + ".", parameters);
+  for (const auto& [name, module] : modules_) 
+    module->collect(prefix + name + ".", seen, parameters);
 }
 
 std::vector<Variable> Module::parameters() const {
@@ -52,11 +75,7 @@ void Module::load_state_dict(const NamedTensors& state) {
           fmt::format("load_state_dict: tensor \"{}\" has shape {}, the model needs {}", name,
                       to_string(found->second.shape()), to_string(parameter.shape())));
     }
-    if (!is_floating_point(found->second.dtype())) {
-      throw FormatError(
-          fmt::format("load_state_dict: tensor \"{}\" is {}; weights are floating-point", name,
-                      found->second.describe()));
-    }
+    check_dtype(name, parameter, found->second);
   }
   if (tensors.size() > parameters.size()) {
     for (const auto& [name, parameter] : parameters) tensors.erase(name);

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -19,8 +20,8 @@ class Module {
  public:
   virtual ~Module() = default;
 
-  /// All parameters, those of submodules included, in the order of registration. A parameter that
-  /// several modules share (tied weights) comes once, under its first name.
+  /// All parameters, those of submodules included, in the order of registration. The parameters of
+  /// a module that is registered in several places (tied weights) come once, under the first name.
   NamedVariables named_parameters() const;
   std::vector<Variable> parameters() const;
   /// Elements of all parameters.
@@ -29,7 +30,8 @@ class Module {
   /// The parameters' tensors by name, shared, not copied.
   NamedTensors state_dict() const;
   /// Takes each parameter's value from the tensor of its name. FormatError names what is missing,
-  /// is left over or has another shape; nothing is changed then. The tensors are shared.
+  /// is left over, or has another shape or a type that it cannot have (16-bit weights must be
+  /// frozen); nothing is changed then. The tensors are shared.
   void load_state_dict(const NamedTensors& state);
 
   /// Turns gradients of all parameters on or off.
@@ -50,7 +52,8 @@ class Module {
   }
 
  private:
-  void collect(const std::string& prefix, NamedVariables& parameters) const;
+  void collect(const std::string& prefix, std::unordered_set<const Module*>& seen,
+               NamedVariables& parameters) const;
 
   NamedVariables parameters_;
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> modules_;

@@ -38,7 +38,7 @@ std::vector<double> RotaryEmbedding::default_frequencies(std::int64_t head_dim, 
 
 Variable RotaryEmbedding::forward(const Variable& x, const Tensor& positions) {
   const std::vector<std::int64_t> list = positions.to_vector<std::int64_t>();
-  if (!list.empty()) grow(*std::ranges::max_element(list) + 1, x.dtype());
+  grow(list.empty() ? 0 : *std::ranges::max_element(list) + 1, x.dtype());
   return rotary_embedding(x, cos_, sin_, positions);
 }
 

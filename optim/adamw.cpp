@@ -25,29 +25,45 @@ void check(const AdamWOptions& options) {
   }
 }
 
-Tensor moment(const std::unordered_map<std::string, Tensor>& tensors, const std::string& name,
-              const Variable& parameter) {
-  const auto found = tensors.find(name);
-  if (found == tensors.end()) return {};
-  if (found->second.shape() != parameter.shape() || found->second.dtype() != parameter.dtype()) {
-    throw FormatError(fmt::format("adamw: state \"{}\" is {}, expected {}", name,
-                                  found->second.describe(), parameter.value().describe()));
+// Takes the tensor `name` of the state out of it.
+Tensor take(std::unordered_map<std::string, Tensor>& state, const std::string& name,
+            const Shape& shape, Dtype dtype) {
+  const auto found = state.find(name);
+  if (found == state.end()) {
+    throw FormatError(fmt::format("adamw: state \"{}\" {} is missing", name, to_string(shape)));
   }
-  return found->second.clone();
+  const Tensor tensor = found->second;
+  if (tensor.shape() != shape || tensor.dtype() != dtype) {
+    throw FormatError(fmt::format("adamw: state \"{}\" is {}, expected {} {}", name,
+                                  tensor.describe(), dtype_name(dtype), to_string(shape)));
+  }
+  state.erase(found);
+  return tensor.clone();
 }
 
 }  // namespace
 
 AdamW::AdamW(NamedVariables parameters, const AdamWOptions& options)
-    : Optimizer(std::move(parameters), options.lr),
-      options_(options),
-      moments_(parameters_.size()) {
+    : Optimizer(std::move(parameters), options.lr), options_(options), states_(parameters_.size()) {
   check(options);
 }
 
 void AdamW::step(double grad_scale) {
-  ++steps_;
-  const auto t = static_cast<double>(steps_);
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Variable& parameter = parameters_[i].second;
+    if (const Tensor grad = parameter.grad(); grad.defined()) {
+      update(parameter.value(), grad.contiguous(), states_[i], grad_scale);
+    }
+  }
+}
+
+void AdamW::update(Tensor value, const Tensor& grad, State& state, double grad_scale) const {
+  if (state.steps == 0) {
+    state.exp_avg = Tensor::zeros(value.shape(), value.dtype());
+    state.exp_avg_sq = Tensor::zeros(value.shape(), value.dtype());
+  }
+  ++state.steps;
+  const auto t = static_cast<double>(state.steps);
   const kernels::AdamWStep settings{.lr = lr_,
                                     .beta1 = options_.beta1,
                                     .beta2 = options_.beta2,
@@ -56,54 +72,46 @@ void AdamW::step(double grad_scale) {
                                     .bias_correction1 = 1 - std::pow(options_.beta1, t),
                                     .bias_correction2 = 1 - std::pow(options_.beta2, t),
                                     .grad_scale = grad_scale};
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const Variable& parameter = parameters_[i].second;
-    const Tensor grad = parameter.grad();
-    if (!grad.defined()) continue;
-    auto& [m, v] = moments_[i];
-    if (!m.defined()) {
-      m = Tensor::zeros(parameter.shape(), parameter.dtype());
-      v = Tensor::zeros(parameter.shape(), parameter.dtype());
-    }
-    Tensor value = parameter.value();
-    value.mark_written();
-    const Tensor g = grad.contiguous();
-    dispatch_floating("adamw", value.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      parallel_for(value.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-        kernels::adamw(value.data<T>() + begin, g.data<T>() + begin, m.template data<T>() + begin,
-                       v.template data<T>() + begin, end - begin, settings);
-      });
+  value.mark_written();
+  dispatch_floating("adamw", value.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    parallel_for(value.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      kernels::adamw(value.data<T>() + begin, grad.data<T>() + begin,
+                     state.exp_avg.data<T>() + begin, state.exp_avg_sq.data<T>() + begin,
+                     end - begin, settings);
     });
-  }
+  });
 }
 
 NamedTensors AdamW::state_dict() const {
-  NamedTensors state{{"step", Tensor::full({1}, static_cast<double>(steps_), Dtype::I64)}};
+  NamedTensors tensors;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    if (!moments_[i].exp_avg.defined()) continue;
-    state.emplace_back(parameters_[i].first + ".exp_avg", moments_[i].exp_avg);
-    state.emplace_back(parameters_[i].first + ".exp_avg_sq", moments_[i].exp_avg_sq);
+    const State& state = states_[i];
+    if (state.steps == 0) continue;
+    const std::string& name = parameters_[i].first;
+    tensors.emplace_back(name + ".step", Tensor::from(std::vector{state.steps}, {1}));
+    tensors.emplace_back(name + ".exp_avg", state.exp_avg);
+    tensors.emplace_back(name + ".exp_avg_sq", state.exp_avg_sq);
   }
-  return state;
+  return tensors;
 }
 
 void AdamW::load_state_dict(const NamedTensors& state) {
-  const std::unordered_map<std::string, Tensor> tensors(state.begin(), state.end());
-  const auto step = tensors.find("step");
-  if (step == tensors.end() || step->second.numel() != 1) {
-    throw FormatError("adamw: the state has no \"step\"");
-  }
-  std::vector<Moments> moments;
+  std::unordered_map<std::string, Tensor> tensors(state.begin(), state.end());
+  std::vector<State> states;
   for (const auto& [name, parameter] : parameters_) {
-    moments.push_back({moment(tensors, name + ".exp_avg", parameter),
-                       moment(tensors, name + ".exp_avg_sq", parameter)});
-    if (moments.back().exp_avg.defined() != moments.back().exp_avg_sq.defined()) {
-      throw FormatError(fmt::format("adamw: the state of \"{}\" has one moment of two", name));
-    }
+    states.emplace_back();
+    if (!tensors.contains(name + ".step")) continue;  // not updated yet
+    const Tensor step = take(tensors, name + ".step", {1}, Dtype::I64);
+    states.back() = {take(tensors, name + ".exp_avg", parameter.shape(), parameter.dtype()),
+                     take(tensors, name + ".exp_avg_sq", parameter.shape(), parameter.dtype()),
+                     step.to_vector<std::int64_t>()[0]};
   }
-  moments_ = std::move(moments);
-  steps_ = step->second.to_vector<std::int64_t>()[0];
+  if (!tensors.empty()) {
+    throw FormatError(fmt::format("adamw: state \"{}\" belongs to no parameter with a step",
+                                  tensors.begin()->first));
+  }
+  states_ = std::move(states);
 }
 
 }  // namespace gladius

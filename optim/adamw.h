@@ -21,19 +21,22 @@ class AdamW : public Optimizer {
   AdamW(NamedVariables parameters, const AdamWOptions& options = {});
 
   void step(double grad_scale = 1) override;
-  /// `NAME.exp_avg`, `NAME.exp_avg_sq` of each parameter that has been updated and `step` (I64
-  /// [1]).
+  /// `NAME.step` (I64 [1]), `NAME.exp_avg` and `NAME.exp_avg_sq` of each parameter that has been
+  /// updated.
   NamedTensors state_dict() const override;
   void load_state_dict(const NamedTensors& state) override;
 
  private:
-  struct Moments {
-    Tensor exp_avg, exp_avg_sq;
+  // Each parameter counts its own updates, as in PyTorch.
+  struct State {
+    Tensor exp_avg, exp_avg_sq;  // undefined before the first update
+    std::int64_t steps = 0;
   };
 
+  void update(Tensor value, const Tensor& grad, State& state, double grad_scale) const;
+
   AdamWOptions options_;
-  std::vector<Moments> moments_;  // of parameters_; undefined before the first update
-  std::int64_t steps_ = 0;
+  std::vector<State> states_;  // of parameters_
 };
 
 }  // namespace gladius

@@ -7,7 +7,7 @@ namespace gladius {
 
 struct ClippedNorm {
   double norm;   // of all gradients together
-  double scale;  // min(1, max_norm / (norm + 1e-6)), to be given to Optimizer::step
+  double scale;  // min(1, max_norm / (norm + 1e-6)), for Optimizer::step; NaN for a norm of NaN
 };
 
 /// The 2-norm of all gradients and the factor that limits it, as torch.nn.utils.clip_grad_norm_

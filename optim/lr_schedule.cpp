@@ -20,9 +20,9 @@ ScheduleKind schedule_from_name(std::string_view name) {
 double LrSchedule::factor(std::int64_t step) const {
   if (step < warmup_steps) return static_cast<double>(step) / static_cast<double>(warmup_steps);
   if (kind == ScheduleKind::constant) return 1;
+  if (step >= total_steps) return 0;
   const double progress =
-      std::min(1.0, static_cast<double>(step - warmup_steps) /
-                        static_cast<double>(std::max<std::int64_t>(1, total_steps - warmup_steps)));
+      static_cast<double>(step - warmup_steps) / static_cast<double>(total_steps - warmup_steps);
   return kind == ScheduleKind::linear ? 1 - progress
                                       : 0.5 * (1 + std::cos(std::numbers::pi * progress));
 }

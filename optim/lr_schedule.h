@@ -12,7 +12,7 @@ enum class ScheduleKind { constant, linear, cosine };
 ScheduleKind schedule_from_name(std::string_view name);
 
 /// Rises linearly over the warm-up, then stays (constant) or falls to 0 at `total_steps` (linear,
-/// or half a cosine), as transformers' get_*_schedule_with_warmup. Steps are updates.
+/// or half a cosine), as transformers' get_*_schedule_with_warmup, and stays 0. Steps are updates.
 struct LrSchedule {
   ScheduleKind kind = ScheduleKind::constant;
   std::int64_t warmup_steps = 0;

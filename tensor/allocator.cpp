@@ -41,14 +41,15 @@ std::size_t block_size(std::size_t bytes) {
 std::byte* new_block(std::size_t size) {
   if (size < kHugePage) {
     return static_cast<std::byte*>(
-        ::operator new(size, std::align_val_t{kAlignment}, std::nothrow));
+        ::operator new (size, std::align_val_t{kAlignment}, std::nothrow));
   }
   // Mapped, so that freeing returns it; with a page to spare, of which the ends are cut off.
-  void* mapped = ::mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* mapped =
+      ::mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) return nullptr;
   auto* start = static_cast<std::byte*>(mapped);
-  const std::size_t lead = (kHugePage - reinterpret_cast<std::uintptr_t>(start) % kHugePage) % kHugePage;
+  const std::size_t lead =
+      (kHugePage - reinterpret_cast<std::uintptr_t>(start) % kHugePage) % kHugePage;
   if (lead > 0) ::munmap(start, lead);
   if (lead < kHugePage) ::munmap(start + lead + size, kHugePage - lead);
 #ifdef MADV_HUGEPAGE
@@ -59,7 +60,7 @@ std::byte* new_block(std::size_t size) {
 
 void delete_block(std::byte* data, std::size_t size) {
   if (size < kHugePage) {
-    ::operator delete(data, std::align_val_t{kAlignment});
+    ::operator delete (data, std::align_val_t{kAlignment});
   } else {
     ::munmap(data, size);
   }
@@ -76,16 +77,14 @@ class BlockCache {
     size = found->first;
     std::byte* data = found->second.data;
     cached_ -= size;
-    live_ += size;
-    sizes_[data] = size;
+    count_live(data, size);
     blocks_.erase(found);
     return data;
   }
 
   void added(std::byte* data, std::size_t size) {
     const std::lock_guard lock(mutex_);
-    live_ += size;
-    sizes_[data] = size;
+    count_live(data, size);
     peak_ = std::max(peak_, live_ + cached_);
   }
 
@@ -100,17 +99,18 @@ class BlockCache {
     blocks_.emplace(size, Block{data, ++clock_});
   }
 
-  // Deletes the blocks longest unused until at most `limit` bytes are cached.
-  void trim(std::size_t limit) {
+  // Before `size` new bytes: deletes the blocks longest unused, unless all together stay below the
+  // most that was ever live. A training step frees its gradients and asks for them again, and would
+  // otherwise pay for fresh pages every time.
+  void make_room(std::size_t size) {
     const std::lock_guard lock(mutex_);
-    while (cached_ > limit) {
-      const auto oldest = std::min_element(blocks_.begin(), blocks_.end(), [](auto& a, auto& b) {
-        return a.second.freed < b.second.freed;
-      });
-      delete_block(oldest->second.data, oldest->first);
-      cached_ -= oldest->first;
-      blocks_.erase(oldest);
-    }
+    const std::size_t needed = live_ + size;
+    trim_locked(std::max(kSlack, peak_live_ > needed ? peak_live_ - needed : 0));
+  }
+
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    trim_locked(0);
   }
 
   MemoryUse use() {
@@ -123,12 +123,33 @@ class BlockCache {
     std::byte* data;
     std::uint64_t freed;  // when, by clock_
   };
+
+  void count_live(std::byte* data, std::size_t size) {
+    live_ += size;
+    peak_live_ = std::max(peak_live_, live_);
+    sizes_[data] = size;
+  }
+
+  // Deletes the blocks longest unused until at most `limit` bytes are cached.
+  void trim_locked(std::size_t limit) {
+    while (cached_ > limit) {
+      const auto oldest = std::min_element(blocks_.begin(), blocks_.end(), [](auto& a, auto& b) {
+        return a.second.freed < b.second.freed;
+      });
+      delete_block(oldest->second.data, oldest->first);
+      cached_ -= oldest->first;
+      blocks_.erase(oldest);
+    }
+  }
+
   std::mutex mutex_;
   std::multimap<std::size_t, Block> blocks_;
-  std::map<std::byte*, std::size_t> sizes_;  // of the live blocks: a reused one may be larger than asked
+  std::map<std::byte*, std::size_t>
+      sizes_;  // of the live blocks: a reused one may be larger than asked
   std::size_t live_ = 0;
   std::size_t cached_ = 0;
   std::size_t peak_ = 0;
+  std::size_t peak_live_ = 0;
   std::uint64_t clock_ = 0;
 };
 
@@ -142,14 +163,13 @@ BlockCache& cache() {
 
 std::byte* allocate_bytes(std::size_t bytes) {
   if (bytes < kSmall) {
-    void* data = ::operator new(bytes, std::align_val_t{kAlignment}, std::nothrow);
+    void* data = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
     if (!data) out_of_memory(bytes);
     return static_cast<std::byte*>(data);
   }
   std::size_t size = block_size(bytes);
   if (std::byte* data = cache().take(size, size)) return data;
-  // The sizes in use changed: let go of old blocks before taking more.
-  cache().trim(std::max(kSlack, cache().use().live / 4));
+  cache().make_room(size);
   std::byte* data = new_block(size);
   if (!data) {
     release_cached_memory();
@@ -162,7 +182,7 @@ std::byte* allocate_bytes(std::size_t bytes) {
 
 void deallocate_bytes(std::byte* data, std::size_t bytes) {
   if (bytes < kSmall) {
-    ::operator delete(data, std::align_val_t{kAlignment});
+    ::operator delete (data, std::align_val_t{kAlignment});
   } else {
     cache().give(data);
   }
@@ -170,6 +190,6 @@ void deallocate_bytes(std::byte* data, std::size_t bytes) {
 
 MemoryUse memory_use() { return cache().use(); }
 
-void release_cached_memory() { cache().trim(0); }
+void release_cached_memory() { cache().clear(); }
 
 }  // namespace gladius

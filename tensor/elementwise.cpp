@@ -6,10 +6,13 @@
 #include <cmath>
 
 #include "gladius/tensor/dispatch.h"
+#include "gladius/tensor/kernels/unary.h"
 #include "gladius/tensor/strided.h"
 
 namespace gladius {
 namespace {
+
+constexpr std::int64_t kGrain = 1 << 13;  // elements of a transcendental function a thread is worth
 
 // out[i] = f(x[i]...) over rows of any strides; contiguous rows get a loop of their own, which the
 // compiler vectorises.
@@ -44,6 +47,22 @@ Tensor unary(const char* op, const Tensor& x, F f) {
     apply<T>(
         x.shape(), y, [&](T value) { return static_cast<T>(f(value)); }, {&x.strides()},
         x.data<T>());
+  });
+  return y;
+}
+
+// As unary, with a kernel over contiguous elements, which the others are copied to.
+template <class Kernel>
+Tensor vectorised(const char* op, const Tensor& x, Kernel kernel) {
+  const Tensor in = x.contiguous();
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  dispatch_floating(op, x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = in.data<T>();
+    T* to = y.data<T>();
+    parallel_for(x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      kernel(from + begin, to + begin, end - begin);
+    });
   });
   return y;
 }
@@ -131,22 +150,28 @@ Tensor sign(const Tensor& x) {
                [](auto v) { return std::isnan(v) ? v : decltype(v)((v > 0) - (v < 0)); });
 }
 Tensor exp(const Tensor& x) {
-  return unary("exp", x, [](auto v) { return std::exp(v); });
+  return vectorised("exp", x, [](auto... args) { kernels::exp(args...); });
 }
 Tensor log(const Tensor& x) {
-  return unary("log", x, [](auto v) { return std::log(v); });
+  return vectorised("log", x, [](auto... args) { kernels::log(args...); });
 }
 Tensor sqrt(const Tensor& x) {
-  return unary("sqrt", x, [](auto v) { return std::sqrt(v); });
+  return vectorised("sqrt", x, [](auto... args) { kernels::sqrt(args...); });
 }
 Tensor rsqrt(const Tensor& x) {
-  return unary("rsqrt", x, [](auto v) { return 1 / std::sqrt(v); });
+  return vectorised("rsqrt", x, [](auto... args) { kernels::rsqrt(args...); });
 }
 Tensor tanh(const Tensor& x) {
-  return unary("tanh", x, [](auto v) { return std::tanh(v); });
+  return vectorised("tanh", x, [](auto... args) { kernels::tanh(args...); });
 }
 Tensor sigmoid(const Tensor& x) {
-  return unary("sigmoid", x, [](auto v) { return 1 / (1 + std::exp(-v)); });
+  return vectorised("sigmoid", x, [](auto... args) { kernels::sigmoid(args...); });
+}
+Tensor silu(const Tensor& x) {
+  return vectorised("silu", x, [](auto... args) { kernels::silu(args...); });
+}
+Tensor gelu(const Tensor& x) {
+  return vectorised("gelu", x, [](auto... args) { kernels::gelu(args...); });
 }
 Tensor relu(const Tensor& x) {
   return unary("relu", x, [](auto v) { return v > 0 || std::isnan(v) ? v : decltype(v){0}; });

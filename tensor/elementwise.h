@@ -31,8 +31,12 @@ Tensor sqrt(const Tensor& x);
 Tensor rsqrt(const Tensor& x);
 Tensor tanh(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
+/// x * sigmoid(x).
+Tensor silu(const Tensor& x);
+/// x * Phi(x) with the normal distribution function Phi, exact.
+Tensor gelu(const Tensor& x);
 Tensor relu(const Tensor& x);
-/// The error function (what the exact gelu is made of).
+/// The error function (what the derivative of gelu is made of).
 Tensor erf(const Tensor& x);
 /// Limits to [low, high]; NaN stays NaN.
 Tensor clamp(const Tensor& x, double low, double high);

@@ -144,7 +144,7 @@ Tensor linear(const Tensor& x, const Tensor& weight) {
   Shape shape = x.shape();
   shape.back() = weight.size(0);
   Tensor out = Tensor::empty(shape, Dtype::F32);
-  const std::int64_t rows = weight.size(1) > 0 ? x.numel() / weight.size(1) : 0;
+  const std::int64_t rows = numel({x.shape().begin(), x.shape().end() - 1});
   const auto multiply_by = [&](const auto* weights) {
     kernels::gemm_half_weights(rows, weight.size(0), weight.size(1), in.data<float>(), weights,
                                out.data<float>());

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "gladius/tensor/dispatch.h"
+#include "gladius/tensor/kernels/convert.h"
 #include "gladius/tensor/strided.h"
 
 namespace gladius {
@@ -59,6 +60,16 @@ Shape resolve_shape(const char* op, const Shape& wanted, std::int64_t count, con
                                  count, to_string(wanted)));
   }
   return shape;
+}
+
+// Contiguous elements, converted; the pairs of types that weights come in have kernels.
+template <class From, class To>
+void copy_row(const From* x, To* y, std::int64_t n) {
+  if constexpr (requires { kernels::convert(x, y, n); }) {
+    kernels::convert(x, y, n);
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) y[i] = convert_element<To, From>(x[i]);
+  }
 }
 
 }  // namespace
@@ -319,7 +330,7 @@ void Tensor::copy_(const Tensor& source) {
         To* y = out + at[0];
         const From* x = values + at[1];
         if (out_step == 1 && in_step == 1) {
-          for (std::int64_t i = 0; i < n; ++i) y[i] = convert_element<To, From>(x[i]);
+          copy_row(x, y, n);
         } else {
           for (std::int64_t i = 0; i < n; ++i) {
             y[i * out_step] = convert_element<To, From>(x[i * in_step]);

@@ -11,13 +11,16 @@
 namespace gladius {
 namespace {
 
+// Contiguous with row-major strides, also of dimensions of size 1, which contiguous() leaves alone.
+Tensor dense(const Tensor& x) { return x.contiguous().view(x.shape()); }
+
 // The layout that the kernel takes: heads of a token contiguous, tokens at one stride, also from
 // one sequence to the next. Slices of a fused product have it; others are copied.
 Tensor as_tokens(const Tensor& x) {
   const Strides& s = x.strides();
   const bool fits = s[3] == 1 && s[2] == x.size(3) && s[1] >= x.size(2) * x.size(3) &&
                     (x.size(0) == 1 || s[0] == s[1] * x.size(1));
-  return fits ? x : x.contiguous();
+  return fits ? x : dense(x);
 }
 
 void check(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& first_key) {
@@ -85,7 +88,7 @@ Variable scaled_dot_product_attention(const Variable& q, const Variable& k, cons
         const Tensor& keys = b.tensor(context);
         const Tensor& values = c.tensor(context);
         // The kernel gives gradients the strides of their tensors; those are dense here.
-        const Tensor qd = queries.contiguous(), kd = keys.contiguous(), vd = values.contiguous();
+        const Tensor qd = dense(queries), kd = dense(keys), vd = dense(values);
         const Tensor dq = Tensor::empty(qd.shape(), qd.dtype());
         const Tensor dk = Tensor::empty(kd.shape(), kd.dtype());
         const Tensor dv = Tensor::empty(vd.shape(), vd.dtype());

@@ -59,14 +59,31 @@ Variable sigmoid(const Variable& x) {
                      [](const Variable& y) { return y * add(neg(y), 1); });
 }
 
-Variable silu(const Variable& x) { return x * sigmoid(x); }
+Variable silu(const Variable& x) {
+  return from_input("silu", silu(x.value()), x, [](const Variable& u) {
+    const Variable s = sigmoid(u);
+    return s + u * s * add(neg(s), 1);
+  });
+}
+
+namespace {
+
+Variable erf(const Variable& x) {
+  return from_input("erf", erf(x.value()), x, [](const Variable& u) {
+    return mul(exp(neg(u * u)), 2 / std::sqrt(std::numbers::pi));
+  });
+}
+
+Variable normal_density(const Variable& x) {
+  return mul(exp(mul(x * x, -0.5)), 1 / std::sqrt(2 * std::numbers::pi));
+}
+
+}  // namespace
 
 Variable gelu(const Variable& x) {
-  const Variable phi =
-      from_input("erf", erf(mul(x.value(), std::numbers::sqrt2 / 2)), x, [](const Variable& u) {
-        return mul(exp(mul(u * u, -0.5)), std::sqrt(2 / std::numbers::pi));
-      });
-  return x * add(mul(phi, 0.5), 0.5);
+  return from_input("gelu", gelu(x.value()), x, [](const Variable& u) {
+    return add(mul(erf(mul(u, std::numbers::sqrt2 / 2)), 0.5), 0.5) + u * normal_density(u);
+  });
 }
 
 Variable relu(const Variable& x) {

@@ -108,9 +108,9 @@ DistillationLoss distillation_loss(const Variable& student, const Tensor& teache
       count_labels("distillation_loss", student.value(), labels, options.ignore_index);
   const std::int64_t V = student.size(1), N = student.size(0);
   const std::int64_t width = teacher.dim() == 2 ? teacher.size(1) : 0;
-  const std::int64_t vocabulary = options.vocabulary > 0 ? options.vocabulary : V;
+  const std::int64_t vocabulary = options.vocabulary != 0 ? options.vocabulary : V;
   if (teacher.dim() != 2 || teacher.size(0) != N || vocabulary > std::min(V, width) ||
-      (options.vocabulary == 0 && V != width)) {
+      vocabulary < 0 || (options.vocabulary == 0 && V != width)) {
     throw ShapeError(fmt::format("distillation_loss: student {} and teacher {} over {} entries",
                                  student.value().describe(), teacher.describe(), vocabulary));
   }

@@ -20,8 +20,8 @@ std::vector<Variable> matrix_gradients(const Variable& g, const Variable& a, con
 
 // [..., C] as a matrix of rows.
 Tensor as_rows(const Tensor& x) {
-  const std::int64_t columns = x.size(-1);
-  return x.reshape({columns == 0 ? 0 : x.numel() / columns, columns});
+  const Shape leading(x.shape().begin(), x.shape().end() - 1);
+  return x.reshape({numel(leading), x.size(-1)});
 }
 
 // g^T x, added to the gradient that the weight has or returned as its first.

@@ -64,6 +64,10 @@ Variable rms_norm(const Variable& x, const Variable& weight, double eps) {
     throw ShapeError(fmt::format("rms_norm: input {} does not fit weight {}", to_string(x.shape()),
                                  to_string(weight.shape())));
   }
+  if (weight.requires_grad() && weight.dtype() != x.dtype()) {
+    throw DtypeError(fmt::format("rms_norm: input {} with trainable weight {}; their types differ",
+                                 x.value().describe(), weight.value().describe()));
+  }
   const Tensor in = x.value().contiguous();
   const Tensor w = weight.value().to(x.dtype()).contiguous();
   Forward result = forward(in, w, eps);

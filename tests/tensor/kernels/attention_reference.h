@@ -97,6 +97,9 @@ std::vector<Z> reference_attention(Probabilities<Z>& p, const std::vector<Z>& v)
 
 struct AttentionGradients {
   std::vector<double> dq, dk, dv;
+  /// The largest sum of the magnitudes of what dq's and dk's elements are added up from: where one
+  /// probability is near 1, the terms cancel, and rounding errors are relative to them.
+  double dq_terms = 0, dk_terms = 0;
 };
 
 /// The gradients by the chain rule, from probabilities that are stored.
@@ -108,6 +111,7 @@ inline AttentionGradients reference_gradients(Probabilities<double>& p,
   const AttentionShape& s = p.shape;
   AttentionGradients g{std::vector<double>(q.size()), std::vector<double>(k.size()),
                        std::vector<double>(v.size())};
+  std::vector<double> dq_terms(q.size()), dk_terms(k.size());
   std::vector<double> dp(static_cast<std::size_t>(s.S));
   for (std::int64_t b = 0; b < s.B; ++b) {
     for (std::int64_t h = 0; h < s.H; ++h) {
@@ -128,18 +132,24 @@ inline AttentionGradients reference_gradients(Probabilities<double>& p,
         }
         for (std::int64_t i = 0; i < s.S; ++i) {
           const std::int64_t to_k = (b * s.S + i) * s.k_stride + kv * s.D;
-          const double dlogit =
-              s.scale * p.at(b, h, t, i) * (dp[static_cast<std::size_t>(i)] - expectation);
+          const double weight = s.scale * p.at(b, h, t, i);
+          const double dp_i = dp[static_cast<std::size_t>(i)];
+          const double dlogit = weight * (dp_i - expectation);
+          const double terms = weight * (std::abs(dp_i) + std::abs(expectation));
           for (std::int64_t d = 0; d < s.D; ++d) {
-            g.dq[static_cast<std::size_t>(to_q + d)] +=
-                dlogit * k[static_cast<std::size_t>(to_k + d)];
-            g.dk[static_cast<std::size_t>(to_k + d)] +=
-                dlogit * q[static_cast<std::size_t>(to_q + d)];
+            const auto at_q = static_cast<std::size_t>(to_q + d);
+            const auto at_k = static_cast<std::size_t>(to_k + d);
+            g.dq[at_q] += dlogit * k[at_k];
+            g.dk[at_k] += dlogit * q[at_q];
+            dq_terms[at_q] += terms * std::abs(k[at_k]);
+            dk_terms[at_k] += terms * std::abs(q[at_q]);
           }
         }
       }
     }
   }
+  for (const double value : dq_terms) g.dq_terms = std::max(g.dq_terms, value);
+  for (const double value : dk_terms) g.dk_terms = std::max(g.dk_terms, value);
   return g;
 }
 

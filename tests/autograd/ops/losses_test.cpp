@@ -1,0 +1,259 @@
+#include "gladius/autograd/ops/losses.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "gladius/autograd/grad_mode.h"
+#include "support/compositions.h"
+#include "support/differentiable.h"
+
+namespace gladius {
+namespace {
+
+using namespace testing;
+using ::testing::HasSubstr;
+using testing_support::message_of;
+
+constexpr std::int64_t kIgnored = -100;
+
+// About a third of them ignored; every second element of a larger tensor.
+Tensor random_labels(Rng& rng, std::int64_t N, std::int64_t V, std::int64_t ignore = kIgnored) {
+  std::vector<std::int64_t> list(static_cast<std::size_t>(2 * N));
+  for (std::int64_t& label : list) {
+    label = random_int(rng, 0, 2) == 0 ? ignore : random_int(rng, 0, V - 1);
+  }
+  return Tensor::from(list, {N, 2}).select(1, 0);
+}
+
+void expect_cross_entropy(Rng& rng, const Tensor& logits, const Tensor& labels,
+                          std::int64_t ignore = kIgnored) {
+  const Function fused = [&](const Inputs& in) { return cross_entropy(in[0], labels, ignore); };
+  const Function plain = [&](const Inputs& in) {
+    return composed::cross_entropy(in[0], labels, ignore);
+  };
+  expect_same_function(rng, fused, plain, {logits});
+  expect_float_agrees(rng, fused, plain, {logits});
+}
+
+TEST(CrossEntropy, EqualsItsComposition) {
+  Rng rng(1);
+  for (int round = 0; round < 20; ++round) {
+    SCOPED_TRACE(round);
+    const std::int64_t N = random_int(rng, 1, 9), V = round == 0 ? 5001 : random_int(rng, 1, 40);
+    const std::int64_t ignore = round % 3 == 0 ? V / 2 : kIgnored;
+    expect_cross_entropy(rng, random_view(rng, {N, V}, -4, 4), random_labels(rng, N, V, ignore),
+                         ignore);
+  }
+}
+
+TEST(CrossEntropy, WithoutLabelsIsZeroAndHasNoGradient) {
+  for (const std::int64_t N : {0, 3}) {
+    const Variable logits(Tensor::ones({N, 4}, Dtype::F64), true);
+    const Variable loss = cross_entropy(logits, Tensor::full({N}, kIgnored, Dtype::I64));
+    EXPECT_EQ(loss.item(), 0);
+    loss.backward();
+    expect_near(logits.grad(), Tensor::zeros({N, 4}, Dtype::F64), 0);
+  }
+}
+
+TEST(CrossEntropy, IsStableForLargeLogits) {
+  const Variable logits(Tensor::from<float>({20000, 10000, -20000}, {1, 3}), true);
+  const Variable loss = cross_entropy(logits, Tensor::from<std::int64_t>({1}, {1}));
+  EXPECT_EQ(loss.item(), 10000);
+  loss.backward();
+  EXPECT_THAT(logits.grad().to_vector<float>(), ::testing::ElementsAre(1, -1, 0));
+}
+
+TEST(CrossEntropy, EntriesOfMinusInfinityHaveNoProbability) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const Variable logits(Tensor::from<float>({0, -infinity, 0}, {1, 3}), true);
+  const Variable loss = cross_entropy(logits, Tensor::from<std::int64_t>({0}, {1}));
+  EXPECT_FLOAT_EQ(static_cast<float>(loss.item()), std::log(2.0f));
+  loss.backward();
+  EXPECT_THAT(logits.grad().to_vector<float>(), ::testing::ElementsAre(-0.5f, 0, 0.5f));
+}
+
+TEST(CrossEntropy, GradientsAgreeWithDifferences) {
+  Rng rng(2);
+  const Tensor labels = Tensor::from<std::int64_t>({1, kIgnored, 3}, {3});
+  EXPECT_NO_THROW(gradcheck([&](const Inputs& in) { return cross_entropy(in[0], labels); },
+                            leaves({random_view(rng, {3, 4}, -2, 2)})));
+}
+
+TEST(CrossEntropy, WrongUse) {
+  const auto loss = [](const Shape& shape, const Tensor& labels) {
+    return [=] { cross_entropy(Variable(Tensor::ones(shape)), labels); };
+  };
+  const auto labels = [](std::vector<std::int64_t> list) {
+    return Tensor::from(list, {static_cast<std::int64_t>(list.size())});
+  };
+  EXPECT_EQ(message_of<ShapeError>(loss({2, 3}, labels({0, 3}))),
+            "cross_entropy: label 3 at row 1 is not in [0, 3) nor -100");
+  EXPECT_THAT(message_of<ShapeError>(loss({2, 3}, labels({-1, 0}))), HasSubstr("label -1 at row 0"));
+  EXPECT_THAT(message_of<ShapeError>(loss({2, 3}, labels({0}))),
+              HasSubstr("logits F32 [2, 3] and labels I64 [1]; expected [N, V] and I64 [N]"));
+  EXPECT_THAT(message_of<ShapeError>(loss({1, 2, 3}, labels({0}))), HasSubstr("F32 [1, 2, 3]"));
+  EXPECT_THAT(message_of<ShapeError>(loss({1, 3}, labels({0}).to(Dtype::I32))), HasSubstr("I32 [1]"));
+  EXPECT_THAT(message_of<DtypeError>([&] {
+                cross_entropy(Variable(Tensor::ones({1, 3}, Dtype::BF16)), labels({0}));
+              }),
+              HasSubstr("cross_entropy: arithmetic takes F32 or F64"));
+}
+
+struct Distillation {
+  Tensor student, teacher, labels;
+  DistillationOptions options;
+
+  Distillation(Rng& rng, std::int64_t N, std::int64_t V) {
+    options.temperature = std::vector<double>{1, 2, 4, 3, 0.7}[random_int(rng, 0, 4)];
+    options.alpha = std::vector<double>{0, 0.3, 1}[random_int(rng, 0, 2)];
+    options.reduction = random_int(rng, 0, 1) ? LossReduction::mean : LossReduction::batchmean;
+    options.sequences = random_int(rng, 1, 3);
+    std::int64_t width = V;
+    if (random_int(rng, 0, 1)) {
+      width = random_int(rng, 1, V + 3);
+      options.vocabulary = random_int(rng, 1, std::min(V, width));
+    }
+    student = random_view(rng, {N, V}, -4, 4);
+    teacher = random_view(rng, {N, width}, -4, 4);
+    labels = random_labels(rng, N, V);
+  }
+
+  Function fused() const {
+    return [*this](const Inputs& in) {
+      return distillation_loss(in[0], teacher, labels, options).loss;
+    };
+  }
+  Function composition() const {
+    return [*this](const Inputs& in) {
+      return composed::distillation_loss(in[0], teacher, labels, options);
+    };
+  }
+};
+
+TEST(DistillationLoss, EqualsItsComposition) {
+  Rng rng(3);
+  for (int round = 0; round < 60; ++round) {
+    SCOPED_TRACE(round);
+    const Distillation d(rng, random_int(rng, 1, 7), round == 0 ? 3001 : random_int(rng, 1, 30));
+    expect_same_function(rng, d.fused(), d.composition(), {d.student});
+    expect_float_agrees(rng, d.fused(), d.composition(), {d.student}, 5e-5);
+    const DistillationLoss loss =
+        distillation_loss(Variable(d.student), d.teacher, d.labels, d.options);
+    const Variable student(d.student);
+    EXPECT_NEAR(loss.kl, composed::divergence(student, d.teacher, d.options).item(), 1e-10);
+    EXPECT_NEAR(loss.ce, composed::cross_entropy(student, d.labels, kIgnored).item(), 1e-10);
+  }
+}
+
+TEST(DistillationLoss, GradientsAgreeWithDifferences) {
+  Rng rng(4);
+  for (int round = 0; round < 5; ++round) {
+    const Distillation d(rng, 3, 5);
+    EXPECT_NO_THROW(gradcheck(d.fused(), leaves({d.student})));
+  }
+}
+
+TEST(DistillationLoss, OfEqualLogitsHasNoDivergence) {
+  Rng rng(5);
+  const Variable student(random_tensor(rng, {4, 9}), true);
+  const DistillationLoss loss =
+      distillation_loss(student, student.value(), Tensor::full({4}, kIgnored, Dtype::I64));
+  EXPECT_NEAR(loss.kl, 0, 1e-12);
+  EXPECT_EQ(loss.ce, 0);
+  expect_near(grad({loss.loss}, {student})[0].value(), Tensor::zeros({4, 9}, Dtype::F64), 1e-12);
+}
+
+TEST(DistillationLoss, OfNoTokensIsZero) {
+  const Variable student(Tensor::ones({0, 4}), true);
+  const DistillationLoss loss =
+      distillation_loss(student, Tensor::ones({0, 4}), Tensor::zeros({0}, Dtype::I64));
+  EXPECT_EQ(loss.loss.item(), 0);
+  EXPECT_EQ(grad({loss.loss}, {student})[0].shape(), (Shape{0, 4}));
+}
+
+TEST(DistillationLoss, TakesATeacherOf16Bits) {
+  Rng rng(6);
+  const Variable student(random_tensor(rng, {3, 8}, -2, 2, Dtype::F32));
+  const Tensor teacher = random_tensor(rng, {3, 8}, -2, 2, Dtype::BF16);
+  const Tensor labels = random_labels(rng, 3, 8);
+  EXPECT_EQ(distillation_loss(student, teacher, labels).kl,
+            distillation_loss(student, teacher.to(Dtype::F32), labels).kl);
+}
+
+TEST(DistillationLoss, WrongUse) {
+  const auto loss = [](const Shape& teacher, const DistillationOptions& options = {}) {
+    return [=] {
+      distillation_loss(Variable(Tensor::ones({2, 4})), Tensor::ones(teacher),
+                        Tensor::zeros({2}, Dtype::I64), options);
+    };
+  };
+  EXPECT_EQ(message_of<ShapeError>(loss({2, 5})),
+            "distillation_loss: student F32 [2, 4] and teacher F32 [2, 5] over 4 entries");
+  EXPECT_THAT(message_of<ShapeError>(loss({3, 4})), HasSubstr("teacher F32 [3, 4]"));
+  EXPECT_THAT(message_of<ShapeError>(loss({8})), HasSubstr("teacher F32 [8]"));
+  EXPECT_THAT(message_of<ShapeError>(loss({2, 3}, {.vocabulary = 4})), HasSubstr("over 4 entries"));
+  EXPECT_THAT(message_of<ShapeError>(loss({2, 9}, {.vocabulary = 5})), HasSubstr("over 5 entries"));
+  EXPECT_THAT(message_of<ShapeError>(loss({2, 4}, {.vocabulary = -1})), HasSubstr("over -1"));
+  EXPECT_THAT(message_of<ConfigError>(loss({2, 4}, {.temperature = 0})),
+              HasSubstr("temperature 0 is not positive"));
+  EXPECT_THAT(message_of<ShapeError>([] {
+                distillation_loss(Variable(Tensor::ones({2, 4})), Tensor::ones({2, 4}),
+                                  Tensor::full({2}, 4, Dtype::I64));
+              }),
+              HasSubstr("distillation_loss: label 4 at row 0"));
+}
+
+// Both keep the gradient from the forward pass; it must survive being asked for again.
+TEST(Losses, RetainedGraphsGiveTheSameGradientsAgain) {
+  Rng rng(7);
+  const Distillation d(rng, 4, 11);
+  const std::vector<Function> losses{
+      d.fused(), [&](const Inputs& in) { return cross_entropy(in[0], d.labels); }};
+  for (const Function& function : losses) {
+    const Variable logits(d.student, true);
+    const Variable loss = function({logits});
+    const Variable seed(Tensor::scalar(0.25, Dtype::F64));
+    const Tensor first = grad({loss}, {logits}, {seed}, /*retain_graph=*/true)[0].value();
+    const Tensor second = grad({loss}, {logits}, {seed}, /*retain_graph=*/true)[0].value();
+    const Tensor last = grad({loss}, {logits}, {seed})[0].value();
+    EXPECT_EQ(first.to_vector<double>(), second.to_vector<double>());
+    EXPECT_EQ(first.to_vector<double>(), last.to_vector<double>());
+    EXPECT_THAT(message_of<GraphError>([&] { loss.backward(); }), HasSubstr("retain_graph"));
+  }
+}
+
+TEST(Losses, AreScaledByWhatFollowsThem) {
+  Rng rng(8);
+  const Distillation d(rng, 4, 11);
+  const Variable logits(d.student, true);
+  const Tensor whole = grad({d.fused()({logits})}, {logits})[0].value();
+  (d.fused()({logits}) * 0.125).backward();
+  expect_near(logits.grad(), (Variable(whole) * 0.125).value(), 1e-15);
+}
+
+TEST(Losses, RecordNothingWithoutGradients) {
+  Rng rng(9);
+  const Distillation d(rng, 3, 5);
+  const Variable logits(d.student, true);
+  const double recorded = d.fused()({logits}).item();
+  const NoGrad no_grad;
+  const Variable loss = d.fused()({logits});
+  EXPECT_FALSE(loss.requires_grad());
+  EXPECT_EQ(loss.item(), recorded);
+}
+
+TEST(Losses, AreDifferentiableOnce) {
+  Rng rng(10);
+  const Distillation d(rng, 3, 5);
+  EXPECT_THAT(double_backward_message(d.fused(), leaves({d.student})),
+              HasSubstr("backward of distillation_loss: a fused operation"));
+  const auto ce = [&](const Inputs& in) { return cross_entropy(in[0], d.labels); };
+  EXPECT_THAT(double_backward_message(ce, leaves({d.student})),
+              HasSubstr("backward of cross_entropy: a fused operation"));
+}
+
+}  // namespace
+}  // namespace gladius

@@ -1,0 +1,68 @@
+// The linear layer; products alone are in primitive_ops_test.cpp.
+#include "gladius/autograd/ops/matmul.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/compositions.h"
+#include "support/differentiable.h"
+
+namespace gladius {
+namespace {
+
+using namespace testing;
+using ::testing::HasSubstr;
+using testing_support::message_of;
+
+Variable fused(const Inputs& in) { return linear(in[0], in[1], in[2]); }
+Variable composition(const Inputs& in) { return composed::linear(in[0], in[1]) + in[2]; }
+
+TEST(Linear, EqualsItsComposition) {
+  Rng rng(1);
+  std::vector<Shape> shapes{{1}, {0, 3}, {3, 0}, {2, 0, 4}, {65, 70}};
+  for (int i = 0; i < 12; ++i) shapes.push_back(random_shape(rng, random_int(rng, 1, 4), 1, 6));
+  for (const Shape& shape : shapes) {
+    SCOPED_TRACE(to_string(shape));
+    const std::int64_t N = random_int(rng, 1, 7);
+    const std::vector<Tensor> inputs{random_view(rng, shape), random_view(rng, {N, shape.back()}),
+                                     random_view(rng, {N})};
+    expect_same_function(rng, fused, composition, inputs);
+    expect_float_agrees(rng, fused, composition, inputs);
+  }
+}
+
+TEST(Linear, TakesFrozen16BitWeights) {
+  Rng rng(2);
+  for (const Dtype half : {Dtype::BF16, Dtype::F16}) {
+    for (const Shape& shape : {Shape{5}, Shape{1, 40}, Shape{2, 3, 17}, Shape{3, 0}}) {
+      SCOPED_TRACE(to_string(shape));
+      const Tensor w = random_view(rng, {6, shape.back()}, -1, 1, half);
+      const Tensor b = random_tensor(rng, {6}, -1, 1, half);
+      expect_float_agrees(
+          rng, [&](const Inputs& in) { return linear(in[0], Variable(w), Variable(b)); },
+          [&](const Inputs& in) {
+            return composition({in[0], Variable(w.to(Dtype::F64)), Variable(b.to(Dtype::F64))});
+          },
+          {random_view(rng, shape)});
+    }
+  }
+}
+
+TEST(Linear, WrongUse) {
+  const auto apply = [](const Tensor& x, const Tensor& w, const Variable& b = {}) {
+    return [=] { linear(Variable(x), Variable(w), b); };
+  };
+  const Tensor x = Tensor::ones({2, 3}), w = Tensor::ones({4, 3});
+  EXPECT_EQ(message_of<ShapeError>(apply(x, Tensor::ones({4, 2}))),
+            "linear: input [2, 3] does not fit weight [4, 2]");
+  EXPECT_THAT(message_of<ShapeError>(apply(x, Tensor::ones({3}))), HasSubstr("weight [3]"));
+  EXPECT_THAT(message_of<ShapeError>(apply(Tensor::scalar(1), w)), HasSubstr("input []"));
+  EXPECT_EQ(message_of<ShapeError>(apply(x, w, Variable(Tensor::ones({3})))),
+            "linear: bias [3] does not fit weight [4, 3]");
+  EXPECT_THAT(message_of<DtypeError>(apply(x.to(Dtype::F64), w.to(Dtype::BF16))),
+              HasSubstr("F32 with a BF16 or F16 weight"));
+  EXPECT_THAT(message_of<DtypeError>(apply(x, w.to(Dtype::F64))), HasSubstr("weight F64 [4, 3]"));
+}
+
+}  // namespace
+}  // namespace gladius

@@ -1,0 +1,108 @@
+#include "gladius/autograd/ops/rotary_embedding.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/compositions.h"
+#include "support/differentiable.h"
+
+namespace gladius {
+namespace {
+
+using namespace testing;
+using ::testing::HasSubstr;
+using testing_support::message_of;
+
+// Any tables, not only rotations: the operation is linear in them.
+struct Case {
+  Tensor x, cos, sin, positions;
+
+  Case(Rng& rng, Shape tokens, std::int64_t H, std::int64_t D) {
+    const std::int64_t P = random_int(rng, 1, 9);
+    cos = random_view(rng, {P, D / 2});
+    sin = random_view(rng, {P, D / 2});
+    const Shape larger{numel(tokens), 2};
+    std::vector<std::int64_t> list(static_cast<std::size_t>(2 * numel(tokens)));
+    for (std::int64_t& position : list) position = random_int(rng, 0, P - 1);
+    positions = Tensor::from(list, larger).select(1, 1).reshape(tokens);
+    tokens.insert(tokens.end(), {H, D});
+    x = random_view(rng, tokens);
+  }
+
+  Function fused() const {
+    return [*this](const Inputs& in) {
+      const Dtype dtype = in[0].dtype();
+      return rotary_embedding(in[0], cos.to(dtype), sin.to(dtype), positions);
+    };
+  }
+  Function composition() const {
+    return [*this](const Inputs& in) {
+      const Dtype dtype = in[0].dtype();
+      return composed::rotary_embedding(in[0], cos.to(dtype), sin.to(dtype), positions);
+    };
+  }
+};
+
+std::vector<Case> cases(Rng& rng) {
+  std::vector<Case> list{Case(rng, {}, 1, 2), Case(rng, {0}, 2, 4), Case(rng, {2, 100}, 3, 32)};
+  for (int i = 0; i < 15; ++i) {
+    list.emplace_back(rng, random_shape(rng, random_int(rng, 0, 3)), random_int(rng, 1, 4),
+                      2 * random_int(rng, 1, 9));
+  }
+  return list;
+}
+
+TEST(RotaryEmbedding, EqualsItsComposition) {
+  Rng rng(1);
+  for (const Case& c : cases(rng)) {
+    SCOPED_TRACE(to_string(c.x.shape()));
+    expect_same_function(rng, c.fused(), c.composition(), {c.x});
+  }
+}
+
+TEST(RotaryEmbedding, InFloatAgreesWithTheCompositionInDouble) {
+  Rng rng(2);
+  for (const Case& c : cases(rng)) {
+    SCOPED_TRACE(to_string(c.x.shape()));
+    expect_float_agrees(rng, c.fused(), c.composition(), {c.x}, 1e-6);
+  }
+}
+
+TEST(RotaryEmbedding, GradientsAgreeWithDifferences) {
+  Rng rng(3);
+  const Case c(rng, {2, 3}, 2, 4);
+  EXPECT_NO_THROW(gradcheck(c.fused(), leaves({c.x})));
+}
+
+TEST(RotaryEmbedding, WrongUse) {
+  const auto rotate = [](const Shape& shape, const Tensor& table, const Tensor& positions) {
+    return [=] { rotary_embedding(Variable(Tensor::ones(shape)), table, table, positions); };
+  };
+  const Tensor table = Tensor::ones({5, 2});
+  const auto at = [](std::vector<std::int64_t> list) {
+    return Tensor::from(list, {static_cast<std::int64_t>(list.size())});
+  };
+  EXPECT_EQ(message_of<ShapeError>(rotate({2, 1, 3}, table, at({0, 0}))),
+            "rotary_embedding: input [2, 1, 3] does not fit tables [5, 2] and positions [2]");
+  EXPECT_THAT(message_of<ShapeError>(rotate({2, 1, 8}, table, at({0, 0}))), HasSubstr("[2, 1, 8]"));
+  EXPECT_THAT(message_of<ShapeError>(rotate({2, 1, 4}, table, at({0}))), HasSubstr("positions [1]"));
+  EXPECT_THAT(message_of<ShapeError>(rotate({4}, table, at({0}))), HasSubstr("input [4]"));
+  EXPECT_THAT(message_of<ShapeError>(rotate({2, 1, 4}, table, at({0, 5}))),
+              HasSubstr("position 5 is not below 5"));
+  EXPECT_THAT(message_of<ShapeError>(rotate({2, 1, 4}, table, at({-1, 0}))),
+              HasSubstr("position -1"));
+  EXPECT_THAT(message_of<DtypeError>(rotate({2, 1, 4}, table.to(Dtype::F64), at({0, 0}))),
+              HasSubstr("tables F64 [5, 2]"));
+  EXPECT_THAT(message_of<DtypeError>(rotate({2, 1, 4}, table, at({0, 0}).to(Dtype::I32))),
+              HasSubstr("I32 [2]"));
+}
+
+TEST(RotaryEmbedding, IsDifferentiableOnce) {
+  Rng rng(4);
+  const Case c(rng, {2}, 1, 2);
+  EXPECT_THAT(double_backward_message(c.fused(), leaves({c.x})),
+              HasSubstr("backward of rotary_embedding: a fused operation"));
+}
+
+}  // namespace
+}  // namespace gladius

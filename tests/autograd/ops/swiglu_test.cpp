@@ -1,0 +1,76 @@
+#include "gladius/autograd/ops/swiglu.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/compositions.h"
+#include "support/differentiable.h"
+
+namespace gladius {
+namespace {
+
+using namespace testing;
+using ::testing::HasSubstr;
+using testing_support::message_of;
+
+Variable fused(const Inputs& in) { return swiglu(in[0], in[1]); }
+Variable composition(const Inputs& in) { return composed::swiglu(in[0], in[1]); }
+
+// One larger than what a thread is worth among them.
+std::vector<Shape> shapes(Rng& rng) {
+  std::vector<Shape> list{{}, {1}, {0}, {3, 0}, {129, 131}};
+  for (int i = 0; i < 12; ++i) list.push_back(random_shape(rng, random_int(rng, 1, 4), 1, 6));
+  return list;
+}
+
+TEST(Swiglu, EqualsItsComposition) {
+  Rng rng(1);
+  for (const Shape& shape : shapes(rng)) {
+    SCOPED_TRACE(to_string(shape));
+    expect_same_function(rng, fused, composition,
+                         {random_view(rng, shape, -4, 4), random_view(rng, shape)});
+  }
+}
+
+TEST(Swiglu, InFloatAgreesWithTheCompositionInDouble) {
+  Rng rng(2);
+  for (const Shape& shape : shapes(rng)) {
+    SCOPED_TRACE(to_string(shape));
+    expect_float_agrees(rng, fused, composition,
+                        {random_view(rng, shape, -4, 4), random_view(rng, shape)});
+  }
+}
+
+TEST(Swiglu, GradientsAgreeWithDifferences) {
+  Rng rng(3);
+  const Inputs inputs = leaves({random_view(rng, {3, 4}, -3, 3), random_view(rng, {3, 4})});
+  EXPECT_NO_THROW(gradcheck(fused, inputs));
+}
+
+TEST(Swiglu, SaturatesWithoutOverflow) {
+  const Variable gate(Tensor::from<float>({-200, 200}, {2}), true);
+  const Variable up(Tensor::from<float>({3, 3}, {2}));
+  const Variable y = swiglu(gate, up);
+  EXPECT_THAT(y.value().to_vector<float>(), ::testing::ElementsAre(0, 600));
+  EXPECT_THAT(grad({sum(y)}, {gate})[0].value().to_vector<float>(), ::testing::ElementsAre(0, 3));
+}
+
+TEST(Swiglu, WrongUse) {
+  const auto apply = [](const Tensor& a, const Tensor& b) {
+    return [=] { swiglu(Variable(a), Variable(b)); };
+  };
+  EXPECT_EQ(message_of<ShapeError>(apply(Tensor::ones({2, 3}), Tensor::ones({3}))),
+            "swiglu: gate F32 [2, 3] and up F32 [3] differ");
+  EXPECT_THAT(message_of(apply(Tensor::ones({2}), Tensor::ones({2}, Dtype::F64))),
+              HasSubstr("F64 [2] differ"));
+  const Tensor half = Tensor::ones({2}, Dtype::BF16);
+  EXPECT_THAT(message_of<DtypeError>(apply(half, half)), HasSubstr("swiglu: arithmetic takes"));
+}
+
+TEST(Swiglu, IsDifferentiableOnce) {
+  const Tensor x = Tensor::ones({2}, Dtype::F64);
+  EXPECT_THAT(double_backward_message(fused, leaves({x, x})), HasSubstr("backward of swiglu"));
+}
+
+}  // namespace
+}  // namespace gladius

@@ -1,0 +1,223 @@
+#include "gladius/optim/adamw.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "gladius/autograd/ops/arithmetic.h"
+#include "gladius/optim/clip_grad.h"
+#include "support/differentiable.h"
+
+namespace gladius {
+namespace {
+
+using namespace testing;
+using ::testing::HasSubstr;
+using testing_support::message_of;
+
+// torch.optim.AdamW's update of one number, which counts its own steps.
+struct Reference {
+  long double value, m = 0, v = 0;
+  int steps = 0;
+
+  void step(long double grad, long double lr, const AdamWOptions& o) {
+    ++steps;
+    value *= 1 - lr * o.weight_decay;
+    m = o.beta1 * m + (1 - o.beta1) * grad;
+    v = o.beta2 * v + (1 - o.beta2) * grad * grad;
+    const long double m_hat = m / (1 - std::pow(static_cast<long double>(o.beta1), steps));
+    const long double v_hat = v / (1 - std::pow(static_cast<long double>(o.beta2), steps));
+    value -= lr * m_hat / (std::sqrt(v_hat) + o.eps);
+  }
+};
+
+Variable parameter(const Tensor& value) { return Variable(value.clone(), true); }
+
+TEST(AdamW, ManyStepsFollowTheFormula) {
+  const AdamWOptions options{
+      .lr = 0.01, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-6, .weight_decay = 0.1};
+  for (const Dtype dtype : {Dtype::F64, Dtype::F32}) {
+    Rng rng(1);
+    std::vector<Variable> parameters{parameter(random_tensor(rng, {3, 5}, -1, 1, dtype)),
+                                     parameter(random_tensor(rng, {7}, -1, 1, dtype)),
+                                     parameter(random_tensor(rng, {0}, -1, 1, dtype))};
+    std::vector<std::vector<Reference>> expected;
+    for (const Variable& p : parameters) {
+      expected.emplace_back();
+      for (const double value : p.value().to_vector<double>()) expected.back().push_back({value});
+    }
+    AdamW adamw({{"a", parameters[0]}, {"b", parameters[1]}, {"c", parameters[2]}}, options);
+    for (int step = 0; step < 100; ++step) {
+      const double lr = 0.01 / (1 + step), scale = step % 3 == 0 ? 0.25 : 1;
+      adamw.set_lr(lr);
+      for (std::size_t i = 0; i < parameters.size(); ++i) {
+        parameters[i].zero_grad();
+        if (random_int(rng, 0, 2) == 0) continue;  // no gradient in this step
+        const Tensor grad = random_view(rng, parameters[i].shape(), -1, 1, dtype);
+        parameters[i].set_grad(grad);
+        const std::vector<double> g = grad.to_vector<double>();
+        for (std::size_t e = 0; e < g.size(); ++e) expected[i][e].step(g[e] * scale, lr, options);
+      }
+      adamw.step(scale);
+    }
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      const std::vector<double> values = parameters[i].value().to_vector<double>();
+      for (std::size_t e = 0; e < values.size(); ++e) {
+        EXPECT_NEAR(values[e], static_cast<double>(expected[i][e].value),
+                    dtype == Dtype::F64 ? 1e-13 : 2e-6);
+      }
+    }
+  }
+}
+
+// From torch 2.13: a and b with lr 0.1, weight_decay 0.1 (foreach=False); in step t of 4,
+// a.grad = [0.5 t + 0.1, -1], b.grad = [1 - t] for odd t and None for even t. torch's state then
+// says that a has had 4 steps and b 2.
+TEST(AdamW, CountsTheStepsOfEachParameterAsTorch) {
+  Variable a = parameter(Tensor::from<double>({1, -2}, {2}));
+  Variable b = parameter(Tensor::from<double>({3}, {1}));
+  AdamW adamw({{"a", a}, {"b", b}}, {.lr = 0.1, .weight_decay = 0.1});
+  for (int t = 0; t < 4; ++t) {
+    a.set_grad(Tensor::from<double>({0.5 * t + 0.1, -1}, {2}));
+    b.zero_grad();
+    if (t % 2) b.set_grad(Tensor::from<double>({1.0 - t}, {1}));
+    adamw.step();
+  }
+  expect_near(a.value(), Tensor::from<double>({0.6042774895636045, -1.5271521239404}, {2}), 1e-14);
+  expect_near(b.value(), Tensor::from<double>({3.0147136818306453}, {1}), 1e-14);
+}
+
+NamedTensors copy_of(const NamedTensors& state) {
+  NamedTensors copy;
+  for (const auto& [name, tensor] : state) copy.emplace_back(name, tensor.clone());
+  return copy;
+}
+
+TEST(AdamW, GoesOnToTheBitFromASavedState) {
+  Rng rng(2);
+  Variable a = parameter(random_tensor(rng, {9}, -1, 1, Dtype::F32));
+  Variable b = parameter(random_tensor(rng, {4}, -1, 1, Dtype::F32));
+  Variable never = parameter(random_tensor(rng, {2}, -1, 1, Dtype::F32));
+  AdamW first({{"a", a}, {"b", b}, {"never", never}});
+  const auto step = [](AdamW& adamw, Variable x, Variable y, int t) {
+    x.set_grad(Tensor::full({9}, 0.3 * t - 1));
+    y.zero_grad();
+    if (t % 2) y.set_grad(Tensor::full({4}, 1.0 / t));
+    adamw.step();
+  };
+  for (int t = 1; t <= 4; ++t) step(first, a, b, t);
+  const NamedTensors saved = copy_of(first.state_dict());
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : saved) names.push_back(name);
+  EXPECT_THAT(names, ::testing::ElementsAre("a.step", "a.exp_avg", "a.exp_avg_sq", "b.step",
+                                            "b.exp_avg", "b.exp_avg_sq"));
+  EXPECT_EQ(saved[0].second.item(), 4);
+  EXPECT_EQ(saved[3].second.item(), 2);
+
+  Variable c = parameter(a.value()), d = parameter(b.value()), e = parameter(never.value());
+  AdamW second({{"a", c}, {"b", d}, {"never", e}});
+  second.load_state_dict(saved);
+  for (int t = 5; t <= 9; ++t) {
+    step(first, a, b, t);
+    step(second, c, d, t);
+  }
+  EXPECT_EQ(a.value().to_vector<float>(), c.value().to_vector<float>());
+  EXPECT_EQ(b.value().to_vector<float>(), d.value().to_vector<float>());
+  EXPECT_EQ(saved[0].second.item(), 4) << "the loaded tensors are copied";
+}
+
+TEST(AdamW, LoadStateDictIsAllOrNothing) {
+  Variable a = parameter(Tensor::ones({2})), b = parameter(Tensor::ones({3}));
+  AdamW adamw({{"a", a}, {"b", b}});
+  a.set_grad(Tensor::ones({2}));
+  b.set_grad(Tensor::ones({3}));
+  adamw.step();
+  const NamedTensors good = copy_of(adamw.state_dict());
+  const auto refused = [&](const std::function<void(NamedTensors&)>& change) {
+    NamedTensors state = copy_of(good);
+    for (auto& [name, tensor] : state) tensor.fill_(7);
+    change(state);
+    const std::string message = message_of<FormatError>([&] { adamw.load_state_dict(state); });
+    EXPECT_EQ(adamw.state_dict()[0].second.item(), 1);
+    EXPECT_EQ(adamw.state_dict()[1].second.to_vector<float>(), good[1].second.to_vector<float>());
+    return message;
+  };
+  EXPECT_EQ(refused([](NamedTensors& state) { state.pop_back(); }),
+            "adamw: state \"b.exp_avg_sq\" [3] is missing");
+  EXPECT_EQ(refused([](NamedTensors& state) { state[4].second = Tensor::ones({2}); }),
+            "adamw: state \"b.exp_avg\" is F32 [2], expected F32 [3]");
+  EXPECT_THAT(refused([](NamedTensors& state) { state[4].second = Tensor::ones({3}, Dtype::F64); }),
+              HasSubstr("is F64 [3], expected F32 [3]"));
+  EXPECT_THAT(refused([](NamedTensors& state) { state[3].second = Tensor::ones({1}); }),
+              HasSubstr("\"b.step\" is F32 [1], expected I64 [1]"));
+  EXPECT_THAT(refused([](NamedTensors& state) { state.emplace_back("c.step", Tensor::ones({1})); }),
+              HasSubstr("\"c.step\" belongs to no parameter"));
+}
+
+TEST(AdamW, RefusesOptionsOutsideOfTheirRanges) {
+  for (const AdamWOptions& options :
+       {AdamWOptions{.lr = -1}, AdamWOptions{.beta1 = 1}, AdamWOptions{.beta2 = -0.1},
+        AdamWOptions{.eps = std::nan("")}, AdamWOptions{.weight_decay = -1}}) {
+    EXPECT_THAT(message_of<ConfigError>([&] { AdamW({}, options); }),
+                HasSubstr("betas lie in [0, 1) and the others are not negative"));
+  }
+}
+
+TEST(AdamW, RefusesGraphsOfValuesThatItHasUpdated) {
+  Variable w = parameter(Tensor::ones({2}, Dtype::F64));
+  AdamW adamw({{"w", w}});
+  const Variable loss = sum(w * w);
+  w.set_grad(Tensor::ones({2}, Dtype::F64));
+  adamw.step();
+  EXPECT_THAT(message_of<GraphError>([&] { loss.backward(); }), HasSubstr("modified in place"));
+}
+
+TEST(Optimizer, ForgetsGradients) {
+  Variable w = parameter(Tensor::ones({2}));
+  w.set_grad(Tensor::ones({2}));
+  AdamW adamw({{"w", w}});
+  adamw.zero_grad();
+  EXPECT_FALSE(w.grad().defined());
+  adamw.step();
+  EXPECT_THAT(w.value().to_vector<float>(), ::testing::Each(1));
+}
+
+TEST(ClipGradNorm, IsTheNormOfAllGradients) {
+  Rng rng(3);
+  for (int round = 0; round < 10; ++round) {
+    SCOPED_TRACE(round);
+    std::vector<Variable> parameters;
+    long double squares = 0;
+    for (int i = 0; i < 4; ++i) {
+      const Shape shape = round == 0 ? Shape{100'000} : random_shape(rng, random_int(rng, 0, 3), 0);
+      parameters.push_back(parameter(Tensor::zeros(shape)));
+      if (i == 2) continue;  // without a gradient
+      parameters.back().set_grad(random_view(rng, shape, -2, 2, Dtype::F32));
+      for (const double g : parameters.back().grad().to_vector<double>()) squares += g * g;
+    }
+    const auto norm = static_cast<double>(std::sqrt(squares));
+    const double max_norm = round % 2 ? norm * 2 + 1 : norm / 3;
+    const ClippedNorm clipped = clip_grad_norm(parameters, max_norm);
+    EXPECT_NEAR(clipped.norm, norm, 1e-6 * norm);
+    EXPECT_NEAR(clipped.scale, std::min(1.0, max_norm / (norm + 1e-6)), 1e-6);
+    const Tensor before = parameters[0].grad().clone();
+    EXPECT_EQ(clip_grad_norm_(parameters, max_norm), clipped.norm);
+    expect_near(parameters[0].grad(), (Variable(before) * clipped.scale).value(), 1e-6);
+    EXPECT_FALSE(parameters[2].grad().defined());
+  }
+}
+
+TEST(ClipGradNorm, LetsBrokenGradientsBeSeen) {
+  Variable w = parameter(Tensor::ones({2}));
+  w.set_grad(Tensor::from<float>({std::nanf(""), 1}, {2}));
+  EXPECT_TRUE(std::isnan(clip_grad_norm({w}, 1).norm));
+  EXPECT_TRUE(std::isnan(clip_grad_norm({w}, 1).scale)) << "as PyTorch's";
+  w.set_grad(Tensor::full({2}, INFINITY));
+  EXPECT_EQ(clip_grad_norm({w}, 1).scale, 0);
+  EXPECT_EQ(clip_grad_norm({}, 1).norm, 0);
+}
+
+}  // namespace
+}  // namespace gladius
