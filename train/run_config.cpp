@@ -9,18 +9,18 @@
 #include <sstream>
 
 #include "gladius/tensor/error.h"
-#include "gladius/train/config_fields.h"
+#include "gladius/train/run_fields.h"
 
 namespace gladius {
 namespace {
 
 using Json = nlohmann::ordered_json;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr ConfigFields::Range kPositive{
+constexpr RunFields::Range kPositive{
     .low = 0, .high = kInfinity, .open_low = true, .open_high = true};
-constexpr ConfigFields::Range kNotNegative{.low = 0, .high = kInfinity, .open_high = true};
+constexpr RunFields::Range kNotNegative{.low = 0, .high = kInfinity, .open_high = true};
 
-StudentConfig read_student(const ConfigFields& fields) {
+StudentConfig read_student(const RunFields& fields) {
   StudentConfig student;
   student.init = fields.path("init");
   if (!fields.has("config") && !student.init) {
@@ -36,7 +36,7 @@ StudentConfig read_student(const ConfigFields& fields) {
   return student;
 }
 
-ExpertConfig read_expert(const ConfigFields& fields) {
+ExpertConfig read_expert(const RunFields& fields) {
   ExpertConfig expert;
   expert.model = fields.required_path("model");
   expert.name = fields.text("name", expert.model.filename().string());
@@ -47,7 +47,7 @@ ExpertConfig read_expert(const ConfigFields& fields) {
   return expert;
 }
 
-DataConfig read_data(const ConfigFields& fields) {
+DataConfig read_data(const RunFields& fields) {
   DataConfig data;
   data.train = fields.required_path("train");
   data.eval = fields.path("eval");
@@ -58,7 +58,7 @@ DataConfig read_data(const ConfigFields& fields) {
   return data;
 }
 
-void read_loss(const ConfigFields& fields, RunConfig& run) {
+void read_loss(const RunFields& fields, RunConfig& run) {
   run.temperature = fields.number("temperature", 2, kPositive);
   run.alpha = fields.number("alpha", 0.5, {.low = 0, .high = 1});
   run.reduction = fields.choice("reduction", "mean", {"mean", "batchmean"}) == "mean"
@@ -66,7 +66,7 @@ void read_loss(const ConfigFields& fields, RunConfig& run) {
                       : LossReduction::batchmean;
 }
 
-void read_optimizer(const ConfigFields& fields, RunConfig& run) {
+void read_optimizer(const RunFields& fields, RunConfig& run) {
   AdamWOptions& adamw = run.optimizer;
   adamw.lr = fields.number("lr", 1e-4, kNotNegative);
   adamw.weight_decay = fields.number("weight_decay", 0.01, kNotNegative);
@@ -79,8 +79,8 @@ void read_optimizer(const ConfigFields& fields, RunConfig& run) {
 }
 
 // A run's length comes from its experts, or from `steps` if it has none.
-void read_experts(const ConfigFields& fields, RunConfig& run) {
-  for (const ConfigFields& expert :
+void read_experts(const RunFields& fields, RunConfig& run) {
+  for (const RunFields& expert :
        fields.objects("experts", {"name", "model", "steps", "vocabulary"})) {
     run.experts.push_back(read_expert(expert));
   }
@@ -143,7 +143,7 @@ RunConfig RunConfig::load(const std::filesystem::path& file,
 }
 
 RunConfig RunConfig::parse(const Json& json, const std::string& file) {
-  const ConfigFields fields(
+  const RunFields fields(
       json, file, "",
       {"student", "experts", "steps", "data", "loss", "optimizer", "batch_size",
        "gradient_accumulation", "log_every", "checkpoint_every", "keep_checkpoints", "seed"});

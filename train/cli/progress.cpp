@@ -22,7 +22,7 @@ std::string clock_time(double seconds) {
 
 std::string bar(std::int64_t done, std::int64_t total) {
   const std::int64_t filled = done * kBarWidth / total;
-  return fmt::format("[{:<{}}]", std::string(static_cast<std::size_t>(filled), '='), kBarWidth);
+  return fmt::format("[{:=>{}}{: >{}}]", "", filled, "", kBarWidth - filled);
 }
 
 }  // namespace

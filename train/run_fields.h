@@ -1,4 +1,4 @@
-// Checked access to the keys of a JSON configuration.
+// Checked access to the keys of a run file.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,10 @@
 
 namespace gladius {
 
-/// One object of a configuration file. Every failure is a ConfigError that names the file, the
+/// One object of a run file. Every failure is a ConfigError that names the file, the
 /// key's path and what was expected. A key that is null counts as missing; a missing key has its
 /// fallback, or is an error where there is none.
-class ConfigFields {
+class RunFields {
  public:
   /// What a number must lie in.
   struct Range {
@@ -25,8 +25,8 @@ class ConfigFields {
 
   /// `path` is the object's own place in the file ("" for the file). A key that is not among
   /// `known` is an error that names the nearest one by edit distance.
-  ConfigFields(const nlohmann::ordered_json& object, std::string file, std::string path,
-               std::vector<std::string> known);
+  RunFields(const nlohmann::ordered_json& object, std::string file, std::string path,
+            std::vector<std::string> known);
 
   bool has(const std::string& key) const;
   bool boolean(const std::string& key, bool fallback) const;
@@ -43,8 +43,8 @@ class ConfigFields {
   std::pair<double, double> pair(const std::string& key, std::pair<double, double> fallback,
                                  const Range& range) const;
   /// The object or list at `key`; an empty one where it is missing.
-  ConfigFields object(const std::string& key, std::vector<std::string> known) const;
-  std::vector<ConfigFields> objects(const std::string& key, std::vector<std::string> known) const;
+  RunFields object(const std::string& key, std::vector<std::string> known) const;
+  std::vector<RunFields> objects(const std::string& key, std::vector<std::string> known) const;
 
   [[noreturn]] void fail(const std::string& key, const std::string& what) const;
 

@@ -1,4 +1,4 @@
-#include "gladius/train/config_fields.h"
+#include "gladius/train/run_fields.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -37,8 +37,8 @@ const std::string& nearest(const std::string& key, const std::vector<std::string
 
 }  // namespace
 
-ConfigFields::ConfigFields(const Json& object, std::string file, std::string path,
-                           std::vector<std::string> known)
+RunFields::RunFields(const Json& object, std::string file, std::string path,
+                     std::vector<std::string> known)
     : object_(object), file_(std::move(file)), path_(std::move(path)) {
   if (!object_.is_object()) {
     throw ConfigError(fmt::format("{}: {} is {}; expected an object {{...}}", file_,
@@ -52,29 +52,29 @@ ConfigFields::ConfigFields(const Json& object, std::string file, std::string pat
   }
 }
 
-bool ConfigFields::has(const std::string& key) const {
+bool RunFields::has(const std::string& key) const {
   return object_.contains(key) && !object_.at(key).is_null();
 }
 
-bool ConfigFields::boolean(const std::string& key, bool fallback) const {
+bool RunFields::boolean(const std::string& key, bool fallback) const {
   if (!has(key)) return fallback;
   return at(key, "true or false", object_.at(key).is_boolean()).get<bool>();
 }
 
-std::int64_t ConfigFields::integer(const std::string& key, std::int64_t fallback,
-                                   std::int64_t low) const {
+std::int64_t RunFields::integer(const std::string& key, std::int64_t fallback,
+                                std::int64_t low) const {
   if (!has(key)) return fallback;
   const Json& value = at(key, "a whole number", object_.at(key).is_number_integer());
   checked(key, value, {.low = static_cast<double>(low), .high = 0x1p53});
   return value.get<std::int64_t>();
 }
 
-double ConfigFields::number(const std::string& key, double fallback, const Range& range) const {
+double RunFields::number(const std::string& key, double fallback, const Range& range) const {
   if (!has(key)) return fallback;
   return checked(key, at(key, "a number", object_.at(key).is_number()), range);
 }
 
-std::string ConfigFields::text(const std::string& key, std::optional<std::string> fallback) const {
+std::string RunFields::text(const std::string& key, std::optional<std::string> fallback) const {
   if (!has(key)) {
     if (fallback) return *fallback;
     fail(key, "is missing");
@@ -82,8 +82,8 @@ std::string ConfigFields::text(const std::string& key, std::optional<std::string
   return at(key, "text in quotes", object_.at(key).is_string()).get<std::string>();
 }
 
-std::string ConfigFields::choice(const std::string& key, const std::string& fallback,
-                                 const std::vector<std::string>& choices) const {
+std::string RunFields::choice(const std::string& key, const std::string& fallback,
+                              const std::vector<std::string>& choices) const {
   const std::string value = text(key, fallback);
   if (std::ranges::find(choices, value) == choices.end()) {
     fail(key, fmt::format("is \"{}\"; expected one of {}", value, fmt::join(choices, ", ")));
@@ -91,21 +91,21 @@ std::string ConfigFields::choice(const std::string& key, const std::string& fall
   return value;
 }
 
-std::optional<std::filesystem::path> ConfigFields::path(const std::string& key) const {
+std::optional<std::filesystem::path> RunFields::path(const std::string& key) const {
   if (!has(key)) return {};
   return required_path(key);
 }
 
-std::filesystem::path ConfigFields::required_path(const std::string& key) const {
+std::filesystem::path RunFields::required_path(const std::string& key) const {
   const std::string value = text(key);
   if (value.empty()) fail(key, "is empty; expected a path");
   const auto directory = std::filesystem::absolute(file_).parent_path();
   return (directory / value).lexically_normal();
 }
 
-std::pair<double, double> ConfigFields::pair(const std::string& key,
-                                             std::pair<double, double> fallback,
-                                             const Range& range) const {
+std::pair<double, double> RunFields::pair(const std::string& key,
+                                          std::pair<double, double> fallback,
+                                          const Range& range) const {
   if (!has(key)) return fallback;
   const Json& value = object_.at(key);
   const bool fits =
@@ -114,13 +114,13 @@ std::pair<double, double> ConfigFields::pair(const std::string& key,
   return {checked(key, value[0], range), checked(key, value[1], range)};
 }
 
-ConfigFields ConfigFields::object(const std::string& key, std::vector<std::string> known) const {
+RunFields RunFields::object(const std::string& key, std::vector<std::string> known) const {
   return {has(key) ? object_.at(key) : Json::object(), file_, path_of(key), std::move(known)};
 }
 
-std::vector<ConfigFields> ConfigFields::objects(const std::string& key,
-                                                std::vector<std::string> known) const {
-  std::vector<ConfigFields> list;
+std::vector<RunFields> RunFields::objects(const std::string& key,
+                                          std::vector<std::string> known) const {
+  std::vector<RunFields> list;
   if (!has(key)) return list;
   for (const Json& element : at(key, "a list", object_.at(key).is_array())) {
     list.emplace_back(element, file_, fmt::format("{}.{}", path_of(key), list.size()), known);
@@ -128,21 +128,21 @@ std::vector<ConfigFields> ConfigFields::objects(const std::string& key,
   return list;
 }
 
-void ConfigFields::fail(const std::string& key, const std::string& what) const {
+void RunFields::fail(const std::string& key, const std::string& what) const {
   throw ConfigError(fmt::format("{}: \"{}\" {}", file_, path_of(key), what));
 }
 
-std::string ConfigFields::path_of(const std::string& key) const {
+std::string RunFields::path_of(const std::string& key) const {
   return path_.empty() ? key : path_ + "." + key;
 }
 
-const Json& ConfigFields::at(const std::string& key, const char* expected, bool fits) const {
+const Json& RunFields::at(const std::string& key, const char* expected, bool fits) const {
   const Json& value = object_.at(key);
   if (!fits) fail(key, fmt::format("is {}; expected {}", value.dump(), expected));
   return value;
 }
 
-double ConfigFields::checked(const std::string& key, const Json& value, const Range& range) const {
+double RunFields::checked(const std::string& key, const Json& value, const Range& range) const {
   const double number = value.get<double>();
   const bool above = range.open_low ? number > range.low : number >= range.low;
   const bool below = range.open_high ? number < range.high : number <= range.high;

@@ -1,0 +1,188 @@
+#include "gladius/train/distill.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "gladius/tensor/io/safetensors.h"
+#include "gladius/train/checkpoint.h"
+#include "gladius/train/run_directory.h"
+#include "support/message_of.h"
+#include "train/tiny_models.h"
+
+namespace gladius {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::Json;
+using testing::message_of;
+using testing::read_file;
+using testing::TinyRun;
+
+// Runs until `stop_after` steps are done in all; negative: to the end.
+RunOutcome execute(const RunConfig& config, const fs::path& out, bool resume = false,
+                   std::int64_t stop_after = -1) {
+  std::int64_t steps = 0;
+  return distill(config, out, resume,
+                 {.begin = [&](const TrainingPlan&, std::int64_t step) { steps = step; },
+                  .step = [&](const StepRecord&) { ++steps; },
+                  .info = [](const std::string&) {},
+                  .warn = [](const std::string&) {},
+                  .stop_requested = [&] { return steps == stop_after; }});
+}
+
+std::string weights(const fs::path& out) { return read_file(out / "model" / "model.safetensors"); }
+
+// The lines without what the clock decides.
+std::vector<std::string> timeless_metrics(const fs::path& out) {
+  std::vector<std::string> lines;
+  for (const StepRecord& record : read_metrics(out / "metrics.jsonl")) {
+    Json json = record.to_json();
+    json.erase("tokens_per_s");
+    json.erase("elapsed_s");
+    lines.push_back(json.dump());
+  }
+  return lines;
+}
+
+TEST(Distill, LeavesAModelMetricsAndReports) {
+  const TinyRun run;
+  testing::write_tiny_tokenizer(run.directory / "tokenizer");
+  Json file = run.run_file();
+  file["student"]["config"] = "wide.json";
+  file["student"]["tokenizer"] = "tokenizer";
+  file["data"]["eval"] = "data.jsonl";
+  testing::write_file(run.directory / "wide.json", testing::tiny_config(265).dump());
+  const fs::path out = run.directory / "out" / "run";
+  EXPECT_TRUE(execute(run.config(file), out).complete);
+  const CausalLM model = load_model(out / "model");
+  EXPECT_EQ(model.config().vocab_size, 265);
+  EXPECT_EQ(read_file(out / "model" / "tokenizer.json"),
+            read_file(run.directory / "tokenizer" / "tokenizer.json"));
+  EXPECT_EQ(read_metrics(out / "metrics.jsonl").size(), 12u);
+  EXPECT_EQ(Json::parse(read_file(out / "run.json")), run.config(file).resolved());
+  const Json evaluation = Json::parse(read_file(out / "evaluation.json"));
+  EXPECT_GT(evaluation.at("perplexity").get<double>(), 1);
+  EXPECT_THAT(read_file(out / "report.md"),
+              AllOf(HasSubstr("| Training status | Complete |"), HasSubstr("| Steps | 12 of 12 |"),
+                    HasSubstr("lm\\_head.weight"), HasSubstr("baseline")));
+  EXPECT_THAT(read_file(out / "report.html"), AllOf(HasSubstr("<svg "), HasSubstr("<title>step")));
+}
+
+TEST(Distill, GoesOnToTheBit) {
+  const TinyRun run;
+  const RunConfig config = run.config(run.distillation_file());
+  const fs::path whole = run.directory / "whole";
+  execute(config, whole);
+  const auto expected = timeless_metrics(whole);
+  ASSERT_EQ(expected.size(), 13u);
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 rng(seed);
+  for (int trial = 0; trial < 5; ++trial) {
+    const std::int64_t first = testing::random_int(rng, 1, 11);
+    const std::int64_t second = testing::random_int(rng, first + 1, 12);
+    SCOPED_TRACE(::testing::Message() << "stopped after " << first << " and " << second);
+    const fs::path out = run.directory / ("stopped" + std::to_string(trial));
+    const RunOutcome outcome = execute(config, out, false, first);
+    EXPECT_FALSE(outcome.complete);
+    EXPECT_EQ(outcome.steps, first);
+    EXPECT_FALSE(execute(config, out, true, second).complete);
+    EXPECT_TRUE(execute(config, out, true).complete);
+    EXPECT_EQ(weights(out), weights(whole));
+    EXPECT_EQ(timeless_metrics(out), expected);
+  }
+}
+
+// A killed process leaves metrics past its last checkpoint, and something half-written.
+TEST(Distill, GoesOnFromTheNewestCheckpointAfterAKill) {
+  const TinyRun run;
+  const RunConfig config = run.config(run.run_file());
+  const fs::path whole = run.directory / "whole", out = run.directory / "killed";
+  execute(config, whole);
+  execute(config, out, false, 10);
+  fs::remove_all(out / "checkpoints" / "step-00000010");
+  fs::create_directories(out / "checkpoints" / "step-00000012.staged");
+  fs::create_directories(out / "model.staged");
+  testing::write_file(out / "metrics.jsonl", read_file(out / "metrics.jsonl") + "{\"step\": 10, ");
+  EXPECT_TRUE(execute(config, out, true).complete);
+  EXPECT_EQ(weights(out), weights(whole));
+  EXPECT_EQ(timeless_metrics(out), timeless_metrics(whole));
+  EXPECT_FALSE(fs::exists(out / "model.staged"));
+  EXPECT_FALSE(fs::exists(out / "checkpoints" / "step-00000012.staged"));
+}
+
+TEST(Distill, KeepsTheNewestCheckpoints) {
+  const TinyRun run;
+  Json file = run.run_file();
+  file["checkpoint_every"] = 2;
+  execute(run.config(file), run.directory / "out");
+  const fs::path checkpoints = run.directory / "out" / "checkpoints";
+  EXPECT_EQ(newest_checkpoint(checkpoints), checkpoints / "step-00000010");
+  EXPECT_TRUE(fs::exists(checkpoints / "step-00000008"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(checkpoints), {}), 2);
+}
+
+TEST(Distill, NeverOverwritesARun) {
+  const TinyRun run;
+  const RunConfig config = run.config(run.run_file());
+  const fs::path out = run.directory / "out";
+  execute(config, out);
+  const std::string before = weights(out);
+  EXPECT_THAT(message_of<IoError>([&] { execute(config, out); }),
+              AllOf(HasSubstr("already holds a run"), HasSubstr("--resume"), HasSubstr("--out")));
+  EXPECT_EQ(weights(out), before);
+  EXPECT_TRUE(execute(config, out, true).complete);  // only its reports are written again
+  EXPECT_EQ(weights(out), before);
+  EXPECT_THAT(message_of<IoError>([&] { execute(config, run.directory.path()); }),
+              HasSubstr("is not empty"));
+  EXPECT_THAT(message_of<IoError>([&] { execute(config, run.directory / "none", true); }),
+              HasSubstr("holds no run"));
+}
+
+TEST(Distill, RefusesToResumeAnotherRun) {
+  const TinyRun run;
+  Json file = run.run_file();
+  execute(run.config(file), run.directory / "out", false, 5);
+  file["optimizer"]["lr"] = 1;
+  EXPECT_THAT(
+      message_of<ConfigError>([&] { execute(run.config(file), run.directory / "out", true); }),
+      HasSubstr("optimizer.lr"));
+}
+
+TEST(Distill, OneProcessADirectory) {
+  const TinyRun run;
+  const RunConfig config = run.config(run.run_file());
+  const RunDirectory held = RunDirectory::create(run.directory / "out", config.resolved());
+  EXPECT_THAT(message_of<IoError>([&] { execute(config, run.directory / "out", true); }),
+              HasSubstr("another process"));
+}
+
+TEST(Distill, BadInputLeavesNoRunBehind) {
+  const TinyRun run;
+  Json file = run.distillation_file();
+  file["experts"][1]["model"] = "gone";
+  EXPECT_THAT(message_of<Error>([&] { execute(run.config(file), run.directory / "out"); }),
+              HasSubstr("gone"));
+  const TinyRun wide(60);
+  EXPECT_THAT(message_of<ConfigError>(
+                  [&] { execute(wide.config(wide.distillation_file()), run.directory / "out"); }),
+              HasSubstr("expert one: its vocabulary has 60 entries, the student's 50"));
+  EXPECT_FALSE(fs::exists(run.directory / "out"));
+}
+
+TEST(Distill, StartsFromAModelDirectory) {
+  const TinyRun run;
+  Json file = run.run_file();
+  file["student"] = {{"init", "expert"}};
+  file["optimizer"] = {{"lr", 0}, {"weight_decay", 0}};
+  execute(run.config(file), run.directory / "out");
+  EXPECT_EQ(weights(run.directory / "out"),
+            read_file(run.directory / "expert" / "model.safetensors"));
+}
+
+}  // namespace
+}  // namespace gladius
