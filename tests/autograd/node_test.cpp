@@ -115,8 +115,9 @@ TEST(BackwardContext, SaysWhetherSavedValuesAreStillNeeded) {
 TEST(Node, RefusesGradientsOfAnotherShapeOrType) {
   const auto faulty = [](const Tensor& gradient) {
     return [=] {
-      record("faulty", Tensor::ones({1}, Dtype::F64), {leaf({1, 2})},
-             [=](const Variable&, const BackwardContext&) { return std::vector{Variable(gradient)}; })
+      record(
+          "faulty", Tensor::ones({1}, Dtype::F64), {leaf({1, 2})},
+          [=](const Variable&, const BackwardContext&) { return std::vector{Variable(gradient)}; })
           .backward();
     };
   };
