@@ -7,6 +7,8 @@ find_package(nlohmann_json REQUIRED)
 find_package(OpenBlasOpenMP REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 
 if(GLADIUS_BUILD_TESTS)
   find_package(GTest REQUIRED)

@@ -28,9 +28,9 @@ inline double log_add_exp(double a, double b) {
 }
 
 // The factor from exp(s - shift) to softmax(s), in a segment with the given sum of exp(s - shift).
+// A segment of nothing but -infinity has no part in lse, which may lie far below its shift.
 inline double to_probability(double shift, double total, double lse) {
-  return total == 0 ? 0
-                    : std::exp(shift - lse);  // nothing but -infinity: exp(0 - lse) may overflow
+  return total == 0 ? 0 : std::exp(shift - lse);
 }
 
 // exp(x / temperature) and, from it where the temperature is 2^squarings, exp(x).

@@ -3,11 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <exception>
 #include <string>
 
 #include "gladius/tensor/error.h"
 
-namespace gladius::testing_support {
+namespace gladius::testing {
 
 /// The message of the E that `f` must throw; a test failure and "" if it does not.
 template <class E = Error, class F>
@@ -24,4 +25,4 @@ std::string message_of(F&& f) {
   return "";
 }
 
-}  // namespace gladius::testing_support
+}  // namespace gladius::testing

@@ -7,10 +7,12 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 
-namespace gladius::testing_support {
+namespace gladius::testing {
 
 /// Removed with all it holds at the end of the scope.
 class TemporaryDirectory {
@@ -46,4 +48,4 @@ inline void write_file(const std::filesystem::path& path, std::string_view conte
   EXPECT_TRUE(file) << path;
 }
 
-}  // namespace gladius::testing_support
+}  // namespace gladius::testing

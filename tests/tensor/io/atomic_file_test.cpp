@@ -16,9 +16,9 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using testing_support::message_of;
-using testing_support::read_file;
-using testing_support::TemporaryDirectory;
+using testing::message_of;
+using testing::read_file;
+using testing::TemporaryDirectory;
 
 std::size_t files_in(const TemporaryDirectory& directory) {
   return static_cast<std::size_t>(
@@ -47,7 +47,7 @@ class FileSizeLimit {
 
 TEST(AtomicFile, JoinsPiecesOfAnySize) {
   const unsigned seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937 gen(seed);
   const TemporaryDirectory directory;
   std::string expected;
@@ -66,7 +66,7 @@ TEST(AtomicFile, JoinsPiecesOfAnySize) {
 
 TEST(AtomicFile, WithoutCommitTheOlderFileStaysAndNothingElse) {
   const TemporaryDirectory directory;
-  testing_support::write_file(directory / "file", "older");
+  testing::write_file(directory / "file", "older");
   {
     AtomicFile file(directory / "file");
     file.write(std::string(3'000'000, 'x'));
@@ -111,7 +111,7 @@ TEST(AtomicFile, RelativeTargetStaysWhereItWas) {
 
 TEST(AtomicFile, FailedWriteLeavesTheOlderFile) {
   const TemporaryDirectory directory;
-  testing_support::write_file(directory / "file", "older");
+  testing::write_file(directory / "file", "older");
   const std::string text(3'000'000, 'x');
   const std::string small(1'000, 'x');
   {

@@ -11,13 +11,13 @@ namespace gladius {
 namespace {
 
 using ::testing::HasSubstr;
-using testing_support::message_of;
-using testing_support::TemporaryDirectory;
+using testing::message_of;
+using testing::TemporaryDirectory;
 
 TEST(MappedFile, HoldsTheBytesEvenAfterTheNameIsGone) {
   const TemporaryDirectory directory;
   const std::string contents = "nine byte" + std::string(10'000, 'x');
-  testing_support::write_file(directory / "file", contents);
+  testing::write_file(directory / "file", contents);
   const auto file = MappedFile::open(directory / "file");
   std::filesystem::remove(directory / "file");
   const std::span<const std::byte> bytes = file->bytes();
@@ -27,7 +27,7 @@ TEST(MappedFile, HoldsTheBytesEvenAfterTheNameIsGone) {
 
 TEST(MappedFile, EmptyFileHasNoBytes) {
   const TemporaryDirectory directory;
-  testing_support::write_file(directory / "empty", "");
+  testing::write_file(directory / "empty", "");
   EXPECT_TRUE(MappedFile::open(directory / "empty")->bytes().empty());
 }
 

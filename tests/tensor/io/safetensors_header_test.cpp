@@ -12,9 +12,9 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::message_of;
 using ::testing::Pair;
 using ::testing::StartsWith;
-using testing_support::message_of;
 using namespace std::string_literals;
 
 StoredDtype stored(std::string_view name) { return stored_dtypes()[stored_dtype_rank(name)]; }
@@ -220,7 +220,7 @@ TEST(SafetensorsHeader, MessagesStayShortWhateverTheName) {
 // together.
 TEST(SafetensorsHeader, DamagedHeadersAreRefusedOrConsistent) {
   const unsigned seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937 gen(seed);
   const std::string good =
       file_of(R"({"__metadata__":{"format":"pt"},"b":)" + info("F32", "[2,3]", "[0,24]") +

@@ -17,10 +17,10 @@ using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::message_of;
 using ::testing::Pair;
 using ::testing::StartsWith;
-using testing_support::message_of;
-using testing_support::TemporaryDirectory;
+using testing::TemporaryDirectory;
 
 std::string text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -77,7 +77,7 @@ class Chooser {
 
 TEST(Safetensors, RoundTripsTensorsOfAnyDtypeShapeAndName) {
   const unsigned seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
   Chooser choose(seed);
   const TemporaryDirectory directory;
   for (int round = 0; round < 60; ++round) {
@@ -108,7 +108,7 @@ TEST(Safetensors, WritesTheReferencesBytes) {
       R"({"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},)"
       R"("b":{"dtype":"U8","shape":[2],"data_offsets":[8,10]}})";
   using namespace std::string_literals;
-  EXPECT_EQ(testing_support::read_file(directory / "file"),
+  EXPECT_EQ(testing::read_file(directory / "file"),
             "\x90\0\0\0\0\0\0\0"s + json + "    " + "\0\0\x80\x3f\0\0\0\x3f\1\2"s);
 }
 
@@ -132,9 +132,8 @@ TEST(Safetensors, UnalignedElementsAreCopied) {
                            R"("d":{"dtype":"F64","shape":[2],"data_offsets":[1,17]}})";
   const std::uint64_t length = json.size();
   const std::array<double, 2> values{1.5, -2};
-  testing_support::write_file(directory / "file", text_of(std::as_bytes(std::span(&length, 1))) +
-                                                      json + "x" +
-                                                      text_of(std::as_bytes(std::span(values))));
+  testing::write_file(directory / "file", text_of(std::as_bytes(std::span(&length, 1))) + json +
+                                              "x" + text_of(std::as_bytes(std::span(values))));
   Tensor d = SafetensorsFile::open(directory / "file").tensor("d");
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(d.raw_data()) % sizeof(double), 0u);
   EXPECT_THAT(d.to_vector<double>(), ElementsAre(1.5, -2));
@@ -170,7 +169,7 @@ TEST(Safetensors, StoredDtypesOfAllKindsPassAsBytes) {
 
 TEST(Safetensors, RefusesBytesThatDoNotFitAndLeavesTheOlderFile) {
   const TemporaryDirectory directory;
-  testing_support::write_file(directory / "file", "older");
+  testing::write_file(directory / "file", "older");
   const std::string text(7, 'x');
   EXPECT_THAT(message_of<FormatError>([&] {
                 write_safetensors_bytes(directory / "file", {{"a", stored_dtype(Dtype::F32), {2}}},
@@ -183,7 +182,7 @@ TEST(Safetensors, RefusesBytesThatDoNotFitAndLeavesTheOlderFile) {
               HasSubstr("\"a\" is undefined"));
   EXPECT_THAT(message_of([&] { write_safetensors_bytes(directory / "file", {}, {{}}); }),
               HasSubstr("1 spans of bytes for 0 tensors"));
-  EXPECT_EQ(testing_support::read_file(directory / "file"), "older");
+  EXPECT_EQ(testing::read_file(directory / "file"), "older");
 }
 
 TEST(Safetensors, ErrorsNameTheFile) {
@@ -191,7 +190,7 @@ TEST(Safetensors, ErrorsNameTheFile) {
   const std::string path = (directory / "file").string();
   EXPECT_THAT(message_of<IoError>([&] { SafetensorsFile::open(path); }),
               HasSubstr("cannot open " + path));
-  testing_support::write_file(path, "");
+  testing::write_file(path, "");
   EXPECT_THAT(message_of<FormatError>([&] { SafetensorsFile::open(path); }),
               StartsWith(path + ": HeaderTooSmall: "));
 
@@ -203,8 +202,8 @@ TEST(Safetensors, ErrorsNameTheFile) {
   EXPECT_THAT(message_of<FormatError>([&] { file.tensor("b"); }),
               StartsWith(path + ": TensorNotFound: no tensor \"b\""));
 
-  std::string contents = testing_support::read_file(path);
-  testing_support::write_file(path + "2", contents.substr(0, contents.size() - 1));
+  std::string contents = testing::read_file(path);
+  testing::write_file(path + "2", contents.substr(0, contents.size() - 1));
   EXPECT_THAT(message_of<FormatError>([&] { SafetensorsFile::open(path + "2"); }),
               AllOf(StartsWith(path + "2: MetadataIncompleteBuffer: "), HasSubstr("truncated?")));
 }

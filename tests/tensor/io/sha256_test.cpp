@@ -9,7 +9,7 @@
 namespace gladius {
 namespace {
 
-using testing_support::TemporaryDirectory;
+using testing::TemporaryDirectory;
 
 std::string digest_of(std::string_view text) { return sha256(std::as_bytes(std::span(text))); }
 
@@ -24,18 +24,18 @@ TEST(Sha256, GivesThePublishedDigests) {
 TEST(Sha256, ReadsFilesOfManyPieces) {
   const TemporaryDirectory directory;
   const std::string contents(5'000'001, 'q');
-  testing_support::write_file(directory / "file", contents);
+  testing::write_file(directory / "file", contents);
   EXPECT_EQ(sha256_file(directory / "file"), digest_of(contents));
-  testing_support::write_file(directory / "empty", "");
+  testing::write_file(directory / "empty", "");
   EXPECT_EQ(sha256_file(directory / "empty"), digest_of(""));
   // The published digest of a million letters a.
-  testing_support::write_file(directory / "million", std::string(1'000'000, 'a'));
+  testing::write_file(directory / "million", std::string(1'000'000, 'a'));
   EXPECT_EQ(sha256_file(directory / "million"),
             "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
 TEST(Sha256, NamesTheFileThatIsNotThere) {
-  EXPECT_EQ(testing_support::message_of<IoError>([] { sha256_file("/absent"); }),
+  EXPECT_EQ(testing::message_of<IoError>([] { sha256_file("/absent"); }),
             "cannot open /absent: No such file or directory");
 }
 

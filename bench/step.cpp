@@ -1,0 +1,199 @@
+// Times one training step of the full-size student (forward, loss, backward, clipping, AdamW)
+// beside its bounds, measured in the same run: its matrix products alone, and the optimizer's
+// memory traffic.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "gladius/autograd/ops/losses.h"
+#include "gladius/autograd/ops/views.h"
+#include "gladius/models/causal_lm.h"
+#include "gladius/optim/adamw.h"
+#include "gladius/optim/clip_grad.h"
+#include "gladius/tensor/kernels/gemm.h"
+#include "gladius/tensor/parallel.h"
+#include "gladius/tensor/random.h"
+#include "support/roofline.h"
+
+namespace gladius::bench {
+namespace {
+
+struct Settings {
+  std::string config;
+  std::vector<std::int64_t> tokens{16, 64, 512, 2048};
+  int repeats = 7;
+  int threads = 0;
+  bool json = false;
+};
+
+template <class F>
+double seconds(F&& f) {
+  const auto start = std::chrono::steady_clock::now();
+  f();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+std::int64_t peak_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * 1024;
+}
+
+// A product of the step: [rows, in] x [in, out] and its two gradients, so many times.
+struct Product {
+  std::int64_t in, out, count;
+};
+
+std::vector<Product> products_of(const ModelConfig& c) {
+  const std::int64_t L = c.num_hidden_layers, C = c.hidden_size, F = c.intermediate_size;
+  const std::int64_t Q = c.num_attention_heads * c.head_dim, K = c.num_key_value_heads * c.head_dim;
+  return {{C, Q, L}, {C, K, 2 * L}, {Q, C, L}, {C, F, 2 * L}, {F, C, L}, {C, c.vocab_size, 1}};
+}
+
+// One pass of all products, forward and backward, in OpenBLAS.
+double time_products(const std::vector<Product>& products, std::int64_t T) {
+  double total = 0;
+  for (const auto& [in, out, count] : products) {
+    const Tensor x = Tensor::ones({T, in}), w = Tensor::ones({out, in}), y = Tensor::ones({T, out});
+    const auto run = [&] {
+      kernels::gemm<float>(false, true, T, out, in, 1, x.data<float>(), in, w.data<float>(), in, 0,
+                           y.data<float>(), out);
+      kernels::gemm<float>(false, false, T, in, out, 1, y.data<float>(), out, w.data<float>(), in,
+                           0, x.data<float>(), in);
+      kernels::gemm<float>(true, false, out, in, T, 1, y.data<float>(), out, x.data<float>(), in, 1,
+                           w.data<float>(), in);
+    };
+    run();
+    total += static_cast<double>(count) * seconds(run);
+  }
+  return total;
+}
+
+// What one step costs, part by part.
+struct Times {
+  double forward, backward, optimizer, products;
+  double step() const { return forward + backward + optimizer; }
+};
+
+class Step {
+ public:
+  Step(CausalLM& model, std::int64_t T, Generator& generator)
+      : model_(model), optimizer_(model.named_parameters(), {.lr = 1e-4}) {
+    std::vector<std::int64_t> ids;
+    for (std::int64_t t = 0; t < T; ++t)
+      ids.push_back(generator.randint(0, model.config().vocab_size));
+    ids_ = Tensor::from(ids, {1, T});
+    labels_ = Tensor::from(ids, {T});
+  }
+
+  Times run() {
+    Variable loss;
+    Times times{};
+    times.forward = seconds([&] {
+      const Variable logits = model_.forward(ids_);
+      loss = cross_entropy(reshape(logits, {ids_.size(1), model_.config().vocab_size}), labels_);
+    });
+    times.backward = seconds([&] { loss.backward(); });
+    times.optimizer = seconds([&] {
+      optimizer_.step(clip_grad_norm(model_.parameters(), 1.0).scale);
+      optimizer_.zero_grad();
+    });
+    return times;
+  }
+
+ private:
+  CausalLM& model_;
+  AdamW optimizer_;
+  Tensor ids_, labels_;
+};
+
+nlohmann::ordered_json measure(CausalLM& model, std::int64_t T, int repeats) {
+  Generator generator(1);
+  Step step(model, T, generator);
+  step.run();  // memory is allocated and the moments are made
+  std::vector<double> forward, backward, optimizer, products, total;
+  for (int i = 0; i < repeats; ++i) {
+    const Times times = step.run();
+    forward.push_back(times.forward);
+    backward.push_back(times.backward);
+    optimizer.push_back(times.optimizer);
+    total.push_back(times.step());
+    products.push_back(time_products(products_of(model.config()), T));
+  }
+  // Parameters, gradients and two moments are read once, all but the gradients written once; the
+  // norm reads the gradients once more.
+  const double bytes = 8.0 * 4 * static_cast<double>(model.num_parameters());
+  const double optimizer_bound = bytes / triad_bandwidth();
+  return {{"tokens", T},
+          {"step_s", median(total)},
+          {"step_min_s", *std::ranges::min_element(total)},
+          {"step_max_s", *std::ranges::max_element(total)},
+          {"forward_s", median(forward)},
+          {"backward_s", median(backward)},
+          {"optimizer_s", median(optimizer)},
+          {"products_s", median(products)},
+          {"optimizer_bound_s", optimizer_bound},
+          {"step_without_optimizer_to_products",
+           (median(forward) + median(backward)) / median(products)},
+          {"optimizer_to_bound", median(optimizer) / optimizer_bound},
+          {"tokens_per_s", static_cast<double>(T) / median(total)},
+          {"peak_bytes", peak_bytes()}};
+}
+
+void print(const nlohmann::ordered_json& result) {
+  const auto value = [&](const char* key) { return result.at(key).get<double>(); };
+  fmt::print(
+      "{:>6} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.3f} {:>9.3f} {:>6.2f} {:>8.3f} {:>6.2f} {:>8.1f} "
+      "{:>7.2f}\n",
+      result.at("tokens").get<std::int64_t>(), value("step_s"), value("forward_s"),
+      value("backward_s"), value("optimizer_s"), value("products_s"),
+      value("step_without_optimizer_to_products"), value("optimizer_bound_s"),
+      value("optimizer_to_bound"), value("tokens_per_s"), value("peak_bytes") / 1e9);
+}
+
+void run(const Settings& settings) {
+  if (settings.threads > 0) set_num_threads(settings.threads);
+  CausalLM model(ModelConfig::load(settings.config));
+  Generator generator(0);
+  model.init_weights(generator);
+  model.set_requires_grad(true);
+  if (!settings.json) {
+    fmt::print(
+        "{} parameters, {} threads, medians of {} steps, seconds\n{:>6} {:>8} {:>8} {:>8} {:>8} "
+        "{:>9} {:>6} {:>8} {:>6} {:>8} {:>7}\n",
+        model.num_parameters(), num_threads(), settings.repeats, "tokens", "step", "forward",
+        "backward", "optim", "products", "ratio", "opt.bound", "ratio", "tokens/s", "peak GB");
+  }
+  nlohmann::ordered_json results = nlohmann::ordered_json::array();
+  for (const std::int64_t T : settings.tokens) {
+    results.push_back(measure(model, T, settings.repeats));
+    if (!settings.json) print(results.back());
+  }
+  if (settings.json) fmt::print("{}\n", results.dump(2));
+}
+
+}  // namespace
+}  // namespace gladius::bench
+
+int main(int argc, char** argv) {
+  gladius::bench::Settings settings;
+  settings.config = GLADIUS_SOURCE_DIR "/configs/gladius-125m.json";
+  CLI::App program("Times the student's training step beside its bounds.", "step");
+  program.add_option("--config", settings.config, "Model configuration")->capture_default_str();
+  program.add_option("--tokens", settings.tokens, "Sequence lengths")->delimiter(',');
+  program.add_option("--repeats", settings.repeats, "Steps of each length")
+      ->check(CLI::PositiveNumber);
+  program.add_option("--threads", settings.threads, "Threads (default: all)");
+  program.add_flag("--json", settings.json, "Print JSON");
+  CLI11_PARSE(program, argc, argv);
+  gladius::bench::run(settings);
+}

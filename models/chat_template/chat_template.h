@@ -1,0 +1,48 @@
+// Chat templates: a conversation to the text a model was trained on.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace gladius {
+
+/// A model directory's Jinja template, rendered as transformers' apply_chat_template does. A cheap
+/// handle; immutable, so that threads may share one. Templates are not trusted: a rendering takes a
+/// bounded number of steps, bytes and calls within calls.
+///
+/// Errors show the template's name, the line and the text around the place: FormatError for bad
+/// syntax, for data the template does not fit and for its own raise_exception(); ConfigError for
+/// Jinja that is not supported (template inheritance, call blocks, recursive loops, some filters).
+class ChatTemplate {
+ public:
+  static ChatTemplate parse(std::string source, std::string name = "chat_template");
+
+  /// DIR/chat_template.jinja, else "chat_template" of DIR/tokenizer_config.json (a string, or a
+  /// list of named ones, of which "default" is taken); nothing when there is neither.
+  static std::optional<ChatTemplate> load(const std::filesystem::path& model_dir);
+
+  /// The text with the members of `context` (an object) as variables. FormatError, ConfigError.
+  std::string render(const nlohmann::ordered_json& context) const;
+
+ private:
+  struct Impl;
+  explicit ChatTemplate(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;
+};
+
+/// "bos_token", "eos_token" and their like in DIR/tokenizer_config.json, by name; an empty object
+/// when there is no such file. FormatError when it is malformed.
+nlohmann::ordered_json load_special_tokens(const std::filesystem::path& model_dir);
+
+/// apply_chat_template(messages, tools=..., add_generation_prompt=..., tokenize=False): `messages`
+/// is a list of objects with "role" and "content", `variables` an object with the special tokens
+/// and what else the template reads ("enable_thinking"), `tools` a list of JSON schemas or null.
+std::string render_chat(const ChatTemplate& chat_template, const nlohmann::ordered_json& messages,
+                        bool add_generation_prompt, const nlohmann::ordered_json& variables,
+                        const nlohmann::ordered_json& tools = nullptr);
+
+}  // namespace gladius
