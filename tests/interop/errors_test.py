@@ -95,7 +95,7 @@ def test_missing_shard(rng, tmp_path):
 @pytest.mark.parametrize(("changes", "named"), [
     ({"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"}, "GPT2LMHeadModel"),
     ({"hidden_act": "gelu"}, "hidden_act"),
-    ({"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}}, "linear"),
+    ({"rope_parameters": {"rope_type": "spiral", "factor": 2.0, "rope_theta": 1e4}}, "spiral"),
     ({"num_attention_heads": 0}, "num_attention_heads"),
     ({"hidden_size": "wide"}, "hidden_size"),
     ({"hidden_size": 2**62}, "hidden_size"),

@@ -39,18 +39,26 @@ def random_run(rng, student, data, batch_size, schedule, accumulation):
     }
 
 
-def train_in_torch(run, student, teacher, data, loss_options):
-    """Returns the metrics of each step and the trained model."""
+def groups(steps, run):
+    """Steps of each update; the last one of an expert may have fewer."""
+    size = run["gradient_accumulation"]
+    return [size] * (steps // size) + [steps % size] * (steps % size > 0)
+
+
+def train_in_torch(run, student, stages, data, loss_options):
+    """`stages`: (teacher or None, steps). Returns the metrics of each step and the trained model."""
     model, options = load_reference(student), run["optimizer"]
     optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], betas=options["betas"],
                                   eps=options["eps"], weight_decay=options["weight_decay"])
     name = options["schedule"]
     schedule = transformers.get_scheduler(
         "constant_with_warmup" if name == "constant" else name, optimizer,
-        num_warmup_steps=options["warmup_steps"], num_training_steps=UPDATES)
-    batch, accumulation = run["batch_size"], run["gradient_accumulation"]
-    metrics = []
-    for step in range(UPDATES * accumulation):
+        num_warmup_steps=options["warmup_steps"],
+        num_training_steps=sum(len(groups(steps, run)) for _, steps in stages))
+    batch, metrics = run["batch_size"], []
+    for teacher, size, last in ((teacher, size, place == size - 1) for teacher, steps in stages
+                                for size in groups(steps, run) for place in range(size)):
+        step = len(metrics)
         chosen = [data[i % len(data)] for i in range(step * batch, (step + 1) * batch)]
         logits = torch.cat([model(ids).logits[0] for ids, _ in chosen])
         targets = torch.cat([labels for _, labels in chosen])
@@ -59,9 +67,11 @@ def train_in_torch(run, student, teacher, data, loss_options):
             with torch.no_grad():
                 expert = torch.cat([teacher(ids).logits[0] for ids, _ in chosen])
         loss, kl, ce = distillation_loss(logits, expert, targets, sequences=batch, **loss_options)
-        (loss / accumulation).backward()
-        metrics.append({"loss": loss.item(), "ce": ce.item()} | ({"kl": kl.item()} if teacher else {}))
-        if (step + 1) % accumulation == 0:
+        (loss / size).backward()
+        metrics.append({"loss": loss.item(), "ce": ce.item()})
+        if teacher:
+            metrics[-1]["kl"] = kl.item()
+        if last:
             metrics[-1]["lr"] = schedule.get_last_lr()[0]
             metrics[-1]["grad_norm"] = torch.nn.utils.clip_grad_norm_(
                 model.parameters(), options["max_grad_norm"]).item()
@@ -71,12 +81,13 @@ def train_in_torch(run, student, teacher, data, loss_options):
     return metrics, model
 
 
-def check_training(run, student, teacher, data, tmp_path, **loss_options):
+def check_training(run, student, data, tmp_path, **loss_options):
+    stages = [(load_reference(expert["model"]), expert["steps"]) for expert in run["experts"]]
     (tmp_path / "run.json").write_text(json.dumps(run))
     gladius("distill", tmp_path / "run.json", "--out", tmp_path / "out")
     lines = (tmp_path / "out/metrics.jsonl").read_text().splitlines()
     ours = [json.loads(line) for line in lines]
-    expected, trained = train_in_torch(run, student, teacher and load_reference(teacher), data,
+    expected, trained = train_in_torch(run, student, stages or [(None, run["steps"])], data,
                                        loss_options)
     assert [line["step"] for line in ours] == list(range(len(expected)))
     mean = 0.0
@@ -112,7 +123,13 @@ def prepare(rng, tmp_path, batch_size, schedule):
 def test_cross_entropy(batch_size, schedule, rng, tmp_path):
     _, student, data, run = prepare(rng, tmp_path, batch_size, schedule)
     run["steps"] = UPDATES * run["gradient_accumulation"]
-    check_training(run, student, None, data, tmp_path, temperature=1, alpha=0, reduction="mean")
+    check_training(run, student, data, tmp_path, temperature=1, alpha=0, reduction="mean")
+
+
+def make_expert(rng, path, vocab, vocabulary, steps):
+    config = random_config(rng, vocab_size=vocab, initializer_range=0.25)
+    save_model(random_model(rng, config), path, rng.choice(["f32", "bf16", "f16"]))
+    return {"name": path.name, "model": str(path), "vocabulary": vocabulary, "steps": steps}
 
 
 @pytest.mark.parametrize("reduction", ["mean", "batchmean"])
@@ -122,11 +139,18 @@ def test_distillation(vocabulary, batch_size, reduction, rng, tmp_path):
     schedule = rng.choice(["constant", "linear", "cosine"])
     config, student, data, run = prepare(rng, tmp_path, batch_size, schedule)
     extra = 0 if vocabulary == "same" else rng.randint(1, 30)
-    expert = random_config(rng, vocab_size=config.vocab_size + extra, initializer_range=0.25)
-    teacher = save_model(random_model(rng, expert), tmp_path / "teacher",
-                         rng.choice(["f32", "bf16"]))
-    run["experts"] = [{"name": "expert", "model": str(teacher), "vocabulary": vocabulary,
-                       "steps": UPDATES * run["gradient_accumulation"]}]
+    run["experts"] = [make_expert(rng, tmp_path / "expert", config.vocab_size + extra, vocabulary,
+                                  UPDATES * run["gradient_accumulation"])]
     run["loss"] = {"temperature": rng.choice([1.0, 2.0, 3.5]),
                    "alpha": rng.choice([0.5, 1.0, round(rng.random(), 3)]), "reduction": reduction}
-    check_training(run, student, teacher, data, tmp_path, **run["loss"])
+    check_training(run, student, data, tmp_path, **run["loss"])
+
+
+def test_experts_in_turn(rng, tmp_path):
+    """The optimizer, its schedule and the place in the data carry over to the second expert."""
+    config, student, data, run = prepare(rng, tmp_path, 1, "linear")
+    run["gradient_accumulation"] = 3
+    run["experts"] = [make_expert(rng, tmp_path / name, config.vocab_size, "same", steps)
+                      for name, steps in (("first", 19), ("second", 23))]
+    run["loss"] = {"temperature": 2.0, "alpha": 0.5, "reduction": "mean"}
+    check_training(run, student, data, tmp_path, **run["loss"])
