@@ -169,6 +169,13 @@ def test_ids_out_of_range(model):
     check_fails("generate", "--model", model, "--ids", 10**9, names=[10**9])
 
 
+@pytest.mark.parametrize("ids", ["one", "1,,2", "1;2", "1.5", "99999999999999999999", ""])
+def test_malformed_ids(ids, model):
+    done = run_gladius("logits", "--model", model, f"--ids={ids}", "--out", model.parent / "out")
+    assert done.returncode in (1, 2), done
+    assert b"--ids" in done.stderr
+
+
 def check_gradients_fail(model, ids, labels, *options, names):
     check_fails("gradients", "--model", model, "--ids", csv(ids), f"--labels={csv(labels)}",
                 "--out", model.parent / "out", *options, names=names)
@@ -299,8 +306,7 @@ def test_header_longer_than_the_file(model):
 
 
 @pytest.mark.parametrize("args", [
-    (), ("unknown",), ("logits",), ("logits", "--model", "x", "--ids", "one", "--out", "y"),
-    ("generate", "--model", "x"), ("inspect", ".", "--wrong"),
+    (), ("unknown",), ("logits",), ("logits", "--ids", "1"), ("generate", "--model", "x"), ("inspect", ".", "--wrong"),
     ("convert", "--model", "x", "--dtype", "f8", "--out", "y"),
     ("gradients", "--model", "x", "--ids", "1", "--labels", "1", "--out", "y", "--reduction", "s"),
     ("distill",), ("tokenize", "--tokenizer", "x"), ("inspect", ".", "--threads", "0")])

@@ -162,7 +162,7 @@ def random_file(rng):
         if count * BITS[dtype] % 8:
             shape.append(8)
             count *= 8
-        name = f"{number}" + "".join(rng.choice('aB.\u00e9\u65e5\U0001f600"\\ /\n') for _ in range(4))
+        name = f"{number}" + "".join(rng.choices('aB.\u00e9\u65e5\U0001f600"\\ /\n', k=4))
         begin, end = end, end + count * BITS[dtype] // 8
         fields = list(tensor(dtype, shape, begin, end).items())
         rng.shuffle(fields)
@@ -217,7 +217,8 @@ def test_random_damage(rng, tmp_path):
         for _ in range(rng.choice([1, 1, 2])):
             at = rng.randrange(8 if rng.random() < 0.8 else 0, max(len(start), 9))
             kind = rng.choice(["change", "insert", "remove"])
-            new = rng.choice(b'0123456789{}[]",:\\ eE-+.tfnuF') if rng.random() < 0.7 else rng.randrange(256)
+            likely = rng.choice(b'0123456789{}[]",:\\ eE-+.tfnuF')
+            new = likely if rng.random() < 0.7 else rng.randrange(256)
             content[at:at + (kind != "insert")] = [] if kind == "remove" else [new]
         file = tmp_path / f"{number}.safetensors"
         file.write_bytes(content)

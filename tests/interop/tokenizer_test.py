@@ -50,7 +50,8 @@ def test_random_texts(directory, reference, rng, tmp_path):
             assert ours["ids"] == reference.encode(text, add_special_tokens=special).ids, text
 
 
-@pytest.mark.parametrize("text", ["Hello world", " two  spaces ", "a</s>b <s> c", "--json", "日本語🙂"])
+@pytest.mark.parametrize(
+    "text", ["Hello world", " two  spaces ", "a</s>b <s> c", "--json", "日本語🙂", ""])
 def test_text_of_the_command_line(text, directory, reference):
     ours = gladius_json("tokenize", "--tokenizer", directory, f"--text={text}")
     assert ours["ids"] == reference.encode(text).ids
