@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "gladius/autograd/ops/arithmetic.h"
 #include "gladius/autograd/ops/matmul.h"
 #include "gladius/tensor/random.h"
@@ -29,6 +31,25 @@ TokenContext packed_context(const std::vector<std::int64_t>& lengths) {
   return {.positions = Tensor::from(positions, {1, T}),
           .first_key = lengths.size() > 1 ? Tensor::from(first_key, {1, T}) : Tensor()};
 }
+
+namespace {
+
+// The context of layers whose queries see `window` keys, the newest of them their own. `start`: how
+// many keys come before the first query.
+TokenContext windowed(const TokenContext& context, std::int64_t start, std::int64_t window) {
+  const Shape& shape = context.positions.shape();
+  std::vector<std::int64_t> first =
+      context.first_key.defined()
+          ? context.first_key.to_vector<std::int64_t>()
+          : std::vector<std::int64_t>(static_cast<std::size_t>(context.positions.numel()));
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    const std::int64_t query = start + static_cast<std::int64_t>(i) % shape.at(1);
+    first[i] = std::max(first[i], query - window + 1);
+  }
+  return {.positions = context.positions, .first_key = Tensor::from(first, shape)};
+}
+
+}  // namespace
 
 DecoderLayer::DecoderLayer(const ModelConfig& config, std::shared_ptr<RotaryEmbedding> rotary)
     : self_attn_(register_module(
@@ -60,7 +81,7 @@ class CausalLM::Decoder : public Module {
   explicit Decoder(const ModelConfig& config)
       : embed_tokens(register_module(
             "embed_tokens", std::make_shared<Embedding>(config.vocab_size, config.hidden_size))) {
-    const auto rotary = std::make_shared<RotaryEmbedding>(config.head_dim, config.rope_theta);
+    const auto rotary = make_rotary_embedding(config.rope, config.head_dim);
     for (std::int64_t i = 0; i < config.num_hidden_layers; ++i) {
       layers.push_back(register_module(fmt::format("layers.{}", i),
                                        std::make_shared<DecoderLayer>(config, rotary)));
@@ -89,8 +110,12 @@ Variable CausalLM::hidden_states(const Tensor& ids, const TokenContext& context,
   }
   if (ids.numel() == 0) throw ShapeError("causal_lm: no tokens");
   Variable x = model_->embed_tokens->forward(ids);
+  const std::int64_t start = cache ? cache->length() : 0;
   for (std::size_t i = 0; i < model_->layers.size(); ++i) {
-    x = model_->layers[i]->forward(x, context, cache ? &cache->layers[i] : nullptr);
+    const std::int64_t window =
+        config_.attention_windows.empty() ? 0 : config_.attention_windows[i];
+    x = model_->layers[i]->forward(x, window == 0 ? context : windowed(context, start, window),
+                                   cache ? &cache->layers[i] : nullptr);
   }
   return model_->norm->forward(x);
 }

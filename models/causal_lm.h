@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gladius/models/config.h"
+#include "gladius/models/kv_cache.h"
 #include "gladius/nn/attention.h"
 #include "gladius/nn/embedding.h"
 #include "gladius/nn/rms_norm.h"
@@ -13,13 +14,6 @@
 namespace gladius {
 
 class Generator;
-
-/// Keys and values of all layers (without gradients).
-struct KvCache {
-  std::vector<LayerCache> layers;
-  /// Tokens seen so far.
-  std::int64_t length() const { return layers.empty() ? 0 : layers.front().length; }
-};
 
 /// Positions 0 .. T - 1 for each of B sequences, or the following ones after `start` tokens.
 TokenContext sequential_context(std::int64_t B, std::int64_t T, std::int64_t start = 0);

@@ -8,6 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "gladius/models/rope_scaling.h"
+#include "gladius/tensor/dtype.h"
+
 namespace gladius {
 
 /// What the decoder is built from: the settings shared by the Llama family, after the defaults of
@@ -24,10 +27,12 @@ struct ModelConfig {
   std::int64_t head_dim = 0;
   std::int64_t max_position_embeddings = 2048;
   double rms_norm_eps = 1e-6;
-  double rope_theta = 10000;
+  RopeParameters rope;
   bool qkv_bias = false;
   bool o_bias = false;
   bool mlp_bias = false;
+  /// Of each layer: how many keys a query sees, its own included; 0: all before it. None: 0.
+  std::vector<std::int64_t> attention_windows;
   bool tie_word_embeddings = false;
   double initializer_range = 0.02;
   std::optional<std::int64_t> bos_token_id;
@@ -40,6 +45,9 @@ struct ModelConfig {
   static ModelConfig load(const std::filesystem::path& path);
   /// `where` begins the messages of errors.
   static ModelConfig parse(const nlohmann::ordered_json& json, const std::string& where);
+  /// States the type of the stored weights under the key that the file has for it (`dtype`, or
+  /// `torch_dtype` as it was called); a file without either gets `dtype` unless that is F32.
+  void set_dtype(Dtype dtype);
   /// The text of config.json as transformers writes it: two spaces, a newline at the end.
   std::string to_text() const;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "gladius/autograd/ops/rotary_embedding.h"
@@ -15,7 +16,13 @@ RotaryEmbedding::RotaryEmbedding(std::int64_t head_dim, double theta)
     : RotaryEmbedding(default_frequencies(head_dim, theta)) {}
 
 RotaryEmbedding::RotaryEmbedding(std::vector<double> frequencies, double attention_scaling)
-    : frequencies_(std::move(frequencies)), attention_scaling_(attention_scaling) {}
+    : frequencies_([fixed = std::move(frequencies)](std::int64_t) { return fixed; }),
+      fixed_length_(std::numeric_limits<std::int64_t>::max()),
+      attention_scaling_(attention_scaling) {}
+
+RotaryEmbedding::RotaryEmbedding(
+    std::int64_t fixed_length, std::function<std::vector<double>(std::int64_t length)> frequencies)
+    : frequencies_(std::move(frequencies)), fixed_length_(fixed_length), attention_scaling_(1) {}
 
 std::vector<double> RotaryEmbedding::default_frequencies(std::int64_t head_dim, double theta) {
   if (head_dim < 2 || head_dim % 2 != 0) {
@@ -36,14 +43,19 @@ Variable RotaryEmbedding::forward(const Variable& x, const Tensor& positions) {
 }
 
 void RotaryEmbedding::grow(std::int64_t positions, Dtype dtype) {
-  if (cos_.defined() && cos_.size(0) >= positions && cos_.dtype() == dtype) return;
+  const std::int64_t length = std::max(positions, fixed_length_);
+  if (cos_.defined() && cos_.size(0) >= positions && cos_.dtype() == dtype &&
+      table_length_ == length) {
+    return;
+  }
+  const std::vector<double> frequencies = frequencies_(length);
   // In powers of two, so that generation token by token rarely computes them anew.
   const auto rows = static_cast<std::int64_t>(
       std::bit_ceil(static_cast<std::uint64_t>(std::max<std::int64_t>(positions, 64))));
-  const auto half = static_cast<std::int64_t>(frequencies_.size());
+  const auto half = static_cast<std::int64_t>(frequencies.size());
   std::vector<double> cosines, sines;
   for (std::int64_t p = 0; p < rows; ++p) {
-    for (const double frequency : frequencies_) {
+    for (const double frequency : frequencies) {
       // The reference computes the angle in float32; so do we, as its weights were trained with it.
       const float angle = static_cast<float>(p) * static_cast<float>(frequency);
       cosines.push_back(std::cos(static_cast<double>(angle)) * attention_scaling_);
@@ -52,6 +64,7 @@ void RotaryEmbedding::grow(std::int64_t positions, Dtype dtype) {
   }
   cos_ = Tensor::from(cosines, {rows, half}).to(dtype);
   sin_ = Tensor::from(sines, {rows, half}).to(dtype);
+  table_length_ = length;
 }
 
 }  // namespace gladius

@@ -1,6 +1,7 @@
 // The angles of rotary position embeddings.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "gladius/autograd/variable.h"
@@ -15,6 +16,9 @@ class RotaryEmbedding {
   RotaryEmbedding(std::int64_t head_dim, double theta);
   /// `frequencies`, D/2 of them; cos and sin are multiplied by `attention_scaling`.
   explicit RotaryEmbedding(std::vector<double> frequencies, double attention_scaling = 1);
+  /// Frequencies that change with the sequence's length once it is past `fixed_length` positions.
+  RotaryEmbedding(std::int64_t fixed_length,
+                  std::function<std::vector<double>(std::int64_t length)> frequencies);
 
   /// x [..., H, D] rotated by `positions` (I64 [...]).
   Variable forward(const Variable& x, const Tensor& positions);
@@ -24,9 +28,11 @@ class RotaryEmbedding {
  private:
   void grow(std::int64_t positions, Dtype dtype);
 
-  std::vector<double> frequencies_;
+  std::function<std::vector<double>(std::int64_t length)> frequencies_;
+  std::int64_t fixed_length_;
   double attention_scaling_;
   Tensor cos_, sin_;
+  std::int64_t table_length_ = 0;  // what the frequencies of the tables were asked for
 };
 
 }  // namespace gladius

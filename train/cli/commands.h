@@ -16,6 +16,8 @@ struct Common {
 /// Adds a subcommand to the program; it runs when the command line names it.
 using AddCommand = void (*)(CLI::App& program, const Common& common);
 
-// (each command's add_NAME is declared here and listed in main.cpp)
+void add_distill(CLI::App& program, const Common& common);
+void add_eval(CLI::App& program, const Common& common);
+void add_report(CLI::App& program, const Common& common);
 
 }  // namespace gladius::cli

@@ -12,7 +12,11 @@
 namespace gladius::cli {
 namespace {
 
-const std::vector<AddCommand> kCommands = {};
+const std::vector<AddCommand> kCommands = {
+    add_distill,
+    add_eval,
+    add_report,
+};
 
 void add_common(CLI::App& program, Common& common) {
   program.add_option("--threads", common.threads, "Threads to use (default: all processors)")

@@ -1,0 +1,96 @@
+// Checked access to the keys of a configuration's JSON. For the parsers of this folder.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "gladius/tensor/error.h"
+
+namespace gladius {
+
+/// One JSON object; `where` begins the messages of its ConfigErrors. A key that is null counts as
+/// missing.
+class ConfigFields {
+ public:
+  using Json = nlohmann::ordered_json;
+
+  ConfigFields(const Json& json, std::string where) : json_(json), where_(std::move(where)) {
+    if (!json.is_object()) fail("expected a JSON object");
+  }
+
+  bool has(const char* key) const { return json_.contains(key) && !json_.at(key).is_null(); }
+  const Json& at(const char* key) const { return json_.at(key); }
+
+  template <class T>
+  T required(const char* key) const {
+    if (!has(key)) fail(fmt::format("\"{}\" is missing", key));
+    return get<T>(key);
+  }
+  template <class T>
+  T value_or(const char* key, T fallback) const {
+    return has(key) ? get<T>(key) : fallback;
+  }
+  template <class T>
+  std::optional<T> optional(const char* key) const {
+    return has(key) ? std::optional<T>(get<T>(key)) : std::nullopt;
+  }
+
+  /// A number above zero; required without a fallback.
+  template <class T = std::int64_t>
+  T positive(const char* key, std::optional<std::type_identity_t<T>> fallback = {}) const {
+    const T value = fallback ? value_or<T>(key, *fallback) : required<T>(key);
+    if (!(value > 0)) fail(fmt::format("\"{}\" is {}; it must be positive", key, value));
+    return value;
+  }
+
+  /// An integer or a list of them.
+  std::vector<std::int64_t> one_or_more(const char* key) const {
+    const Json& value = json_.at(key);
+    std::vector<std::int64_t> list;
+    for (const Json& item : value.is_array() ? value : Json::array({value})) {
+      if (!is_int64(item)) {
+        fail(fmt::format("\"{}\" is {}; an integer or a list of them is expected", key,
+                         value.dump()));
+      }
+      list.push_back(item.get<std::int64_t>());
+    }
+    return list;
+  }
+
+  /// The object under `key`, with its name in messages.
+  ConfigFields nested(const char* key) const {
+    return {json_.at(key), fmt::format("{}: \"{}\"", where_, key)};
+  }
+
+  [[noreturn]] void fail(const std::string& what) const {
+    throw ConfigError(fmt::format("{}: {}", where_, what));
+  }
+
+ private:
+  template <class T>
+  T get(const char* key) const {
+    const Json& value = json_.at(key);
+    const bool fits = std::is_same_v<T, bool>          ? value.is_boolean()
+                      : std::is_same_v<T, std::string> ? value.is_string()
+                      : std::is_floating_point_v<T>    ? value.is_number()
+                                                       : is_int64(value);
+    if (!fits) fail(fmt::format("\"{}\" is {}, which is of the wrong type", key, value.dump()));
+    return value.get<T>();
+  }
+  static bool is_int64(const Json& value) {
+    return value.is_number_integer() &&
+           !(value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX);
+  }
+
+  const Json& json_;
+  std::string where_;
+};
+
+}  // namespace gladius

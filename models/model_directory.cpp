@@ -1,0 +1,254 @@
+#include "gladius/models/model_directory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+
+#include "gladius/models/generation_config.h"
+#include "gladius/models/json_file.h"
+#include "gladius/tensor/io/atomic_file.h"
+
+namespace gladius {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kWeights = "model.safetensors";
+constexpr const char* kIndex = "model.safetensors.index.json";
+constexpr const char* kHead = "lm_head.weight";
+constexpr const char* kEmbedding = "model.embed_tokens.weight";
+
+// Reading ------------------------------------------------------------------------------------
+
+// Tensor name -> file name, of an index; only names of files in the directory itself.
+std::map<std::string, std::string> read_weight_map(const fs::path& index) {
+  const nlohmann::ordered_json json = read_json_file(index);
+  if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
+    throw FormatError(fmt::format("{}: \"weight_map\" is missing or no object", index.string()));
+  }
+  std::map<std::string, std::string> map;
+  for (const auto& [tensor, file] : json["weight_map"].items()) {
+    const std::string name = file.is_string() ? file.get<std::string>() : "";
+    if (name.empty() || name == "." || name == ".." || fs::path(name).filename() != name) {
+      throw FormatError(fmt::format(
+          "{}: weight_map gives {} for \"{}\"; the name of a file in the directory is expected",
+          index.string(), file.dump(), tensor));
+    }
+    map.emplace(tensor, name);
+  }
+  if (map.empty()) throw FormatError(fmt::format("{}: weight_map is empty", index.string()));
+  return map;
+}
+
+std::vector<SafetensorsFile> open_shards(const fs::path& directory) {
+  const auto weight_map = read_weight_map(directory / kIndex);
+  std::map<std::string, SafetensorsFile> shards;
+  for (const auto& [tensor, name] : weight_map) {
+    auto shard = shards.find(name);
+    if (shard == shards.end()) {
+      if (!fs::exists(directory / name)) {
+        throw IoError(fmt::format("{}: shard {} of {} is missing (it holds \"{}\")",
+                                  directory.string(), name, kIndex, tensor));
+      }
+      shard = shards.emplace(name, SafetensorsFile::open(directory / name)).first;
+    }
+    if (!shard->second.contains(tensor)) {
+      throw FormatError(fmt::format("{}: {} says that {} holds tensor \"{}\", but it does not",
+                                    directory.string(), kIndex, name, tensor));
+    }
+  }
+  std::vector<SafetensorsFile> files;
+  for (const auto& [name, file] : shards) files.push_back(file);
+  return files;
+}
+
+bool is_buffer(const std::string& name) { return name.ends_with("rotary_emb.inv_freq"); }
+
+Tensor as_loaded(const Tensor& stored, const LoadOptions& options) {
+  // Others than floating-point are left for load_state_dict to refuse by name.
+  if (!options.trainable || !is_floating_point(stored.dtype())) return stored;
+  return stored.dtype() == Dtype::F32 ? stored.clone() : stored.to(Dtype::F32);
+}
+
+// Takes a head that repeats the tied embeddings out of the weights.
+void drop_tied_head(const std::vector<SafetensorsFile>& files, NamedTensors& weights) {
+  const auto head = std::ranges::find(weights, kHead, &NamedTensors::value_type::first);
+  if (head == weights.end()) return;
+  const auto bytes_of = [&](const char* name) {
+    const auto file = std::ranges::find_if(files, [&](const auto& f) { return f.contains(name); });
+    return file == files.end() ? std::span<const std::byte>() : file->bytes(name);
+  };
+  if (!std::ranges::equal(bytes_of(kHead), bytes_of(kEmbedding))) {
+    throw FormatError(
+        fmt::format("tie_word_embeddings is true, but {} differs from {}; set tie_word_embeddings "
+                    "to false in config.json to use both",
+                    kHead, kEmbedding));
+  }
+  weights.erase(head);
+}
+
+NamedTensors read_weights(const std::vector<SafetensorsFile>& files, const LoadOptions& options) {
+  NamedTensors weights;
+  std::set<std::string> seen;
+  for (const SafetensorsFile& file : files) {
+    for (const SafetensorsEntry& entry : file.entries()) {
+      if (is_buffer(entry.name)) continue;
+      if (!seen.insert(entry.name).second) {
+        throw FormatError(fmt::format("tensor \"{}\" is in two shards", entry.name));
+      }
+      weights.emplace_back(entry.name, as_loaded(file.tensor(entry.name), options));
+    }
+  }
+  return weights;
+}
+
+// Writing ------------------------------------------------------------------------------------
+
+void prepare_directory(const fs::path& directory, bool overwrite) {
+  std::error_code error;
+  if (fs::exists(directory) && !fs::is_directory(directory)) {
+    throw IoError(fmt::format("{} exists and is not a directory", directory.string()));
+  }
+  if (!overwrite && fs::is_directory(directory) && !fs::is_empty(directory, error)) {
+    throw IoError(fmt::format(
+        "{} exists and is not empty; nothing is overwritten, so choose another directory",
+        directory.string()));
+  }
+  fs::create_directories(directory, error);
+  if (error) {
+    throw IoError(fmt::format("cannot create {}: {}", directory.string(), error.message()));
+  }
+}
+
+// Tensors in order, a new file where one would grow past the limit; larger tensors alone.
+std::vector<NamedTensors> split_into_shards(const NamedTensors& weights, Dtype dtype,
+                                            std::uint64_t max_shard_size) {
+  std::vector<NamedTensors> shards;
+  NamedTensors current;
+  std::uint64_t size = 0;
+  for (const auto& entry : weights) {
+    const std::uint64_t bytes =
+        static_cast<std::uint64_t>(entry.second.numel()) * dtype_size(dtype);
+    if (bytes > max_shard_size) {
+      shards.push_back({entry});
+      continue;
+    }
+    if (size + bytes > max_shard_size) {
+      shards.push_back(std::exchange(current, {}));
+      size = 0;
+    }
+    current.push_back(entry);
+    size += bytes;
+  }
+  if (!current.empty()) shards.push_back(std::move(current));
+  return shards;
+}
+
+void write_shard(const fs::path& path, NamedTensors tensors, Dtype dtype) {
+  for (auto& [name, tensor] : tensors) tensor = tensor.to(dtype);
+  write_safetensors(path, tensors);
+}
+
+// Writes the weights and returns the names of their files.
+std::set<std::string> write_weights(const fs::path& directory, const NamedTensors& weights,
+                                    Dtype dtype, std::uint64_t max_shard_size) {
+  const auto shards = split_into_shards(weights, dtype, max_shard_size);
+  if (shards.size() <= 1) {
+    write_shard(directory / kWeights, weights, dtype);
+    return {kWeights};
+  }
+  std::set<std::string> files{kIndex};
+  nlohmann::json weight_map;
+  std::int64_t parameters = 0;
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    const std::string name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+    write_shard(directory / name, shards[i], dtype);
+    files.insert(name);
+    for (const auto& [tensor_name, tensor] : shards[i]) {
+      weight_map[tensor_name] = name;
+      parameters += tensor.numel();
+    }
+  }
+  const std::uint64_t bytes = static_cast<std::uint64_t>(parameters) * dtype_size(dtype);
+  const nlohmann::json index{
+      {"metadata", {{"total_parameters", parameters}, {"total_size", bytes}}},
+      {"weight_map", weight_map}};
+  write_text_file(directory / kIndex, index.dump(2) + "\n");
+  return files;
+}
+
+// What an earlier model left and a reader would take for part of this one.
+void remove_other_weights(const fs::path& directory, const std::set<std::string>& kept) {
+  std::vector<fs::path> stale;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const std::string name = entry.path().filename().string();
+    const bool weights = name == kWeights || name == kIndex ||
+                         (name.starts_with("model-") && name.ends_with(".safetensors"));
+    if (weights && !kept.contains(name)) stale.push_back(entry.path());
+  }
+  for (const fs::path& path : stale) fs::remove(path);
+}
+
+}  // namespace
+
+std::vector<SafetensorsFile> open_weights(const fs::path& directory) {
+  if (fs::exists(directory / kWeights)) return {SafetensorsFile::open(directory / kWeights)};
+  if (fs::exists(directory / kIndex)) return open_shards(directory);
+  throw IoError(fmt::format("{} has neither {} nor {}{}", directory.string(), kWeights, kIndex,
+                            fs::exists(directory / "pytorch_model.bin")
+                                ? "; convert its pytorch_model.bin to safetensors"
+                                : ""));
+}
+
+CausalLM load_model(const fs::path& directory, const LoadOptions& options) {
+  CausalLM model(ModelConfig::load(directory / "config.json"));
+  const std::vector<SafetensorsFile> files = open_weights(directory);
+  try {
+    NamedTensors weights = read_weights(files, options);
+    if (model.config().tie_word_embeddings) drop_tied_head(files, weights);
+    model.load_state_dict(weights);
+  } catch (const FormatError& error) {
+    throw FormatError(fmt::format("{}: {}", directory.string(), error.what()));
+  }
+  model.set_requires_grad(options.trainable);
+  return model;
+}
+
+void save_model(const fs::path& directory, const CausalLM& model, const SaveOptions& options) {
+  prepare_directory(directory, options.overwrite);
+  const NamedTensors weights = model.state_dict();
+  const Dtype dtype = options.dtype.value_or(weights.front().second.dtype());
+  ModelConfig config = model.config();
+  config.set_dtype(dtype);
+  const auto files = write_weights(directory, weights, dtype, options.max_shard_size);
+  remove_other_weights(directory, files);
+  write_text_file(directory / "generation_config.json", generation_config_text(config));
+  write_text_file(directory / "config.json", config.to_text());
+}
+
+std::vector<fs::path> tokenizer_files(const fs::path& directory) {
+  if (!fs::is_regular_file(directory / "tokenizer.json")) {
+    throw IoError(fmt::format("{} has no tokenizer.json; a tokenizer's directory is expected there",
+                              directory.string()));
+  }
+  std::vector<fs::path> files;
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                           "chat_template.jinja"}) {
+    if (fs::is_regular_file(directory / name)) files.push_back(directory / name);
+  }
+  return files;
+}
+
+void copy_tokenizer(const fs::path& from, const fs::path& to) {
+  for (const fs::path& file : tokenizer_files(from)) {
+    const auto contents = MappedFile::open(file);
+    AtomicFile copy(to / file.filename());
+    copy.write(contents->bytes());
+    copy.commit();
+  }
+}
+
+}  // namespace gladius

@@ -1,0 +1,51 @@
+// Model directories in Hugging Face's layout: config.json, safetensors files, tokenizer.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "gladius/models/causal_lm.h"
+#include "gladius/tensor/io/safetensors.h"
+
+namespace gladius {
+
+/// The files of a directory's weights: model.safetensors or, without it, the shards that
+/// model.safetensors.index.json lists, whose entries are checked. IoError for what is missing,
+/// FormatError for an index that is malformed, leaves the directory or does not fit its shards.
+std::vector<SafetensorsFile> open_weights(const std::filesystem::path& directory);
+
+struct LoadOptions {
+  /// F32 copies that can be written and require gradients, for training. Otherwise read-only views
+  /// of the mapped files, in the type they are stored in.
+  bool trainable = false;
+};
+
+/// A model with its weights. Errors of ModelConfig::load and open_weights; FormatError naming the
+/// tensor that is missing, left over or of another shape. With tied embeddings `lm_head.weight` may
+/// be there if it equals them; old `rotary_emb.inv_freq` tensors are passed over.
+CausalLM load_model(const std::filesystem::path& directory, const LoadOptions& options = {});
+
+struct SaveOptions {
+  /// Bytes of tensors a file, as transformers counts them.
+  std::uint64_t max_shard_size = 5'000'000'000;
+  /// Type of the stored weights; the embedding's if not given.
+  std::optional<Dtype> dtype = {};
+  /// Replaces the model that the directory holds (a run's own); otherwise a directory that is not
+  /// empty is refused.
+  bool overwrite = false;
+};
+
+/// Writes config.json, generation_config.json and the weights, each file whole or not at all,
+/// config.json last. IoError.
+void save_model(const std::filesystem::path& directory, const CausalLM& model,
+                const SaveOptions& options = {});
+
+/// The files of a directory's tokenizer: tokenizer.json and those of tokenizer_config.json,
+/// special_tokens_map.json and chat_template.jinja that are there. IoError without tokenizer.json.
+std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& directory);
+/// Copies them, replacing older ones. IoError.
+void copy_tokenizer(const std::filesystem::path& from, const std::filesystem::path& to);
+
+}  // namespace gladius

@@ -1,0 +1,305 @@
+#include "gladius/models/model_directory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "gladius/models/generation_config.h"
+#include "support/message_of.h"
+#include "support/random_models.h"
+#include "support/temporary_directory.h"
+
+namespace gladius {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::message_of;
+using testing::random_int;
+using testing::random_model;
+using testing::read_file;
+using testing::Rng;
+using testing::TemporaryDirectory;
+using testing::write_file;
+
+// The card's configuration.
+const fs::path kCardConfig = fs::path(GLADIUS_SOURCE_DIR) / "configs/gladius-125m.json";
+
+std::set<std::string> names_in(const fs::path& directory) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory))
+    names.insert(entry.path().filename().string());
+  return names;
+}
+
+void expect_same_weights(const CausalLM& a, const CausalLM& b) {
+  const NamedTensors x = a.state_dict(), y = b.state_dict();
+  ASSERT_EQ(x.size(), y.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    EXPECT_EQ(x[i].first, y[i].first);
+    ASSERT_EQ(x[i].second.shape(), y[i].second.shape()) << x[i].first;
+    EXPECT_EQ(x[i].second.to_vector<float>(), y[i].second.to_vector<float>()) << x[i].first;
+  }
+}
+
+// A model saved for the tests that damage it.
+class SavedModel : public ::testing::Test {
+ protected:
+  SavedModel() {
+    SCOPED_TRACE(::testing::Message() << "seed " << seed_);
+    nlohmann::ordered_json json = testing::random_config_json(rng_);
+    json["tie_word_embeddings"] = false;
+    json["num_hidden_layers"] = 2;
+    save_model(path(), random_model(rng_, json));
+  }
+  fs::path path() const { return directory_ / "model"; }
+  NamedTensors weights() const {
+    NamedTensors tensors;
+    const auto file = SafetensorsFile::open(path() / "model.safetensors");
+    for (const auto& entry : file.entries())
+      tensors.emplace_back(entry.name, file.tensor(entry.name).clone());
+    return tensors;
+  }
+  void rewrite(const NamedTensors& tensors) const {
+    write_safetensors(path() / "model.safetensors", tensors);
+  }
+  void set_config(const char* key, const nlohmann::json& value) const {
+    auto json = nlohmann::ordered_json::parse(read_file(path() / "config.json"));
+    json[key] = value;
+    write_file(path() / "config.json", json.dump());
+  }
+  std::string load_error() const {
+    return message_of<FormatError>([&] { load_model(path()); });
+  }
+
+  const std::uint64_t seed_ = std::random_device{}();
+  Rng rng_{seed_};
+  TemporaryDirectory directory_;
+};
+
+TEST(ModelDirectory, RoundTripsAnyModelWholeOrInShards) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Rng rng(seed);
+  for (int round = 0; round < 12; ++round) {
+    const TemporaryDirectory directory;
+    const CausalLM model = random_model(rng);
+    const auto limit = static_cast<std::uint64_t>(random_int(rng, 1, 20000));
+    save_model(directory / "m", model, {.max_shard_size = limit});
+    for (const bool trainable : {false, true}) {
+      const CausalLM loaded = load_model(directory / "m", {.trainable = trainable});
+      expect_same_weights(model, loaded);
+      EXPECT_EQ(loaded.config().to_text(), model.config().to_text());
+      for (const auto& [name, parameter] : loaded.named_parameters()) {
+        EXPECT_EQ(parameter.requires_grad(), trainable) << name;
+        EXPECT_EQ(parameter.value().storage()->read_only(), !trainable) << name;
+      }
+    }
+  }
+}
+
+TEST(ModelDirectory, ShardsAreFilledInOrderAndIndexed) {
+  Rng rng(1);
+  const TemporaryDirectory directory;
+  const CausalLM model = random_model(rng);
+  const std::uint64_t limit = 3000;
+  save_model(directory / "m", model, {.max_shard_size = limit});
+  const auto index = nlohmann::json::parse(read_file(directory / "m/model.safetensors.index.json"));
+  EXPECT_EQ(index["metadata"]["total_parameters"], model.num_parameters());
+  EXPECT_EQ(index["metadata"]["total_size"], 4 * model.num_parameters());
+  EXPECT_EQ(index["weight_map"].size(), model.named_parameters().size());
+  const auto files = open_weights(directory / "m");
+  ASSERT_GT(files.size(), 1u);
+  for (const auto& file : files) {
+    std::uint64_t bytes = 0;
+    for (const auto& entry : file.entries()) {
+      bytes += entry.end - entry.begin;
+      EXPECT_EQ(index["weight_map"][entry.name], file.path().filename().string());
+    }
+    EXPECT_TRUE(bytes <= limit || file.entries().size() == 1) << file.path();
+  }
+}
+
+TEST(ModelDirectory, WritesTheFilesOfTheModelCard) {
+  const ModelConfig card = ModelConfig::load(kCardConfig);
+  EXPECT_EQ(card.to_text().size(), 668u);
+  EXPECT_EQ(generation_config_text(card).size(), 133u);
+  EXPECT_EQ(CausalLM(card).num_parameters(), 124'668'672);
+  EXPECT_EQ(CausalLM(card).named_parameters().size(), 111u);
+  // The header's size does not depend on the data: 498,687,008 bytes in all.
+  std::vector<SafetensorsSpec> specs;
+  for (const auto& [name, tensor] : CausalLM(card).state_dict())
+    specs.push_back({name, stored_dtype(tensor.dtype()), tensor.shape()});
+  EXPECT_EQ(plan_safetensors(specs).file_size, 498'687'008u);
+}
+
+TEST(ModelDirectory, ConvertsTypesAndSaysSoInTheConfig) {
+  Rng rng(2);
+  const TemporaryDirectory directory;
+  nlohmann::ordered_json json = testing::random_config_json(rng);
+  json["torch_dtype"] = "float32";
+  const CausalLM model = random_model(rng, json);
+  save_model(directory / "half", model, {.dtype = Dtype::BF16});
+  const CausalLM half = load_model(directory / "half");
+  EXPECT_EQ(half.config().source["torch_dtype"], "bfloat16");
+  EXPECT_FALSE(half.config().source.contains("dtype"));
+  for (const auto& [name, tensor] : half.state_dict()) EXPECT_EQ(tensor.dtype(), Dtype::BF16);
+  for (const auto& [name, parameter] :
+       load_model(directory / "half", {.trainable = true}).named_parameters())
+    EXPECT_EQ(parameter.dtype(), Dtype::F32);
+  save_model(directory / "again", half);
+  EXPECT_EQ(read_file(directory / "half/model.safetensors"),
+            read_file(directory / "again/model.safetensors"));
+}
+
+TEST(ModelDirectory, OverwritesOnlyWhenAskedAndLeavesNoOldShards) {
+  Rng rng(3);
+  const TemporaryDirectory directory;
+  const auto json = testing::random_config_json(rng);
+  const CausalLM first = random_model(rng, json), second = random_model(rng, json);
+  save_model(directory / "m", first, {.max_shard_size = 1000});
+  EXPECT_THAT(message_of<IoError>([&] { save_model(directory / "m", second); }),
+              AllOf(HasSubstr("/m exists and is not empty"), HasSubstr("another directory")));
+  expect_same_weights(load_model(directory / "m"), first);
+  save_model(directory / "m", second, {.overwrite = true});
+  expect_same_weights(load_model(directory / "m"), second);
+  EXPECT_THAT(names_in(directory / "m"),
+              ::testing::ElementsAre("config.json", "generation_config.json", "model.safetensors"));
+  save_model(directory / "m", first, {.max_shard_size = 1000, .overwrite = true});
+  expect_same_weights(load_model(directory / "m"), first);
+  write_file(directory / "file", "");
+  EXPECT_THAT(message_of<IoError>([&] { save_model(directory / "file", first); }),
+              HasSubstr("is not a directory"));
+}
+
+TEST_F(SavedModel, MissingExtraAndMisshapedTensorsAreNamed) {
+  const NamedTensors good = weights();
+  NamedTensors tensors = good;
+  std::erase_if(tensors, [](const auto& e) { return e.first == "lm_head.weight"; });
+  rewrite(tensors);
+  EXPECT_THAT(load_error(), AllOf(HasSubstr(path().string()), HasSubstr("\"lm_head.weight\""),
+                                  HasSubstr("missing")));
+  tensors = good;
+  tensors.emplace_back("model.layers.7.mlp.up_proj.weight", Tensor::zeros({2, 3}));
+  rewrite(tensors);
+  EXPECT_THAT(load_error(), AllOf(HasSubstr("model.layers.7.mlp.up_proj.weight"),
+                                  HasSubstr("[2, 3]"), HasSubstr("no parameter")));
+  tensors = good;
+  for (auto& [name, tensor] : tensors)
+    if (name == "model.norm.weight") tensor = Tensor::zeros({5});
+  rewrite(tensors);
+  EXPECT_THAT(load_error(), AllOf(HasSubstr("model.norm.weight"), HasSubstr("[5]"),
+                                  HasSubstr("the model needs")));
+  tensors = good;
+  for (auto& [name, tensor] : tensors)
+    if (name == "model.norm.weight") tensor = Tensor::zeros(tensor.shape(), Dtype::I64);
+  rewrite(tensors);
+  EXPECT_THAT(load_error(), AllOf(HasSubstr("model.norm.weight"), HasSubstr("floating-point")));
+}
+
+TEST_F(SavedModel, OldBuffersArePassedOver) {
+  NamedTensors tensors = weights();
+  tensors.emplace_back("model.layers.0.self_attn.rotary_emb.inv_freq", Tensor::ones({4}));
+  rewrite(tensors);
+  EXPECT_NO_THROW(load_model(path()));
+}
+
+TEST_F(SavedModel, ATiedHeadMayBeThereIfItIsTheEmbedding) {
+  set_config("tie_word_embeddings", true);
+  EXPECT_THAT(load_error(), AllOf(HasSubstr("lm_head.weight differs"),
+                                  HasSubstr("set tie_word_embeddings to false")));
+  NamedTensors tensors = weights();
+  Tensor embedding;
+  for (const auto& [name, tensor] : tensors)
+    if (name == "model.embed_tokens.weight") embedding = tensor;
+  for (auto& [name, tensor] : tensors)
+    if (name == "lm_head.weight") tensor = embedding;
+  rewrite(tensors);
+  EXPECT_NO_THROW(load_model(path()));
+  std::erase_if(tensors, [](const auto& e) { return e.first == "lm_head.weight"; });
+  rewrite(tensors);
+  EXPECT_NO_THROW(load_model(path()));
+}
+
+TEST_F(SavedModel, IndexesThatDoNotFitAreRefused) {
+  const auto index_error = [&](const std::string& text) {
+    write_file(path() / "model.safetensors.index.json", text);
+    return message_of([&] { load_model(path()); });
+  };
+  fs::rename(path() / "model.safetensors", path() / "part.safetensors");
+  EXPECT_THAT(message_of<IoError>([&] { load_model(path()); }),
+              HasSubstr("neither model.safetensors nor model.safetensors.index.json"));
+  nlohmann::json map;
+  const auto part = SafetensorsFile::open(path() / "part.safetensors");
+  for (const auto& entry : part.entries()) map[entry.name] = "part.safetensors";
+  const auto text = [](const nlohmann::json& m) {
+    return nlohmann::json{{"weight_map", m}}.dump();
+  };
+  write_file(path() / "model.safetensors.index.json", text(map));
+  EXPECT_NO_THROW(load_model(path()));
+
+  EXPECT_THAT(index_error("{\"weight_map\": "), HasSubstr("not valid JSON"));
+  EXPECT_THAT(index_error("[]"), HasSubstr("weight_map"));
+  EXPECT_THAT(index_error(R"({"weight_map": 3})"), HasSubstr("weight_map"));
+  EXPECT_THAT(index_error(R"({"weight_map": {}})"), HasSubstr("is empty"));
+  for (const char* name : {"../part.safetensors", "/etc/passwd", "..", "", "a/b"}) {
+    map["lm_head.weight"] = name;
+    EXPECT_THAT(index_error(text(map)),
+                AllOf(HasSubstr("lm_head.weight"), HasSubstr("in the directory")));
+  }
+  map["lm_head.weight"] = 7;
+  EXPECT_THAT(index_error(text(map)), HasSubstr("gives 7 for \"lm_head.weight\""));
+  map["lm_head.weight"] = "gone.safetensors";
+  EXPECT_THAT(index_error(text(map)),
+              AllOf(HasSubstr("gone.safetensors"), HasSubstr("missing"), HasSubstr("lm_head")));
+  map["lm_head.weight"] = "part.safetensors";
+  map["new.weight"] = "part.safetensors";
+  EXPECT_THAT(index_error(text(map)),
+              AllOf(HasSubstr("part.safetensors"), HasSubstr("new.weight"), HasSubstr("does not")));
+}
+
+TEST_F(SavedModel, ATensorInTwoShardsIsRefused) {
+  fs::copy(path() / "model.safetensors", path() / "a.safetensors");
+  fs::rename(path() / "model.safetensors", path() / "b.safetensors");
+  write_file(path() / "model.safetensors.index.json",
+             R"({"weight_map": {"model.norm.weight": "a.safetensors",
+                                "lm_head.weight": "b.safetensors"}})");
+  EXPECT_THAT(load_error(), HasSubstr("is in two shards"));
+}
+
+TEST(ModelDirectory, CopiesTheTokenizersFiles) {
+  const TemporaryDirectory directory;
+  fs::create_directory(directory / "from");
+  fs::create_directory(directory / "to");
+  EXPECT_THAT(message_of<IoError>([&] { copy_tokenizer(directory / "from", directory / "to"); }),
+              HasSubstr("has no tokenizer.json"));
+  write_file(directory / "from/tokenizer.json", "{}");
+  write_file(directory / "from/chat_template.jinja", "{{ bos_token }}");
+  write_file(directory / "from/model.safetensors", "");
+  copy_tokenizer(directory / "from", directory / "to");
+  EXPECT_THAT(names_in(directory / "to"),
+              ::testing::ElementsAre("chat_template.jinja", "tokenizer.json"));
+  EXPECT_EQ(read_file(directory / "to/chat_template.jinja"), "{{ bos_token }}");
+}
+
+TEST(GenerationConfig, FillsInTheEndTokensOfTheConfig) {
+  const TemporaryDirectory directory;
+  const ModelConfig card = ModelConfig::load(kCardConfig);
+  EXPECT_EQ(GenerationConfig::load(directory.path(), card).eos_token_ids,
+            std::vector<std::int64_t>{2});
+  write_file(directory / "generation_config.json",
+             R"({"eos_token_id": [7, 8], "top_k": 20, "temperature": 0.5, "top_p": null})");
+  const auto config = GenerationConfig::load(directory.path(), card);
+  EXPECT_EQ(config.eos_token_ids, (std::vector<std::int64_t>{7, 8}));
+  EXPECT_EQ(config.top_k, 20);
+  EXPECT_EQ(config.temperature, 0.5);
+  EXPECT_FALSE(config.top_p);
+  write_file(directory / "generation_config.json", R"({"eos_token_id": "x"})");
+  EXPECT_THAT(message_of<ConfigError>([&] { GenerationConfig::load(directory.path(), card); }),
+              AllOf(HasSubstr("generation_config.json"), HasSubstr("eos_token_id")));
+}
+
+}  // namespace
+}  // namespace gladius

@@ -1,0 +1,153 @@
+#include "gladius/train/run_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/message_of.h"
+#include "support/temporary_directory.h"
+
+namespace gladius {
+namespace {
+
+using nlohmann::ordered_json;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::message_of;
+using testing::TemporaryDirectory;
+using testing::write_file;
+
+const char* const kMinimal = R"({"student": {"config": "c.json"}, "data": {"train": "d.jsonl"}})";
+
+std::string error_of(const char* json) {
+  return message_of<ConfigError>(
+      [&] { RunConfig::parse(ordered_json::parse(json), "/a/run.json"); });
+}
+
+TEST(RunConfig, LeftOutKeysHaveTheCardsValues) {
+  const RunConfig run = RunConfig::parse(ordered_json::parse(kMinimal), "/a/run.json");
+  EXPECT_EQ(run.student.config, "/a/c.json");
+  EXPECT_EQ(run.data.train, "/a/d.jsonl");
+  EXPECT_FALSE(run.data.eval || run.student.init || run.student.tokenizer);
+  EXPECT_EQ(run.data.max_seq_len, 512);
+  EXPECT_EQ(run.temperature, 2);
+  EXPECT_EQ(run.alpha, 0.5);
+  EXPECT_EQ(run.optimizer.lr, 1e-4);
+  EXPECT_EQ(run.optimizer.weight_decay, 0.01);
+  EXPECT_EQ(run.max_grad_norm, 1);
+  EXPECT_EQ(run.batch_size, 1);
+  EXPECT_EQ(run.gradient_accumulation, 8);
+  EXPECT_EQ(run.steps, 1000);
+}
+
+TEST(RunConfig, ResolvedIsARunFileOfItsOwn) {
+  const auto json = ordered_json::parse(
+      R"({"student": {"config": "../c.json", "tokenizer": "t", "seed": 3},
+          "experts": [{"model": "q/m", "steps": 7, "vocabulary": "truncate"}],
+          "data": {"train": "/d.txt", "shuffle": true, "loss_on": "assistant", "max_seq_len": 9},
+          "loss": {"temperature": 3, "alpha": 1, "reduction": "batchmean"},
+          "optimizer": {"lr": 0.5, "betas": [0.1, 0.2], "schedule": "cosine", "warmup_steps": 4},
+          "batch_size": 2, "keep_checkpoints": 5, "seed": 11})");
+  const ordered_json resolved = RunConfig::parse(json, "/a/b/run.json").resolved();
+  EXPECT_EQ(RunConfig::parse(resolved, "/elsewhere/run.json").resolved(), resolved);
+  EXPECT_EQ(resolved.at("student").at("config"), "/a/c.json");
+  EXPECT_EQ(resolved.at("experts").at(0).at("name"), "m");
+  EXPECT_EQ(resolved.at("optimizer").at("betas"), ordered_json({0.1, 0.2}));
+  EXPECT_FALSE(resolved.contains("steps"));
+}
+
+TEST(RunConfig, AnUnknownKeyNamesTheFileThePathAndTheNearest) {
+  EXPECT_THAT(error_of(R"({"loss": {"temprature": 1}, "student": {"config": "c"},
+                           "data": {"train": "d"}})"),
+              AllOf(HasSubstr("/a/run.json"), HasSubstr("\"loss.temprature\""),
+                    HasSubstr("\"loss.temperature\"")));
+  EXPECT_THAT(error_of(R"({"expert": []})"), HasSubstr("nearest known key is \"experts\""));
+  EXPECT_THAT(error_of(R"({"student": {"config": "c"}, "data": {"train": "d"},
+                           "experts": [{"model": "m"}, {"path": "m"}]})"),
+              HasSubstr("unknown key \"experts.1.path\""));
+}
+
+TEST(RunConfig, TypesAndRangesAreChecked) {
+  struct Case {
+    const char* override_;
+    const char* says;
+  };
+  const Case cases[] = {
+      {"batch_size=0", "\"batch_size\" is 0; expected a value in [1, "},
+      {"batch_size=1.5", "\"batch_size\" is 1.5; expected a whole number"},
+      {"batch_size=18446744073709551615", "expected a value in [1, "},
+      {"loss.alpha=1.01", "\"loss.alpha\" is 1.01; expected a value in [0, 1]"},
+      {"loss.temperature=0", "expected a value in (0, "},
+      {"loss.reduction=sum", "expected one of mean, batchmean"},
+      {"optimizer.betas=[0.9,1]", "\"optimizer.betas\" is 1; expected a value in [0, 1)"},
+      {"optimizer.betas=[0.9]", "expected a list of two numbers"},
+      {"optimizer.schedule=step", "expected one of constant, linear, cosine"},
+      {"data.shuffle=\"yes\"", "\"data.shuffle\" is \"yes\"; expected true or false"},
+      {"data.train=7", "\"data.train\" is 7; expected text"},
+      {"data.train=null", "\"data.train\" is missing"},
+      {"student.config=null", "\"student.config\" is missing"},
+      {"experts={}", "\"experts\" is {}; expected a list"},
+      {"experts=[1]", "\"experts.0\" is number; expected an object"},
+      {"experts=[{}]", "\"experts.0.model\" is missing"},
+      {"loss=3", "\"loss\" is number; expected an object"},
+      {"seed=-1", "\"seed\" is -1"},
+  };
+  const TemporaryDirectory directory;
+  write_file(directory / "run.json", kMinimal);
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.override_);
+    EXPECT_THAT(
+        message_of<ConfigError>([&] { RunConfig::load(directory / "run.json", {c.override_}); }),
+        HasSubstr(c.says));
+  }
+}
+
+TEST(RunConfig, OverridesAreJsonOrText) {
+  const TemporaryDirectory directory;
+  write_file(directory / "run.json",
+             R"({"student": {"config": "c.json"}, "data": {"train": "d.jsonl"},
+                 "experts": [{"model": "a"}, {"model": "b"}]})");
+  const RunConfig run = RunConfig::load(
+      directory / "run.json", {"loss.alpha=0.25", "experts.1.steps=3", "data.train=other.txt",
+                               "optimizer.betas=[0.5, 0.75]", "data.eval=null"});
+  EXPECT_EQ(run.alpha, 0.25);
+  EXPECT_EQ(run.experts[0].steps, 1000);
+  EXPECT_EQ(run.experts[1].steps, 3);
+  EXPECT_EQ(run.data.train, directory / "other.txt");
+  EXPECT_EQ(run.optimizer.beta2, 0.75);
+  const auto error = [&](const char* override_) {
+    return message_of<ConfigError>([&] { RunConfig::load(directory / "run.json", {override_}); });
+  };
+  EXPECT_THAT(error("loss.alpha"), HasSubstr("expected path.to.key=value"));
+  EXPECT_THAT(error("experts.2.steps=1"), HasSubstr("\"2\" is not an element of a list of 2"));
+  EXPECT_THAT(error("data.train.x=1"), HasSubstr("there is no place for \"x\""));
+  EXPECT_THAT(error("steps=1"), HasSubstr("\"steps\" is for runs without experts"));
+}
+
+TEST(RunConfig, UnreadableAndMalformedFilesAreNamed) {
+  const TemporaryDirectory directory;
+  write_file(directory / "bad.json", "{\"student\": ");
+  EXPECT_THAT(message_of<FormatError>([&] { RunConfig::load(directory / "bad.json"); }),
+              AllOf(HasSubstr("bad.json"), HasSubstr("line 1")));
+  EXPECT_THAT(message_of<IoError>([&] { RunConfig::load(directory / "none.json"); }),
+              HasSubstr("none.json"));
+}
+
+TEST(RunConfig, ResumingRefusesWhatMakesAnotherRun) {
+  const ordered_json before =
+      RunConfig::parse(ordered_json::parse(kMinimal), "/a/run.json").resolved();
+  ordered_json after = before;
+  EXPECT_THAT(check_resumable(before, after), IsEmpty());
+  after["log_every"] = 1;
+  after["data"]["eval"] = "/e.jsonl";
+  EXPECT_THAT(check_resumable(before, after), ElementsAre("data.eval", "log_every"));
+  after["optimizer"]["lr"] = 1;
+  after["experts"].push_back({{"model", "m"}});
+  EXPECT_THAT(
+      message_of<ConfigError>([&] { check_resumable(before, after); }),
+      AllOf(HasSubstr("optimizer.lr"), HasSubstr("experts.0.model"), Not(HasSubstr("log_every"))));
+}
+
+}  // namespace
+}  // namespace gladius

@@ -1,0 +1,49 @@
+// Everything that a run is at one moment.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "gladius/tensor/tensor.h"
+
+namespace gladius {
+
+/// The numbers of a run after some of its steps.
+struct TrainerState {
+  std::int64_t step = 0;             // the next one
+  std::int64_t data_position = 0;    // sequences taken so far; see DataOrder
+  std::int64_t updates = 0;          // ended groups, skipped ones included; the schedule's position
+  std::int64_t skipped_updates = 0;  // for a loss or gradient that was not finite
+  bool group_is_spoiled = false;     // a loss of the current group was not finite
+  double loss_sum = 0;               // of the finite losses
+  std::int64_t losses = 0;
+  std::optional<double> grad_norm;  // of the last update
+  double elapsed_s = 0;
+
+  nlohmann::ordered_json to_json() const;
+  /// FormatError.
+  static TrainerState from_json(const nlohmann::ordered_json& json);
+};
+
+/// The state with its tensors: the weights by name, the optimizer's state_dict, and within a group
+/// the gradients accumulated so far, by the weights' names. A run goes on from it to the bit.
+struct Checkpoint {
+  TrainerState state;
+  NamedTensors weights, optimizer, gradients;
+  std::uint64_t metrics_offset = 0;  // bytes of metrics.jsonl
+};
+
+/// Writes CHECKPOINTS/step-00000123/ whole or not at all, then removes all but the `keep` newest.
+/// The tensors go to safetensors files, the rest to state.json. IoError.
+void save_checkpoint(const std::filesystem::path& checkpoints, const Checkpoint& checkpoint,
+                     std::int64_t keep);
+
+/// The one with the most steps, if there is one.
+std::optional<std::filesystem::path> newest_checkpoint(const std::filesystem::path& checkpoints);
+
+/// Reads one; tensors are read-only views of the files. IoError, FormatError.
+Checkpoint load_checkpoint(const std::filesystem::path& directory);
+
+}  // namespace gladius

@@ -1,0 +1,98 @@
+#include "progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace gladius::cli {
+namespace {
+
+constexpr std::int64_t kBarWidth = 20;
+
+// 3725 -> "1:02:05"
+std::string clock_time(double seconds) {
+  if (!std::isfinite(seconds)) return "-";
+  const auto s = static_cast<std::int64_t>(std::lround(seconds));
+  return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+                   : fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+std::string bar(std::int64_t done, std::int64_t total) {
+  const std::int64_t filled = done * kBarWidth / total;
+  return "[" + std::string(static_cast<std::size_t>(filled), '=') +
+         std::string(static_cast<std::size_t>(kBarWidth - filled), ' ') + "]";
+}
+
+}  // namespace
+
+Progress::Progress(const Options& options)
+    : options_(options), terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+Progress::~Progress() { erase_bar(); }
+
+void Progress::begin(std::int64_t first_step, std::int64_t total_steps) {
+  first_step_ = first_step;
+  total_steps_ = total_steps;
+}
+
+void Progress::step(const StepRecord& record) {
+  if (seconds_before_ < 0) {
+    seconds_before_ = record.elapsed_s - static_cast<double>(record.tokens) / record.tokens_per_s;
+  }
+  const std::int64_t done = record.step + 1;
+  const bool due = record.step % options_.log_every == 0 || done == total_steps_;
+  if (due) print_result(record);
+  if (options_.quiet || (!terminal_ && !due)) return;
+  const double step_seconds =
+      (record.elapsed_s - seconds_before_) / static_cast<double>(done - first_step_);
+  const std::string line =
+      fmt::format("step {}/{}  loss {:.4f}  mean {:.4f}  {:.0f} tokens/s  {} left", done,
+                  total_steps_, record.loss, record.loss_running_mean, record.tokens_per_s,
+                  clock_time(step_seconds * static_cast<double>(total_steps_ - done)));
+  if (terminal_) {
+    fmt::print(stderr, "\r\x1b[K{} {}", bar(done, total_steps_), line);
+    bar_shown_ = true;
+  } else {
+    fmt::print(stderr, "{}\n", line);
+  }
+  std::fflush(stderr);
+}
+
+void Progress::message(const std::string& text) {
+  erase_bar();
+  fmt::print(stderr, "gladius: {}\n", text);
+}
+
+void Progress::print_result(const StepRecord& record) {
+  erase_bar();
+  if (options_.json) {
+    fmt::print("{}\n", record.to_json().dump());
+    std::fflush(stdout);
+    return;
+  }
+  if (!header_shown_) {
+    fmt::print("{:>8}  {:>10}  {:>12}  {:>17}\n", "Step", "Loss", "Running mean",
+               "Change from start");
+    header_shown_ = true;
+    start_ = record.loss_running_mean;
+  }
+  const std::string change =
+      record.step == first_step_
+          ? "baseline"
+          : fmt::format("{:+.1f}%", (record.loss_running_mean / start_ - 1) * 100);
+  fmt::print("{:>8}  {:>10.4f}  {:>12.4f}  {:>17}\n", record.step, record.loss,
+             record.loss_running_mean, change);
+  std::fflush(stdout);
+}
+
+void Progress::erase_bar() {
+  if (!bar_shown_) return;
+  fmt::print(stderr, "\r\x1b[K");
+  std::fflush(stderr);
+  bar_shown_ = false;
+}
+
+}  // namespace gladius::cli

@@ -1,0 +1,43 @@
+// What `distill` shows while it runs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "gladius/train/metrics.h"
+
+namespace gladius::cli {
+
+/// On standard error: a bar that is redrawn after every step if that is a terminal, else a plain
+/// line every `log_every` steps. On standard output every `log_every` steps a row of the model
+/// card's table, or the step's record as a line of JSON.
+class Progress {
+ public:
+  struct Options {
+    std::int64_t log_every = 10;
+    bool json = false;
+    bool quiet = false;  // neither bar nor plain lines
+  };
+  explicit Progress(const Options& options);
+  /// Takes the bar away.
+  ~Progress();
+
+  void begin(std::int64_t first_step, std::int64_t total_steps);
+  void step(const StepRecord& record);
+  /// A line on standard error, above the bar.
+  void message(const std::string& text);
+
+ private:
+  void print_result(const StepRecord& record);
+  void erase_bar();
+
+  Options options_;
+  bool terminal_;
+  bool bar_shown_ = false;
+  std::int64_t first_step_ = 0, total_steps_ = 0;
+  double seconds_before_ = -1;  // elapsed_s when this process began; negative: not known yet
+  double start_ = 0;            // running mean that changes are counted from
+  bool header_shown_ = false;
+};
+
+}  // namespace gladius::cli

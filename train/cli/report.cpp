@@ -1,0 +1,37 @@
+// gladius report: a run's model card.
+#include "gladius/train/report/report.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+
+#include "commands.h"
+
+namespace gladius::cli {
+namespace {
+
+void run(const std::string& directory, const Common& common) {
+  const RunPaths paths{directory};
+  write_report(paths);
+  if (common.json) {
+    const nlohmann::ordered_json files{{"markdown", paths.report_markdown().string()},
+                                       {"html", paths.report_html().string()}};
+    fmt::print("{}\n", files.dump());
+  } else {
+    fmt::print("{}\n{}\n", paths.report_markdown().string(), paths.report_html().string());
+  }
+}
+
+}  // namespace
+
+void add_report(CLI::App& program, const Common& common) {
+  auto* command =
+      program.add_subcommand("report", "Writes a run's model card, at any time of the run");
+  const auto directory = std::make_shared<std::string>();
+  command->add_option("RUN_DIR", *directory, "The run's directory")->required();
+  command->footer("Example: gladius report runs/mine");
+  command->callback([directory, &common] { run(*directory, common); });
+}
+
+}  // namespace gladius::cli

@@ -1,0 +1,18 @@
+// Ctrl-C and kill, as a wish to stop.
+#pragma once
+
+namespace gladius::cli {
+
+/// While it lives, the first SIGINT or SIGTERM is a request to stop; a second of the same kind has
+/// its usual effect and ends the process at once. One at a time in a process.
+class StopSignals {
+ public:
+  StopSignals();
+  ~StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  bool requested() const;
+};
+
+}  // namespace gladius::cli

@@ -1,0 +1,181 @@
+#include "gladius/train/config_fields.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <numeric>
+
+#include "gladius/tensor/error.h"
+
+namespace gladius {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Levenshtein's distance: insertions, deletions and replacements of single characters.
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+const std::string& nearest(const std::string& key, const std::vector<std::string>& known) {
+  return *std::ranges::min_element(
+      known, {}, [&](const std::string& name) { return edit_distance(key, name); });
+}
+
+}  // namespace
+
+ConfigFields::ConfigFields(const Json& object, std::string file, std::string path,
+                           std::vector<std::string> known)
+    : object_(object), file_(std::move(file)), path_(std::move(path)) {
+  if (!object_.is_object()) {
+    throw ConfigError(fmt::format("{}: {} is {}; expected an object {{...}}", file_,
+                                  path_.empty() ? "the file" : "\"" + path_ + "\"",
+                                  object_.type_name()));
+  }
+  for (const auto& [key, value] : object_.items()) {
+    if (std::ranges::find(known, key) != known.end()) continue;
+    throw ConfigError(fmt::format("{}: unknown key \"{}\"; the nearest known key is \"{}\"", file_,
+                                  path_of(key), path_of(nearest(key, known))));
+  }
+}
+
+bool ConfigFields::has(const std::string& key) const {
+  return object_.contains(key) && !object_.at(key).is_null();
+}
+
+bool ConfigFields::boolean(const std::string& key, bool fallback) const {
+  if (!has(key)) return fallback;
+  return at(key, "true or false", object_.at(key).is_boolean()).get<bool>();
+}
+
+std::int64_t ConfigFields::integer(const std::string& key, std::int64_t fallback,
+                                   std::int64_t low) const {
+  if (!has(key)) return fallback;
+  const Json& value = at(key, "a whole number", object_.at(key).is_number_integer());
+  checked(key, value, {.low = static_cast<double>(low), .high = 0x1p53});
+  return value.get<std::int64_t>();
+}
+
+double ConfigFields::number(const std::string& key, double fallback, const Range& range) const {
+  if (!has(key)) return fallback;
+  return checked(key, at(key, "a number", object_.at(key).is_number()), range);
+}
+
+std::string ConfigFields::text(const std::string& key, std::optional<std::string> fallback) const {
+  if (!has(key)) {
+    if (fallback) return *fallback;
+    fail(key, "is missing");
+  }
+  return at(key, "text in quotes", object_.at(key).is_string()).get<std::string>();
+}
+
+std::string ConfigFields::choice(const std::string& key, const std::string& fallback,
+                                 const std::vector<std::string>& choices) const {
+  const std::string value = text(key, fallback);
+  if (std::ranges::find(choices, value) == choices.end()) {
+    fail(key, fmt::format("is \"{}\"; expected one of {}", value, fmt::join(choices, ", ")));
+  }
+  return value;
+}
+
+std::optional<std::filesystem::path> ConfigFields::path(const std::string& key) const {
+  if (!has(key)) return {};
+  return required_path(key);
+}
+
+std::filesystem::path ConfigFields::required_path(const std::string& key) const {
+  const std::string value = text(key);
+  if (value.empty()) fail(key, "is empty; expected a path");
+  const auto directory = std::filesystem::absolute(file_).parent_path();
+  return (directory / value).lexically_normal();
+}
+
+std::pair<double, double> ConfigFields::pair(const std::string& key,
+                                             std::pair<double, double> fallback,
+                                             const Range& range) const {
+  if (!has(key)) return fallback;
+  const Json& value = object_.at(key);
+  const bool fits =
+      value.is_array() && value.size() == 2 && value[0].is_number() && value[1].is_number();
+  at(key, "a list of two numbers", fits);
+  return {checked(key, value[0], range), checked(key, value[1], range)};
+}
+
+ConfigFields ConfigFields::object(const std::string& key, std::vector<std::string> known) const {
+  return {has(key) ? object_.at(key) : Json::object(), file_, path_of(key), std::move(known)};
+}
+
+std::vector<ConfigFields> ConfigFields::objects(const std::string& key,
+                                                std::vector<std::string> known) const {
+  std::vector<ConfigFields> list;
+  if (!has(key)) return list;
+  for (const Json& element : at(key, "a list", object_.at(key).is_array())) {
+    list.emplace_back(element, file_, fmt::format("{}.{}", path_of(key), list.size()), known);
+  }
+  return list;
+}
+
+void ConfigFields::fail(const std::string& key, const std::string& what) const {
+  throw ConfigError(fmt::format("{}: \"{}\" {}", file_, path_of(key), what));
+}
+
+std::string ConfigFields::path_of(const std::string& key) const {
+  return path_.empty() ? key : path_ + "." + key;
+}
+
+const Json& ConfigFields::at(const std::string& key, const char* expected, bool fits) const {
+  const Json& value = object_.at(key);
+  if (!fits) fail(key, fmt::format("is {}; expected {}", value.dump(), expected));
+  return value;
+}
+
+double ConfigFields::checked(const std::string& key, const Json& value, const Range& range) const {
+  const double number = value.get<double>();
+  const bool above = range.open_low ? number > range.low : number >= range.low;
+  const bool below = range.open_high ? number < range.high : number <= range.high;
+  if (!above || !below) {
+    fail(key, fmt::format("is {}; expected a value in {}{}, {}{}", value.dump(),
+                          range.open_low ? '(' : '[', range.low, range.high,
+                          range.open_high ? ')' : ']'));
+  }
+  return number;
+}
+
+void set_by_path(Json& root, const std::string& path, const std::string& value) {
+  Json* place = &root;
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find('.', begin), path.size());
+    const std::string key = path.substr(begin, end - begin);
+    if (place->is_array()) {
+      std::size_t index = 0;
+      const auto [rest, error] = std::from_chars(key.data(), key.data() + key.size(), index);
+      if (error != std::errc() || rest != key.data() + key.size() || index >= place->size()) {
+        throw ConfigError(fmt::format("--set {}: \"{}\" is not an element of a list of {}", path,
+                                      key, place->size()));
+      }
+      place = &(*place)[index];
+    } else if ((place->is_object() || place->is_null()) && !key.empty()) {
+      place = &(*place)[key];
+    } else {
+      throw ConfigError(fmt::format("--set {}: there is no place for \"{}\"", path, key));
+    }
+    begin = end + 1;
+  }
+  const Json parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
+  *place = parsed.is_discarded() ? Json(value) : parsed;
+}
+
+}  // namespace gladius

@@ -1,0 +1,67 @@
+// Checked access to the keys of a JSON configuration.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gladius {
+
+/// One object of a configuration file. Every failure is a ConfigError that names the file, the
+/// key's path and what was expected. A key that is null counts as missing; a missing key has its
+/// fallback, or is an error where there is none.
+class ConfigFields {
+ public:
+  /// What a number must lie in.
+  struct Range {
+    double low;
+    double high;
+    bool open_low = false;
+    bool open_high = false;
+  };
+
+  /// `path` is the object's own place in the file ("" for the file). A key that is not among
+  /// `known` is an error that names the nearest one by edit distance.
+  ConfigFields(const nlohmann::ordered_json& object, std::string file, std::string path,
+               std::vector<std::string> known);
+
+  bool has(const std::string& key) const;
+  bool boolean(const std::string& key, bool fallback) const;
+  /// At most 2^53, what JSON's numbers hold everywhere.
+  std::int64_t integer(const std::string& key, std::int64_t fallback, std::int64_t low) const;
+  double number(const std::string& key, double fallback, const Range& range) const;
+  std::string text(const std::string& key, std::optional<std::string> fallback = {}) const;
+  std::string choice(const std::string& key, const std::string& fallback,
+                     const std::vector<std::string>& choices) const;
+  /// Relative ones begin at the file's directory; the result is absolute.
+  std::optional<std::filesystem::path> path(const std::string& key) const;
+  std::filesystem::path required_path(const std::string& key) const;
+  /// Two numbers.
+  std::pair<double, double> pair(const std::string& key, std::pair<double, double> fallback,
+                                 const Range& range) const;
+  /// The object or list at `key`; an empty one where it is missing.
+  ConfigFields object(const std::string& key, std::vector<std::string> known) const;
+  std::vector<ConfigFields> objects(const std::string& key, std::vector<std::string> known) const;
+
+  [[noreturn]] void fail(const std::string& key, const std::string& what) const;
+
+ private:
+  std::string path_of(const std::string& key) const;
+  const nlohmann::ordered_json& at(const std::string& key, const char* expected, bool fits) const;
+  double checked(const std::string& key, const nlohmann::ordered_json& value,
+                 const Range& range) const;
+
+  nlohmann::ordered_json object_;
+  std::string file_;
+  std::string path_;
+};
+
+/// Puts `value` (JSON where it is valid JSON, else text) at `path` ("loss.alpha",
+/// "experts.0.steps") of a configuration. ConfigError where the path leads through something else
+/// than an object or an existing element of a list.
+void set_by_path(nlohmann::ordered_json& root, const std::string& path, const std::string& value);
+
+}  // namespace gladius

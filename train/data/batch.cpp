@@ -1,0 +1,26 @@
+#include "gladius/train/data/batch.h"
+
+#include <algorithm>
+
+namespace gladius {
+
+std::int64_t Batch::labelled() const {
+  const auto all = labels.to_vector<std::int64_t>();
+  return static_cast<std::int64_t>(all.size()) - std::ranges::count(all, kNoLabel);
+}
+
+Batch pack(const std::vector<const Example*>& examples) {
+  std::vector<std::int64_t> ids, labels, lengths;
+  for (const Example* example : examples) {
+    ids.insert(ids.end(), example->ids.begin(), example->ids.end());
+    labels.insert(labels.end(), example->labels.begin(), example->labels.end());
+    lengths.push_back(static_cast<std::int64_t>(example->ids.size()));
+  }
+  const auto N = static_cast<std::int64_t>(ids.size());
+  return {.ids = Tensor::from(ids, {1, N}),
+          .labels = Tensor::from(labels, {N}),
+          .context = packed_context(lengths),
+          .sequences = static_cast<std::int64_t>(examples.size())};
+}
+
+}  // namespace gladius

@@ -1,0 +1,25 @@
+// A micro-batch without padding.
+#pragma once
+
+#include <vector>
+
+#include "gladius/models/causal_lm.h"
+#include "gladius/train/data/example.h"
+
+namespace gladius {
+
+/// B sequences one after another in one row of N tokens.
+struct Batch {
+  Tensor ids;            // I64 [1, N]
+  Tensor labels;         // I64 [N]
+  TokenContext context;  // positions and the sequences' borders
+  std::int64_t sequences = 0;
+
+  std::int64_t tokens() const { return labels.numel(); }
+  std::int64_t labelled() const;
+};
+
+/// Packs at least one example.
+Batch pack(const std::vector<const Example*>& examples);
+
+}  // namespace gladius

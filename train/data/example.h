@@ -1,0 +1,29 @@
+// One training sequence.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace gladius {
+
+/// The label of a position that no loss counts.
+constexpr std::int32_t kNoLabel = -100;
+
+/// Token ids and, for each position, the token to predict there (or kNoLabel); equally many.
+struct Example {
+  std::vector<std::int32_t> ids;
+  std::vector<std::int32_t> labels;
+};
+
+/// Every token predicts the next. The last has no label, but where `ids` is cut to `max_length`
+/// it is known what came next.
+Example next_token_example(std::vector<std::int32_t> ids, std::int64_t max_length);
+
+/// Cuts both lists.
+void truncate(Example& example, std::int64_t max_length);
+
+/// Pieces of `max_length` (the last one may be shorter), each predicting on into the next.
+std::vector<Example> cut_into_examples(const std::vector<std::int32_t>& ids,
+                                       std::int64_t max_length);
+
+}  // namespace gladius

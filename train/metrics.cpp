@@ -1,0 +1,113 @@
+#include "gladius/train/metrics.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cmath>
+#include <fstream>
+#include <limits>
+
+#include "gladius/tensor/error.h"
+
+namespace gladius {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json optional_number(const std::optional<double>& value) {
+  return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
+}
+
+std::optional<double> read_optional(const Json& value) {
+  return value.is_null() ? std::nullopt : std::optional(value.get<double>());
+}
+
+double read_number(const Json& value) {
+  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+}
+
+FileDescriptor open_for_appending(const std::filesystem::path& path) {
+  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (file.get() < 0) throw_io_error("open", path);
+  return file;
+}
+
+}  // namespace
+
+Json StepRecord::to_json() const {
+  return {{"step", step},
+          {"expert", expert ? Json(*expert) : Json(nullptr)},
+          {"loss", loss},
+          {"loss_running_mean", loss_running_mean},
+          {"kl", optional_number(kl)},
+          {"ce", ce},
+          {"lr", lr},
+          {"grad_norm", optional_number(grad_norm)},
+          {"tokens", tokens},
+          {"tokens_per_s", tokens_per_s},
+          {"elapsed_s", elapsed_s}};
+}
+
+StepRecord StepRecord::from_json(const Json& json) try {
+  StepRecord record;
+  record.step = json.at("step").get<std::int64_t>();
+  if (!json.at("expert").is_null()) record.expert = json.at("expert").get<std::string>();
+  record.loss = read_number(json.at("loss"));
+  record.loss_running_mean = read_number(json.at("loss_running_mean"));
+  record.kl = read_optional(json.at("kl"));
+  record.ce = read_number(json.at("ce"));
+  record.lr = json.at("lr").get<double>();
+  record.grad_norm = read_optional(json.at("grad_norm"));
+  record.tokens = json.at("tokens").get<std::int64_t>();
+  record.tokens_per_s = read_number(json.at("tokens_per_s"));
+  record.elapsed_s = json.at("elapsed_s").get<double>();
+  return record;
+} catch (const Json::exception& error) {
+  throw FormatError(fmt::format("not a line of metrics: {}", error.what()));
+}
+
+MetricsFile::MetricsFile(std::filesystem::path path, std::uint64_t offset)
+    : path_(std::move(path)), file_(open_for_appending(path_)), offset_(offset) {
+  struct stat status {};
+  if (::fstat(file_.get(), &status) != 0) throw_io_error("read the size of", path_);
+  if (static_cast<std::uint64_t>(status.st_size) < offset) {
+    throw FormatError(fmt::format("{} has {} bytes, but had {} when the checkpoint was written",
+                                  path_.string(), status.st_size, offset));
+  }
+  if (::ftruncate(file_.get(), static_cast<off_t>(offset)) != 0) throw_io_error("cut", path_);
+}
+
+void MetricsFile::append(const StepRecord& record) {
+  const std::string line = record.to_json().dump() + "\n";
+  for (std::size_t done = 0; done < line.size();) {
+    const ssize_t written = ::write(file_.get(), line.data() + done, line.size() - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) throw_io_error("write", path_);
+    done += static_cast<std::size_t>(written);
+  }
+  offset_ += line.size();
+}
+
+std::uint64_t MetricsFile::sync() {
+  if (::fsync(file_.get()) != 0) throw_io_error("write to disk", path_);
+  return offset_;
+}
+
+std::vector<StepRecord> read_metrics(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw IoError(fmt::format("cannot read {}", path.string()));
+  std::vector<StepRecord> records;
+  std::string line;
+  // A line without its newline is still being written.
+  while (std::getline(in, line) && !in.eof()) {
+    try {
+      records.push_back(StepRecord::from_json(Json::parse(line)));
+    } catch (const std::exception& error) {
+      throw FormatError(fmt::format("{}:{}: {}", path.string(), records.size() + 1, error.what()));
+    }
+  }
+  return records;
+}
+
+}  // namespace gladius

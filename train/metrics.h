@@ -1,0 +1,55 @@
+// What a run records of each step: metrics.jsonl.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gladius/tensor/io/file_descriptor.h"
+
+namespace gladius {
+
+/// One step. What is not there, or not finite, is null in the file.
+struct StepRecord {
+  std::int64_t step = 0;
+  std::optional<std::string> expert;  // none: cross-entropy training
+  double loss = 0;
+  double loss_running_mean = 0;  // of the finite losses since step 0 of the run
+  std::optional<double> kl;
+  double ce = 0;
+  double lr = 0;                    // of the update that this step's gradients go into
+  std::optional<double> grad_norm;  // before clipping, of the last update
+  std::int64_t tokens = 0;          // of this step
+  double tokens_per_s = 0;          // of this step
+  double elapsed_s = 0;             // of training, pauses between resumed runs left out
+
+  nlohmann::ordered_json to_json() const;
+  /// FormatError for a key that is missing or of another type.
+  static StepRecord from_json(const nlohmann::ordered_json& json);
+};
+
+/// metrics.jsonl being written, a line a step.
+class MetricsFile {
+ public:
+  /// Creates the file, or cuts it to its first `offset` bytes, as a checkpoint knew it. IoError;
+  /// FormatError if it is shorter.
+  MetricsFile(std::filesystem::path path, std::uint64_t offset);
+
+  /// The line is with the operating system when this returns.
+  void append(const StepRecord& record);
+  /// Everything to disk; returns the offset for a checkpoint.
+  std::uint64_t sync();
+
+ private:
+  std::filesystem::path path_;
+  FileDescriptor file_;
+  std::uint64_t offset_;
+};
+
+/// All complete lines of a file, which may be growing. IoError; FormatError "FILE:LINE: ...".
+std::vector<StepRecord> read_metrics(const std::filesystem::path& path);
+
+}  // namespace gladius

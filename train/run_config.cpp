@@ -1,0 +1,228 @@
+#include "gladius/train/run_config.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <sstream>
+
+#include "gladius/tensor/error.h"
+#include "gladius/train/config_fields.h"
+
+namespace gladius {
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr ConfigFields::Range kPositive{
+    .low = 0, .high = kInfinity, .open_low = true, .open_high = true};
+constexpr ConfigFields::Range kNotNegative{.low = 0, .high = kInfinity, .open_high = true};
+
+StudentConfig read_student(const ConfigFields& fields) {
+  StudentConfig student;
+  student.init = fields.path("init");
+  if (!fields.has("config") && !student.init) {
+    fields.fail("config", "is missing: the student's config.json, unless \"init\" names a model");
+  }
+  student.config = fields.has("config") ? fields.required_path("config") : *student.init;
+  student.tokenizer = fields.path("tokenizer");
+  if (!student.tokenizer && student.init &&
+      std::filesystem::exists(*student.init / "tokenizer.json")) {
+    student.tokenizer = student.init;
+  }
+  student.seed = fields.integer("seed", 0, 0);
+  return student;
+}
+
+ExpertConfig read_expert(const ConfigFields& fields) {
+  ExpertConfig expert;
+  expert.model = fields.required_path("model");
+  expert.name = fields.text("name", expert.model.filename().string());
+  expert.steps = fields.integer("steps", 1000, 1);
+  expert.vocabulary = fields.choice("vocabulary", "same", {"same", "truncate"}) == "same"
+                          ? VocabularyMode::same
+                          : VocabularyMode::truncate;
+  return expert;
+}
+
+DataConfig read_data(const ConfigFields& fields) {
+  DataConfig data;
+  data.train = fields.required_path("train");
+  data.eval = fields.path("eval");
+  data.max_seq_len = fields.integer("max_seq_len", 512, 1);
+  data.shuffle = fields.boolean("shuffle", false);
+  data.loss_on = fields.choice("loss_on", "all", {"all", "assistant"}) == "all" ? LossOn::all
+                                                                                : LossOn::assistant;
+  return data;
+}
+
+void read_loss(const ConfigFields& fields, RunConfig& run) {
+  run.temperature = fields.number("temperature", 2, kPositive);
+  run.alpha = fields.number("alpha", 0.5, {.low = 0, .high = 1});
+  run.reduction = fields.choice("reduction", "mean", {"mean", "batchmean"}) == "mean"
+                      ? LossReduction::mean
+                      : LossReduction::batchmean;
+}
+
+void read_optimizer(const ConfigFields& fields, RunConfig& run) {
+  AdamWOptions& adamw = run.optimizer;
+  adamw.lr = fields.number("lr", 1e-4, kNotNegative);
+  adamw.weight_decay = fields.number("weight_decay", 0.01, kNotNegative);
+  std::tie(adamw.beta1, adamw.beta2) =
+      fields.pair("betas", {0.9, 0.999}, {.low = 0, .high = 1, .open_high = true});
+  adamw.eps = fields.number("eps", 1e-8, kNotNegative);
+  run.max_grad_norm = fields.number("max_grad_norm", 1, kPositive);
+  run.schedule = fields.choice("schedule", "constant", {"constant", "linear", "cosine"});
+  run.warmup_steps = fields.integer("warmup_steps", 0, 0);
+}
+
+// A run's length comes from its experts, or from `steps` if it has none.
+void read_experts(const ConfigFields& fields, RunConfig& run) {
+  for (const ConfigFields& expert :
+       fields.objects("experts", {"name", "model", "steps", "vocabulary"})) {
+    run.experts.push_back(read_expert(expert));
+  }
+  if (!run.experts.empty() && fields.has("steps")) {
+    fields.fail("steps", "is for runs without experts; give each expert its own");
+  }
+  run.steps = fields.integer("steps", 1000, 1);
+}
+
+Json read_json(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::stringstream text;
+  if (!in || !(text << in.rdbuf())) {
+    throw IoError(fmt::format("cannot read the run file {}", file.string()));
+  }
+  try {
+    return Json::parse(text.str());
+  } catch (const Json::parse_error& error) {
+    throw FormatError(fmt::format("{}: not valid JSON: {}", file.string(), error.what()));
+  }
+}
+
+Json optional_path(const std::optional<std::filesystem::path>& path) {
+  return path ? Json(path->string()) : Json(nullptr);
+}
+
+Json expert_json(const ExpertConfig& expert) {
+  return {{"name", expert.name},
+          {"model", expert.model.string()},
+          {"steps", expert.steps},
+          {"vocabulary", expert.vocabulary == VocabularyMode::same ? "same" : "truncate"}};
+}
+
+// May a run go on with another value here?
+bool is_harmless(const std::string& key) {
+  constexpr std::string_view kHarmless[] = {"log_every", "checkpoint_every", "keep_checkpoints",
+                                            "data.eval"};
+  return std::ranges::find(kHarmless, key) != std::end(kHarmless);
+}
+
+// "/experts/0/steps" -> "experts.0.steps"
+std::string dotted(std::string pointer) {
+  std::ranges::replace(pointer, '/', '.');
+  return pointer.substr(1);
+}
+
+}  // namespace
+
+RunConfig RunConfig::load(const std::filesystem::path& file,
+                          const std::vector<std::string>& overrides) {
+  Json json = read_json(file);
+  for (const std::string& override_ : overrides) {
+    const std::size_t equals = override_.find('=');
+    if (equals == std::string::npos) {
+      throw ConfigError(fmt::format("--set {}: expected path.to.key=value", override_));
+    }
+    set_by_path(json, override_.substr(0, equals), override_.substr(equals + 1));
+  }
+  return parse(json, file.string());
+}
+
+RunConfig RunConfig::parse(const Json& json, const std::string& file) {
+  const ConfigFields fields(
+      json, file, "",
+      {"student", "experts", "steps", "data", "loss", "optimizer", "batch_size",
+       "gradient_accumulation", "log_every", "checkpoint_every", "keep_checkpoints", "seed"});
+  RunConfig run;
+  run.student = read_student(fields.object("student", {"config", "init", "tokenizer", "seed"}));
+  read_experts(fields, run);
+  run.data =
+      read_data(fields.object("data", {"train", "eval", "max_seq_len", "shuffle", "loss_on"}));
+  read_loss(fields.object("loss", {"temperature", "alpha", "reduction"}), run);
+  read_optimizer(fields.object("optimizer", {"lr", "weight_decay", "betas", "eps", "max_grad_norm",
+                                             "schedule", "warmup_steps"}),
+                 run);
+  run.batch_size = fields.integer("batch_size", 1, 1);
+  run.gradient_accumulation = fields.integer("gradient_accumulation", 8, 1);
+  run.log_every = fields.integer("log_every", 10, 1);
+  run.checkpoint_every = fields.integer("checkpoint_every", 100, 1);
+  run.keep_checkpoints = fields.integer("keep_checkpoints", 2, 1);
+  run.seed = fields.integer("seed", 0, 0);
+  return run;
+}
+
+Json RunConfig::resolved() const {
+  Json json;
+  json["student"] = {{"config", student.config.string()},
+                     {"init", optional_path(student.init)},
+                     {"tokenizer", optional_path(student.tokenizer)},
+                     {"seed", student.seed}};
+  json["experts"] = Json::array();
+  for (const ExpertConfig& expert : experts) json["experts"].push_back(expert_json(expert));
+  if (experts.empty()) json["steps"] = steps;
+  json["data"] = {{"train", data.train.string()},
+                  {"eval", optional_path(data.eval)},
+                  {"max_seq_len", data.max_seq_len},
+                  {"shuffle", data.shuffle},
+                  {"loss_on", data.loss_on == LossOn::all ? "all" : "assistant"}};
+  json["loss"] = {{"temperature", temperature},
+                  {"alpha", alpha},
+                  {"reduction", reduction == LossReduction::mean ? "mean" : "batchmean"}};
+  json["optimizer"] = {{"lr", optimizer.lr},
+                       {"weight_decay", optimizer.weight_decay},
+                       {"betas", {optimizer.beta1, optimizer.beta2}},
+                       {"eps", optimizer.eps},
+                       {"max_grad_norm", max_grad_norm},
+                       {"schedule", schedule},
+                       {"warmup_steps", warmup_steps}};
+  json["batch_size"] = batch_size;
+  json["gradient_accumulation"] = gradient_accumulation;
+  json["log_every"] = log_every;
+  json["checkpoint_every"] = checkpoint_every;
+  json["keep_checkpoints"] = keep_checkpoints;
+  json["seed"] = seed;
+  return json;
+}
+
+std::vector<std::string> changed_keys(const Json& before, const Json& after) {
+  const Json a = before.flatten(), b = after.flatten();
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : a.items()) {
+    if (!b.contains(key) || b.at(key) != value) keys.push_back(dotted(key));
+  }
+  for (const auto& [key, value] : b.items()) {
+    if (!a.contains(key)) keys.push_back(dotted(key));
+  }
+  return keys;
+}
+
+std::vector<std::string> check_resumable(const Json& before, const Json& after) {
+  const std::vector<std::string> changed = changed_keys(before, after);
+  std::vector<std::string> refused;
+  for (const std::string& key : changed) {
+    if (!is_harmless(key)) refused.push_back(key);
+  }
+  if (!refused.empty()) {
+    throw ConfigError(
+        fmt::format("resume: the run file has other values of {} than the run began with, which "
+                    "would make it another run; put them back, or begin one with another --out",
+                    fmt::join(refused, ", ")));
+  }
+  return changed;
+}
+
+}  // namespace gladius

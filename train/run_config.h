@@ -1,0 +1,86 @@
+// The run file of `distill`.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gladius/autograd/ops/losses.h"
+#include "gladius/optim/adamw.h"
+#include "gladius/optim/lr_schedule.h"
+
+namespace gladius {
+
+/// The model that learns.
+struct StudentConfig {
+  std::filesystem::path config;                    // config.json or a directory that has one
+  std::optional<std::filesystem::path> init;       // model directory to start from; none: fresh
+  std::optional<std::filesystem::path> tokenizer;  // directory; data given as ids needs none
+  std::int64_t seed = 0;                           // of fresh weights
+};
+
+/// Which entries of the vocabulary a teacher and the student are compared over.
+enum class VocabularyMode { same, truncate };
+
+/// A model to learn from.
+struct ExpertConfig {
+  std::string name;
+  std::filesystem::path model;
+  std::int64_t steps = 1000;
+  VocabularyMode vocabulary = VocabularyMode::same;
+};
+
+/// Which tokens have a label.
+enum class LossOn { all, assistant };
+
+struct DataConfig {
+  std::filesystem::path train;
+  std::optional<std::filesystem::path> eval;
+  std::int64_t max_seq_len = 512;
+  bool shuffle = false;
+  LossOn loss_on = LossOn::all;
+};
+
+/// Everything that a run is made of; what the file leaves out has the model card's values.
+struct RunConfig {
+  StudentConfig student;
+  std::vector<ExpertConfig> experts;  // none: cross-entropy alone, for `steps`
+  std::int64_t steps = 1000;
+  DataConfig data;
+  double temperature = 2;
+  double alpha = 0.5;
+  LossReduction reduction = LossReduction::mean;
+  AdamWOptions optimizer{.lr = 1e-4};
+  double max_grad_norm = 1;
+  std::string schedule = "constant";
+  std::int64_t warmup_steps = 0;  // updates
+  std::int64_t batch_size = 1;
+  std::int64_t gradient_accumulation = 8;
+  std::int64_t log_every = 10;
+  std::int64_t checkpoint_every = 100;
+  std::int64_t keep_checkpoints = 2;
+  std::int64_t seed = 0;  // of the data's order
+
+  /// Reads a run file, after the overrides ("loss.alpha=0.3"; see set_by_path). IoError,
+  /// FormatError (not JSON), or ConfigError naming the file and the key's path.
+  static RunConfig load(const std::filesystem::path& file,
+                        const std::vector<std::string>& overrides = {});
+  static RunConfig parse(const nlohmann::ordered_json& json, const std::string& file);
+
+  /// The run file with every default filled in and absolute paths: what run.json holds.
+  nlohmann::ordered_json resolved() const;
+};
+
+/// The keys (as paths) in which two resolved run files differ.
+std::vector<std::string> changed_keys(const nlohmann::ordered_json& before,
+                                      const nlohmann::ordered_json& after);
+
+/// The same for a run that is to go on. ConfigError naming those that would make it another run;
+/// how often to log, checkpoint and evaluate may change.
+std::vector<std::string> check_resumable(const nlohmann::ordered_json& before,
+                                         const nlohmann::ordered_json& after);
+
+}  // namespace gladius

@@ -1,0 +1,36 @@
+// Directories that appear whole or not at all.
+#pragma once
+
+#include <filesystem>
+
+namespace gladius {
+
+/// A directory to fill beside `target`, which takes the target's name on commit(). Without a
+/// commit the destructor removes it.
+class StagedDirectory {
+ public:
+  /// IoError if it cannot be made.
+  explicit StagedDirectory(std::filesystem::path target);
+  StagedDirectory(const StagedDirectory&) = delete;
+  StagedDirectory& operator=(const StagedDirectory&) = delete;
+  ~StagedDirectory();
+
+  /// Where to write.
+  const std::filesystem::path& path() const { return staged_; }
+  /// Its files to disk, then under the target's name (which must be free), then the parent to disk.
+  /// IoError. The last call on this object.
+  void commit();
+
+ private:
+  std::filesystem::path target_, staged_;
+  bool committed_ = false;
+};
+
+/// Removes a directory with all it holds, so that a half-removed one is never seen under its name.
+void remove_directory(const std::filesystem::path& directory);
+
+/// Removes what processes that were killed have left staged in `parent`. Only while no other
+/// process writes there.
+void remove_staged(const std::filesystem::path& parent);
+
+}  // namespace gladius

@@ -1,0 +1,15 @@
+// The model that is trained.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "gladius/models/causal_lm.h"
+#include "gladius/train/run_config.h"
+
+namespace gladius {
+
+/// In F32, with fresh weights from the seed, or with those of the `init` directory.
+std::shared_ptr<CausalLM> make_student(const StudentConfig& config);
+
+}  // namespace gladius

@@ -1,0 +1,86 @@
+#include "gladius/train/teacher.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gladius/autograd/grad_mode.h"
+#include "gladius/models/model_directory.h"
+#include "gladius/models/tokenizer/tokenizer.h"
+#include "gladius/train/objective.h"
+
+namespace gladius {
+namespace {
+
+// Entries that both models have.
+std::int64_t shared_vocabulary(const ExpertConfig& expert, std::int64_t student,
+                               std::int64_t teacher,
+                               const std::function<void(const std::string&)>& warn) {
+  check_vocabulary(expert, student, teacher);
+  if (expert.vocabulary == VocabularyMode::same) return student;
+  std::int64_t vocabulary = std::min(student, teacher);
+  if (std::filesystem::exists(expert.model / "tokenizer.json")) {
+    vocabulary = std::min(vocabulary, Tokenizer::load(expert.model).vocab_size());
+  }
+  warn(fmt::format(
+      "expert {}: vocabulary truncated to the first {} entries (student {}, expert {}); both "
+      "distributions are renormalised over these, and an entry is the same token in both only "
+      "where "
+      "the tokenizers agree",
+      expert.name, vocabulary, student, teacher));
+  return vocabulary;
+}
+
+// The model with the first `vocabulary` rows of its tables: views, no copy.
+CausalLM with_vocabulary(const CausalLM& model, std::int64_t vocabulary) {
+  ModelConfig config = model.config();
+  if (config.vocab_size == vocabulary) return model;
+  NamedTensors state = model.state_dict();
+  for (auto& [name, tensor] : state) {
+    if (name == "model.embed_tokens.weight" || name == "lm_head.weight") {
+      tensor = tensor.narrow(0, 0, vocabulary);
+    }
+  }
+  config.vocab_size = vocabulary;
+  CausalLM smaller(config);
+  smaller.load_state_dict(state);
+  return smaller;
+}
+
+}  // namespace
+
+void check_vocabulary(const ExpertConfig& expert, std::int64_t student_vocab_size,
+                      std::int64_t expert_vocab_size) {
+  if (expert.vocabulary == VocabularyMode::truncate || student_vocab_size == expert_vocab_size) {
+    return;
+  }
+  throw ConfigError(fmt::format(
+      "expert {}: its vocabulary has {} entries, the student's {}; with \"vocabulary\": \"same\" "
+      "they must be equal (\"truncate\" compares the first {})",
+      expert.name, expert_vocab_size, student_vocab_size,
+      std::min(student_vocab_size, expert_vocab_size)));
+}
+
+Teacher::Teacher(const ExpertConfig& expert, std::int64_t student_vocab_size,
+                 const std::function<void(const std::string&)>& warn)
+    : Teacher(expert, load_model(expert.model), student_vocab_size, warn) {}
+
+Teacher::Teacher(const ExpertConfig& expert, const CausalLM& model, std::int64_t student_vocab_size,
+                 const std::function<void(const std::string&)>& warn)
+    : name_(expert.name),
+      model_(with_vocabulary(
+          model, shared_vocabulary(expert, student_vocab_size, model.config().vocab_size, warn))) {}
+
+Tensor Teacher::logits(const Batch& batch) const {
+  const auto ids = batch.ids.to_vector<std::int64_t>();
+  if (const std::int64_t largest = std::ranges::max(ids); largest >= vocabulary()) {
+    throw ConfigError(fmt::format(
+        "expert {}: the data has token {}, the expert's vocabulary ends at {}; it cannot read the "
+        "student's tokens",
+        name_, largest, vocabulary() - 1));
+  }
+  const NoGrad no_grad;
+  return batch_logits(model_, batch).value();
+}
+
+}  // namespace gladius

@@ -1,0 +1,168 @@
+#include "gladius/train/trainer.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <unordered_map>
+
+#include "gladius/optim/clip_grad.h"
+
+namespace gladius {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Writable copies of tensors that lie in a file.
+NamedTensors cloned(const NamedTensors& tensors) {
+  NamedTensors copies;
+  for (const auto& [name, tensor] : tensors) copies.emplace_back(name, tensor.clone());
+  return copies;
+}
+
+}  // namespace
+
+Trainer::Trainer(const RunConfig& config, std::shared_ptr<CausalLM> student,
+                 std::vector<Example> examples, Warn warn)
+    : config_(config),
+      plan_(config),
+      student_(std::move(student)),
+      parameters_(student_->parameters()),
+      optimizer_(student_->named_parameters(), config.optimizer),
+      examples_(std::move(examples)),
+      order_(static_cast<std::int64_t>(examples_.size()), config.data.shuffle,
+             static_cast<std::uint64_t>(config.seed)),
+      warn_(std::move(warn)) {
+  student_->set_requires_grad(true);
+}
+
+StepRecord Trainer::step() {
+  enter_stage();
+  const auto start = std::chrono::steady_clock::now();
+  const double lr = next_lr();
+  const Batch batch = next_batch();
+  const ObjectiveValue value = objective(batch);
+  accumulate(value);
+  if (plan_.ends_group(state_.step)) update();
+
+  const double seconds = seconds_since(start);
+  state_.elapsed_s += seconds;
+  const auto tokens = batch.tokens();
+  return {.step = state_.step++,
+          .expert = stage_->expert ? std::optional(stage_->expert->name) : std::nullopt,
+          .loss = value.loss.item(),
+          .loss_running_mean = state_.loss_sum / static_cast<double>(state_.losses),
+          .kl = value.kl,
+          .ce = value.ce,
+          .lr = lr,
+          .grad_norm = state_.grad_norm,
+          .tokens = tokens,
+          .tokens_per_s = static_cast<double>(tokens) / seconds,
+          .elapsed_s = state_.elapsed_s};
+}
+
+// One expert in memory at a time.
+void Trainer::enter_stage() {
+  const Stage& stage = plan_.stage_of(state_.step);
+  if (&stage == stage_) return;
+  teacher_.reset();
+  if (stage.expert) {
+    teacher_ = std::make_unique<Teacher>(*stage.expert, student_->config().vocab_size, warn_);
+  }
+  stage_ = &stage;
+}
+
+Batch Trainer::next_batch() {
+  std::vector<const Example*> chosen;
+  for (std::int64_t i = 0; i < config_.batch_size; ++i) {
+    const std::int64_t index = order_.example_at(state_.data_position++);
+    chosen.push_back(&examples_[static_cast<std::size_t>(index)]);
+  }
+  return pack(chosen);
+}
+
+ObjectiveValue Trainer::objective(const Batch& batch) const {
+  if (!teacher_) return cross_entropy_objective(*student_, batch);
+  return distillation_objective(*student_, teacher_->logits(batch), batch,
+                                {.temperature = config_.temperature,
+                                 .alpha = config_.alpha,
+                                 .reduction = config_.reduction,
+                                 .vocabulary = teacher_->vocabulary()});
+}
+
+// Adds the loss's gradient, divided by the number of micro-batches in the group.
+void Trainer::accumulate(const ObjectiveValue& value) {
+  const double loss = value.loss.item();
+  if (!std::isfinite(loss)) {
+    state_.group_is_spoiled = true;
+    warn_(fmt::format("step {}: the loss is {}", state_.step, loss));
+    return;
+  }
+  state_.loss_sum += loss;
+  ++state_.losses;
+  const double share = 1 / static_cast<double>(plan_.group_size(state_.step));
+  value.loss.backward(Variable(Tensor::scalar(share, value.loss.dtype())));
+}
+
+void Trainer::update() {
+  const ClippedNorm clipped = clip_grad_norm(parameters_, config_.max_grad_norm);
+  if (!state_.group_is_spoiled && std::isfinite(clipped.norm)) {
+    optimizer_.set_lr(next_lr());
+    optimizer_.step(clipped.scale);
+    state_.grad_norm = clipped.norm;
+  } else {
+    ++state_.skipped_updates;
+    warn_(
+        fmt::format("step {}: update skipped, for a loss or gradient that is not finite ({} so "
+                    "far in this run)",
+                    state_.step, state_.skipped_updates));
+  }
+  optimizer_.zero_grad();
+  state_.group_is_spoiled = false;
+  ++state_.updates;
+}
+
+double Trainer::next_lr() const {
+  const LrSchedule schedule{.kind = schedule_from_name(config_.schedule),
+                            .warmup_steps = config_.warmup_steps,
+                            .total_steps = plan_.total_updates()};
+  return config_.optimizer.lr * schedule.factor(state_.updates);
+}
+
+Checkpoint Trainer::checkpoint() const {
+  Checkpoint checkpoint{.state = state_,
+                        .weights = student_->state_dict(),
+                        .optimizer = optimizer_.state_dict(),
+                        .gradients = {}};
+  for (const auto& [name, parameter] : student_->named_parameters()) {
+    if (const Tensor grad = parameter.grad(); grad.defined()) {
+      checkpoint.gradients.emplace_back(name, grad);
+    }
+  }
+  return checkpoint;
+}
+
+void Trainer::restore(const Checkpoint& checkpoint) {
+  if (checkpoint.state.step > plan_.total_steps()) {
+    throw FormatError(fmt::format("the checkpoint is at step {}, the run ends at step {}",
+                                  checkpoint.state.step, plan_.total_steps()));
+  }
+  student_->load_state_dict(cloned(checkpoint.weights));
+  optimizer_.load_state_dict(checkpoint.optimizer);
+  const std::unordered_map<std::string, Tensor> gradients(checkpoint.gradients.begin(),
+                                                          checkpoint.gradients.end());
+  for (auto& [name, parameter] : student_->named_parameters()) {
+    const auto found = gradients.find(name);
+    Variable leaf = parameter;
+    if (found == gradients.end()) {
+      leaf.zero_grad();
+    } else {
+      leaf.set_grad(found->second.clone());
+    }
+  }
+  state_ = checkpoint.state;
+}
+
+}  // namespace gladius

@@ -1,0 +1,72 @@
+// The training loop's body.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gladius/models/causal_lm.h"
+#include "gladius/optim/adamw.h"
+#include "gladius/train/checkpoint.h"
+#include "gladius/train/data/data_order.h"
+#include "gladius/train/data/example.h"
+#include "gladius/train/metrics.h"
+#include "gladius/train/objective.h"
+#include "gladius/train/run_config.h"
+#include "gladius/train/teacher.h"
+#include "gladius/train/training_plan.h"
+
+namespace gladius {
+
+/// Trains a student step by step, on each expert in turn. Touches no file but the experts'.
+///
+/// A step is a micro-batch of the next `batch_size` examples. The last step of a group
+/// (training_plan.h) makes an update: the mean of the group's gradients, clipped by their norm,
+/// through AdamW at the schedule's learning rate. One AdamW serves the whole run: its moments carry
+/// over from one expert to the next, as the data and most of the objective do, and so does the
+/// place in the data. A group with a loss or a gradient that is not finite makes no update; the
+/// schedule goes on.
+class Trainer {
+ public:
+  using Warn = std::function<void(const std::string&)>;
+
+  /// `student` holds F32 weights; they are changed in place. `examples` must not be empty.
+  Trainer(const RunConfig& config, std::shared_ptr<CausalLM> student, std::vector<Example> examples,
+          Warn warn);
+
+  const TrainingPlan& plan() const { return plan_; }
+  const TrainerState& state() const { return state_; }
+  bool done() const { return state_.step == plan_.total_steps(); }
+
+  /// One micro-batch, and the update if it ends a group.
+  StepRecord step();
+
+  /// Everything to go on from; the tensors are shared, so it must be written before the next step.
+  Checkpoint checkpoint() const;
+  /// Takes a checkpoint's place in the run. FormatError if it does not fit this run.
+  void restore(const Checkpoint& checkpoint);
+
+ private:
+  void enter_stage();
+  Batch next_batch();
+  ObjectiveValue objective(const Batch& batch) const;
+  void accumulate(const ObjectiveValue& value);
+  void update();
+  double next_lr() const;
+
+  RunConfig config_;
+  TrainingPlan plan_;
+  std::shared_ptr<CausalLM> student_;
+  std::vector<Variable> parameters_;
+  AdamW optimizer_;
+  std::vector<Example> examples_;
+  DataOrder order_;
+  Warn warn_;
+  TrainerState state_;
+  const Stage* stage_ = nullptr;  // that teacher_ belongs to
+  std::unique_ptr<Teacher> teacher_;
+};
+
+}  // namespace gladius

@@ -1,0 +1,39 @@
+#include "gladius/train/training_plan.h"
+
+#include <algorithm>
+
+namespace gladius {
+
+TrainingPlan::TrainingPlan(const RunConfig& config) : accumulation_(config.gradient_accumulation) {
+  std::int64_t begin = 0;
+  for (const ExpertConfig& expert : config.experts) {
+    stages_.push_back({expert, begin, begin + expert.steps});
+    begin += expert.steps;
+  }
+  if (stages_.empty()) stages_.push_back({{}, 0, config.steps});
+}
+
+std::int64_t TrainingPlan::total_updates() const {
+  std::int64_t updates = 0;
+  for (const Stage& stage : stages_) {
+    updates += (stage.end - stage.begin + accumulation_ - 1) / accumulation_;
+  }
+  return updates;
+}
+
+const Stage& TrainingPlan::stage_of(std::int64_t step) const {
+  return *std::ranges::find_if(stages_, [&](const Stage& stage) { return step < stage.end; });
+}
+
+std::int64_t TrainingPlan::group_size(std::int64_t step) const {
+  const Stage& stage = stage_of(step);
+  const std::int64_t group_begin = step - (step - stage.begin) % accumulation_;
+  return std::min(accumulation_, stage.end - group_begin);
+}
+
+bool TrainingPlan::ends_group(std::int64_t step) const {
+  const Stage& stage = stage_of(step);
+  return (step - stage.begin) % accumulation_ == accumulation_ - 1 || step == stage.end - 1;
+}
+
+}  // namespace gladius
