@@ -10,7 +10,9 @@ NEW_TOKENS = 40
 
 def greedy(model, ids, eos=None):
     """The continuation, and the smallest lead of a chosen token over the next best one."""
-    out = model.generate(torch.tensor([ids]), do_sample=False, max_new_tokens=NEW_TOKENS,
+    # The mask: transformers would take a prompt's id 0 for padding.
+    out = model.generate(torch.tensor([ids]), attention_mask=torch.ones(1, len(ids)),
+                         do_sample=False, max_new_tokens=NEW_TOKENS,
                          eos_token_id=eos, pad_token_id=0, return_dict_in_generate=True,
                          output_scores=True)
     best = torch.stack(out.scores).squeeze(1).topk(2).values
