@@ -1,11 +1,16 @@
 """`gladius tokenize` against the tokenizers package."""
 
+import os
+from pathlib import Path
+
 import pytest
 import tokenizers
 from helpers import ROOT, csv, gladius, gladius_json
 
 DEFAULT = ROOT / "configs/default/tokenizer"
-LLAMA2 = ROOT.resolve().parent / "shared/data/tokenizers/llama2"
+# Beside the repository, not in it; GLADIUS_SHARED names another place.
+SHARED = Path(os.environ.get("GLADIUS_SHARED", ROOT.parent / "shared"))
+LLAMA2 = SHARED / "data/tokenizers/llama2"
 WORDS = ["the", "Quick", " brown", "  fox", "naïve", "Straße", "日本語", "🙂", "👩‍👩‍👧", "e\u0301",
          "\u00a0", "▁", "\t", "\n", "\r\n", "<s>", "</s>", "<unk>", "<0x41>", "<|user|>\n", "1234",
          "\u202e", "İ", "ﬁ", "{\"a\": [1, 2]}", "    ", "مرحبا", "\U0010ffff"]
