@@ -130,6 +130,7 @@ std::size_t text_offset(std::string_view text, std::size_t index) {
 std::size_t find_text(std::string_view text, std::string_view needle, std::size_t from) {
   if (from > text.size()) return std::string_view::npos;
   if (needle.empty()) return from;
+  if (needle.size() == 1) return text.find(needle[0], from);
   // std::string_view::find is quadratic on hostile texts; the C library's search is linear.
   const void* hit = memmem(text.data() + from, text.size() - from, needle.data(), needle.size());
   return hit == nullptr ? std::string_view::npos
