@@ -17,10 +17,7 @@ class BackwardContext {
  public:
   BackwardContext(const std::shared_ptr<Node>& node, const std::vector<bool>& needed,
                   bool may_accumulate, bool frees_saved)
-      : node_(node),
-        needed_(needed),
-        may_accumulate_(may_accumulate),
-        frees_saved_(frees_saved) {}
+      : node_(node), needed_(needed), may_accumulate_(may_accumulate), frees_saved_(frees_saved) {}
 
   const std::shared_ptr<Node>& node() const { return node_; }
   /// Whether the gradient of input i will be used.

@@ -14,8 +14,8 @@ namespace {
 
 void check_differentiable(const char* op, const Tensor& value) {
   if (value.dtype() != Dtype::F32 && value.dtype() != Dtype::F64) {
-    throw DtypeError(fmt::format("{}: {} cannot have gradients; only F32 and F64 can", op,
-                                 value.describe()));
+    throw DtypeError(
+        fmt::format("{}: {} cannot have gradients; only F32 and F64 can", op, value.describe()));
   }
 }
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "gladius/models/config_fields.h"
+#include "gladius/models/json_fields.h"
 #include "gladius/models/json_file.h"
 
 namespace gladius {
@@ -24,7 +24,7 @@ constexpr Family kFamilies[] = {
     {"Qwen2ForCausalLM", "qwen2", true, false, true},
 };
 
-const Family& family_of(const ConfigFields& fields) {
+const Family& family_of(const JsonFields& fields) {
   const auto names = fields.has("architectures") ? fields.at("architectures") : Json::array();
   const std::string architecture =
       names.is_array() && !names.empty() && names[0].is_string() ? names[0].get<std::string>() : "";
@@ -39,7 +39,7 @@ const Family& family_of(const ConfigFields& fields) {
                           architecture.empty() ? type : architecture, known));
 }
 
-void read_attention(const ConfigFields& fields, const Family& family, ModelConfig& config) {
+void read_attention(const JsonFields& fields, const Family& family, ModelConfig& config) {
   config.num_attention_heads = fields.positive("num_attention_heads");
   config.num_key_value_heads = fields.positive("num_key_value_heads", config.num_attention_heads);
   if (config.num_attention_heads % config.num_key_value_heads != 0) {
@@ -60,7 +60,7 @@ void read_attention(const ConfigFields& fields, const Family& family, ModelConfi
 
 // As transformers: `layer_types` names the layers with a window, else they are those from
 // max_window_layers on.
-void read_windows(const ConfigFields& fields, ModelConfig& config) {
+void read_windows(const JsonFields& fields, ModelConfig& config) {
   if (!fields.value_or("use_sliding_window", false) || !fields.has("sliding_window")) return;
   const std::int64_t window = fields.positive("sliding_window");
   const std::int64_t first = fields.value_or<std::int64_t>("max_window_layers", 28);
@@ -82,14 +82,14 @@ void read_windows(const ConfigFields& fields, ModelConfig& config) {
   }
 }
 
-void read_tokens(const ConfigFields& fields, ModelConfig& config) {
+void read_tokens(const JsonFields& fields, ModelConfig& config) {
   if (fields.has("bos_token_id"))
     config.bos_token_id = fields.required<std::int64_t>("bos_token_id");
   if (fields.has("eos_token_id")) config.eos_token_ids = fields.one_or_more("eos_token_id");
 }
 
 // Settings that would change the results and that this library does not have.
-void refuse_unsupported(const ConfigFields& fields) {
+void refuse_unsupported(const JsonFields& fields) {
   if (const auto act = fields.value_or<std::string>("hidden_act", "silu"); act != "silu") {
     fields.fail(fmt::format("hidden_act \"{}\" is not supported (only silu)", act));
   }
@@ -110,7 +110,7 @@ ModelConfig ModelConfig::load(const std::filesystem::path& path) {
 }
 
 ModelConfig ModelConfig::parse(const Json& json, const std::string& where) {
-  const ConfigFields fields(json, where);
+  const JsonFields fields(json, where);
   const Family& family = family_of(fields);
   refuse_unsupported(fields);
   ModelConfig config;

@@ -1,6 +1,6 @@
 #include "gladius/models/generation_config.h"
 
-#include "gladius/models/config_fields.h"
+#include "gladius/models/json_fields.h"
 #include "gladius/models/json_file.h"
 
 namespace gladius {
@@ -12,7 +12,7 @@ GenerationConfig GenerationConfig::load(const std::filesystem::path& directory,
   const auto file = directory / "generation_config.json";
   if (!std::filesystem::exists(file)) return result;
   const nlohmann::ordered_json json = read_json_file(file);
-  const ConfigFields fields(json, file.string());
+  const JsonFields fields(json, file.string());
   result.temperature = fields.optional<double>("temperature");
   result.top_p = fields.optional<double>("top_p");
   result.top_k = fields.optional<std::int64_t>("top_k");

@@ -107,22 +107,6 @@ NamedTensors read_weights(const std::vector<SafetensorsFile>& files, const LoadO
 
 // Writing ------------------------------------------------------------------------------------
 
-void prepare_directory(const fs::path& directory, bool overwrite) {
-  std::error_code error;
-  if (fs::exists(directory) && !fs::is_directory(directory)) {
-    throw IoError(fmt::format("{} exists and is not a directory", directory.string()));
-  }
-  if (!overwrite && fs::is_directory(directory) && !fs::is_empty(directory, error)) {
-    throw IoError(fmt::format(
-        "{} exists and is not empty; nothing is overwritten, so choose another directory",
-        directory.string()));
-  }
-  fs::create_directories(directory, error);
-  if (error) {
-    throw IoError(fmt::format("cannot create {}: {}", directory.string(), error.message()));
-  }
-}
-
 // Tensors in order, a new file where one would grow past the limit; larger tensors alone.
 std::vector<NamedTensors> split_into_shards(const NamedTensors& weights, Dtype dtype,
                                             std::uint64_t max_shard_size) {
@@ -180,6 +164,13 @@ std::set<std::string> write_weights(const fs::path& directory, const NamedTensor
   return files;
 }
 
+void copy_file_to(const fs::path& file, const fs::path& directory) {
+  const auto contents = MappedFile::open(file);
+  AtomicFile copy(directory / file.filename());
+  copy.write(contents->bytes());
+  copy.commit();
+}
+
 // What an earlier model left and a reader would take for part of this one.
 void remove_other_weights(const fs::path& directory, const std::set<std::string>& kept) {
   std::vector<fs::path> stale;
@@ -217,8 +208,25 @@ CausalLM load_model(const fs::path& directory, const LoadOptions& options) {
   return model;
 }
 
+void require_vacant(const fs::path& directory) {
+  if (!fs::exists(directory)) return;
+  if (!fs::is_directory(directory)) {
+    throw IoError(fmt::format("{} exists and is not a directory", directory.string()));
+  }
+  if (!fs::is_empty(directory)) {
+    throw IoError(fmt::format(
+        "{} exists and is not empty; nothing is overwritten, so choose another directory",
+        directory.string()));
+  }
+}
+
 void save_model(const fs::path& directory, const CausalLM& model, const SaveOptions& options) {
-  prepare_directory(directory, options.overwrite);
+  if (!options.overwrite) require_vacant(directory);
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) {
+    throw IoError(fmt::format("cannot create {}: {}", directory.string(), error.message()));
+  }
   const NamedTensors weights = model.state_dict();
   const Dtype dtype = options.dtype.value_or(weights.front().second.dtype());
   ModelConfig config = model.config();
@@ -243,12 +251,13 @@ std::vector<fs::path> tokenizer_files(const fs::path& directory) {
 }
 
 void copy_tokenizer(const fs::path& from, const fs::path& to) {
-  for (const fs::path& file : tokenizer_files(from)) {
-    const auto contents = MappedFile::open(file);
-    AtomicFile copy(to / file.filename());
-    copy.write(contents->bytes());
-    copy.commit();
-  }
+  for (const fs::path& file : tokenizer_files(from)) copy_file_to(file, to);
+}
+
+void copy_companions(const fs::path& from, const fs::path& to) {
+  const fs::path generation = from / "generation_config.json";
+  if (fs::is_regular_file(generation)) copy_file_to(generation, to);
+  if (fs::is_regular_file(from / "tokenizer.json")) copy_tokenizer(from, to);
 }
 
 }  // namespace gladius

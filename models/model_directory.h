@@ -37,6 +37,10 @@ struct SaveOptions {
   bool overwrite = false;
 };
 
+/// IoError if `directory` is something else than a directory or is not empty: nothing is
+/// overwritten. For commands, before long work.
+void require_vacant(const std::filesystem::path& directory);
+
 /// Writes config.json, generation_config.json and the weights, each file whole or not at all,
 /// config.json last. IoError.
 void save_model(const std::filesystem::path& directory, const CausalLM& model,
@@ -47,5 +51,8 @@ void save_model(const std::filesystem::path& directory, const CausalLM& model,
 std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& directory);
 /// Copies them, replacing older ones. IoError.
 void copy_tokenizer(const std::filesystem::path& from, const std::filesystem::path& to);
+/// Copies what else goes with a model's weights and is there: generation_config.json and the
+/// tokenizer's files. IoError.
+void copy_companions(const std::filesystem::path& from, const std::filesystem::path& to);
 
 }  // namespace gladius

@@ -5,7 +5,7 @@
 #include <numbers>
 #include <vector>
 
-#include "gladius/models/config_fields.h"
+#include "gladius/models/json_fields.h"
 
 namespace gladius {
 namespace {
@@ -76,7 +76,7 @@ std::string known_types() {
   return known;
 }
 
-void read_scaling(const ConfigFields& fields, const ConfigFields& config, RopeParameters& rope) {
+void read_scaling(const JsonFields& fields, const JsonFields& config, RopeParameters& rope) {
   rope.type =
       fields.value_or<std::string>("rope_type", fields.value_or<std::string>("type", "default"));
   if (std::ranges::find(kTypes, rope.type) == std::end(kTypes)) {
@@ -99,7 +99,7 @@ void read_scaling(const ConfigFields& fields, const ConfigFields& config, RopePa
                                     : fields.positive<double>("factor");
 }
 
-void read_yarn(const ConfigFields& fields, RopeParameters& rope) {
+void read_yarn(const JsonFields& fields, RopeParameters& rope) {
   rope.attention_factor = fields.optional<double>("attention_factor");
   rope.mscale = fields.optional<double>("mscale");
   rope.mscale_all_dim = fields.optional<double>("mscale_all_dim");
@@ -110,7 +110,7 @@ void read_yarn(const ConfigFields& fields, RopeParameters& rope) {
 
 }  // namespace
 
-RopeParameters RopeParameters::parse(const ConfigFields& config,
+RopeParameters RopeParameters::parse(const JsonFields& config,
                                      std::int64_t max_position_embeddings) {
   RopeParameters rope;
   rope.theta = config.positive<double>("rope_theta", rope.theta);
@@ -118,7 +118,7 @@ RopeParameters RopeParameters::parse(const ConfigFields& config,
   rope.original_max_position_embeddings = max_position_embeddings;
   const char* key = config.has("rope_scaling") ? "rope_scaling" : "rope_parameters";
   if (!config.has(key)) return rope;
-  const ConfigFields fields = config.nested(key);
+  const JsonFields fields = config.nested(key);
   for (const char* layer_type : {"full_attention", "sliding_attention"}) {
     if (fields.has(layer_type)) fields.fail("settings by layer type are not supported");
   }

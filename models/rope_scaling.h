@@ -10,7 +10,7 @@
 
 namespace gladius {
 
-class ConfigFields;
+class JsonFields;
 
 /// The members of config.json's `rope_parameters`, or of the older `rope_theta` and `rope_scaling`.
 struct RopeParameters {
@@ -29,7 +29,7 @@ struct RopeParameters {
 
   /// Of a config.json whose max_position_embeddings is known. ConfigError names what is missing or
   /// not supported.
-  static RopeParameters parse(const ConfigFields& config, std::int64_t max_position_embeddings);
+  static RopeParameters parse(const JsonFields& config, std::int64_t max_position_embeddings);
 };
 
 /// The embedding for heads of `head_dim`, with the frequencies of transformers'

@@ -38,7 +38,7 @@ void Module::collect(const std::string& prefix, std::unordered_set<const Module*
   if (!seen.insert(this).second) return;
   for (const auto& [name, parameter] : parameters_)
     parameters.emplace_back(prefix + name, parameter);
-  for (const auto& [name, module] : modules_) 
+  for (const auto& [name, module] : modules_)
     module->collect(prefix + name + ".", seen, parameters);
 }
 

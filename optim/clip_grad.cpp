@@ -41,7 +41,8 @@ ClippedNorm clip_grad_norm(const std::vector<Variable>& parameters, double max_n
     if (const Tensor grad = parameter.grad(); grad.defined()) total += sum_of_squares(grad);
   }
   const double norm = std::sqrt(total);
-  // In this order, so that a norm of NaN makes the scale NaN, as in PyTorch, and does not pass unseen.
+  // In this order, so that a norm of NaN makes the scale NaN, as in PyTorch, and does not pass
+  // unseen.
   return {norm, std::min(max_norm / (norm + 1e-6), 1.0)};
 }
 

@@ -17,7 +17,6 @@ namespace {
 using namespace testing;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 using Inputs = std::vector<Variable>;
 
 // x^2, whose gradient is off by `error` at element 1.
@@ -41,8 +40,8 @@ Variable forgetful_square(const Variable& x) {
 Inputs three_numbers() { return {Variable(Tensor::from<double>({1, 2, 3}, {3}), true)}; }
 
 TEST(Gradcheck, PassesRightGradients) {
-  EXPECT_NO_THROW(gradcheck([](const Inputs& in) { return faulty_square(in[0], 0); },
-                            three_numbers()));
+  EXPECT_NO_THROW(
+      gradcheck([](const Inputs& in) { return faulty_square(in[0], 0); }, three_numbers()));
 }
 
 TEST(Gradcheck, NamesTheElementThatIsWrong) {
@@ -98,8 +97,8 @@ TEST(Gradgradcheck, CatchesASecondDerivativeThatIsMissing) {
   EXPECT_NO_THROW(gradcheck(forgetful, three_numbers()));
   EXPECT_THAT(message_of<GraphError>([&] { gradgradcheck(forgetful, three_numbers()); }),
               HasSubstr("element 0: gradient 0, difference 3.02"));  // 2, weighted twice
-  EXPECT_NO_THROW(gradgradcheck([](const Inputs& in) { return faulty_square(in[0], 0); },
-                                three_numbers()));
+  EXPECT_NO_THROW(
+      gradgradcheck([](const Inputs& in) { return faulty_square(in[0], 0); }, three_numbers()));
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing_support::message_of;
+using testing::message_of;
 
 Variable leaf(const std::vector<double>& values) {
   return Variable(Tensor::from(values, {static_cast<std::int64_t>(values.size())}), true);
@@ -115,8 +115,9 @@ TEST(BackwardContext, SaysWhetherSavedValuesAreStillNeeded) {
 TEST(Node, RefusesGradientsOfAnotherShapeOrType) {
   const auto faulty = [](const Tensor& gradient) {
     return [=] {
-      record("faulty", Tensor::ones({1}, Dtype::F64), {leaf({1, 2})},
-             [=](const Variable&, const BackwardContext&) { return std::vector{Variable(gradient)}; })
+      record(
+          "faulty", Tensor::ones({1}, Dtype::F64), {leaf({1, 2})},
+          [=](const Variable&, const BackwardContext&) { return std::vector{Variable(gradient)}; })
           .backward();
     };
   };

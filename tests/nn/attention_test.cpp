@@ -13,7 +13,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 constexpr double kTheta = 100;
 
@@ -49,17 +48,16 @@ struct Layer {
     const auto rotate = [&](const Variable& v) {
       return composed::rotary_embedding(v, cos, sin, context.positions);
     };
-    const Variable mixed = composed::attention(
-        rotate(heads("q_proj", sizes.num_heads)),
-        rotate(heads("k_proj", sizes.num_key_value_heads)),
-        heads("v_proj", sizes.num_key_value_heads), {.first_key = context.first_key});
+    const Variable mixed = composed::attention(rotate(heads("q_proj", sizes.num_heads)),
+                                               rotate(heads("k_proj", sizes.num_key_value_heads)),
+                                               heads("v_proj", sizes.num_key_value_heads),
+                                               {.first_key = context.first_key});
     return project(reshape(mixed, {B, T, sizes.num_heads * D}), "o_proj", sizes.o_bias);
   }
 };
 
-const std::vector<AttentionSizes> kSizes{{6, 3, 3, 2},
-                                         {5, 4, 2, 4, true},
-                                         {4, 2, 1, 2, true, true}};
+const std::vector<AttentionSizes> kSizes{
+    {6, 3, 3, 2}, {5, 4, 2, 4, true}, {4, 2, 1, 2, true, true}};
 
 TokenContext context_of(std::int64_t B, std::int64_t start, std::int64_t length) {
   std::vector<std::int64_t> positions;
@@ -74,7 +72,8 @@ TEST(GroupedQueryAttention, EqualsItsDescription) {
     const std::int64_t B = 2, T = 5;
     TokenContext context = context_of(B, 3, T);
     for (const bool packed : {false, true}) {
-      if (packed) context.first_key = Tensor::from<std::int64_t>({0, 0, 2, 2, 2}, {1, T}).expand({B, T});
+      if (packed)
+        context.first_key = Tensor::from<std::int64_t>({0, 0, 2, 2, 2}, {1, T}).expand({B, T});
       const Variable x(random_view(rng, {B, T, sizes.hidden_size}), true);
       const Variable y = layer.attention.forward(x, context), z = layer.composition(x, context);
       expect_near(y.value(), z.value(), 1e-10);
@@ -102,7 +101,8 @@ TEST(GroupedQueryAttention, NamesItsParametersAsHuggingFace) {
 
 LayerCache cache_of(const AttentionSizes& s, std::int64_t B, std::int64_t capacity) {
   const Shape shape{B, capacity, s.num_key_value_heads, s.head_dim};
-  return {Tensor::full(shape, std::nan(""), Dtype::F64), Tensor::full(shape, std::nan(""), Dtype::F64)};
+  return {Tensor::full(shape, std::nan(""), Dtype::F64),
+          Tensor::full(shape, std::nan(""), Dtype::F64)};
 }
 
 TEST(GroupedQueryAttention, InPiecesThroughACacheIsTheSame) {
@@ -134,9 +134,9 @@ TEST(GroupedQueryAttention, RefusesMoreThanTheCacheHolds) {
   LayerCache cache = cache_of(layer.sizes, 1, 4);
   const Variable x(random_tensor(rng, {1, 3, 6}));
   layer.attention.forward(x, context_of(1, 0, 3), &cache);
-  EXPECT_EQ(message_of<ShapeError>(
-                [&] { layer.attention.forward(x, context_of(1, 3, 3), &cache); }),
-            "attention: 3 tokens do not fit the rest of a cache of 4 that holds 3");
+  EXPECT_EQ(
+      message_of<ShapeError>([&] { layer.attention.forward(x, context_of(1, 3, 3), &cache); }),
+      "attention: 3 tokens do not fit the rest of a cache of 4 that holds 3");
   EXPECT_EQ(cache.length, 3);
 }
 

@@ -14,7 +14,6 @@ namespace {
 using namespace testing;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 TEST(RotaryFrequencies, FallGeometrically) {
   const std::vector<double> f = RotaryEmbedding::default_frequencies(8, 10000);
@@ -38,8 +37,8 @@ void expect_angles(RotaryEmbedding& rotary, const std::vector<double>& frequenci
   const auto half = static_cast<std::int64_t>(frequencies.size());
   const Tensor x = Tensor::zeros({1, 1, 2 * half}, Dtype::F64);
   x.narrow(2, 0, half).fill_(1);
-  const Variable y = rotary.forward(Variable(x), Tensor::full({1}, static_cast<double>(position),
-                                                              Dtype::I64));
+  const Variable y =
+      rotary.forward(Variable(x), Tensor::full({1}, static_cast<double>(position), Dtype::I64));
   const std::vector<double> out = y.value().to_vector<double>();
   for (std::size_t i = 0; i < frequencies.size(); ++i) {
     // In float32, as the reference implementation.
@@ -92,10 +91,11 @@ TEST(RotaryEmbeddingLayer, OfNoTokensAndOfNegativePositions) {
   RotaryEmbedding rotary(4, 10000);
   EXPECT_EQ(rotary.forward(Variable(Tensor::ones({0, 2, 4})), Tensor::arange(0)).shape(),
             (Shape{0, 2, 4}));
-  EXPECT_THAT(message_of<ShapeError>([&] {
-                rotary.forward(Variable(Tensor::ones({1, 2, 4})), Tensor::full({1}, -3, Dtype::I64));
-              }),
-              HasSubstr("position -3"));
+  EXPECT_THAT(
+      message_of<ShapeError>([&] {
+        rotary.forward(Variable(Tensor::ones({1, 2, 4})), Tensor::full({1}, -3, Dtype::I64));
+      }),
+      HasSubstr("position -3"));
 }
 
 }  // namespace

@@ -9,17 +9,26 @@
 namespace gladius {
 namespace {
 
-using testing_support::message_of;
+using testing::message_of;
 
 // The values of `transformers.get_<kind>_schedule_with_warmup(optimizer, 4, 12)` at lr 1 (5.x),
 // [get_last_lr()[0]] before each of the steps 0 .. 12 of /work/venv/bin/python.
 const std::vector<double> kConstant{0, 0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-const std::vector<double> kLinear{0,    0.25, 0.5,   0.75, 1,     0.875, 0.75,
-                                  0.625, 0.5, 0.375, 0.25, 0.125, 0};
-const std::vector<double> kCosine{
-    0,   0.25,                0.5,                 0.75,                1, 0.9619397662556434,
-    0.8535533905932737,       0.6913417161825449,  0.5, 0.30865828381745514,
-    0.14644660940672627,      0.03806023374435663, 0};
+const std::vector<double> kLinear{0,     0.25, 0.5,   0.75, 1,     0.875, 0.75,
+                                  0.625, 0.5,  0.375, 0.25, 0.125, 0};
+const std::vector<double> kCosine{0,
+                                  0.25,
+                                  0.5,
+                                  0.75,
+                                  1,
+                                  0.9619397662556434,
+                                  0.8535533905932737,
+                                  0.6913417161825449,
+                                  0.5,
+                                  0.30865828381745514,
+                                  0.14644660940672627,
+                                  0.03806023374435663,
+                                  0};
 
 TEST(LrSchedule, FollowsTransformers) {
   for (std::int64_t step = 0; step <= 12; ++step) {

@@ -18,7 +18,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 using Real = long double;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
@@ -62,37 +61,43 @@ Real sign_of(Real x) { return std::isnan(x) ? x : Real((x > 0) - (x < 0)); }
 
 INSTANTIATE_TEST_SUITE_P(
     All, Unary,
-    ::testing::Values(
-        UnaryCase{"neg", [](const Tensor& x) { return neg(x); }, [](Real x) { return -x; }},
-        UnaryCase{"abs", [](const Tensor& x) { return abs(x); }, [](Real x) { return std::abs(x); }},
-        UnaryCase{"sign", [](const Tensor& x) { return sign(x); }, sign_of},
-        UnaryCase{"exp", [](const Tensor& x) { return exp(x); }, [](Real x) { return std::exp(x); }},
-        UnaryCase{"log", [](const Tensor& x) { return log(x); }, [](Real x) { return std::log(x); }},
-        UnaryCase{"sqrt", [](const Tensor& x) { return sqrt(x); },
-                  [](Real x) { return std::sqrt(x); }},
-        UnaryCase{"rsqrt", [](const Tensor& x) { return rsqrt(x); },
-                  [](Real x) { return 1 / std::sqrt(x); }},
-        UnaryCase{"tanh", [](const Tensor& x) { return tanh(x); },
-                  [](Real x) { return std::tanh(x); }},
-        UnaryCase{"sigmoid", [](const Tensor& x) { return sigmoid(x); },
-                  [](Real x) { return 1 / (1 + std::exp(-x)); }},
-        UnaryCase{"silu", [](const Tensor& x) { return silu(x); },
-                  [](Real x) { return x / (1 + std::exp(-x)); }},
-        UnaryCase{"gelu", [](const Tensor& x) { return gelu(x); },
-                  [](Real x) { return x / 2 * std::erfc(-x / std::sqrt(Real{2})); }},
-        UnaryCase{"relu", [](const Tensor& x) { return relu(x); },
-                  [](Real x) { return std::isnan(x) || x > 0 ? x : 0; }},
-        UnaryCase{"erf", [](const Tensor& x) { return erf(x); }, [](Real x) { return std::erf(x); }},
-        UnaryCase{"add", [](const Tensor& x) { return add(x, 0.75); },
-                  [](Real x) { return x + 0.75L; }},
-        UnaryCase{"mul", [](const Tensor& x) { return mul(x, -1.5); },
-                  [](Real x) { return x * -1.5L; }},
-        UnaryCase{"pow", [](const Tensor& x) { return pow(x, 3); },
-                  [](Real x) { return std::pow(x, 3); }},
-        UnaryCase{"pow_fraction", [](const Tensor& x) { return pow(x, 0.5); },
-                  [](Real x) { return std::pow(x, 0.5L); }},
-        UnaryCase{"clamp", [](const Tensor& x) { return clamp(x, -0.5, 1.25); },
-                  [](Real x) { return x < -0.5L ? -0.5L : x > 1.25L ? 1.25L : x; }}),
+    ::testing::Values(UnaryCase{"neg", [](const Tensor& x) { return neg(x); },
+                                [](Real x) { return -x; }},
+                      UnaryCase{"abs", [](const Tensor& x) { return abs(x); },
+                                [](Real x) { return std::abs(x); }},
+                      UnaryCase{"sign", [](const Tensor& x) { return sign(x); }, sign_of},
+                      UnaryCase{"exp", [](const Tensor& x) { return exp(x); },
+                                [](Real x) { return std::exp(x); }},
+                      UnaryCase{"log", [](const Tensor& x) { return log(x); },
+                                [](Real x) { return std::log(x); }},
+                      UnaryCase{"sqrt", [](const Tensor& x) { return sqrt(x); },
+                                [](Real x) { return std::sqrt(x); }},
+                      UnaryCase{"rsqrt", [](const Tensor& x) { return rsqrt(x); },
+                                [](Real x) { return 1 / std::sqrt(x); }},
+                      UnaryCase{"tanh", [](const Tensor& x) { return tanh(x); },
+                                [](Real x) { return std::tanh(x); }},
+                      UnaryCase{"sigmoid", [](const Tensor& x) { return sigmoid(x); },
+                                [](Real x) { return 1 / (1 + std::exp(-x)); }},
+                      UnaryCase{"silu", [](const Tensor& x) { return silu(x); },
+                                [](Real x) { return x / (1 + std::exp(-x)); }},
+                      UnaryCase{"gelu", [](const Tensor& x) { return gelu(x); },
+                                [](Real x) { return x / 2 * std::erfc(-x / std::sqrt(Real{2})); }},
+                      UnaryCase{"relu", [](const Tensor& x) { return relu(x); },
+                                [](Real x) { return std::isnan(x) || x > 0 ? x : 0; }},
+                      UnaryCase{"erf", [](const Tensor& x) { return erf(x); },
+                                [](Real x) { return std::erf(x); }},
+                      UnaryCase{"add", [](const Tensor& x) { return add(x, 0.75); },
+                                [](Real x) { return x + 0.75L; }},
+                      UnaryCase{"mul", [](const Tensor& x) { return mul(x, -1.5); },
+                                [](Real x) { return x * -1.5L; }},
+                      UnaryCase{"pow", [](const Tensor& x) { return pow(x, 3); },
+                                [](Real x) { return std::pow(x, 3); }},
+                      UnaryCase{"pow_fraction", [](const Tensor& x) { return pow(x, 0.5); },
+                                [](Real x) { return std::pow(x, 0.5L); }},
+                      UnaryCase{"clamp", [](const Tensor& x) { return clamp(x, -0.5, 1.25); },
+                                [](Real x) { return x < -0.5L   ? -0.5L
+                                                    : x > 1.25L ? 1.25L
+                                                                : x; }}),
     [](const auto& info) { return info.param.name; });
 
 TEST_P(Unary, EqualsTheFunctionOfEachElement) {
@@ -121,7 +126,8 @@ TEST_P(Unary, OfLimitsAndNan) {
   }
   const std::vector<double> in{kInf, -kInf, kNan, 0};
   std::vector<double> expected;
-  for (const double value : in) expected.push_back(static_cast<double>(GetParam().reference(value)));
+  for (const double value : in)
+    expected.push_back(static_cast<double>(GetParam().reference(value)));
   expect_equal(GetParam().function(Tensor::from(in, {4})), expected);
 }
 
@@ -142,14 +148,15 @@ class Binary : public ::testing::TestWithParam<BinaryCase> {};
 
 INSTANTIATE_TEST_SUITE_P(
     All, Binary,
-    ::testing::Values(BinaryCase{"add", add, [](Real a, Real b) { return a + b; }},
-                      BinaryCase{"sub", sub, [](Real a, Real b) { return a - b; }},
-                      BinaryCase{"mul", mul, [](Real a, Real b) { return a * b; }},
-                      BinaryCase{"div", div, [](Real a, Real b) { return a / b; }},
-                      BinaryCase{"maximum", maximum,
-                                 [](Real a, Real b) { return std::isnan(a + b) ? a + b : std::max(a, b); }},
-                      BinaryCase{"minimum", minimum,
-                                 [](Real a, Real b) { return std::isnan(a + b) ? a + b : std::min(a, b); }}),
+    ::testing::Values(
+        BinaryCase{"add", add, [](Real a, Real b) { return a + b; }},
+        BinaryCase{"sub", sub, [](Real a, Real b) { return a - b; }},
+        BinaryCase{"mul", mul, [](Real a, Real b) { return a * b; }},
+        BinaryCase{"div", div, [](Real a, Real b) { return a / b; }},
+        BinaryCase{"maximum", maximum,
+                   [](Real a, Real b) { return std::isnan(a + b) ? a + b : std::max(a, b); }},
+        BinaryCase{"minimum", minimum,
+                   [](Real a, Real b) { return std::isnan(a + b) ? a + b : std::min(a, b); }}),
     [](const auto& info) { return info.param.name; });
 
 TEST_P(Binary, BroadcastsAsNumPy) {
@@ -184,7 +191,8 @@ TEST_P(Binary, WrongUse) {
             std::string(GetParam().name) + ": shapes [2, 3] and [2] do not broadcast");
   EXPECT_THAT(message_of<DtypeError>(apply(Tensor::ones({2}), Tensor::ones({2}, Dtype::F64))),
               HasSubstr("F32 [2] and F64 [2] have different types"));
-  EXPECT_THAT(message_of<DtypeError>(apply(Tensor::arange(2), Tensor::arange(2))), HasSubstr("I64"));
+  EXPECT_THAT(message_of<DtypeError>(apply(Tensor::arange(2), Tensor::arange(2))),
+              HasSubstr("I64"));
 }
 
 TEST(Comparisons, CompareAnyTypeAndNanWithNothing) {
@@ -203,11 +211,13 @@ TEST(Comparisons, CompareAnyTypeAndNanWithNothing) {
 
 TEST(Where, PicksAndBroadcastsAllThree) {
   const Tensor condition = Tensor::from<std::uint8_t>({1, 0}, {2, 1}).to(Dtype::BOOL);
-  const Tensor y = where(condition, Tensor::from<double>({1, 2, 3}, {3}), Tensor::scalar(kNan, Dtype::F64));
+  const Tensor y =
+      where(condition, Tensor::from<double>({1, 2, 3}, {3}), Tensor::scalar(kNan, Dtype::F64));
   EXPECT_EQ(y.shape(), (Shape{2, 3}));
   expect_equal(y, {1, 2, 3, kNan, kNan, kNan});
   EXPECT_EQ(where(condition, Tensor::arange(1), Tensor::arange(1)).dtype(), Dtype::I64);
-  EXPECT_THAT(message_of<DtypeError>([] { where(Tensor::ones({1}), Tensor::ones({1}), Tensor::ones({1})); }),
+  EXPECT_THAT(message_of<DtypeError>(
+                  [] { where(Tensor::ones({1}), Tensor::ones({1}), Tensor::ones({1})); }),
               HasSubstr("where: the condition is F32 [1], not BOOL"));
 }
 

@@ -13,7 +13,6 @@ namespace {
 using namespace testing;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 Tensor ids(const std::vector<std::int64_t>& list) {
   return Tensor::from(list, {static_cast<std::int64_t>(list.size())});
@@ -143,26 +142,41 @@ TEST(Gather, PicksElementsAndScatterAddPutsThemBack) {
 
 TEST(Indices, WrongUse) {
   const Tensor x = Tensor::ones({2, 3});
-  EXPECT_EQ(message_of<ShapeError>([&] { index_select(x, 1, ids({0, 3})); }),
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              index_select(x, 1, ids({0, 3}));
+            }),
             "index_select: index 3 is out of range for a dimension of size 3");
-  EXPECT_THAT(message_of<ShapeError>([&] { index_select(x, 1, ids({-1})); }), HasSubstr("index -1"));
-  EXPECT_THAT(message_of<ShapeError>([&] { index_select(x, 0, Tensor::zeros({1, 1}, Dtype::I64)); }),
+  EXPECT_THAT(message_of<ShapeError>([&] { index_select(x, 1, ids({-1})); }),
+              HasSubstr("index -1"));
+  EXPECT_THAT(message_of<ShapeError>([&] {
+                index_select(x, 0, Tensor::zeros({1, 1}, Dtype::I64));
+              }),
               HasSubstr("I64 [1, 1], not one-dimensional"));
   EXPECT_THAT(message_of<DtypeError>([&] { index_select(x, 0, Tensor::ones({1})); }),
               HasSubstr("the index is F32 [1], not I64"));
   Tensor target = Tensor::zeros({2, 3});
-  EXPECT_THAT(message_of<ShapeError>([&] { index_add_(target, 0, ids({2}), Tensor::ones({1, 3})); }),
+  EXPECT_THAT(message_of<ShapeError>([&] {
+                index_add_(target, 0, ids({2}), Tensor::ones({1, 3}));
+              }),
               HasSubstr("index_add_: index 2"));
-  EXPECT_THAT(message_of<ShapeError>([&] { index_add_(target, 0, ids({0}), Tensor::ones({2, 3})); }),
+  EXPECT_THAT(message_of<ShapeError>([&] {
+                index_add_(target, 0, ids({0}), Tensor::ones({2, 3}));
+              }),
               HasSubstr("source F32 [2, 3] does not fit"));
-  EXPECT_THAT(message_of<ShapeError>([&] { gather(x, 1, Tensor::full({2, 1}, 3, Dtype::I64)); }),
+  EXPECT_THAT(message_of<ShapeError>([&] {
+                gather(x, 1, Tensor::full({2, 1}, 3, Dtype::I64));
+              }),
               HasSubstr("gather: index 3 is out of range"));
-  EXPECT_THAT(message_of<ShapeError>([&] { gather(x, 1, Tensor::zeros({3, 1}, Dtype::I64)); }),
+  EXPECT_THAT(message_of<ShapeError>([&] {
+                gather(x, 1, Tensor::zeros({3, 1}, Dtype::I64));
+              }),
               HasSubstr("gather: index [3, 1] does not fit F32 [2, 3]"));
   EXPECT_THAT(message_of<ShapeError>([&] { gather(x, 1, ids({0})); }), HasSubstr("index [1]"));
   EXPECT_THAT(message_of<DtypeError>([&] { gather(x, 1, x); }), HasSubstr("not I64"));
   const Tensor index = Tensor::zeros({2, 1}, Dtype::I64);
-  EXPECT_THAT(message_of<ShapeError>([&] { scatter_add_(target, 1, index, Tensor::ones({1, 1})); }),
+  EXPECT_THAT(message_of<ShapeError>([&] {
+                scatter_add_(target, 1, index, Tensor::ones({1, 1}));
+              }),
               HasSubstr("scatter_add_: index [2, 1] does not fit"));
   Tensor whole = Tensor::zeros({2, 1}, Dtype::I64);
   EXPECT_THAT(message_of<DtypeError>([&] { scatter_add_(whole, 1, index, index); }),
@@ -182,7 +196,8 @@ TEST(Triangles, KeepOneSideOfADiagonal) {
       EXPECT_EQ(element(upper, at), offset >= diagonal ? element(x, at) : 0);
     });
   }
-  EXPECT_EQ(message_of<ShapeError>([] { tril(Tensor::ones({3})); }), "tril: F32 [3] is not a matrix");
+  EXPECT_EQ(message_of<ShapeError>([] { tril(Tensor::ones({3})); }),
+            "tril: F32 [3] is not a matrix");
 }
 
 }  // namespace

@@ -13,7 +13,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 // Of operands with the same batch shape.
 Tensor product(const Tensor& a, const Tensor& b) {
@@ -22,7 +21,8 @@ Tensor product(const Tensor& a, const Tensor& b) {
   shape.back() = n;
   const std::vector<double> u = a.to_vector<double>(), v = b.to_vector<double>();
   std::vector<double> out(static_cast<std::size_t>(numel(shape)));
-  for (std::int64_t r = 0; r < static_cast<std::int64_t>(out.size()) / std::max<std::int64_t>(n, 1); ++r) {
+  for (std::int64_t r = 0; r < static_cast<std::int64_t>(out.size()) / std::max<std::int64_t>(n, 1);
+       ++r) {
     for (std::int64_t j = 0; j < n; ++j) {
       for (std::int64_t i = 0; i < k; ++i) {
         out[static_cast<std::size_t>(r * n + j)] +=
@@ -103,9 +103,11 @@ TEST(Matmul, WrongUse) {
               HasSubstr("matmul: shapes [2] and [3] do not broadcast"));
   EXPECT_THAT(message_of<ShapeError>(multiply(Tensor::scalar(1), Tensor::ones({1}))),
               HasSubstr("use mul"));
-  EXPECT_THAT(message_of<DtypeError>(multiply(Tensor::ones({1, 1}), Tensor::ones({1, 1}, Dtype::F64))),
-              HasSubstr("different types"));
-  EXPECT_THAT(message_of<DtypeError>(multiply(Tensor::arange(2), Tensor::arange(2))), HasSubstr("I64"));
+  EXPECT_THAT(
+      message_of<DtypeError>(multiply(Tensor::ones({1, 1}), Tensor::ones({1, 1}, Dtype::F64))),
+      HasSubstr("different types"));
+  EXPECT_THAT(message_of<DtypeError>(multiply(Tensor::arange(2), Tensor::arange(2))),
+              HasSubstr("I64"));
 }
 
 TEST(LinearProduct, Takes16BitWeights) {

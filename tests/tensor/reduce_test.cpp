@@ -16,14 +16,14 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 const double kNan = std::nan("");
 
 // The elements of x that each element of the reduction over `dims` is made of.
 std::vector<std::vector<double>> groups_of(const Tensor& x, const Dims& dims) {
   std::vector<bool> reduced(x.shape().size(), dims.empty());
-  for (const std::int64_t d : dims) reduced[static_cast<std::size_t>(d < 0 ? d + x.dim() : d)] = true;
+  for (const std::int64_t d : dims)
+    reduced[static_cast<std::size_t>(d < 0 ? d + x.dim() : d)] = true;
   std::int64_t count = 1;
   Strides step(reduced.size(), 0);
   for (std::size_t d = reduced.size(); d-- > 0;) {
@@ -112,7 +112,8 @@ TEST_P(Reduction, WrongUse) {
     return [=] { GetParam().function(Tensor::ones({2, 3}, dtype), dims, false); };
   };
   const std::string name = GetParam().name == std::string("mean") ? "sum" : GetParam().name;
-  EXPECT_EQ(message_of<ShapeError>(apply({2})), name + ": dimension 2 of a tensor with 2 dimensions");
+  EXPECT_EQ(message_of<ShapeError>(apply({2})),
+            name + ": dimension 2 of a tensor with 2 dimensions");
   EXPECT_EQ(message_of<ShapeError>(apply({1, -1})), name + ": dimension -1 is named twice");
   EXPECT_THAT(message_of<DtypeError>(apply({}, Dtype::I64)), HasSubstr("not I64"));
 }

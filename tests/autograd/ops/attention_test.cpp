@@ -11,7 +11,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 struct Sizes {
   std::int64_t B, T, S, H, Hkv, D;
@@ -23,7 +22,8 @@ struct Case {
 
   Case(Rng& rng, const Sizes& s, bool causal = true, bool limited = false) {
     qkv = {random_view(rng, {s.B, s.T, s.H, s.D}, -2, 2),
-           random_view(rng, {s.B, s.S, s.Hkv, s.D}, -2, 2), random_view(rng, {s.B, s.S, s.Hkv, s.D})};
+           random_view(rng, {s.B, s.S, s.Hkv, s.D}, -2, 2),
+           random_view(rng, {s.B, s.S, s.Hkv, s.D})};
     options.causal = causal;
     if (random_int(rng, 0, 1)) options.scale = 0.7;
     if (!limited) return;
@@ -39,9 +39,7 @@ struct Case {
     };
   }
   Function composition() const {
-    return [*this](const Inputs& in) {
-      return composed::attention(in[0], in[1], in[2], options);
-    };
+    return [*this](const Inputs& in) { return composed::attention(in[0], in[1], in[2], options); };
   }
   std::string describe() const {
     return to_string(qkv[0].shape()) + to_string(qkv[1].shape()) +
@@ -59,8 +57,12 @@ std::vector<Case> cases(Rng& rng) {
       }
       for (int i = 0; i < 6; ++i) {
         const std::int64_t Hkv = random_int(rng, 1, 2);
-        const Sizes sizes{random_int(rng, 1, 3), random_int(rng, 1, 7), random_int(rng, 1, 7),
-                          Hkv * random_int(rng, 1, 3), Hkv, random_int(rng, 1, 9)};
+        const Sizes sizes{random_int(rng, 1, 3),
+                          random_int(rng, 1, 7),
+                          random_int(rng, 1, 7),
+                          Hkv * random_int(rng, 1, 3),
+                          Hkv,
+                          random_int(rng, 1, 9)};
         list.emplace_back(rng, sizes, causal, limited);
       }
     }

@@ -14,7 +14,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 constexpr std::int64_t kIgnored = -100;
 
@@ -91,11 +90,13 @@ TEST(CrossEntropy, WrongUse) {
   };
   EXPECT_EQ(message_of<ShapeError>(loss({2, 3}, labels({0, 3}))),
             "cross_entropy: label 3 at row 1 is not in [0, 3) nor -100");
-  EXPECT_THAT(message_of<ShapeError>(loss({2, 3}, labels({-1, 0}))), HasSubstr("label -1 at row 0"));
+  EXPECT_THAT(message_of<ShapeError>(loss({2, 3}, labels({-1, 0}))),
+              HasSubstr("label -1 at row 0"));
   EXPECT_THAT(message_of<ShapeError>(loss({2, 3}, labels({0}))),
               HasSubstr("logits F32 [2, 3] and labels I64 [1]; expected [N, V] and I64 [N]"));
   EXPECT_THAT(message_of<ShapeError>(loss({1, 2, 3}, labels({0}))), HasSubstr("F32 [1, 2, 3]"));
-  EXPECT_THAT(message_of<ShapeError>(loss({1, 3}, labels({0}).to(Dtype::I32))), HasSubstr("I32 [1]"));
+  EXPECT_THAT(message_of<ShapeError>(loss({1, 3}, labels({0}).to(Dtype::I32))),
+              HasSubstr("I32 [1]"));
   EXPECT_THAT(message_of<DtypeError>([&] {
                 cross_entropy(Variable(Tensor::ones({1, 3}, Dtype::BF16)), labels({0}));
               }),

@@ -11,7 +11,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 // Any tables, not only rotations: the operation is linear in them.
 struct Case {
@@ -85,7 +84,8 @@ TEST(RotaryEmbedding, WrongUse) {
   EXPECT_EQ(message_of<ShapeError>(rotate({2, 1, 3}, table, at({0, 0}))),
             "rotary_embedding: input [2, 1, 3] does not fit tables [5, 2] and positions [2]");
   EXPECT_THAT(message_of<ShapeError>(rotate({2, 1, 8}, table, at({0, 0}))), HasSubstr("[2, 1, 8]"));
-  EXPECT_THAT(message_of<ShapeError>(rotate({2, 1, 4}, table, at({0}))), HasSubstr("positions [1]"));
+  EXPECT_THAT(message_of<ShapeError>(rotate({2, 1, 4}, table, at({0}))),
+              HasSubstr("positions [1]"));
   EXPECT_THAT(message_of<ShapeError>(rotate({4}, table, at({0}))), HasSubstr("input [4]"));
   EXPECT_THAT(message_of<ShapeError>(rotate({2, 1, 4}, table, at({0, 5}))),
               HasSubstr("position 5 is not below 5"));

@@ -13,7 +13,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 struct Case {
   const char* name;
@@ -60,6 +59,17 @@ TEST_P(Softmax, CanBeDifferentiatedTwice) {
   }
 }
 
+// Gradients with a graph of their own come from another formula than those without.
+TEST_P(Softmax, GradientsAreTheSameWithAGraph) {
+  Rng rng(3);
+  const Variable x(random_view(rng, {3, 4}, -2, 2), true);
+  const Variable y = GetParam().fused(x, -1), seed(random_tensor(rng, {3, 4}));
+  const Variable plain = grad({y}, {x}, {seed}, /*retain_graph=*/true)[0];
+  const Variable graphed = grad({y}, {x}, {seed}, true, /*create_graph=*/true)[0];
+  EXPECT_TRUE(graphed.requires_grad());
+  expect_near(graphed.value(), plain.value(), 1e-12);
+}
+
 TEST_P(Softmax, IsStableForLargeNumbers) {
   const Variable x(Tensor::from<double>({10000, 10001, -10000}, {3}), true);
   const Variable shifted(Tensor::from<double>({0, 1, -20000}, {3}), true);
@@ -94,7 +104,8 @@ TEST_P(Softmax, WrongUse) {
 
 TEST(SoftmaxOfMasks, EntriesOfMinusInfinityHaveNoWeight) {
   const double infinity = std::numeric_limits<double>::infinity();
-  const Variable x(Tensor::from<double>({0, -infinity, 0, -infinity, -infinity, -infinity}, {2, 3}));
+  const Variable x(
+      Tensor::from<double>({0, -infinity, 0, -infinity, -infinity, -infinity}, {2, 3}));
   const std::vector<double> y = softmax(x).value().to_vector<double>();
   EXPECT_THAT(std::vector(y.begin(), y.begin() + 3), ::testing::ElementsAre(0.5, 0, 0.5));
   EXPECT_TRUE(std::isnan(y[3]) && std::isnan(y[4]) && std::isnan(y[5]));  // as PyTorch's

@@ -17,11 +17,11 @@ namespace gladius {
 
 /// One JSON object; `where` begins the messages of its ConfigErrors. A key that is null counts as
 /// missing.
-class ConfigFields {
+class JsonFields {
  public:
   using Json = nlohmann::ordered_json;
 
-  ConfigFields(const Json& json, std::string where) : json_(json), where_(std::move(where)) {
+  JsonFields(const Json& json, std::string where) : json_(json), where_(std::move(where)) {
     if (!json.is_object()) fail("expected a JSON object");
   }
 
@@ -65,7 +65,7 @@ class ConfigFields {
   }
 
   /// The object under `key`, with its name in messages.
-  ConfigFields nested(const char* key) const {
+  JsonFields nested(const char* key) const {
     return {json_.at(key), fmt::format("{}: \"{}\"", where_, key)};
   }
 

@@ -1,0 +1,36 @@
+"""The run's seed, and what the tests measured."""
+
+import os
+
+# Before transformers is imported: nothing is fetched, and no advice is printed.
+os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TRANSFORMERS_VERBOSITY="error",
+                  HF_HUB_DISABLE_PROGRESS_BARS="1")
+
+import random
+import secrets
+
+import pytest
+import torch
+import transformers
+from helpers import WORST
+
+torch.set_num_threads(min(2, os.cpu_count() or 1))
+transformers.utils.logging.disable_progress_bar()
+
+SEED = os.environ.get("GLADIUS_SEED") or str(secrets.randbelow(2**31))
+
+
+def pytest_report_header():
+    return f"GLADIUS_SEED={SEED} (set it to repeat this run's random cases)"
+
+
+def pytest_terminal_summary(terminalreporter):
+    for name, (value, limit) in sorted(WORST.items()):
+        terminalreporter.write_line(f"worst {name}: {value:.2e} (limit {limit:.0e})")
+
+
+@pytest.fixture
+def rng(request):
+    """Random numbers of this test alone, whichever tests run beside it."""
+    print(f"GLADIUS_SEED={SEED}")
+    return random.Random(f"{SEED}/{request.node.nodeid.rsplit('/', 1)[-1]}")

@@ -1,0 +1,157 @@
+"""`gladius distill` against the same training in PyTorch, from the same weights."""
+
+import json
+
+import pytest
+import torch
+import transformers
+from helpers import (check_close, distillation_loss, gladius, load_reference, random_config,
+                     random_ids, random_labels, random_model, relative_norm, save_model)
+
+UPDATES = 20
+
+
+def make_data(rng, path, vocab, count):
+    """Sequences of ids; a third leaves its labels to be the next ids."""
+    with open(path, "w", encoding="utf-8") as file:
+        data = []
+        for _ in range(count):
+            ids = random_ids(rng, vocab, rng.randint(2, 30))
+            record, labels = {"input_ids": ids}, ids[1:] + [-100]
+            if rng.random() < 0.67:
+                record["labels"] = labels = random_labels(rng, vocab, len(ids))
+            file.write(json.dumps(record) + "\n")
+            data.append((torch.tensor([ids]), torch.tensor(labels)))
+    return data
+
+
+def random_run(rng, student, data, batch_size, schedule, accumulation):
+    return {
+        "student": {"config": f"{student}/config.json", "init": str(student), "seed": 0},
+        "experts": [],
+        "data": {"train": str(data), "max_seq_len": 64, "shuffle": False},
+        "optimizer": {"lr": 10 ** rng.uniform(-4, -2.5),
+                      "weight_decay": rng.choice([0.0, 0.01, 0.3]),
+                      "betas": [0.9, rng.choice([0.95, 0.999])], "eps": rng.choice([1e-8, 1e-6]),
+                      "max_grad_norm": rng.choice([0.3, 1.0, 50.0]), "schedule": schedule,
+                      "warmup_steps": rng.choice([0, 3])},
+        "batch_size": batch_size, "gradient_accumulation": accumulation,
+        "log_every": 10, "checkpoint_every": 1000, "keep_checkpoints": 1, "seed": 0,
+    }
+
+
+def groups(steps, run):
+    """Steps of each update; the last one of an expert may have fewer."""
+    size = run["gradient_accumulation"]
+    return [size] * (steps // size) + [steps % size] * (steps % size > 0)
+
+
+def train_in_torch(run, student, stages, data, loss_options):
+    """`stages`: (teacher or None, steps). Returns the metrics of each step and the trained model."""
+    model, options = load_reference(student), run["optimizer"]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], betas=options["betas"],
+                                  eps=options["eps"], weight_decay=options["weight_decay"])
+    name = options["schedule"]
+    schedule = transformers.get_scheduler(
+        "constant_with_warmup" if name == "constant" else name, optimizer,
+        num_warmup_steps=options["warmup_steps"],
+        num_training_steps=sum(len(groups(steps, run)) for _, steps in stages))
+    batch, metrics = run["batch_size"], []
+    for teacher, size, last in ((teacher, size, place == size - 1) for teacher, steps in stages
+                                for size in groups(steps, run) for place in range(size)):
+        step = len(metrics)
+        chosen = [data[i % len(data)] for i in range(step * batch, (step + 1) * batch)]
+        logits = torch.cat([model(ids).logits[0] for ids, _ in chosen])
+        targets = torch.cat([labels for _, labels in chosen])
+        expert = None
+        if teacher:
+            with torch.no_grad():
+                expert = torch.cat([teacher(ids).logits[0] for ids, _ in chosen])
+        loss, kl, ce = distillation_loss(logits, expert, targets, sequences=batch, **loss_options)
+        (loss / size).backward()
+        metrics.append({"loss": loss.item(), "ce": ce.item()})
+        if teacher:
+            metrics[-1]["kl"] = kl.item()
+        if last:
+            metrics[-1]["lr"] = schedule.get_last_lr()[0]
+            metrics[-1]["grad_norm"] = torch.nn.utils.clip_grad_norm_(
+                model.parameters(), options["max_grad_norm"]).item()
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+    return metrics, model
+
+
+def check_training(run, student, data, tmp_path, **loss_options):
+    stages = [(load_reference(expert["model"]), expert["steps"]) for expert in run["experts"]]
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    gladius("distill", tmp_path / "run.json", "--out", tmp_path / "out")
+    lines = (tmp_path / "out/metrics.jsonl").read_text().splitlines()
+    ours = [json.loads(line) for line in lines]
+    expected, trained = train_in_torch(run, student, stages or [(None, run["steps"])], data,
+                                       loss_options)
+    assert [line["step"] for line in ours] == list(range(len(expected)))
+    mean = 0.0
+    for step, (line, reference) in enumerate(zip(ours, expected)):
+        for key, value in reference.items():
+            difference = abs(line[key] - value) / max(abs(value), 1e-12)
+            assert difference <= 1e-4 or key == "grad_norm", (step, key, line[key], value)
+            limit = 1e-3 if key == "grad_norm" else 1e-4
+            check_close(f"training {key}", difference, limit)
+        mean += (reference["loss"] - mean) / (step + 1)
+        check_close("training running mean", abs(line["loss_running_mean"] / mean - 1), 1e-4)
+    before = dict(load_reference(student).named_parameters())
+    after = dict(load_reference(tmp_path / "out/model").named_parameters())
+    for name, parameter in trained.named_parameters():
+        start = before[name].detach()
+        difference = relative_norm(after[name].detach() - start, parameter.detach() - start)
+        assert difference <= 1e-2, name
+        check_close("training change of weights", difference, 1e-2)
+
+
+def prepare(rng, tmp_path, batch_size, schedule):
+    config = random_config(rng, num_hidden_layers=rng.randint(1, 2))
+    student = save_model(random_model(rng, config), tmp_path / "student")
+    count = batch_size * rng.randint(2, 9)
+    data = make_data(rng, tmp_path / "train.jsonl", config.vocab_size, count)
+    run = random_run(rng, student, tmp_path / "train.jsonl", batch_size, schedule,
+                     rng.choice([1, 2, 3]))
+    return config, student, data, run
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_cross_entropy(batch_size, schedule, rng, tmp_path):
+    _, student, data, run = prepare(rng, tmp_path, batch_size, schedule)
+    run["steps"] = UPDATES * run["gradient_accumulation"]
+    check_training(run, student, data, tmp_path, temperature=1, alpha=0, reduction="mean")
+
+
+def make_expert(rng, path, vocab, vocabulary, steps):
+    config = random_config(rng, vocab_size=vocab, initializer_range=0.25)
+    save_model(random_model(rng, config), path, rng.choice(["f32", "bf16", "f16"]))
+    return {"name": path.name, "model": str(path), "vocabulary": vocabulary, "steps": steps}
+
+
+@pytest.mark.parametrize("reduction", ["mean", "batchmean"])
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("vocabulary", ["same", "truncate"])
+def test_distillation(vocabulary, batch_size, reduction, rng, tmp_path):
+    schedule = rng.choice(["constant", "linear", "cosine"])
+    config, student, data, run = prepare(rng, tmp_path, batch_size, schedule)
+    extra = 0 if vocabulary == "same" else rng.randint(1, 30)
+    run["experts"] = [make_expert(rng, tmp_path / "expert", config.vocab_size + extra, vocabulary,
+                                  UPDATES * run["gradient_accumulation"])]
+    run["loss"] = {"temperature": rng.choice([1.0, 2.0, 3.5]),
+                   "alpha": rng.choice([0.5, 1.0, round(rng.random(), 3)]), "reduction": reduction}
+    check_training(run, student, data, tmp_path, **run["loss"])
+
+
+def test_experts_in_turn(rng, tmp_path):
+    """The optimizer, its schedule and the place in the data carry over to the second expert."""
+    config, student, data, run = prepare(rng, tmp_path, 1, "linear")
+    run["gradient_accumulation"] = 3
+    run["experts"] = [make_expert(rng, tmp_path / name, config.vocab_size, "same", steps)
+                      for name, steps in (("first", 19), ("second", 23))]
+    run["loss"] = {"temperature": 2.0, "alpha": 0.5, "reduction": "mean"}
+    check_training(run, student, data, tmp_path, **run["loss"])

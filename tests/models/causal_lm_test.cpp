@@ -1,0 +1,214 @@
+#include "gladius/models/causal_lm.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "gladius/autograd/ops/losses.h"
+#include "gladius/autograd/ops/views.h"
+#include "support/message_of.h"
+#include "support/random_models.h"
+
+namespace gladius {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::message_of;
+using testing::random_ids;
+using testing::random_int;
+using testing::random_model;
+using testing::Rng;
+
+using Ids = std::vector<std::int64_t>;
+
+void expect_near(const std::vector<float>& a, const std::vector<float>& b, const char* what) {
+  ASSERT_EQ(a.size(), b.size()) << what;
+  float largest = 1e-3F;
+  for (const float x : b) largest = std::max(largest, std::abs(x));
+  for (std::size_t i = 0; i < a.size(); ++i)
+    ASSERT_NEAR(a[i], b[i], 1e-4 * largest) << what << ", element " << i;
+}
+
+std::vector<float> logits_of(const CausalLM& model, const Ids& ids) {
+  return model.forward(Tensor::from(ids, {1, std::ssize(ids)})).value().to_vector<float>();
+}
+
+// Gradients of the sum (not the mean) of the cross-entropies, so that sequences add up.
+std::vector<std::vector<float>> gradients(CausalLM& model, const std::vector<Ids>& sequences,
+                                          bool packed) {
+  model.zero_grad();
+  const std::int64_t V = model.config().vocab_size;
+  const auto backward = [&](const Ids& ids, const TokenContext& context) {
+    const std::int64_t T = std::ssize(ids);
+    const Variable hidden = model.hidden_states(Tensor::from(ids, {1, T}), context);
+    const Variable loss =
+        cross_entropy(reshape(model.head(hidden), {T, V}), Tensor::from(ids, {T}));
+    loss.backward(Variable(Tensor::scalar(static_cast<double>(T))));
+  };
+  Ids all;
+  std::vector<std::int64_t> lengths;
+  for (const Ids& ids : sequences) {
+    all.insert(all.end(), ids.begin(), ids.end());
+    lengths.push_back(std::ssize(ids));
+    if (!packed) backward(ids, sequential_context(1, std::ssize(ids)));
+  }
+  if (packed) backward(all, packed_context(lengths));
+  std::vector<std::vector<float>> result;
+  for (const Variable& parameter : model.parameters())
+    result.push_back(parameter.grad().to_vector<float>());
+  return result;
+}
+
+class RandomModels : public ::testing::TestWithParam<int> {
+ protected:
+  const std::uint64_t seed_ = std::random_device{}();
+  ::testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
+  Rng rng_{seed_};
+
+  // With windows of 3 in every second one.
+  CausalLM model() {
+    auto json = testing::random_config_json(rng_);
+    if (json["model_type"] == "qwen2" && random_int(rng_, 0, 1) == 1) {
+      json["use_sliding_window"] = true;
+      json["sliding_window"] = 3;
+      json["max_window_layers"] = random_int(rng_, 0, 2);
+    }
+    return random_model(rng_, json);
+  }
+  Ids ids(const CausalLM& model, std::int64_t count) {
+    return random_ids(rng_, model.config().vocab_size, count);
+  }
+};
+
+TEST_P(RandomModels, TheCacheContinuesASequence) {
+  const CausalLM model = this->model();
+  const std::int64_t T = random_int(rng_, 2, 20);
+  const Ids all = ids(model, T);
+  KvCache cache = model.make_cache(1, 1);
+  std::vector<float> pieces;
+  for (std::int64_t start = 0; start < T;) {
+    const std::int64_t n = random_int(rng_, 1, T - start);
+    cache.reserve(start + n);
+    const Ids part(all.begin() + start, all.begin() + start + n);
+    const auto logits = model
+                            .head(model.hidden_states(Tensor::from(part, {1, n}),
+                                                      sequential_context(1, n, start), &cache))
+                            .value()
+                            .to_vector<float>();
+    pieces.insert(pieces.end(), logits.begin(), logits.end());
+    start += n;
+    EXPECT_EQ(cache.length(), start);
+  }
+  expect_near(pieces, logits_of(model, all), "logits");
+}
+
+TEST_P(RandomModels, PackedSequencesDoNotSeeEachOther) {
+  CausalLM model = this->model();
+  std::vector<Ids> sequences;
+  Ids all;
+  std::vector<float> expected;
+  std::vector<std::int64_t> lengths;
+  for (std::int64_t i = random_int(rng_, 1, 4); i > 0; --i) {
+    const Ids next = ids(model, random_int(rng_, 1, 9));
+    const auto logits = logits_of(model, next);
+    expected.insert(expected.end(), logits.begin(), logits.end());
+    all.insert(all.end(), next.begin(), next.end());
+    lengths.push_back(std::ssize(next));
+    sequences.push_back(next);
+  }
+  const Variable hidden =
+      model.hidden_states(Tensor::from(all, {1, std::ssize(all)}), packed_context(lengths));
+  expect_near(model.head(hidden).value().to_vector<float>(), expected, "logits");
+
+  model.set_requires_grad(true);
+  const auto together = gradients(model, sequences, true);
+  const auto apart = gradients(model, sequences, false);
+  const NamedVariables parameters = model.named_parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    expect_near(together[i], apart[i], parameters[i].first.c_str());
+}
+
+TEST_P(RandomModels, LaterTokensDoNotChangeEarlierLogits) {
+  const CausalLM model = this->model();
+  const std::int64_t T = random_int(rng_, 2, 12), V = model.config().vocab_size;
+  Ids all = ids(model, T);
+  auto before = logits_of(model, all);
+  all.back() = (all.back() + 1) % V;
+  auto after = logits_of(model, all);
+  const auto kept = static_cast<std::size_t>((T - 1) * V);
+  EXPECT_NE(std::vector<float>(before.begin() + (T - 1) * V, before.end()),
+            std::vector<float>(after.begin() + (T - 1) * V, after.end()));
+  before.resize(kept);
+  after.resize(kept);
+  expect_near(after, before, "logits");
+}
+
+INSTANTIATE_TEST_SUITE_P(Rounds, RandomModels, ::testing::Range(0, 8));
+
+TEST(CausalLM, AWindowHidesWhatIsBeforeIt) {
+  Rng rng(5);
+  nlohmann::ordered_json json{{"architectures", {"Qwen2ForCausalLM"}},
+                              {"vocab_size", 20},
+                              {"hidden_size", 16},
+                              {"intermediate_size", 20},
+                              {"num_hidden_layers", 1},
+                              {"num_attention_heads", 2},
+                              {"use_sliding_window", true},
+                              {"sliding_window", 3},
+                              {"max_window_layers", 0},
+                              {"initializer_range", 0.3}};
+  const CausalLM model = random_model(rng, json);
+  const auto last = [&](const Ids& ids) {
+    const auto logits = logits_of(model, ids);
+    return std::vector<float>(logits.end() - 20, logits.end());
+  };
+  expect_near(last({1, 2, 3, 4, 5}), last({9, 8, 3, 4, 5}), "the last three tokens alone count");
+  EXPECT_NE(last({1, 2, 3, 4, 5}), last({1, 2, 7, 4, 5}));
+}
+
+TEST(CausalLM, FreshWeightsFollowTheConfigAndTheSeed) {
+  Rng rng(6);
+  auto json = testing::random_config_json(rng);
+  json["vocab_size"] = 3000;
+  const auto fresh = [&](std::uint64_t seed) {
+    CausalLM model(ModelConfig::parse(json, "config"));
+    Generator generator(seed);
+    model.init_weights(generator);
+    return model.state_dict();
+  };
+  const NamedTensors a = fresh(1), b = fresh(1), c = fresh(2);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const auto& [name, tensor] = a[i];
+    const auto values = tensor.to_vector<double>();
+    EXPECT_EQ(values, b[i].second.to_vector<double>()) << name;
+    if (tensor.dim() == 1) {
+      const double constant = name.ends_with("bias") ? 0 : 1;
+      EXPECT_THAT(values, ::testing::Each(constant)) << name;
+    } else {
+      EXPECT_NE(values, c[i].second.to_vector<double>()) << name;
+    }
+    if (name != "model.embed_tokens.weight") continue;
+    double squares = 0;
+    for (const double x : values) squares += x * x;
+    EXPECT_NEAR(std::sqrt(squares / static_cast<double>(values.size())), 0.2, 0.005);
+  }
+}
+
+TEST(CausalLM, BadIdsAreRefused) {
+  Rng rng(7);
+  const CausalLM model = random_model(rng);
+  const std::int64_t V = model.config().vocab_size;
+  for (const std::int64_t id : {std::int64_t{-1}, V}) {
+    EXPECT_THAT(message_of<ShapeError>([&] {
+                  logits_of(model, {0, id});
+                }),
+                HasSubstr("id " + std::to_string(id)));
+  }
+  EXPECT_THAT(message_of<ShapeError>([&] { logits_of(model, {}); }), HasSubstr("no tokens"));
+  EXPECT_THAT(message_of<ShapeError>([&] { model.forward(Tensor::arange(1)); }),
+              HasSubstr("are not [B, T]"));
+}
+
+}  // namespace
+}  // namespace gladius

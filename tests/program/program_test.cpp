@@ -1,0 +1,245 @@
+// The program from outside: exit codes, what goes to which stream, messages.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "gladius/models/model_directory.h"
+#include "support/random_models.h"
+#include "support/temporary_directory.h"
+
+extern char** environ;
+
+namespace gladius {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using testing::read_file;
+using testing::write_file;
+
+struct Result {
+  int code;
+  std::string out, err;
+};
+
+class Program : public ::testing::Test {
+ protected:
+  Program() {
+    testing::Rng rng(1);
+    const nlohmann::ordered_json json{{"architectures", {"LlamaForCausalLM"}},
+                                      {"vocab_size", 40},
+                                      {"hidden_size", 16},
+                                      {"intermediate_size", 20},
+                                      {"num_hidden_layers", 2},
+                                      {"num_attention_heads", 4},
+                                      {"num_key_value_heads", 2},
+                                      {"eos_token_id", 2}};
+    save_model(directory_ / "model", testing::random_model(rng, json));
+  }
+
+  std::string path(const char* name) const { return (directory_ / name).string(); }
+  std::string model() const { return path("model"); }
+
+  Result run(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), GLADIUS_PROGRAM);
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    const std::string out = path("out"), err = path("err");
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC;
+    posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), flags, 0600);
+    posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), flags, 0600);
+    pid_t child = 0;
+    EXPECT_EQ(::posix_spawn(&child, GLADIUS_PROGRAM, &actions, nullptr, argv.data(), environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status)) << read_file(err);
+    return {WEXITSTATUS(status), read_file(out), read_file(err)};
+  }
+  // One line, nothing on standard output.
+  void expect_failure(const std::vector<std::string>& arguments, const std::string& what) const {
+    const Result result = run(arguments);
+    EXPECT_EQ(result.code, 1) << what;
+    EXPECT_EQ(result.out, "") << what;
+    EXPECT_THAT(result.err, AllOf(StartsWith("gladius: error: "), HasSubstr(what)));
+    EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
+  }
+
+  testing::TemporaryDirectory directory_;
+};
+
+TEST_F(Program, EveryCommandHasHelpWithAnExample) {
+  for (const std::string name :
+       {"init", "inspect", "generate", "logits", "gradients", "tokenize", "convert"}) {
+    const Result result = run({name, "--help"});
+    EXPECT_EQ(result.code, 0);
+    EXPECT_THAT(result.out, HasSubstr("Example:\n  gladius " + name + " "));
+    EXPECT_THAT(run({"--help"}).out, HasSubstr("\n  " + name + " "));
+  }
+}
+
+TEST_F(Program, WrongUsageExitsWith2) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{}, {"frobnicate"}, {"logits"}, {"inspect"},
+        {"generate", "--model", model()},
+        {"generate", "--model", model(), "--ids", "1", "--prompt", "x"},
+        {"generate", "--model", model(), "--ids", "1", "--chat"},
+        {"convert", "--model", model(), "--dtype", "int4", "--out", path("x")},
+        {"inspect", model(), "--unknown"}, {"inspect", model(), "--threads", "0"}}) {
+    const Result result = run(arguments);
+    EXPECT_EQ(result.code, 2) << result.err;
+    EXPECT_EQ(result.out, "");
+    EXPECT_NE(result.err, "");
+  }
+}
+
+TEST_F(Program, FailuresAreOneLineAndExitCode1) {
+  const std::string out = path("result");
+  expect_failure({"logits", "--model", model(), "--ids", "1,40", "--out", out},
+                 "--ids: id 40 is outside of the vocabulary, 0 to 39");
+  expect_failure({"logits", "--model", model(), "--ids", "-1", "--out", out}, "id -1 is outside");
+  expect_failure({"logits", "--model", model(), "--ids", "", "--out", out}, "is not a list");
+  expect_failure({"logits", "--model", model(), "--ids", "1,x", "--out", out}, "is not a list");
+  expect_failure({"logits", "--model", path("none"), "--ids", "1", "--out", out},
+                 path("none/config.json"));
+  expect_failure({"logits", "--model", model(), "--ids", "1", "--out", path("none/result")},
+                 path("none/result"));
+  expect_failure({"gradients", "--model", model(), "--ids", "1,2", "--labels", "1", "--out", out},
+                 "--labels has 1 tokens and --ids has 2");
+  expect_failure({"gradients", "--model", model(), "--ids", "1", "--labels", "-5", "--out", out},
+                 "--labels: id -5");
+  expect_failure({"inspect", path("none")}, "does not exist");
+  expect_failure({"generate", "--model", model(), "--prompt", "x"}, "tokenizer.json");
+  expect_failure({"generate", "--model", model(), "--ids", "1", "--top-p", "0"}, "top_p is 0");
+  expect_failure({"convert", "--model", model(), "--dtype", "f16", "--out", model()},
+                 "nothing is overwritten");
+  expect_failure({"init", "--config", model() + "/config.json", "--out", model()},
+                 "nothing is overwritten");
+  expect_failure({"init", "--config", model(), "--out", path("new"), "--tokenizer", model()},
+                 "has no tokenizer.json");
+  EXPECT_FALSE(std::filesystem::exists(path("new")));
+  EXPECT_FALSE(std::filesystem::exists(out));
+}
+
+TEST_F(Program, InitIsReproducibleBySeed) {
+  for (const auto& [out, seed] : {std::pair("a", "3"), {"b", "3"}, {"c", "4"}}) {
+    const Result result =
+        run({"init", "--config", model(), "--out", path(out), "--seed", seed, "--json"});
+    EXPECT_EQ(result.code, 0) << result.err;
+    EXPECT_EQ(nlohmann::json::parse(result.out)["seed"], std::stoi(seed));
+  }
+  EXPECT_EQ(read_file(path("a/model.safetensors")), read_file(path("b/model.safetensors")));
+  EXPECT_NE(read_file(path("a/model.safetensors")), read_file(path("c/model.safetensors")));
+}
+
+TEST_F(Program, LogitsAreTheModels) {
+  const Result result =
+      run({"logits", "--model", model(), "--ids", "1,7,39", "--out", path("result")});
+  EXPECT_EQ(result.code, 0) << result.err;
+  const Tensor logits = SafetensorsFile::open(path("result")).tensor("logits");
+  EXPECT_EQ(logits.describe(), "F32 [3, 40]");
+  const std::vector<std::int64_t> ids{1, 7, 39};
+  EXPECT_EQ(logits.to_vector<float>(), load_model(model())
+                                           .forward(Tensor::from(ids, {1, 3}))
+                                           .value()
+                                           .to_vector<float>());
+}
+
+TEST_F(Program, GradientsComeForEveryParameterWithTeachersOfAnyWidth) {
+  for (const std::int64_t width : {30, 40, 50}) {
+    write_safetensors(path("teacher"), {{"logits", Tensor::zeros({2, width})}});
+    const Result result =
+        run({"gradients", "--model", model(), "--ids", "1,2", "--labels", "-100,3",
+             "--teacher-logits", path("teacher"), "--out", path("result"), "--json"});
+    ASSERT_EQ(result.code, 0) << result.err;
+    const auto report = nlohmann::json::parse(result.out);
+    EXPECT_NEAR(report["loss"].get<double>(),
+                0.5 * report["kl"].get<double>() + 0.5 * report["ce"].get<double>(), 1e-5);
+    const auto file = SafetensorsFile::open(path("result"));
+    EXPECT_FLOAT_EQ(static_cast<float>(file.tensor("loss").item()), report["loss"].get<float>());
+    const auto parameters = load_model(model()).named_parameters();
+    EXPECT_EQ(file.entries().size(), parameters.size() + 1);
+    EXPECT_EQ(report["gradients"].size(), parameters.size());
+    for (const auto& [name, parameter] : parameters)
+      EXPECT_EQ(file.tensor(name).shape(), parameter.shape()) << name;
+  }
+  write_safetensors(path("teacher"), {{"logits", Tensor::zeros({3, 40})}});
+  expect_failure({"gradients", "--model", model(), "--ids", "1,2", "--labels", "2,3",
+                  "--teacher-logits", path("teacher"), "--out", path("result")},
+                 "logits are F32 [3, 40]; floating-point [2, vocabulary] is expected");
+}
+
+TEST_F(Program, GeneratesTheSameIdsAsTextOrJson) {
+  const std::vector<std::string> arguments{"generate", "--model", model(), "--ids", "5,6",
+                                           "--max-new-tokens", "6", "--seed", "9"};
+  const Result plain = run(arguments);
+  auto with_json = arguments;
+  with_json.push_back("--json");
+  const Result json = run(with_json);
+  ASSERT_EQ(plain.code, 0) << plain.err;
+  ASSERT_EQ(json.code, 0) << json.err;
+  const auto report = nlohmann::json::parse(json.out);
+  std::string ids;
+  for (const auto& id : report["ids"])
+    ids += (ids.empty() ? "" : ",") + std::to_string(id.get<int>());
+  EXPECT_EQ(plain.out, ids + "\n");
+  EXPECT_GT(report["peak_memory_bytes"], 0);
+  EXPECT_TRUE(report.contains("tokens_per_second"));
+}
+
+TEST_F(Program, ConvertsAndInspects) {
+  const Result converted = run({"convert", "--model", model(), "--dtype", "bf16", "--out",
+                                path("half"), "--max-shard-size", "2KB"});
+  EXPECT_EQ(converted.code, 0) << converted.err;
+  const Result result = run({"inspect", path("half"), "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const auto report = nlohmann::json::parse(result.out);
+  const CausalLM model = load_model(path("half"));
+  EXPECT_EQ(report["parameters"], model.num_parameters());
+  EXPECT_EQ(report["components"]["total"], model.num_parameters());
+  EXPECT_EQ(report["components"]["embedding"], 40 * 16);
+  EXPECT_EQ(report["components"]["lm_head"], 40 * 16);
+  EXPECT_EQ(report["components"]["final_norm"], 16);
+  EXPECT_EQ(report["components"]["num_layers"], 2);
+  EXPECT_EQ(report["components"]["layers"], 2 * report["components"]["per_layer"].get<int>());
+  EXPECT_EQ(report["memory"]["weights_bytes"], 2 * model.num_parameters());
+  EXPECT_GT(report["files"].size(), 1u);
+  EXPECT_EQ(report["tensors"].size(), model.named_parameters().size());
+  for (const auto& tensor : report["tensors"]) EXPECT_EQ(tensor["dtype"], "BF16");
+  const Result text = run({"inspect", path("half")});
+  EXPECT_THAT(text.out,
+              AllOf(HasSubstr("LlamaForCausalLM"), HasSubstr("SHA-256"), HasSubstr("2 layers")));
+  const Result file = run({"inspect", path("model/model.safetensors"), "--json"});
+  EXPECT_EQ(nlohmann::json::parse(file.out)["parameters"], model.num_parameters());
+}
+
+TEST_F(Program, TokenizesBothWays) {
+  const std::string tokenizer = std::string(GLADIUS_SOURCE_DIR) + "/configs/default/tokenizer";
+  const Result ids = run({"tokenize", "--tokenizer", tokenizer, "--text", "Hello there"});
+  ASSERT_EQ(ids.code, 0) << ids.err;
+  std::string list = ids.out;
+  list.pop_back();
+  EXPECT_THAT(list, StartsWith("1,"));
+  EXPECT_EQ(run({"tokenize", "--tokenizer", tokenizer, "--decode", list, "--no-special"}).out,
+            "Hello there\n");
+  write_file(path("text"), "Hello there");
+  const Result json =
+      run({"tokenize", "--tokenizer", tokenizer, "--file", path("text"), "--json"});
+  EXPECT_EQ(nlohmann::json::parse(json.out)["ids"].size(),
+            static_cast<std::size_t>(std::ranges::count(list, ',') + 1));
+  expect_failure({"tokenize", "--tokenizer", tokenizer, "--decode", "1,-3"}, "id -3");
+  expect_failure({"tokenize", "--tokenizer", tokenizer, "--file", path("none")}, "cannot read");
+  expect_failure({"tokenize", "--tokenizer", path("none"), "--text", "x"}, path("none"));
+}
+
+}  // namespace
+}  // namespace gladius

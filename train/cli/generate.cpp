@@ -1,0 +1,182 @@
+// gladius generate: continues a text.
+#include "gladius/models/generate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include "commands.h"
+#include "gladius/models/chat_template/chat_template.h"
+#include "gladius/models/generation_config.h"
+#include "gladius/models/model_directory.h"
+#include "gladius/models/tokenizer/tokenizer.h"
+#include "support.h"
+
+namespace gladius::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  std::string model, prompt, ids;
+  bool has_ids = false, chat = false, greedy = false;
+  std::int64_t max_new_tokens = 50;
+  std::optional<double> temperature, top_p, repetition_penalty;
+  std::optional<std::int64_t> top_k;
+  std::uint64_t seed = 0;
+};
+
+// The command line's settings, else the model's own, else the program's.
+GenerateOptions resolve(const Options& options, const GenerationConfig& model) {
+  const auto choose = [](const auto& given, const auto& of_model, auto fallback) {
+    return given ? *given : of_model.value_or(fallback);
+  };
+  return {.sampling = {.greedy = options.greedy,
+                       .temperature = choose(options.temperature, model.temperature, 0.7),
+                       .top_k = choose(options.top_k, model.top_k, std::int64_t{0}),
+                       .top_p = choose(options.top_p, model.top_p, 0.9),
+                       .repetition_penalty =
+                           choose(options.repetition_penalty, model.repetition_penalty, 1.0)},
+          .max_new_tokens = options.max_new_tokens,
+          .eos_token_ids = model.eos_token_ids,
+          .seed = options.seed};
+}
+
+std::string chat_prompt(const Options& options) {
+  const auto chat_template = ChatTemplate::load(options.model);
+  if (!chat_template) {
+    throw ConfigError(fmt::format("{} has no chat template (chat_template.jinja); leave out --chat",
+                                  options.model));
+  }
+  return render_chat(*chat_template, {{{"role", "user"}, {"content", options.prompt}}},
+                     /*add_generation_prompt=*/true, load_special_tokens(options.model));
+}
+
+std::vector<std::int64_t> encode_prompt(const Options& options, const Tokenizer& tokenizer) {
+  // A template writes the special tokens itself.
+  const auto ids = options.chat ? tokenizer.encode(chat_prompt(options), false)
+                                : tokenizer.encode(options.prompt);
+  if (ids.empty()) throw ConfigError("--prompt: the text has no tokens");
+  return {ids.begin(), ids.end()};
+}
+
+// Shows tokens as they come: their text, or their ids where there is no tokenizer.
+class Output {
+ public:
+  Output(const std::optional<Tokenizer>& tokenizer, bool streams) : streams_(streams) {
+    if (tokenizer) decoder_.emplace(*tokenizer);
+  }
+
+  void push(std::int64_t id) {
+    show(decoder_ ? decoder_->push(static_cast<std::int32_t>(id))
+                  : fmt::format("{}{}", first_ ? "" : ",", id));
+    first_ = false;
+  }
+  void finish() {
+    if (decoder_) show(decoder_->flush());
+    if (streams_) fmt::print("\n");
+  }
+  const std::string& text() const { return text_; }
+  bool has_text() const { return decoder_.has_value(); }
+
+ private:
+  void show(const std::string& piece) {
+    text_ += piece;
+    if (!streams_) return;
+    fmt::print("{}", piece);
+    std::fflush(stdout);
+  }
+
+  bool streams_;
+  bool first_ = true;
+  std::optional<StreamDecoder> decoder_;
+  std::string text_;
+};
+
+struct Timing {
+  Clock::time_point start, first_token, end;
+
+  // After the first token, which waits for the pass over the prompt.
+  double tokens_per_second(std::size_t tokens) const {
+    const double seconds = std::chrono::duration<double>(end - first_token).count();
+    return tokens > 1 && seconds > 0 ? static_cast<double>(tokens - 1) / seconds : 0;
+  }
+  double prompt_seconds() const {
+    return std::chrono::duration<double>(first_token - start).count();
+  }
+};
+
+void report(const Output& output, const std::vector<std::int64_t>& prompt,
+            const std::vector<std::int64_t>& ids, const GenerateOptions& settings,
+            const Timing& timing) {
+  const bool ended = !ids.empty() && std::ranges::count(settings.eos_token_ids, ids.back()) > 0;
+  nlohmann::ordered_json document;
+  if (output.has_text()) document["text"] = output.text();
+  document.update({{"ids", ids},
+                   {"prompt_ids", prompt},
+                   {"stopped_by", ended ? "end_token" : "max_new_tokens"},
+                   {"tokens_per_second", timing.tokens_per_second(ids.size())},
+                   {"prompt_seconds", timing.prompt_seconds()},
+                   {"peak_memory_bytes", peak_memory_bytes()}});
+  print_json(document);
+}
+
+void run(const Options& options, const Common& common) {
+  std::optional<Tokenizer> tokenizer;
+  if (!options.has_ids) tokenizer = Tokenizer::load(options.model);
+  const std::vector<std::int64_t> prompt =
+      tokenizer ? encode_prompt(options, *tokenizer) : parse_ids("--ids", options.ids);
+  const CausalLM model = load_model(options.model);
+  check_ids(tokenizer ? "--prompt" : "--ids", prompt, model.config().vocab_size);
+  const GenerateOptions settings =
+      resolve(options, GenerationConfig::load(options.model, model.config()));
+
+  Output output(tokenizer, !common.json);
+  Timing timing{.start = Clock::now(), .first_token = {}, .end = {}};
+  const std::vector<std::int64_t> ids = generate(model, prompt, settings, [&](std::int64_t id) {
+    if (timing.first_token == Clock::time_point()) timing.first_token = Clock::now();
+    output.push(id);
+  });
+  timing.end = Clock::now();
+  if (ids.empty()) timing.first_token = timing.end;
+  output.finish();
+  if (common.json) report(output, prompt, ids, settings, timing);
+}
+
+}  // namespace
+
+void add_generate(CLI::App& program, const Common& common) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = add_command(
+      program, "generate", "Continues a text",
+      "gladius generate --model student --prompt \"What is the capital of France?\" --chat");
+  command->add_option("--model", options->model, "Model directory")->required();
+  CLI::Option_group* input = command->add_option_group("prompt");
+  CLI::Option* prompt = input->add_option("--prompt", options->prompt, "Text to continue");
+  CLI::Option* ids = input->add_option("--ids", options->ids, "Token ids to continue: 1,2,3");
+  input->require_option(1);
+  command->add_flag("--chat", options->chat, "The prompt is a user's message in a chat")
+      ->needs(prompt);
+  command->add_option("--max-new-tokens", options->max_new_tokens, "Most tokens to generate")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  const std::string otherwise = " (default: generation_config.json's, else {})";
+  const auto add = [&](const char* name, auto& value, const char* what, const char* fallback) {
+    command->add_option(name, value, what + fmt::format(fmt::runtime(otherwise), fallback));
+  };
+  add("--temperature", options->temperature, "Above 0; lower is less random", "0.7");
+  add("--top-p", options->top_p, "Keeps the likeliest tokens with this probability", "0.9");
+  add("--top-k", options->top_k, "Keeps this many of the likeliest tokens; 0: all", "0");
+  add("--repetition-penalty", options->repetition_penalty, "Above 1: avoids tokens seen", "1");
+  command->add_option("--seed", options->seed, "Seed of the random choices")->capture_default_str();
+  command->add_flag("--greedy", options->greedy, "Always the likeliest token");
+  command->callback([=, &common] {
+    options->has_ids = ids->count() > 0;
+    run(*options, common);
+  });
+}
+
+}  // namespace gladius::cli

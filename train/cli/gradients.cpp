@@ -1,0 +1,187 @@
+// gladius gradients: one forward and backward pass.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+
+#include "commands.h"
+#include "gladius/autograd/ops/losses.h"
+#include "gladius/autograd/ops/views.h"
+#include "gladius/models/model_directory.h"
+#include "support.h"
+
+namespace gladius::cli {
+namespace {
+
+constexpr std::int64_t kIgnored = -100;
+
+struct Options {
+  std::string model, ids, labels, teacher_logits, out;
+  std::string reduction = "mean";
+  double temperature = 2, alpha = 0.5;
+};
+
+struct Example {
+  std::vector<std::int64_t> ids, labels;
+};
+
+Example parse_example(const Options& options, std::int64_t vocab_size) {
+  Example example{parse_ids("--ids", options.ids), parse_ids("--labels", options.labels)};
+  check_ids("--ids", example.ids, vocab_size);
+  std::vector<std::int64_t> targets = example.labels;
+  std::erase(targets, kIgnored);
+  check_ids("--labels", targets, vocab_size);
+  if (example.ids.size() != example.labels.size()) {
+    throw ConfigError(
+        fmt::format("--labels has {} tokens and --ids has {}; each id needs the label to predict "
+                    "there, or -100",
+                    example.labels.size(), example.ids.size()));
+  }
+  return example;
+}
+
+Tensor read_teacher_logits(const std::string& path, std::int64_t T) {
+  const Tensor logits = SafetensorsFile::open(path).tensor("logits");
+  if (logits.dim() != 2 || logits.size(0) != T || logits.size(1) < 1 ||
+      !is_floating_point(logits.dtype())) {
+    throw FormatError(fmt::format("{}: logits are {}; floating-point [{}, vocabulary] is expected",
+                                  path, logits.describe(), T));
+  }
+  return logits.to(Dtype::F32);
+}
+
+struct Loss {
+  Variable loss;
+  nlohmann::ordered_json parts;
+};
+
+// logits [T, V].
+Loss loss_of(const Options& options, const Variable& logits, const Tensor& labels) {
+  if (options.teacher_logits.empty()) {
+    const Variable loss = cross_entropy(logits, labels);
+    return {loss, {{"loss", loss.item()}, {"ce", loss.item()}}};
+  }
+  const Tensor teacher = read_teacher_logits(options.teacher_logits, logits.size(0));
+  const DistillationLoss result = distillation_loss(
+      logits, teacher, labels,
+      {.temperature = options.temperature,
+       .alpha = options.alpha,
+       .reduction = options.reduction == "mean" ? LossReduction::mean : LossReduction::batchmean,
+       .vocabulary = std::min(logits.size(1), teacher.size(1))});
+  return {result.loss, {{"loss", result.loss.item()}, {"kl", result.kl}, {"ce", result.ce}}};
+}
+
+struct Statistics {
+  double norm = 0, mean = 0, largest = 0, zeros = 0;
+  std::int64_t nans = 0;
+};
+
+Statistics statistics_of(const Tensor& gradient) {
+  Statistics result;
+  const std::vector<float> values = gradient.to_vector<float>();
+  double squares = 0, sum = 0, zeros = 0;
+  for (const float value : values) {
+    if (std::isnan(value)) {
+      ++result.nans;
+      continue;
+    }
+    squares += static_cast<double>(value) * value;
+    sum += value;
+    zeros += value == 0;
+    result.largest = std::max(result.largest, std::abs(static_cast<double>(value)));
+  }
+  const auto n = static_cast<double>(values.size());
+  result.norm = std::sqrt(squares);
+  result.mean = sum / n;
+  result.zeros = zeros / n;
+  return result;
+}
+
+void print_statistics(const nlohmann::ordered_json& losses, const NamedTensors& gradients) {
+  for (const auto& [name, value] : losses.items())
+    fmt::print("{:<5} {:.6f}\n", name, value.get<double>());
+  std::vector<std::vector<std::string>> rows{
+      {"parameter", "norm", "mean", "largest", "zeros", "NaN"}};
+  for (const auto& [name, gradient] : gradients) {
+    const Statistics s = statistics_of(gradient);
+    rows.push_back({name, fmt::format("{:.4e}", s.norm), fmt::format("{:.4e}", s.mean),
+                    fmt::format("{:.4e}", s.largest), fmt::format("{:.2f}%", 100 * s.zeros),
+                    std::to_string(s.nans)});
+  }
+  fmt::print("\n{}", format_table(rows));
+}
+
+void print_statistics_as_json(nlohmann::ordered_json document, const NamedTensors& gradients) {
+  nlohmann::ordered_json table;
+  for (const auto& [name, gradient] : gradients) {
+    const Statistics s = statistics_of(gradient);
+    table.push_back({{"name", name},
+                     {"shape", gradient.shape()},
+                     {"norm", s.norm},
+                     {"mean", s.mean},
+                     {"largest", s.largest},
+                     {"zeros", s.zeros},
+                     {"nan", s.nans}});
+  }
+  document["gradients"] = std::move(table);
+  print_json(document);
+}
+
+void gradients(const Options& options, const Common& common) {
+  CausalLM model = load_model(options.model, {.trainable = true});
+  const Example example = parse_example(options, model.config().vocab_size);
+  const std::int64_t T = std::ssize(example.ids), V = model.config().vocab_size;
+  const Variable logits = reshape(model.forward(Tensor::from(example.ids, {1, T})), {T, V});
+  const Loss loss = loss_of(options, logits, Tensor::from(example.labels, {T}));
+  loss.loss.backward();
+
+  NamedTensors results;
+  for (const auto& [name, parameter] : model.named_parameters()) {
+    const Tensor gradient = parameter.grad();
+    results.emplace_back(name, gradient.defined() ? gradient : Tensor::zeros(parameter.shape()));
+  }
+  NamedTensors file = results;
+  file.emplace_back("loss", loss.loss.value().reshape({1}));
+  write_safetensors(options.out, file);
+  common.json ? print_statistics_as_json(loss.parts, results)
+              : print_statistics(loss.parts, results);
+}
+
+}  // namespace
+
+void add_gradients(CLI::App& program, const Common& common) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = add_command(
+      program, "gradients", "Writes the loss and gradients of one forward and backward pass",
+      "gladius gradients --model student --ids 1,15043,29871 --labels 15043,29871,-100 "
+      "--out gradients.safetensors");
+  command->add_option("--model", options->model, "Model directory")->required();
+  command->add_option("--ids", options->ids, "Token ids of one sequence: 1,2,3")->required();
+  command
+      ->add_option("--labels", options->labels,
+                   "The token to predict at each position: 2,3,-100; -100 is ignored")
+      ->required();
+  command->add_option("--teacher-logits", options->teacher_logits,
+                      "safetensors file with `logits` [tokens, vocabulary]; adds the divergence. "
+                      "Of vocabularies of two sizes, the first entries that both have count");
+  command->add_option("--temperature", options->temperature, "Temperature of the distillation")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--alpha", options->alpha, "Weight of the divergence; cross-entropy: 1 - it")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command
+      ->add_option("--reduction", options->reduction,
+                   "Of the divergence: mean over the tokens, or batchmean, their sum")
+      ->check(CLI::IsMember({"batchmean", "mean"}))
+      ->capture_default_str();
+  command
+      ->add_option("--out", options->out,
+                   "safetensors file to write: `loss` [1], and gradients by parameter")
+      ->required();
+  command->callback([options, &common] { gradients(*options, common); });
+}
+
+}  // namespace gladius::cli

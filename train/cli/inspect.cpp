@@ -1,0 +1,166 @@
+// gladius inspect: what a model or a safetensors file consists of.
+#include <fmt/format.h>
+
+#include <memory>
+#include <optional>
+
+#include "commands.h"
+#include "gladius/models/model_directory.h"
+#include "gladius/tensor/io/sha256.h"
+#include "model_statistics.h"
+#include "support.h"
+
+namespace gladius::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+using Rows = std::vector<std::vector<std::string>>;
+
+constexpr std::int64_t kTokens = 512;  // of the memory estimates, as in the model card
+
+struct Subject {
+  std::vector<SafetensorsFile> files;
+  std::optional<ModelConfig> config;  // of a model directory
+};
+
+Subject open(const fs::path& path) {
+  if (!fs::exists(path)) throw IoError(fmt::format("{} does not exist", path.string()));
+  if (!fs::is_directory(path)) return {{SafetensorsFile::open(path)}, std::nullopt};
+  const ModelConfig config = ModelConfig::load(path / "config.json");
+  return {open_weights(path), config};
+}
+
+Json files_as_json(const Subject& subject) {
+  Json files = Json::array();
+  for (const SafetensorsFile& file : subject.files) {
+    files.push_back({{"name", file.path().filename().string()},
+                     {"bytes", file.file_size()},
+                     {"sha256", sha256_file(file.path())},
+                     {"metadata", file.metadata()}});
+  }
+  return files;
+}
+
+Json tensors_as_json(const Subject& subject) {
+  Json tensors = Json::array();
+  for (const SafetensorsFile& file : subject.files) {
+    for (const SafetensorsEntry& entry : file.entries()) {
+      tensors.push_back({{"name", entry.name},
+                         {"dtype", entry.dtype.name},
+                         {"shape", entry.shape},
+                         {"parameters", numel(entry.shape)},
+                         {"bytes", entry.end - entry.begin},
+                         {"file", file.path().filename().string()}});
+    }
+  }
+  return tensors;
+}
+
+Json document_of(const fs::path& path, const Subject& subject) {
+  const Components parts = count_components(subject.files);
+  Json document{{"path", path.string()}};
+  if (subject.config) {
+    document["architecture"] = subject.config->architecture;
+    document["config"] = subject.config->source;
+  }
+  document["parameters"] = parts.total();
+  if (subject.config) {
+    document["components"] = {{"embedding", parts.embedding},   {"lm_head", parts.head},
+                              {"final_norm", parts.final_norm}, {"per_layer", parts.per_layer},
+                              {"num_layers", parts.num_layers}, {"layers", parts.layers},
+                              {"other", parts.other},           {"total", parts.total()}};
+    const MemoryNeeds memory = estimate_memory(*subject.config, subject.files, kTokens);
+    document["memory"] = {{"tokens", memory.tokens},
+                          {"weights_bytes", memory.weights},
+                          {"inference_bytes", memory.inference},
+                          {"training_bytes", memory.training}};
+  }
+  document["files"] = files_as_json(subject);
+  document["tensors"] = tensors_as_json(subject);
+  return document;
+}
+
+void print_config(const ModelConfig& config) {
+  fmt::print(
+      "{}: {} layers, hidden size {}, {} query and {} key/value heads of {}, "
+      "intermediate size {}, vocabulary {}, {} positions\n\n",
+      config.architecture, config.num_hidden_layers, config.hidden_size, config.num_attention_heads,
+      config.num_key_value_heads, config.head_dim, config.intermediate_size, config.vocab_size,
+      config.max_position_embeddings);
+}
+
+void print_components(const Components& parts) {
+  Rows rows{{"component", "parameters"}, {"embedding", format_count(parts.embedding)}};
+  rows.push_back({"LM head", parts.head > 0 ? format_count(parts.head) : "tied"});
+  rows.push_back({"final norm", format_count(parts.final_norm)});
+  rows.push_back({"per layer", format_count(parts.per_layer)});
+  rows.push_back({fmt::format("{} layers", parts.num_layers), format_count(parts.layers)});
+  if (parts.other > 0) rows.push_back({"other", format_count(parts.other)});
+  rows.push_back({"total", format_count(parts.total())});
+  fmt::print("{}\n", format_table(rows));
+
+  Rows layer{{"in a layer", "shape", "parameters"}};
+  for (const SafetensorsEntry& entry : parts.first_layer) {
+    layer.push_back({entry.name.substr(std::string_view("model.layers.0.").size()),
+                     to_string(entry.shape), format_count(numel(entry.shape))});
+  }
+  fmt::print("{}\n", format_table(layer));
+}
+
+void print_memory(const MemoryNeeds& memory) {
+  fmt::print("memory: weights {}, inference about {}, training about {} ({} tokens)\n\n",
+             format_bytes(memory.weights), format_bytes(memory.inference),
+             format_bytes(memory.training), memory.tokens);
+}
+
+void print_files(const Subject& subject) {
+  for (const SafetensorsFile& file : subject.files) {
+    fmt::print("{}: {} bytes ({}), {} tensors\nSHA-256 {}\n\n", file.path().filename().string(),
+               format_count(static_cast<std::int64_t>(file.file_size())),
+               format_bytes(file.file_size()), file.entries().size(), sha256_file(file.path()));
+  }
+}
+
+void print_tensors(const Subject& subject) {
+  Rows rows{{"tensor", "dtype", "shape", "parameters", "bytes"}};
+  for (const SafetensorsFile& file : subject.files) {
+    for (const SafetensorsEntry& entry : file.entries()) {
+      rows.push_back({entry.name, std::string(entry.dtype.name), to_string(entry.shape),
+                      format_count(numel(entry.shape)),
+                      format_count(static_cast<std::int64_t>(entry.end - entry.begin))});
+    }
+  }
+  fmt::print("{}", format_table(rows));
+}
+
+void inspect(const fs::path& path, const Common& common) {
+  const Subject subject = open(path);
+  if (common.json) {
+    print_json(document_of(path, subject));
+    return;
+  }
+  const Components parts = count_components(subject.files);
+  if (subject.config) {
+    print_config(*subject.config);
+    print_components(parts);
+    print_memory(estimate_memory(*subject.config, subject.files, kTokens));
+  } else {
+    fmt::print("{} parameters\n\n", format_count(parts.total()));
+  }
+  print_files(subject);
+  print_tensors(subject);
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& program, const Common& common) {
+  auto path = std::make_shared<std::string>();
+  CLI::App* command = add_command(program, "inspect",
+                                  "Shows what a model directory or safetensors file consists of",
+                                  "gladius inspect student --json");
+  command->add_option("path", *path, "Model directory or safetensors file")->required();
+  command->callback([path, &common] { inspect(*path, common); });
+}
+
+}  // namespace gladius::cli

@@ -1,0 +1,49 @@
+// gladius logits: one forward pass.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "commands.h"
+#include "gladius/autograd/grad_mode.h"
+#include "gladius/models/model_directory.h"
+#include "support.h"
+
+namespace gladius::cli {
+namespace {
+
+struct Options {
+  std::string model, ids, out;
+};
+
+void logits(const Options& options, const Common& common) {
+  const std::vector<std::int64_t> ids = parse_ids("--ids", options.ids);
+  const CausalLM model = load_model(options.model);
+  const std::int64_t T = std::ssize(ids), V = model.config().vocab_size;
+  check_ids("--ids", ids, V);
+  const NoGrad no_grad;
+  const Tensor result = model.forward(Tensor::from(ids, {1, T})).value();
+  write_safetensors(options.out, {{"logits", result.reshape({T, V}).to(Dtype::F32)}});
+  if (common.json) {
+    print_json({{"out", options.out}, {"shape", {T, V}}});
+  } else {
+    fmt::print("{}: logits [{}, {}]\n", options.out, T, V);
+  }
+}
+
+}  // namespace
+
+void add_logits(CLI::App& program, const Common& common) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = add_command(program, "logits", "Writes the logits of one forward pass",
+                                  "gladius logits --model student --ids 1,15043,29871 --out "
+                                  "logits.safetensors");
+  command->add_option("--model", options->model, "Model directory")->required();
+  command->add_option("--ids", options->ids, "Token ids of one sequence: 1,2,3")->required();
+  command
+      ->add_option("--out", options->out,
+                   "safetensors file to write: `logits` [tokens, vocabulary], F32")
+      ->required();
+  command->callback([options, &common] { logits(*options, common); });
+}
+
+}  // namespace gladius::cli

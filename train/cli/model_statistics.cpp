@@ -1,0 +1,78 @@
+#include "model_statistics.h"
+
+#include <set>
+
+namespace gladius::cli {
+namespace {
+
+constexpr std::string_view kLayers = "model.layers.";
+
+// "3" of "model.layers.3.mlp.up_proj.weight".
+std::string_view layer_of(std::string_view name) {
+  name.remove_prefix(kLayers.size());
+  return name.substr(0, name.find('.'));
+}
+
+// Elements that a layer's operations produce for a token.
+std::int64_t activations_per_token(const ModelConfig& config) {
+  const std::int64_t queries = config.num_attention_heads * config.head_dim;
+  const std::int64_t keys = config.num_key_value_heads * config.head_dim;
+  const std::int64_t norms_and_sums = 4 * config.hidden_size;
+  const std::int64_t attention = 2 * (queries + keys) + keys + queries;  // before, after rotation
+  return norms_and_sums + attention + 3 * config.intermediate_size;
+}
+
+}  // namespace
+
+Components count_components(const std::vector<SafetensorsFile>& files) {
+  Components result;
+  std::set<std::string, std::less<>> layers;
+  for (const SafetensorsFile& file : files) {
+    for (const SafetensorsEntry& entry : file.entries()) {
+      const std::int64_t count = numel(entry.shape);
+      if (entry.name.starts_with(kLayers)) {
+        result.layers += count;
+        layers.emplace(layer_of(entry.name));
+        if (layer_of(entry.name) == "0") {
+          result.per_layer += count;
+          result.first_layer.push_back(entry);
+        }
+      } else if (entry.name.starts_with("model.embed_tokens.")) {
+        result.embedding += count;
+      } else if (entry.name.starts_with("lm_head.")) {
+        result.head += count;
+      } else if (entry.name.starts_with("model.norm.")) {
+        result.final_norm += count;
+      } else {
+        result.other += count;
+      }
+    }
+  }
+  result.num_layers = std::ssize(layers);
+  return result;
+}
+
+MemoryNeeds estimate_memory(const ModelConfig& config, const std::vector<SafetensorsFile>& files,
+                            std::int64_t tokens) {
+  MemoryNeeds needs{.tokens = tokens};
+  std::uint64_t parameters = 0;
+  for (const SafetensorsFile& file : files) {
+    for (const SafetensorsEntry& entry : file.entries()) {
+      needs.weights += entry.end - entry.begin;
+      parameters += static_cast<std::uint64_t>(numel(entry.shape));
+    }
+  }
+  const auto bytes = [&](std::int64_t elements_per_token) {
+    return static_cast<std::uint64_t>(elements_per_token * tokens) * sizeof(float);
+  };
+  const std::int64_t cache =
+      2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim;
+  const std::int64_t layer = activations_per_token(config);
+  const auto last_logits = static_cast<std::uint64_t>(config.vocab_size) * sizeof(float);
+  needs.inference = needs.weights + bytes(cache) + bytes(layer) + last_logits;
+  needs.training = 4 * parameters * sizeof(float) + bytes(config.num_hidden_layers * layer) +
+                   bytes(2 * config.vocab_size);
+  return needs;
+}
+
+}  // namespace gladius::cli

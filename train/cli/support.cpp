@@ -1,0 +1,108 @@
+#include "support.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "gladius/tensor/error.h"
+
+namespace gladius::cli {
+
+CLI::App* add_command(CLI::App& program, const std::string& name, const std::string& description,
+                      const std::string& example) {
+  CLI::App* command = program.add_subcommand(name, description);
+  command->footer(fmt::format("Example:\n  {}", example));
+  return command;
+}
+
+CLI::Option* add_dtype_option(CLI::App& command, std::string& name) {
+  return command.add_option("--dtype", name, "Type of the weights: f32, bf16 or f16")
+      ->check(CLI::IsMember({"f32", "bf16", "f16"}));
+}
+
+std::vector<std::int64_t> parse_ids(const std::string& option, const std::string& list) {
+  std::vector<std::int64_t> ids;
+  const char* at = list.data();
+  const char* const end = at + list.size();
+  const auto skip_spaces = [&] {
+    while (at != end && *at == ' ') ++at;
+  };
+  for (bool more = true; more;) {
+    skip_spaces();
+    std::int64_t id = 0;
+    const auto [after, error] = std::from_chars(at, end, id);
+    at = after;
+    skip_spaces();
+    more = at != end;
+    if (error != std::errc() || (more && *at++ != ',')) {
+      throw ConfigError(
+          fmt::format("{}: \"{}\" is not a list of numbers such as 1,2,3", option, list));
+    }
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+void check_ids(const std::string& option, const std::vector<std::int64_t>& ids,
+               std::int64_t vocab_size) {
+  for (const std::int64_t id : ids) {
+    if (id < 0 || id >= vocab_size) {
+      throw ConfigError(fmt::format("{}: id {} is outside of the vocabulary, 0 to {}", option, id,
+                                    vocab_size - 1));
+    }
+  }
+}
+
+std::string format_ids(const std::vector<std::int64_t>& ids) {
+  return fmt::format("{}", fmt::join(ids, ","));
+}
+
+void print_json(const nlohmann::ordered_json& document) {
+  fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+std::string format_bytes(std::uint64_t bytes) {
+  const char* units[] = {"B", "KiB", "MiB", "GiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < std::size(units); ++unit) value /= 1024;
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.2f} {}", value, units[unit]);
+}
+
+std::string format_count(std::int64_t count) {
+  const std::string digits = std::to_string(count);
+  std::string grouped;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) grouped += ',';
+    grouped += digits[i];
+  }
+  return grouped;
+}
+
+std::uint64_t peak_memory_bytes() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+std::string format_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      text += i == 0 ? fmt::format("{:<{}}", row[i], widths[i])
+                     : fmt::format("  {:>{}}", row[i], widths[i]);
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace gladius::cli

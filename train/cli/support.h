@@ -1,0 +1,42 @@
+// What several subcommands need.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "gladius/tensor/dtype.h"
+
+namespace gladius::cli {
+
+/// The subcommand, with an example below its help.
+CLI::App* add_command(CLI::App& program, const std::string& name, const std::string& description,
+                      const std::string& example);
+/// `--dtype`, one of the types that weights are written in.
+CLI::Option* add_dtype_option(CLI::App& command, std::string& name);
+
+/// Numbers of a list "1,2,3"; ConfigError naming `option` for anything else and for an empty list.
+std::vector<std::int64_t> parse_ids(const std::string& option, const std::string& list);
+/// ConfigError for the first id that is not in [0, vocab_size).
+void check_ids(const std::string& option, const std::vector<std::int64_t>& ids,
+               std::int64_t vocab_size);
+/// "1,2,3".
+std::string format_ids(const std::vector<std::int64_t>& ids);
+
+/// One JSON document on standard output; text that is not UTF-8 gets U+FFFD.
+void print_json(const nlohmann::ordered_json& document);
+/// "475.57 MiB".
+std::string format_bytes(std::uint64_t bytes);
+/// "124,668,672".
+std::string format_count(std::int64_t count);
+/// The most memory that this process has had so far.
+std::uint64_t peak_memory_bytes();
+
+/// Columns that line up, the first to the left and the others to the right; the first row is the
+/// heading.
+std::string format_table(const std::vector<std::vector<std::string>>& rows);
+
+}  // namespace gladius::cli
