@@ -163,9 +163,11 @@ def check_same_logits(name, model_dir, reference, ids, out, limit=1e-4):
     check_close(name, difference, limit)
 
 
-def distillation_loss(student, teacher, labels, *, temperature, alpha, reduction, sequences=1):
+def distillation_loss(student, teacher, labels, *, temperature=1, alpha=0, reduction="mean",
+                      sequences=1):
     """alpha * KL(teacher || student) * T^2 + (1 - alpha) * CE of logits [tokens, vocabulary], the
-    divergence over the entries that both have. Returns loss, kl, ce."""
+    divergence over the entries that both have; the cross-entropy without a teacher. Returns loss,
+    kl, ce."""
     ce = torch.nn.functional.cross_entropy(student, labels, ignore_index=-100)
     if teacher is None:
         return ce, None, ce

@@ -102,11 +102,16 @@ def check_training(run, student, data, tmp_path, **loss_options):
         check_close("training running mean", abs(line["loss_running_mean"] / mean - 1), 1e-4)
     before = dict(load_reference(student).named_parameters())
     after = dict(load_reference(tmp_path / "out/model").named_parameters())
+    ours, reference = [], []
     for name, parameter in trained.named_parameters():
-        start = before[name].detach()
-        difference = relative_norm(after[name].detach() - start, parameter.detach() - start)
-        assert difference <= 1e-2, name
-        check_close("training change of weights", difference, 1e-2)
+        ours.append((after[name] - before[name]).detach().flatten())
+        reference.append((parameter - before[name]).detach().flatten())
+        # AdamW divides by the gradient's size: where that is near 0, its rounding shows.
+        difference = relative_norm(ours[-1], reference[-1])
+        assert difference <= 5e-2, name
+        check_close("training change of one weight", difference, 5e-2)
+    difference = relative_norm(torch.cat(ours), torch.cat(reference))
+    check_close("training change of all weights", difference, 5e-3)
 
 
 def prepare(rng, tmp_path, batch_size, schedule):
