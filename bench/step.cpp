@@ -66,24 +66,44 @@ std::vector<Product> products_of(const ModelConfig& c) {
   return {{C, Q, L}, {C, K, 2 * L}, {Q, C, L}, {C, F, 2 * L}, {F, C, L}, {C, c.vocab_size, 1}};
 }
 
-// One pass of all products, forward and backward, in OpenBLAS.
-double time_products(const std::vector<Product>& products, std::int64_t T) {
-  double total = 0;
-  for (const auto& [in, out, count] : products) {
-    const Tensor x = Tensor::ones({T, in}), w = Tensor::ones({out, in}), y = Tensor::ones({T, out});
-    const auto run = [&] {
-      kernels::gemm<float>(false, true, T, out, in, 1, x.data<float>(), in, w.data<float>(), in, 0,
-                           y.data<float>(), out);
-      kernels::gemm<float>(false, false, T, in, out, 1, y.data<float>(), out, w.data<float>(), in,
-                           0, x.data<float>(), in);
-      kernels::gemm<float>(true, false, out, in, T, 1, y.data<float>(), out, x.data<float>(), in, 1,
-                           w.data<float>(), in);
-    };
-    run();
-    total += static_cast<double>(count) * seconds(run);
+// All products of a step of T tokens, forward and backward, in OpenBLAS alone. Its operands are
+// made once: their pages are not part of the time.
+class ProductsAlone {
+ public:
+  ProductsAlone(const ModelConfig& config, std::int64_t T) : products_(products_of(config)), T_(T) {
+    std::int64_t inputs = 0, outputs = 0, weights = 0;
+    for (const Product& product : products_) {
+      inputs = std::max(inputs, product.in);
+      outputs = std::max(outputs, product.out);
+      weights = std::max(weights, product.in * product.out);
+    }
+    x_ = Tensor::ones({T * inputs});
+    y_ = Tensor::ones({T * outputs});
+    w_ = Tensor::ones({weights});
   }
-  return total;
-}
+
+  double run() const {
+    double total = 0;
+    for (const Product& product : products_) {
+      multiply(product);
+      total += static_cast<double>(product.count) * seconds([&] { multiply(product); });
+    }
+    return total;
+  }
+
+ private:
+  void multiply(const Product& product) const {
+    const auto [in, out, count] = product;
+    float *x = x_.data<float>(), *y = y_.data<float>(), *w = w_.data<float>();
+    kernels::gemm<float>(false, true, T_, out, in, 1, x, in, w, in, 0, y, out);
+    kernels::gemm<float>(false, false, T_, in, out, 1, y, out, w, in, 0, x, in);
+    kernels::gemm<float>(true, false, out, in, T_, 1, y, out, x, in, 0, w, in);
+  }
+
+  std::vector<Product> products_;
+  std::int64_t T_;
+  Tensor x_, y_, w_;
+};
 
 // What one step costs, part by part.
 struct Times {
@@ -129,6 +149,8 @@ nlohmann::ordered_json measure(CausalLM& model, std::int64_t T, int repeats) {
   release_cached_memory();
   reset_peak();
   step.run();  // memory is allocated and the moments are made
+  const std::int64_t peak = peak_bytes();
+  const ProductsAlone products_alone(model.config(), T);
   std::vector<double> forward, backward, optimizer, products, total;
   for (int i = 0; i < repeats; ++i) {
     const Times times = step.run();
@@ -136,9 +158,8 @@ nlohmann::ordered_json measure(CausalLM& model, std::int64_t T, int repeats) {
     backward.push_back(times.backward);
     optimizer.push_back(times.optimizer);
     total.push_back(times.step());
-    products.push_back(time_products(products_of(model.config()), T));
+    products.push_back(products_alone.run());
   }
-  const std::int64_t peak = peak_bytes();
   // Parameters, gradients and two moments are read once, all but the gradients written once; the
   // norm reads the gradients once more.
   const double bytes = 8.0 * 4 * static_cast<double>(model.num_parameters());

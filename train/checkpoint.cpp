@@ -64,6 +64,7 @@ Json TrainerState::to_json() const {
           {"group_is_spoiled", group_is_spoiled},
           {"loss_sum", loss_sum},
           {"losses", losses},
+          {"first_loss", first_loss ? Json(*first_loss) : Json(nullptr)},
           {"grad_norm", grad_norm ? Json(*grad_norm) : Json(nullptr)},
           {"elapsed_s", elapsed_s}};
 }
@@ -77,6 +78,7 @@ TrainerState TrainerState::from_json(const Json& json) try {
   json.at("group_is_spoiled").get_to(state.group_is_spoiled);
   json.at("loss_sum").get_to(state.loss_sum);
   json.at("losses").get_to(state.losses);
+  if (!json.at("first_loss").is_null()) state.first_loss = json.at("first_loss").get<double>();
   if (!json.at("grad_norm").is_null()) state.grad_norm = json.at("grad_norm").get<double>();
   json.at("elapsed_s").get_to(state.elapsed_s);
   return state;

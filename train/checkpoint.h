@@ -19,7 +19,8 @@ struct TrainerState {
   bool group_is_spoiled = false;     // a loss of the current group was not finite
   double loss_sum = 0;               // of the finite losses
   std::int64_t losses = 0;
-  std::optional<double> grad_norm;  // of the last update
+  std::optional<double> first_loss;  // the first that was finite
+  std::optional<double> grad_norm;   // of the last update
   double elapsed_s = 0;
 
   nlohmann::ordered_json to_json() const;

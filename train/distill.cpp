@@ -82,7 +82,7 @@ class Run {
     const std::int64_t step = trainer_.state().step;
     directory_.note(step == 0 ? "training started" : fmt::format("resumed at step {}", step));
     write_text_file(directory_.paths().environment(), describe_environment().dump(2) + "\n");
-    events_.begin(trainer_.plan(), step);
+    events_.begin(trainer_.plan(), trainer_.state());
   }
 
   void step() {

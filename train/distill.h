@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "gladius/train/checkpoint.h"
 #include "gladius/train/metrics.h"
 #include "gladius/train/run_config.h"
 #include "gladius/train/training_plan.h"
@@ -13,8 +14,8 @@ namespace gladius {
 
 /// What a run tells its caller, and asks it.
 struct RunEvents {
-  /// Once, before the first step: the plan and the step it begins at.
-  std::function<void(const TrainingPlan&, std::int64_t)> begin;
+  /// Once, before the first step: the plan and where in it the run is.
+  std::function<void(const TrainingPlan&, const TrainerState&)> begin;
   std::function<void(const StepRecord&)> step;
   std::function<void(const std::string&)> info;
   std::function<void(const std::string&)> warn;

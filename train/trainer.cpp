@@ -100,6 +100,7 @@ void Trainer::accumulate(const ObjectiveValue& value) {
     warn_(fmt::format("step {}: the loss is {}", state_.step, loss));
     return;
   }
+  if (!state_.first_loss) state_.first_loss = loss;
   state_.loss_sum += loss;
   ++state_.losses;
   const double share = 1 / static_cast<double>(plan_.group_size(state_.step));

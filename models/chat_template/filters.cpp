@@ -18,10 +18,12 @@ std::string text_of(Runtime& runtime, const Value& value) { return to_text(runti
 // --- attributes, as map, sort and their like take them ---
 
 // "a.b.0" follows three attributes; an integer is an element.
-Value follow(const Value& item, const Value& path) {
+Value follow(Runtime& runtime, const Value& item, const Value& path) {
+  charge_text(runtime.budget, item);
+  charge_text(runtime.budget, path);
   if (path.text() == nullptr) return get_item(item, path);
   Value out = item;
-  for (const std::string_view part : split(*path.text(), ".", -1)) {
+  for (const std::string_view part : split(runtime.budget, *path.text(), ".", -1)) {
     std::int64_t index = 0;
     const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), index);
     const bool whole = error == std::errc() && end == part.data() + part.size();
@@ -31,8 +33,10 @@ Value follow(const Value& item, const Value& path) {
 }
 
 // The value that sort, unique and their like compare: an attribute, letters without case.
-Value comparison_key(const Value& item, const Value* attribute, bool case_sensitive) {
-  Value key = attribute && !attribute->is_none() ? follow(item, *attribute) : item;
+Value comparison_key(Runtime& runtime, const Value& item, const Value* attribute,
+                     bool case_sensitive) {
+  Value key = attribute && !attribute->is_none() ? follow(runtime, item, *attribute) : item;
+  charge_text(runtime.budget, key);
   if (!case_sensitive && key.text()) return to_lower(*key.text());
   return key;
 }
@@ -41,6 +45,7 @@ Value comparison_key(const Value& item, const Value* attribute, bool case_sensit
 
 Value filter_trim(Runtime& runtime, const Value& value, Arguments arguments) {
   const Parameters given("trim", {"chars"}, std::move(arguments));
+  runtime.budget.text(given.text(0).value_or("").size());
   return strip(text_of(runtime, value), given.text(0), true, true);
 }
 
@@ -88,7 +93,7 @@ Value filter_indent(Runtime& runtime, const Value& value, Arguments arguments) {
   const std::string text = text_of(runtime, value) + "\n";
   std::string out = given.flag(1) ? margin : "";
   bool first = true;
-  for (const std::string_view line : split_lines(text)) {
+  for (const std::string_view line : split_lines(runtime.budget, text)) {
     if (!first) {
       out += '\n';
       if (!line.empty() || given.flag(2)) out += margin;
@@ -237,7 +242,8 @@ Value filter_join(Runtime& runtime, const Value& value, Arguments arguments) {
   bool first = true;
   for (const Value& item : iterate(runtime.budget, value)) {
     if (!std::exchange(first, false)) out += between;
-    out += text_of(runtime, attribute && !attribute->is_none() ? follow(item, *attribute) : item);
+    out += text_of(runtime,
+                   attribute && !attribute->is_none() ? follow(runtime, item, *attribute) : item);
     runtime.budget.text(between.size());
     if (out.size() > kMaxText) fail("join: the text becomes longer than 64 MiB");
   }
@@ -303,13 +309,13 @@ Value filter_sort(Runtime& runtime, const Value& value, Arguments arguments) {
   for (const Value& item : iterate(runtime.budget, value)) {
     if (paths) {
       Values keys;
-      for (const std::string_view path : split(*paths, ",", -1)) {
+      for (const std::string_view path : split(runtime.budget, *paths, ",", -1)) {
         const Value attribute(path);
-        keys.push_back(comparison_key(item, &attribute, given.flag(1)));
+        keys.push_back(comparison_key(runtime, item, &attribute, given.flag(1)));
       }
       keyed.emplace_back(make_sequence(std::move(keys)), item);
     } else {
-      keyed.emplace_back(comparison_key(item, nullptr, given.flag(1)), item);
+      keyed.emplace_back(comparison_key(runtime, item, nullptr, given.flag(1)), item);
     }
   }
   return make_sequence(sorted(runtime, std::move(keyed), given.flag(0)));
@@ -323,7 +329,7 @@ Value filter_dictsort(Runtime& runtime, const Value& value, Arguments arguments)
   if (dict == nullptr) fail(fmt::format("dictsort: takes a dict, not '{}'", type_name(value)));
   std::vector<std::pair<Value, Value>> keyed;
   for (const auto& [key, item] : dict->items()) {
-    keyed.emplace_back(comparison_key(by == "key" ? key : item, nullptr, given.flag(0)),
+    keyed.emplace_back(comparison_key(runtime, by == "key" ? key : item, nullptr, given.flag(0)),
                        make_sequence({key, item}, SequenceKind::kTuple));
   }
   return make_sequence(sorted(runtime, std::move(keyed), given.flag(2)));
@@ -334,7 +340,7 @@ Value filter_unique(Runtime& runtime, const Value& value, Arguments arguments) {
   Dict seen;
   Values out;
   for (const Value& item : iterate(runtime.budget, value)) {
-    const Value key = comparison_key(item, given.find(1), given.flag(0));
+    const Value key = comparison_key(runtime, item, given.find(1), given.flag(0));
     if (seen.find(key) != nullptr) continue;
     seen.set(key, Value());
     out.push_back(item);
@@ -347,8 +353,8 @@ Value filter_sum(Runtime& runtime, const Value& value, Arguments arguments) {
   Value out = given.find(1) ? given.at(1) : Value(0);
   for (const Value& item : iterate(runtime.budget, value)) {
     const bool whole = !given.find(0) || given.at(0).is_none();
-    out =
-        apply(runtime.budget, BinaryOperator::kAdd, out, whole ? item : follow(item, given.at(0)));
+    out = apply(runtime.budget, BinaryOperator::kAdd, out,
+                whole ? item : follow(runtime, item, given.at(0)));
   }
   return out;
 }
@@ -361,7 +367,7 @@ Value filter_extreme(Runtime& runtime, const Value& value, Arguments arguments) 
   if (items.empty()) return Value::undefined("no aggregated item, the sequence was empty");
   const Value* best = &items[0];
   const auto key = [&](const Value& item) {
-    return comparison_key(item, given.find(1), given.flag(0));
+    return comparison_key(runtime, item, given.find(1), given.flag(0));
   };
   for (const Value& item : items) {
     const auto compared = order(runtime.budget, key(item), key(*best));
@@ -386,7 +392,7 @@ Value map_attribute(Runtime& runtime, const Value& value, Arguments arguments) {
   const Parameters given("map", {"attribute", "default"}, std::move(arguments));
   Values out;
   for (const Value& item : iterate(runtime.budget, value)) {
-    Value mapped = follow(item, given.at(0));
+    Value mapped = follow(runtime, item, given.at(0));
     const bool replaced = mapped.is_undefined() && given.find(1) && !given.at(1).is_none();
     out.push_back(replaced ? given.at(1) : std::move(mapped));
   }
@@ -418,7 +424,7 @@ Value filter_select(Runtime& runtime, const Value& value, Arguments arguments) {
   }
   Values out;
   for (const Value& item : iterate(runtime.budget, value)) {
-    const Value tested = ByAttribute ? follow(item, attribute) : item;
+    const Value tested = ByAttribute ? follow(runtime, item, attribute) : item;
     if ((test ? test(runtime, tested, arguments) : truthy(tested)) == Keep) out.push_back(item);
   }
   return make_sequence(std::move(out), SequenceKind::kIterator);

@@ -57,12 +57,14 @@ std::vector<std::pair<Value, Value>> gather_entries(Runtime& runtime, std::strin
 Value make_dict_of(Runtime& runtime, Arguments arguments) {
   Dict dict;
   for (auto& [key, value] : gather_entries(runtime, "dict", std::move(arguments))) {
+    charge_text(runtime.budget, key);
     dict.set(std::move(key), std::move(value));
   }
   return make_dict(std::move(dict));
 }
 
 Value make_namespace(Runtime& runtime, Arguments arguments) {
+  runtime.budget.step(kKeptSteps);
   auto out = std::make_shared<Namespace>();
   runtime.namespaces.push_back(out);
   for (auto& [key, value] : gather_entries(runtime, "namespace", std::move(arguments))) {

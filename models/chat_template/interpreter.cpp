@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "gladius/models/chat_template/print.h"
@@ -103,9 +104,8 @@ class Interpreter {
   }
 
   Flow operator()(const Macro& node) {
-    if (std::find(captured_.begin(), captured_.end(), scope_) == captured_.end()) {
-      captured_.push_back(scope_);
-    }
+    runtime_.budget.step(kKeptSteps);
+    captured_.insert(scope_);
     auto call = [this, &node, closure = scope_](Runtime&, Arguments arguments) {
       return call_macro(node, closure, std::move(arguments));
     };
@@ -147,6 +147,7 @@ class Interpreter {
     Dict dict;
     for (const auto& [key, value] : node.items) {
       Value name = evaluate(key);
+      charge_text(runtime_.budget, name);
       dict.set(std::move(name), evaluate(value));
     }
     return make_dict(std::move(dict));
@@ -201,8 +202,10 @@ class Interpreter {
 
   Value operator()(const Subscript& node) {
     const Value object = evaluate(node.object);
-    if (const std::string* text = object.text()) runtime_.budget.text(text->size());
-    return get_item(object, evaluate(node.key));
+    const Value key = evaluate(node.key);
+    charge_text(runtime_.budget, object);
+    charge_text(runtime_.budget, key);
+    return get_item(object, key);
   }
 
   Value operator()(const Slice& node) {
@@ -398,7 +401,7 @@ class Interpreter {
   Runtime runtime_;
   Value context_;
   std::shared_ptr<Scope> scope_;
-  std::vector<std::shared_ptr<Scope>> captured_;
+  std::unordered_set<std::shared_ptr<Scope>> captured_;
   std::string out_;
   Value block_content_;
   int depth_ = 0;

@@ -29,13 +29,15 @@ struct Failure {
 
 inline constexpr std::size_t kMaxText = std::size_t{64} << 20;  // bytes of one text or output
 inline constexpr std::size_t kMaxSteps = 10'000'000;            // of one rendering
+inline constexpr std::size_t kBytesPerStep = 16;                // of text read or made
+inline constexpr std::size_t kKeptSteps = 10;                   // of what lives to the end
 inline constexpr int kMaxValueDepth = 200;                      // lists in lists
 inline constexpr int kMaxSyntaxDepth = 100;  // brackets and blocks in one another
 inline constexpr int kMaxTreeDepth = 300;    // operators on operators' results
 inline constexpr int kMaxCallDepth = 1000;   // evaluations within evaluations
 
 /// The work left to one rendering: templates come from strangers and must neither hang nor fill the
-/// memory. Every evaluation, list element and 64 bytes of text read or made is a step.
+/// memory. Every evaluation, list element and 16 bytes of text read or made is a step.
 class Budget {
  public:
   void step(std::size_t count = 1) {
@@ -44,7 +46,7 @@ class Budget {
   }
   void text(std::size_t bytes) {
     if (bytes > kMaxText) fail("the template makes a text of more than 64 MiB");
-    step(bytes / 64);
+    step(bytes / kBytesPerStep);
   }
 
  private:

@@ -31,6 +31,7 @@ std::string_view required_text(const Parameters& given, std::size_t index) {
 template <bool Left, bool Right>
 Value strip_method(Runtime& runtime, const Value& subject, Arguments arguments) {
   const Parameters given("strip", {"chars"}, std::move(arguments));
+  runtime.budget.text(given.text(0).value_or("").size());
   return strip(subject_text(runtime, subject), given.text(0), Left, Right);
 }
 
@@ -46,15 +47,16 @@ Value split_method(Runtime& runtime, const Value& subject, Arguments arguments) 
   const auto separator = given.text(0);
   const std::int64_t limit = given.integer(1, -1);
   if (separator && separator->empty()) fail("split: empty separator");
-  if (!FromRight || limit < 0) return list_of(runtime, split(text, separator, limit));
+  if (!FromRight || (!separator && limit < 0))
+    return list_of(runtime, split(runtime.budget, text, separator, limit));
   if (!separator) refuse("rsplit on white space with a limit");
-  return list_of(runtime, split_from_right(text, *separator, limit));
+  return list_of(runtime, split_from_right(runtime.budget, text, *separator, limit));
 }
 
 Value splitlines_method(Runtime& runtime, const Value& subject, Arguments arguments) {
   const Parameters given("splitlines", {"keepends"}, std::move(arguments));
   if (given.flag(0)) refuse("splitlines that keeps the line ends");
-  return list_of(runtime, split_lines(subject_text(runtime, subject)));
+  return list_of(runtime, split_lines(runtime.budget, subject_text(runtime, subject)));
 }
 
 template <bool AtStart>
@@ -66,6 +68,7 @@ Value affix_method(Runtime& runtime, const Value& subject, Arguments arguments) 
       fail(fmt::format("{} takes a string or a tuple of strings, not '{}'",
                        AtStart ? "startswith" : "endswith", type_name(affix)));
     }
+    runtime.budget.text(affix.text()->size());
     return AtStart ? text.starts_with(*affix.text()) : text.ends_with(*affix.text());
   };
   const Sequence* several = given.at(0).sequence();
@@ -100,11 +103,7 @@ Value find_method_of_text(Runtime& runtime, const Value& subject, Arguments argu
   const Parameters given("find", {"sub"}, std::move(arguments));
   const std::string& text = subject_text(runtime, subject);
   const std::string_view needle = required_text(given, 0);
-  std::size_t hit = find_text(text, needle);
-  if (Last && hit != std::string::npos) {
-    hit = static_cast<std::size_t>(
-        std::find_end(text.begin(), text.end(), needle.begin(), needle.end()) - text.begin());
-  }
+  const std::size_t hit = Last ? find_last_text(text, needle) : find_text(text, needle);
   if (hit == std::string::npos) return -1;
   return text_length(std::string_view(text).substr(0, hit));
 }
@@ -150,8 +149,9 @@ Value view_method(Runtime& runtime, const Value& subject, Arguments arguments) {
   return make_sequence(std::move(out), Kind);
 }
 
-Value get_method(Runtime&, const Value& subject, Arguments arguments) {
+Value get_method(Runtime& runtime, const Value& subject, Arguments arguments) {
   const Parameters given("get", {"key", "default"}, std::move(arguments));
+  charge_text(runtime.budget, given.at(0));
   if (const Value* found = subject.dict()->find(given.at(0))) return *found;
   return given.find(1) ? given.at(1) : Value();
 }

@@ -147,8 +147,9 @@ Value repeat(Budget& budget, const Value& value, std::int64_t count) {
   if (const std::string* text = value.text()) {
     if (text->empty()) return "";
     budget.text(times * std::min(text->size(), kMaxText));
-    std::string out;
-    for (std::size_t i = 0; i < times; ++i) out += *text;
+    const std::size_t size = times * text->size();
+    std::string out = text->substr(0, size);
+    while (out.size() < size) out.append(out, 0, std::min(out.size(), size - out.size()));
     return out;
   }
   const Sequence& sequence = *value.sequence();

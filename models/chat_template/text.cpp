@@ -75,9 +75,11 @@ bool is_line_end(char32_t c) {
          c == 0x2029;
 }
 
-std::vector<std::string_view> split_on_space(std::string_view text, std::int64_t limit) {
+std::vector<std::string_view> split_on_space(Budget& budget, std::string_view text,
+                                             std::int64_t limit) {
   std::vector<std::string_view> out;
   while (!(text = strip(text, {}, true, false)).empty()) {
+    budget.step();
     if (limit >= 0 && static_cast<std::int64_t>(out.size()) >= limit) {
       out.push_back(text);
       break;
@@ -91,6 +93,25 @@ std::vector<std::string_view> split_on_space(std::string_view text, std::int64_t
   }
   return out;
 }
+
+std::string reversed(std::string_view text) { return {text.rbegin(), text.rend()}; }
+
+// Whether a set of characters, sorted, or white space without one, has the character.
+class CharacterSet {
+ public:
+  explicit CharacterSet(std::optional<std::string_view> characters) : given_(characters) {
+    if (!characters) return;
+    for_each_character(*characters, [this](char32_t c) { sorted_.push_back(c); });
+    std::sort(sorted_.begin(), sorted_.end());
+  }
+  bool has(char32_t c) const {
+    return given_ ? std::binary_search(sorted_.begin(), sorted_.end(), c) : is_space(c);
+  }
+
+ private:
+  bool given_;
+  std::u32string sorted_;
+};
 
 }  // namespace
 
@@ -109,6 +130,7 @@ std::size_t text_offset(std::string_view text, std::size_t index) {
 std::size_t find_text(std::string_view text, std::string_view needle, std::size_t from) {
   if (from > text.size()) return std::string_view::npos;
   if (needle.empty()) return from;
+  if (needle.size() == 1) return text.find(needle[0], from);
   // std::string_view::find is quadratic on hostile texts; the C library's search is linear.
   const void* hit = memmem(text.data() + from, text.size() - from, needle.data(), needle.size());
   return hit == nullptr ? std::string_view::npos
@@ -135,32 +157,33 @@ std::string capitalize(std::string_view text) {
       text, [&](char32_t c) { return std::exchange(first, false) ? title(c) : lower(c); });
 }
 
+std::size_t find_last_text(std::string_view text, std::string_view needle) {
+  const std::size_t hit = find_text(reversed(text), reversed(needle));
+  return hit == std::string_view::npos ? hit : text.size() - hit - needle.size();
+}
+
 std::string_view strip(std::string_view text, std::optional<std::string_view> characters, bool left,
                        bool right) {
-  const auto drop = [&](std::string_view character) {
-    return characters ? characters->find(character) != std::string_view::npos
-                      : is_space(utf8::code_point(character, 0));
-  };
-  while (left && !text.empty()) {
-    const std::size_t length = utf8::char_length(text[0]);
-    if (!drop(text.substr(0, length))) break;
-    text.remove_prefix(length);
+  const CharacterSet set(characters);
+  while (left && !text.empty() && set.has(utf8::code_point(text, 0))) {
+    text.remove_prefix(utf8::char_length(text[0]));
   }
   while (right && !text.empty()) {
     std::size_t start = text.size() - 1;
     while ((static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
-    if (!drop(text.substr(start))) break;
+    if (!set.has(utf8::code_point(text, start))) break;
     text.remove_suffix(text.size() - start);
   }
   return text;
 }
 
-std::vector<std::string_view> split(std::string_view text,
+std::vector<std::string_view> split(Budget& budget, std::string_view text,
                                     std::optional<std::string_view> separator, std::int64_t limit) {
-  if (!separator) return split_on_space(text, limit);
+  if (!separator) return split_on_space(budget, text, limit);
   std::vector<std::string_view> out;
   std::size_t start = 0;
   for (; limit != 0; --limit) {
+    budget.step();
     const std::size_t hit = find_text(text, *separator, start);
     if (hit == std::string_view::npos) break;
     out.push_back(text.substr(start, hit - start));
@@ -170,28 +193,26 @@ std::vector<std::string_view> split(std::string_view text,
   return out;
 }
 
-std::vector<std::string_view> split_from_right(std::string_view text, std::string_view separator,
-                                               std::int64_t limit) {
-  std::vector<std::string_view> out;
-  for (; limit != 0; --limit) {
-    const auto hit = std::find_end(text.begin(), text.end(), separator.begin(), separator.end());
-    if (hit == text.end()) break;
-    const auto start = static_cast<std::size_t>(hit - text.begin());
-    out.push_back(text.substr(start + separator.size()));
-    text = text.substr(0, start);
+std::vector<std::string_view> split_from_right(Budget& budget, std::string_view text,
+                                               std::string_view separator, std::int64_t limit) {
+  const std::string mirrored = reversed(text);
+  std::vector<std::string_view> out = split(budget, mirrored, reversed(separator), limit);
+  for (std::string_view& part : out) {
+    const auto start = static_cast<std::size_t>(part.data() - mirrored.data());
+    part = text.substr(text.size() - start - part.size(), part.size());
   }
-  out.push_back(text);
   std::reverse(out.begin(), out.end());
   return out;
 }
 
-std::vector<std::string_view> split_lines(std::string_view text) {
+std::vector<std::string_view> split_lines(Budget& budget, std::string_view text) {
   std::vector<std::string_view> out;
   std::size_t start = 0;
   for (std::size_t pos = 0; pos < text.size();) {
     const std::size_t at = pos;
     pos += utf8::char_length(text[pos]);
     if (!is_line_end(utf8::code_point(text, at))) continue;
+    budget.step();
     out.push_back(text.substr(start, at - start));
     if (text[at] == '\r' && pos < text.size() && text[pos] == '\n') ++pos;
     start = pos;

@@ -30,18 +30,21 @@ std::string to_lower(std::string_view text);
 std::string to_title(std::string_view text);
 std::string capitalize(std::string_view text);
 
+/// As find_text(), the last occurrence.
+std::size_t find_last_text(std::string_view text, std::string_view needle);
+
 /// str.strip() and its one-sided kinds, of white space or of the given characters.
 std::string_view strip(std::string_view text, std::optional<std::string_view> characters, bool left,
                        bool right);
 
 /// str.split(): on white space without a separator; a negative limit is none.
-std::vector<std::string_view> split(std::string_view text,
+std::vector<std::string_view> split(Budget& budget, std::string_view text,
                                     std::optional<std::string_view> separator, std::int64_t limit);
 /// str.rsplit() with a separator.
-std::vector<std::string_view> split_from_right(std::string_view text, std::string_view separator,
-                                               std::int64_t limit);
+std::vector<std::string_view> split_from_right(Budget& budget, std::string_view text,
+                                               std::string_view separator, std::int64_t limit);
 /// str.splitlines() without the line ends.
-std::vector<std::string_view> split_lines(std::string_view text);
+std::vector<std::string_view> split_lines(Budget& budget, std::string_view text);
 /// str.replace(); a negative limit is none.
 std::string replace_within(Budget& budget, std::string_view text, std::string_view from,
                            std::string_view to, std::int64_t limit);

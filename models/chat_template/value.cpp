@@ -180,6 +180,10 @@ bool truthy(const Value& value) {
   return true;
 }
 
+void charge_text(Budget& budget, const Value& value) {
+  if (const std::string* text = value.text()) budget.text(text->size());
+}
+
 bool equal(Budget& budget, const Value& a, const Value& b) {
   budget.step();
   if (as_number(a) && as_number(b)) return order_numbers(a, b) == 0;
@@ -234,6 +238,7 @@ bool contains(Budget& budget, const Value& haystack, const Value& needle) {
   if (const Dict* dict = haystack.dict()) {
     const bool list = needle.sequence() && needle.sequence()->kind == SequenceKind::kList;
     if (needle.dict() || list) fail(fmt::format("unhashable type: '{}'", type_name(needle)));
+    charge_text(budget, needle);
     return dict->find(needle) != nullptr;
   }
   const auto items = iterate(budget, haystack);

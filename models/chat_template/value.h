@@ -167,6 +167,8 @@ std::string type_name(const Value& value);
 bool truthy(const Value& value);
 /// Python's ==; lists and dicts by their elements.
 bool equal(Budget& budget, const Value& a, const Value& b);
+/// Counts the reading of the value's text, if it is a string.
+void charge_text(Budget& budget, const Value& value);
 /// Python's order; fails for types that have none.
 std::partial_ordering order(Budget& budget, const Value& a, const Value& b);
 /// Python's `needle in haystack`.

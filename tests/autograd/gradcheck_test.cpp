@@ -17,7 +17,6 @@ namespace {
 using namespace testing;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 using Inputs = std::vector<Variable>;
 
 // x^2, whose gradient is off by `error` at element 1.

@@ -16,7 +16,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing_support::message_of;
+using testing::message_of;
 
 struct Block : Module {
   Block()

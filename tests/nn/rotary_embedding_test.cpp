@@ -14,7 +14,6 @@ namespace {
 using namespace testing;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 TEST(RotaryFrequencies, FallGeometrically) {
   const std::vector<double> f = RotaryEmbedding::default_frequencies(8, 10000);

@@ -15,7 +15,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 // torch.optim.AdamW's update of one number, which counts its own steps.
 struct Reference {

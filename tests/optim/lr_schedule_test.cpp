@@ -9,7 +9,7 @@
 namespace gladius {
 namespace {
 
-using testing_support::message_of;
+using testing::message_of;
 
 // The values of `transformers.get_<kind>_schedule_with_warmup(optimizer, 4, 12)` at lr 1 (5.x),
 // [get_last_lr()[0]] before each of the steps 0 .. 12 of /work/venv/bin/python.

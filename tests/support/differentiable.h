@@ -90,7 +90,7 @@ inline void expect_float_agrees(Rng& rng, const Function& actual, const Function
 
 /// What the second derivative of `function` is refused with.
 inline std::string double_backward_message(const Function& function, const Inputs& inputs) {
-  return testing_support::message_of<GraphError>(
+  return message_of<GraphError>(
       [&] { grad({sum(function(inputs))}, {inputs.front()}, {}, false, /*create_graph=*/true); });
 }
 

@@ -18,7 +18,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 using Real = long double;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();

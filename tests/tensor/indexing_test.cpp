@@ -13,7 +13,6 @@ namespace {
 using namespace testing;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 Tensor ids(const std::vector<std::int64_t>& list) {
   return Tensor::from(list, {static_cast<std::int64_t>(list.size())});

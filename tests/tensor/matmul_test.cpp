@@ -13,7 +13,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 // Of operands with the same batch shape.
 Tensor product(const Tensor& a, const Tensor& b) {

@@ -16,7 +16,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 const double kNan = std::nan("");
 

@@ -26,12 +26,13 @@ using testing::TinyRun;
 RunOutcome execute(const RunConfig& config, const fs::path& out, bool resume = false,
                    std::int64_t stop_after = -1) {
   std::int64_t steps = 0;
-  return distill(config, out, resume,
-                 {.begin = [&](const TrainingPlan&, std::int64_t step) { steps = step; },
-                  .step = [&](const StepRecord&) { ++steps; },
-                  .info = [](const std::string&) {},
-                  .warn = [](const std::string&) {},
-                  .stop_requested = [&] { return steps == stop_after; }});
+  return distill(
+      config, out, resume,
+      {.begin = [&](const TrainingPlan&, const TrainerState& state) { steps = state.step; },
+       .step = [&](const StepRecord&) { ++steps; },
+       .info = [](const std::string&) {},
+       .warn = [](const std::string&) {},
+       .stop_requested = [&] { return steps == stop_after; }});
 }
 
 std::string weights(const fs::path& out) { return read_file(out / "model" / "model.safetensors"); }

@@ -44,7 +44,7 @@ void run(Options options, const Common& common) {
   const RunOutcome outcome =
       distill(config, options.out, options.resume,
               {.begin = [&](const TrainingPlan& plan,
-                            std::int64_t step) { progress.begin(step, plan.total_steps()); },
+                            const TrainerState& state) { progress.begin(plan, state); },
                .step = [&](const StepRecord& record) { progress.step(record); },
                .info =
                    [&](const std::string& text) {

@@ -32,21 +32,20 @@ Progress::Progress(const Options& options)
 
 Progress::~Progress() { erase_bar(); }
 
-void Progress::begin(std::int64_t first_step, std::int64_t total_steps) {
-  first_step_ = first_step;
-  total_steps_ = total_steps;
+void Progress::begin(const TrainingPlan& plan, const TrainerState& state) {
+  total_steps_ = plan.total_steps();
+  before_ = state;
+  first_loss_ = state.first_loss;
 }
 
 void Progress::step(const StepRecord& record) {
-  if (seconds_before_ < 0) {
-    seconds_before_ = record.elapsed_s - static_cast<double>(record.tokens) / record.tokens_per_s;
-  }
+  if (!first_loss_ && std::isfinite(record.loss)) first_loss_ = record.loss;
   const std::int64_t done = record.step + 1;
   const bool due = record.step % options_.log_every == 0 || done == total_steps_;
   if (due) print_result(record);
   if (options_.quiet || (!terminal_ && !due)) return;
   const double step_seconds =
-      (record.elapsed_s - seconds_before_) / static_cast<double>(done - first_step_);
+      (record.elapsed_s - before_.elapsed_s) / static_cast<double>(done - before_.step);
   const std::string line =
       fmt::format("step {}/{}  loss {:.4f}  mean {:.4f}  {:.0f} tokens/s  {} left", done,
                   total_steps_, record.loss, record.loss_running_mean, record.tokens_per_s,
@@ -76,12 +75,11 @@ void Progress::print_result(const StepRecord& record) {
     fmt::print("{:>8}  {:>10}  {:>12}  {:>17}\n", "Step", "Loss", "Running mean",
                "Change from start");
     header_shown_ = true;
-    start_ = record.loss_running_mean;
   }
   const std::string change =
-      record.step == first_step_
+      record.step == 0 || !first_loss_
           ? "baseline"
-          : fmt::format("{:+.1f}%", (record.loss_running_mean / start_ - 1) * 100);
+          : fmt::format("{:+.1f}%", (record.loss_running_mean / *first_loss_ - 1) * 100);
   fmt::print("{:>8}  {:>10.4f}  {:>12.4f}  {:>17}\n", record.step, record.loss,
              record.loss_running_mean, change);
   std::fflush(stdout);

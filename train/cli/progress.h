@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "gladius/train/checkpoint.h"
 #include "gladius/train/metrics.h"
+#include "gladius/train/training_plan.h"
 
 namespace gladius::cli {
 
@@ -22,7 +25,8 @@ class Progress {
   /// Takes the bar away.
   ~Progress();
 
-  void begin(std::int64_t first_step, std::int64_t total_steps);
+  /// Where the run is when this process begins its steps.
+  void begin(const TrainingPlan& plan, const TrainerState& state);
   void step(const StepRecord& record);
   /// A line on standard error, above the bar.
   void message(const std::string& text);
@@ -34,9 +38,9 @@ class Progress {
   Options options_;
   bool terminal_;
   bool bar_shown_ = false;
-  std::int64_t first_step_ = 0, total_steps_ = 0;
-  double seconds_before_ = -1;  // elapsed_s when this process began; negative: not known yet
-  double start_ = 0;            // running mean that changes are counted from
+  std::int64_t total_steps_ = 0;
+  TrainerState before_;               // this process's first step
+  std::optional<double> first_loss_;  // that changes are counted from
   bool header_shown_ = false;
 };
 

@@ -11,7 +11,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 struct Sizes {
   std::int64_t B, T, S, H, Hkv, D;

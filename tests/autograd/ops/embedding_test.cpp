@@ -11,7 +11,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 Tensor random_ids(Rng& rng, const Shape& shape, std::int64_t V) {
   std::vector<std::int64_t> list(static_cast<std::size_t>(numel(shape)));

@@ -14,7 +14,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 constexpr std::int64_t kIgnored = -100;
 

@@ -12,7 +12,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 Variable fused(const Inputs& in) { return linear(in[0], in[1], in[2]); }
 Variable composition(const Inputs& in) { return composed::linear(in[0], in[1]) + in[2]; }

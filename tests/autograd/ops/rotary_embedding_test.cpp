@@ -11,7 +11,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 // Any tables, not only rotations: the operation is linear in them.
 struct Case {

@@ -13,7 +13,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 struct Case {
   const char* name;

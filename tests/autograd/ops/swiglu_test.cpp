@@ -11,7 +11,6 @@ namespace {
 
 using namespace testing;
 using ::testing::HasSubstr;
-using testing_support::message_of;
 
 Variable fused(const Inputs& in) { return swiglu(in[0], in[1]); }
 Variable composition(const Inputs& in) { return composed::swiglu(in[0], in[1]); }
