@@ -5,6 +5,8 @@ import os
 # Before transformers is imported: nothing is fetched, and no advice is printed.
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TRANSFORMERS_VERBOSITY="error",
                   HF_HUB_DISABLE_PROGRESS_BARS="1")
+# Threads that wait by spinning keep each other from work where other programs run too.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import random
 import secrets
@@ -14,7 +16,7 @@ import torch
 import transformers
 from helpers import WORST
 
-torch.set_num_threads(min(2, os.cpu_count() or 1))
+torch.set_num_threads(1)  # the models are tiny
 transformers.utils.logging.disable_progress_bar()
 
 SEED = os.environ.get("GLADIUS_SEED") or str(secrets.randbelow(2**31))

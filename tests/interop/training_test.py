@@ -32,7 +32,7 @@ def random_run(rng, student, data, batch_size, schedule, accumulation):
         "data": {"train": str(data), "max_seq_len": 64, "shuffle": False},
         "optimizer": {"lr": 10 ** rng.uniform(-4, -2.5),
                       "weight_decay": rng.choice([0.0, 0.01, 0.3]),
-                      "betas": [0.9, rng.choice([0.95, 0.999])], "eps": rng.choice([1e-8, 1e-6]),
+                      "betas": [0.9, rng.choice([0.95, 0.999])], "eps": rng.choice([1e-8, 1e-5]),
                       "max_grad_norm": rng.choice([0.3, 1.0, 50.0]), "schedule": schedule,
                       "warmup_steps": rng.choice([0, 3])},
         "batch_size": batch_size, "gradient_accumulation": accumulation,
@@ -47,7 +47,7 @@ def groups(steps, run):
 
 
 def train_in_torch(run, student, stages, data, loss_options):
-    """`stages`: (teacher or None, steps). Returns the metrics of each step and the trained model."""
+    """`stages`: (teacher or None, steps). Returns each step's metrics and the trained model."""
     model, options = load_reference(student), run["optimizer"]
     optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], betas=options["betas"],
                                   eps=options["eps"], weight_decay=options["weight_decay"])
@@ -102,14 +102,17 @@ def check_training(run, student, data, tmp_path, **loss_options):
         check_close("training running mean", abs(line["loss_running_mean"] / mean - 1), 1e-4)
     before = dict(load_reference(student).named_parameters())
     after = dict(load_reference(tmp_path / "out/model").named_parameters())
+    # AdamW divides by the gradient's size: where that is near 0, its rounding shows, unless eps is
+    # larger.
+    eps = run["optimizer"]["eps"]
+    limit = 0.2 if eps < 1e-6 else 2e-2
     ours, reference = [], []
     for name, parameter in trained.named_parameters():
         ours.append((after[name] - before[name]).detach().flatten())
         reference.append((parameter - before[name]).detach().flatten())
-        # AdamW divides by the gradient's size: where that is near 0, its rounding shows.
         difference = relative_norm(ours[-1], reference[-1])
-        assert difference <= 5e-2, name
-        check_close("training change of one weight", difference, 5e-2)
+        assert difference <= limit, name
+        check_close(f"training change of one weight, eps {eps}", difference, limit)
     difference = relative_norm(torch.cat(ours), torch.cat(reference))
     check_close("training change of all weights", difference, 5e-3)
 
