@@ -62,14 +62,32 @@ Shape resolve_shape(const char* op, const Shape& wanted, std::int64_t count, con
   return shape;
 }
 
-// Contiguous elements, converted; the pairs of types that weights come in have kernels.
+// Copies n elements of one row, converted; offsets and steps in elements.
+using CopyRow = void (*)(const std::byte* in, std::int64_t in_at, std::int64_t in_step,
+                         std::byte* out, std::int64_t out_at, std::int64_t out_step,
+                         std::int64_t n);
+
 template <class From, class To>
-void copy_row(const From* x, To* y, std::int64_t n) {
-  if constexpr (requires { kernels::convert(x, y, n); }) {
-    kernels::convert(x, y, n);
+void copy_row(const std::byte* in, std::int64_t in_at, std::int64_t in_step, std::byte* out,
+              std::int64_t out_at, std::int64_t out_step, std::int64_t n) {
+  const From* x = reinterpret_cast<const From*>(in) + in_at;
+  To* y = reinterpret_cast<To*>(out) + out_at;
+  if (in_step != 1 || out_step != 1) {
+    for (std::int64_t i = 0; i < n; ++i)
+      y[i * out_step] = convert_element<To, From>(x[i * in_step]);
+  } else if constexpr (requires { kernels::convert(x, y, n); }) {
+    kernels::convert(x, y, n);  // the pairs of types that weights come in
   } else {
     for (std::int64_t i = 0; i < n; ++i) y[i] = convert_element<To, From>(x[i]);
   }
+}
+
+// For every pair of types only this row function is compiled, not the walk over the rows.
+CopyRow row_copier(Dtype from, Dtype to) {
+  return dispatch(from, [=](auto source) {
+    return dispatch(
+        to, [](auto target) -> CopyRow { return copy_row<decltype(source), decltype(target)>; });
+  });
 }
 
 }  // namespace
@@ -84,7 +102,8 @@ Tensor::Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, s
       dtype_(dtype) {
   if (!storage_) throw Error("tensor: no storage to view");
   if (strides_.size() != shape_.size()) {
-    throw ShapeError(fmt::format("tensor: {} strides for shape {}", strides_.size(), to_string(shape_)));
+    throw ShapeError(
+        fmt::format("tensor: {} strides for shape {}", strides_.size(), to_string(shape_)));
   }
   std::int64_t last = offset_;
   std::int64_t first = offset_;
@@ -126,7 +145,8 @@ Tensor Tensor::arange(std::int64_t n, Dtype dtype) {
 template <class T>
 Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
   if (gladius::numel(shape) != static_cast<std::int64_t>(values.size())) {
-    throw ShapeError(fmt::format("from: {} values do not fill {}", values.size(), to_string(shape)));
+    throw ShapeError(
+        fmt::format("from: {} values do not fill {}", values.size(), to_string(shape)));
   }
   Tensor result = empty(shape, dtype_of<T>);
   std::copy(values.begin(), values.end(), result.data<T>());
@@ -154,8 +174,7 @@ std::byte* Tensor::raw_data() const {
 template <class T>
 T* Tensor::data() const {
   if (dtype_of<T> != dtype_) {
-    throw DtypeError(
-        fmt::format("data: {} read as {}", describe(), dtype_name(dtype_of<T>)));
+    throw DtypeError(fmt::format("data: {} read as {}", describe(), dtype_name(dtype_of<T>)));
   }
   return reinterpret_cast<T*>(raw_data());
 }
@@ -167,18 +186,9 @@ double Tensor::item() const {
 
 template <class T>
 std::vector<T> Tensor::to_vector() const {
-  std::vector<T> values;
-  values.reserve(static_cast<std::size_t>(numel_));
-  dispatch(dtype_, [&](auto type) {
-    const auto* in = data<decltype(type)>();
-    const StridedLoop<1> loop(shape_, {&strides_});
-    loop.rows(0, numel_, [&](const auto& at, std::int64_t n) {
-      for (std::int64_t i = 0; i < n; ++i) {
-        values.push_back(convert_element<T>(in[at[0] + i * loop.inner[0]]));
-      }
-    });
-  });
-  return values;
+  const Tensor dense = to(dtype_of<T>).contiguous();
+  const T* elements = dense.data<T>();
+  return std::vector<T>(elements, elements + numel_);
 }
 
 Tensor Tensor::view(const Shape& wanted) const {
@@ -230,8 +240,8 @@ Tensor Tensor::narrow(std::int64_t dim, std::int64_t start, std::int64_t length,
   const bool fits = start >= 0 && length >= 0 && step >= 1 && start <= shape_[d] &&
                     (length == 0 || (length - 1) <= (shape_[d] - 1 - start) / step);
   if (!fits || (length > 0 && start == shape_[d])) {
-    throw ShapeError(fmt::format("narrow: start {}, length {}, step {} in dimension {} of {}", start,
-                                 length, step, dim, describe()));
+    throw ShapeError(fmt::format("narrow: start {}, length {}, step {} in dimension {} of {}",
+                                 start, length, step, dim, describe()));
   }
   Shape shape = shape_;
   Strides strides = strides_;
@@ -251,7 +261,8 @@ Tensor Tensor::select(std::int64_t dim, std::int64_t index) const {
 
 Tensor Tensor::expand(const Shape& shape) const {
   if (broadcast_shapes("expand", shape_, shape) != shape) {
-    throw ShapeError(fmt::format("expand: {} does not broadcast to {}", describe(), to_string(shape)));
+    throw ShapeError(
+        fmt::format("expand: {} does not broadcast to {}", describe(), to_string(shape)));
   }
   Strides strides(shape.size(), 0);
   const std::size_t lead = shape.size() - shape_.size();
@@ -319,25 +330,9 @@ void Tensor::copy_(const Tensor& source) {
   if (same_place && in.offset_ == offset_ && in.strides_ == strides_ && in.dtype_ == dtype_) return;
   if (same_place) in = in.clone();  // the two may overlap
   const StridedLoop<2> loop(shape_, {&strides_, &in.strides_});
-  dispatch(in.dtype_, [&](auto from) {
-    using From = decltype(from);
-    dispatch(dtype_, [&](auto to) {
-      using To = decltype(to);
-      To* out = data<To>();
-      const From* values = in.data<From>();
-      loop.parallel_rows([&](const auto& at, std::int64_t n) {
-        const auto [out_step, in_step] = loop.inner;
-        To* y = out + at[0];
-        const From* x = values + at[1];
-        if (out_step == 1 && in_step == 1) {
-          copy_row(x, y, n);
-        } else {
-          for (std::int64_t i = 0; i < n; ++i) {
-            y[i * out_step] = convert_element<To, From>(x[i * in_step]);
-          }
-        }
-      });
-    });
+  const CopyRow copy_row = row_copier(in.dtype_, dtype_);
+  loop.parallel_rows([&](const auto& at, std::int64_t n) {
+    copy_row(in.raw_data(), at[1], loop.inner[1], raw_data(), at[0], loop.inner[0], n);
   });
 }
 
@@ -350,12 +345,13 @@ void Tensor::mark_written() {
 }
 
 std::string Tensor::describe() const {
-  return defined() ? fmt::format("{} {}", dtype_name(dtype_), to_string(shape_)) : "undefined tensor";
+  return defined() ? fmt::format("{} {}", dtype_name(dtype_), to_string(shape_))
+                   : "undefined tensor";
 }
 
-#define GLADIUS_INSTANTIATE(T)                                               \
-  template Tensor Tensor::from<T>(std::span<const T>, const Shape&);         \
-  template T* Tensor::data<T>() const;                                       \
+#define GLADIUS_INSTANTIATE(T)                                       \
+  template Tensor Tensor::from<T>(std::span<const T>, const Shape&); \
+  template T* Tensor::data<T>() const;                               \
   template std::vector<T> Tensor::to_vector<T>() const;
 GLADIUS_INSTANTIATE(bool)
 GLADIUS_INSTANTIATE(std::uint8_t)
