@@ -1,4 +1,5 @@
-// 16-bit floating-point storage types. Conversion from float rounds to nearest, ties to even, as PyTorch's.
+// 16-bit floating-point storage types. Conversion from float rounds to nearest, ties to even, as
+// PyTorch's.
 #pragma once
 
 #include <bit>

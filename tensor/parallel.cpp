@@ -23,7 +23,8 @@ std::atomic<int>& thread_count() {
 int num_threads() { return thread_count().load(std::memory_order_relaxed); }
 
 void set_num_threads(int threads) {
-  if (threads < 1) throw Error(fmt::format("set_num_threads: {} is not a number of threads", threads));
+  if (threads < 1)
+    throw Error(fmt::format("set_num_threads: {} is not a number of threads", threads));
   thread_count().store(threads, std::memory_order_relaxed);
   omp_set_num_threads(threads);  // OpenBLAS's OpenMP build follows this setting
 }

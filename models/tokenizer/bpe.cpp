@@ -109,9 +109,8 @@ void Bpe::find_joinable_pairs() {
   std::vector<std::pair<std::uint64_t, std::int32_t>> by_length;
   by_length.reserve(merges_.size());
   for (const auto& [pair, merge] : merges_) by_length.emplace_back(pair, merge.id);
-  std::sort(by_length.begin(), by_length.end(), [&](const auto& a, const auto& b) {
-    return length[a.second] < length[b.second];
-  });
+  std::sort(by_length.begin(), by_length.end(),
+            [&](const auto& a, const auto& b) { return length[a.second] < length[b.second]; });
   for (const auto& [pair, id] : by_length) {
     const auto left = static_cast<std::int32_t>(pair >> 32);
     const auto right = static_cast<std::int32_t>(pair & 0xFFFFFFFFu);
@@ -149,8 +148,8 @@ void Bpe::split_into_symbols(std::string_view word, std::vector<std::int32_t>& s
       continue;
     }
     const auto byte_id = [&](char c) { return byte_ids_[static_cast<unsigned char>(c)]; };
-    if (byte_fallback_ && std::all_of(character.begin(), character.end(),
-                                      [&](char c) { return byte_id(c) >= 0; })) {
+    if (byte_fallback_ &&
+        std::all_of(character.begin(), character.end(), [&](char c) { return byte_id(c) >= 0; })) {
       // A pending unknown token is left pending here, as in the reference.
       for (const char c : character) symbols.push_back(byte_id(c));
     } else if (unk_ >= 0) {

@@ -16,7 +16,9 @@ namespace gladius {
 
 struct TransparentHash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  std::size_t operator()(std::string_view text) const {
+    return std::hash<std::string_view>{}(text);
+  }
 };
 
 /// The "model" of a tokenizer.json of type BPE. Immutable after construction.

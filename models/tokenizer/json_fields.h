@@ -22,8 +22,8 @@ T field(const Json& object, const std::string& name, const std::string& role) {
   try {
     return found->get<T>();
   } catch (const Json::exception&) {
-    throw FormatError(
-        fmt::format("tokenizer: {}: \"{}\" is of the wrong type ({})", role, name, found->type_name()));
+    throw FormatError(fmt::format("tokenizer: {}: \"{}\" is of the wrong type ({})", role, name,
+                                  found->type_name()));
   }
 }
 

@@ -178,9 +178,7 @@ std::string StreamDecoder::push(std::int32_t id) {
   return take(text);
 }
 
-std::string StreamDecoder::flush() {
-  return take(tokenizer_.decode(window_, skip_special_));
-}
+std::string StreamDecoder::flush() { return take(tokenizer_.decode(window_, skip_special_)); }
 
 std::string StreamDecoder::take(const std::string& text) {
   const auto differs = std::mismatch(shown_.begin(), shown_.end(), text.begin(), text.end());

@@ -38,7 +38,9 @@ TEST_F(Parallel, RangesCoverEveryIndexOnceAndDependOnNothingElse) {
           for (std::int64_t i = begin; i < end; ++i) ++visits[static_cast<std::size_t>(i)];
         });
         EXPECT_THAT(visits, testing::Each(1));
-        EXPECT_EQ(ranges, n == 0 ? 0 : std::max<std::int64_t>(1, std::min<std::int64_t>(threads, n / grain)));
+        EXPECT_EQ(
+            ranges,
+            n == 0 ? 0 : std::max<std::int64_t>(1, std::min<std::int64_t>(threads, n / grain)));
       }
     }
   }

@@ -136,7 +136,8 @@ TEST(Half, RoundsToNearestEvenAndEveryValueSurvivesTheRoundTrip) {
   for (int i = 0; i < 200000; ++i) {
     const float value = std::bit_cast<float>(static_cast<std::uint32_t>(gen()));
     if (std::isfinite(value) && std::abs(value) < 3e38f) expect_nearest<bfloat16>(value);
-    const float small = std::ldexp(static_cast<float>(gen()) * 0x1p-32f, static_cast<int>(gen() % 42) - 26);
+    const float small =
+        std::ldexp(static_cast<float>(gen()) * 0x1p-32f, static_cast<int>(gen() % 42) - 26);
     expect_nearest<float16>(i % 2 ? small : -small);
   }
   for (std::uint32_t bits = 0; bits < 65536; ++bits) {

@@ -48,10 +48,13 @@ struct Fixture {
     json joined = json::array();
     for (const auto& [left, right] : merges) joined.push_back(left + " " + right);
     const auto special = [](int id, const char* text) {
-      return json{{"id", id}, {"content", text}, {"single_word", false}, {"lstrip", false},
-                  {"rstrip", false}, {"normalized", false}, {"special", true}};
+      return json{{"id", id},        {"content", text}, {"single_word", false},
+                  {"lstrip", false}, {"rstrip", false}, {"normalized", false},
+                  {"special", true}};
     };
-    file = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr},
+    file = {{"version", "1.0"},
+            {"truncation", nullptr},
+            {"padding", nullptr},
             {"added_tokens", {special(0, "<unk>"), special(1, "<s>"), special(2, "</s>")}},
             {"pre_tokenizer", nullptr}};
     file["normalizer"] = json::parse(R"({"type":"Sequence","normalizers":[
@@ -63,13 +66,20 @@ struct Fixture {
     file["decoder"] = json::parse(R"({"type":"Sequence","decoders":[
       {"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},
       {"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]})");
-    file["model"] = {{"type", "BPE"}, {"dropout", nullptr}, {"unk_token", "<unk>"},
-                     {"continuing_subword_prefix", nullptr}, {"end_of_word_suffix", nullptr},
-                     {"fuse_unk", true}, {"byte_fallback", true}, {"vocab", vocabulary},
+    file["model"] = {{"type", "BPE"},
+                     {"dropout", nullptr},
+                     {"unk_token", "<unk>"},
+                     {"continuing_subword_prefix", nullptr},
+                     {"end_of_word_suffix", nullptr},
+                     {"fuse_unk", true},
+                     {"byte_fallback", true},
+                     {"vocab", vocabulary},
                      {"merges", joined}};
   }
 
-  void add(const std::string& token) { vocabulary.emplace(token, static_cast<int>(vocabulary.size())); }
+  void add(const std::string& token) {
+    vocabulary.emplace(token, static_cast<int>(vocabulary.size()));
+  }
 
   // The definition: merge the leftmost pair of the lowest rank until none is left.
   std::vector<std::int32_t> merged(std::vector<std::string> symbols) const {
@@ -77,7 +87,8 @@ struct Fixture {
       std::size_t best = merges.size();
       std::size_t at = 0;
       for (std::size_t i = 0; i + 1 < symbols.size(); ++i) {
-        const auto found = std::find(merges.begin(), merges.end(), std::pair(symbols[i], symbols[i + 1]));
+        const auto found =
+            std::find(merges.begin(), merges.end(), std::pair(symbols[i], symbols[i + 1]));
         const auto rank = static_cast<std::size_t>(found - merges.begin());
         if (rank < best) best = rank, at = i;
       }
@@ -139,8 +150,8 @@ TEST_F(TokenizerTest, MergesAsTheRescanningDefinitionAndDecodesBack) {
 TEST_F(TokenizerTest, UnknownCharactersFallBackToAllTheirBytes) {
   const Tokenizer tokenizer = load(fixture_.file);
   const auto first = tokenizer.token_to_id("<0x00>");
-  EXPECT_EQ(tokenizer.encode("\u00e9"),
-            (std::vector<std::int32_t>{1, tokenizer.token_to_id(kSpace), first + 0xc3, first + 0xa9}));
+  EXPECT_EQ(tokenizer.encode("\u00e9"), (std::vector<std::int32_t>{1, tokenizer.token_to_id(kSpace),
+                                                                   first + 0xc3, first + 0xa9}));
   EXPECT_EQ(tokenizer.decode({first + 0xc3}), "\ufffd");
 }
 
