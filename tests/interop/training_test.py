@@ -30,7 +30,7 @@ def random_run(rng, student, data, batch_size, schedule, accumulation):
         "student": {"config": f"{student}/config.json", "init": str(student), "seed": 0},
         "experts": [],
         "data": {"train": str(data), "max_seq_len": 64, "shuffle": False},
-        "optimizer": {"lr": 10 ** rng.uniform(-4, -2.5),
+        "optimizer": {"lr": 10 ** rng.uniform(-4.5, -3),
                       "weight_decay": rng.choice([0.0, 0.01, 0.3]),
                       "betas": [0.9, rng.choice([0.95, 0.999])], "eps": rng.choice([1e-8, 1e-5]),
                       "max_grad_norm": rng.choice([0.3, 1.0, 50.0]), "schedule": schedule,
