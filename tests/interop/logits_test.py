@@ -34,7 +34,7 @@ def test_scaled_rotary_embedding(kind, rng, tmp_path):
     rope = {"rope_type": kind, "rope_theta": rng.choice([10_000.0, 500_000.0]),
             **ROPE_SCALING[kind]}
     config = random_config(rng, rope_parameters=rope, max_position_embeddings=128,
-                           initializer_range=0.25)
+                           head_dim=2 * rng.randint(2, 24), initializer_range=0.25)
     path = save_model(random_model(rng, config), tmp_path / "model")
     reference = load_reference(path)
     for length in (rng.randint(2, 60), 100, 128, 200 if kind == "dynamic" else 120):

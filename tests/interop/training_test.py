@@ -30,7 +30,7 @@ def random_run(rng, student, data, batch_size, schedule, accumulation):
         "student": {"config": f"{student}/config.json", "init": str(student), "seed": 0},
         "experts": [],
         "data": {"train": str(data), "max_seq_len": 64, "shuffle": False},
-        "optimizer": {"lr": 10 ** rng.uniform(-4, -2.5),
+        "optimizer": {"lr": 10 ** rng.uniform(-4.5, -3),
                       "weight_decay": rng.choice([0.0, 0.01, 0.3]),
                       "betas": [0.9, rng.choice([0.95, 0.999])], "eps": rng.choice([1e-8, 1e-5]),
                       "max_grad_norm": rng.choice([0.3, 1.0, 50.0]), "schedule": schedule,
@@ -94,9 +94,11 @@ def check_training(run, student, data, tmp_path, **loss_options):
     mean = 0.0
     for step, (line, reference) in enumerate(zip(ours, expected)):
         for key, value in reference.items():
-            difference = abs(line[key] - value) / max(abs(value), 1e-12)
-            assert difference <= 1e-4 or key == "grad_norm", (step, key, line[key], value)
+            # A small loss is a difference of large logits, so it has an absolute rounding error.
+            floor = 1e-12 if key == "lr" else 0.1
+            difference = abs(line[key] - value) / max(abs(value), floor)
             limit = 1e-3 if key == "grad_norm" else 1e-4
+            assert difference <= limit, (step, key, line[key], value)
             check_close(f"training {key}", difference, limit)
         mean += (reference["loss"] - mean) / (step + 1)
         check_close("training running mean", abs(line["loss_running_mean"] / mean - 1), 1e-4)
