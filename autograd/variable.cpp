@@ -22,6 +22,9 @@ void check_differentiable(const char* op, const Tensor& value) {
 }  // namespace
 
 struct Variable::State {
+  State(Tensor initial, std::shared_ptr<Node> at)
+      : value(std::move(initial)), node(std::move(at)) {}
+
   Tensor value;
   std::shared_ptr<Node> node;
 };
