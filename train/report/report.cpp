@@ -60,8 +60,9 @@ Table identification(const RunRecord& record) {
 }
 
 std::size_t experts_completed(const RunRecord& record) {
+  const TrainingPlan plan = record.plan();
   std::size_t completed = 0;
-  for (const Stage& stage : record.plan().stages()) completed += record.steps() >= stage.end;
+  for (const Stage& stage : plan.stages()) completed += record.steps() >= stage.end;
   return completed;
 }
 
