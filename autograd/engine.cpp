@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "gladius/autograd/anomaly.h"
 #include "gladius/autograd/node.h"
 #include "gladius/autograd/ops/arithmetic.h"
 #include "gladius/tensor/elementwise.h"
@@ -26,29 +27,34 @@ class BackwardPass {
  public:
   BackwardPass(const std::vector<Variable>& inputs, const EngineOptions& options)
       : options_(options), captures_(!inputs.empty()) {
-    for (const Variable& input : inputs) {
-      if (!input.requires_grad()) throw GraphError("grad: an input does not require a gradient");
-      targets_.insert(input.node().get());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (!inputs[i].requires_grad()) {
+        throw GraphError(fmt::format("grad: input {}, {}, does not require a gradient", i,
+                                     inputs[i].describe()));
+      }
+      targets_.insert(inputs[i].node().get());
     }
   }
 
   void seed(const Variable& output, const Variable& seed) {
     if (!output.requires_grad()) {
       throw GraphError(
-          "backward: the output does not require a gradient: none of what it is made of does");
+          fmt::format("backward: the output, {}, does not require a gradient: none of what it is "
+                      "made of does",
+                      output.describe()));
     }
     Variable grad = seed;
     if (!grad.defined()) {
       if (output.numel() != 1) {
         throw GraphError(
-            fmt::format("backward: an output of shape {} needs a seed gradient; without "
-                        "one it must have one element",
-                        to_string(output.shape())));
+            fmt::format("backward: the output, {}, needs a seed gradient; without one it must have "
+                        "one element",
+                        output.describe()));
       }
       grad = Variable(Tensor::ones(output.shape(), output.dtype()));
     } else if (grad.shape() != output.shape() || grad.dtype() != output.dtype()) {
-      throw GraphError(fmt::format("backward: seed {} does not fit output {}",
-                                   grad.value().describe(), output.value().describe()));
+      throw GraphError(fmt::format("backward: seed {} does not fit output {}", grad.describe(),
+                                   output.describe()));
     }
     if (captures_) mark_needed(output.node());
     deliver(output.node(), std::move(grad));
@@ -108,7 +114,9 @@ class BackwardPass {
     std::vector<bool> needed;
     for (const NodePtr& input : node->inputs()) needed.push_back(is_needed(input));
     if (std::ranges::find(needed, true) == needed.end()) return;
-    const BackwardContext context(node, needed, !captures_, !options_.retain_graph);
+    // An anomaly is looked for in gradients that are returned.
+    const bool may_accumulate = !captures_ && !anomaly_detection_enabled();
+    const BackwardContext context(node, needed, may_accumulate, !options_.retain_graph);
     std::vector<Variable> grads = node->run_backward(grad, context);
     grad = Variable();
     if (!options_.retain_graph) node->free_saved();

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <utility>
 
+#include "gladius/autograd/anomaly.h"
+
 namespace gladius {
 namespace {
 
@@ -68,7 +70,10 @@ std::vector<Variable> Node::run_backward(const Variable& grad,
                     "pass; ask that one to retain_graph",
                     name_, to_string(shape_)));
   }
-  std::vector<Variable> grads = backward_(grad, context);
+  std::vector<Variable> grads = [&] {
+    const DetectAnomaly off(false);  // what its own operations make is this one's
+    return backward_(grad, context);
+  }();
   for (std::size_t i = 0; i < grads.size(); ++i) {
     if (!grads[i].defined() || !inputs_[i]) continue;
     if (grads[i].shape() != inputs_[i]->shape() || grads[i].dtype() != inputs_[i]->dtype()) {
@@ -76,6 +81,7 @@ std::vector<Variable> Node::run_backward(const Variable& grad,
                                    grads[i].value().describe(), i, to_string(inputs_[i]->shape())));
     }
   }
+  if (anomaly_detection_enabled()) check_backward_anomaly(*this, grad, grads);
   return grads;
 }
 
@@ -83,31 +89,9 @@ void Node::free_saved() {
   if (!leaf_) destroy_iteratively({{}, std::exchange(backward_, nullptr)});
 }
 
-SavedVariable::SavedVariable(const Variable& input)
-    : value_(input.value()), node_(input.node()), version_(value_.version()) {}
-
-SavedVariable SavedVariable::output(const Tensor& result) {
-  SavedVariable saved{Variable(result)};
-  saved.is_output_ = true;
-  return saved;
-}
-
-const Tensor& SavedVariable::tensor(const BackwardContext& context) const {
-  if (value_.version() != version_) {
-    throw GraphError(fmt::format(
-        "backward of {}: {} was saved for it at version {} and has been modified in place since "
-        "(version {}); clone() it before changing it",
-        context.node()->name(), value_.describe(), version_, value_.version()));
-  }
-  return value_;
-}
-
-Variable SavedVariable::unpack(const BackwardContext& context) const {
-  return Variable(tensor(context), is_output_ ? context.node() : node_);
-}
-
 Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs,
                 Backward backward) {
+  if (anomaly_detection_enabled()) check_forward_anomaly(name, value, inputs);
   if (!grad_enabled()) return Variable(std::move(value));
   std::vector<std::shared_ptr<Node>> nodes;
   bool needed = false;

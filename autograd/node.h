@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gladius/autograd/grad_mode.h"
+#include "gladius/autograd/saved_variable.h"
 #include "gladius/autograd/variable.h"
 
 namespace gladius {
@@ -78,27 +79,6 @@ class Node : public std::enable_shared_from_this<Node> {
   bool leaf_;
   std::vector<std::shared_ptr<Node>> inputs_;  // null: that input needs no gradient
   Backward backward_;
-};
-
-/// A value kept for the backward pass. It notices when the value is changed in place meanwhile.
-class SavedVariable {
- public:
-  SavedVariable() = default;
-  /// Saves an input of the operation.
-  explicit SavedVariable(const Variable& input);
-  /// Saves the operation's own result; its node is put back by unpack (a cycle otherwise).
-  static SavedVariable output(const Tensor& result);
-
-  /// The value with its place in the graph. GraphError naming the operation if it has changed.
-  Variable unpack(const BackwardContext& context) const;
-  /// The value alone.
-  const Tensor& tensor(const BackwardContext& context) const;
-
- private:
-  Tensor value_;
-  std::shared_ptr<Node> node_;
-  std::uint64_t version_ = 0;
-  bool is_output_ = false;
 };
 
 /// The result of operation `name` (a string literal): `value`, recorded with its backward function

@@ -43,7 +43,10 @@ const Tensor& Variable::value() const {
 }
 
 void Variable::set_value(Tensor value) {
-  if (!is_leaf()) throw GraphError("set_value: only a leaf's value can be replaced");
+  if (!is_leaf()) {
+    throw GraphError(fmt::format(
+        "set_value: {} is no leaf, and only a leaf's value can be replaced", describe()));
+  }
   if (value.shape() != shape()) {
     throw ShapeError(fmt::format("set_value: {} in the place of {}", value.describe(),
                                  this->value().describe()));
@@ -56,13 +59,20 @@ void Variable::set_value(Tensor value) {
   set_requires_grad(needed);
 }
 
+std::string Variable::describe() const {
+  if (!state_) return "the undefined variable";
+  if (is_leaf()) return value().describe();
+  return fmt::format("{} of {}", value().describe(), state_->node->name());
+}
+
 bool Variable::requires_grad() const { return state_ && state_->node; }
 
 bool Variable::is_leaf() const { return state_ && (!state_->node || state_->node->is_leaf()); }
 
 void Variable::set_requires_grad(bool requires_grad) {
   if (!is_leaf()) {
-    throw GraphError("set_requires_grad: only a leaf can change; detach() a result first");
+    throw GraphError(
+        fmt::format("set_requires_grad: {} is no leaf; detach() a result first", describe()));
   }
   if (requires_grad == this->requires_grad()) return;
   if (!requires_grad) {
@@ -82,7 +92,7 @@ const std::shared_ptr<Node>& Variable::node() const {
 namespace {
 Node& node_with_gradients(const char* op, const Variable& variable) {
   if (!variable.requires_grad()) {
-    throw GraphError(fmt::format("{}: this variable does not require a gradient", op));
+    throw GraphError(fmt::format("{}: {} does not require a gradient", op, variable.describe()));
   }
   return *variable.node();
 }

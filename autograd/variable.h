@@ -39,6 +39,8 @@ class Variable {
   std::int64_t numel() const { return value().numel(); }
   Dtype dtype() const { return value().dtype(); }
   double item() const { return value().item(); }
+  /// "F32 [2, 3]", with " of mul" for the result of an operation; for messages.
+  std::string describe() const;
 
   bool requires_grad() const;
   /// Of a leaf; GraphError for the result of an operation (use detach()).

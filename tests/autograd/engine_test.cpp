@@ -10,28 +10,19 @@
 #include "gladius/autograd/ops/matmul.h"
 #include "gladius/autograd/ops/reduce.h"
 #include "gladius/tensor/elementwise.h"
+#include "support/message_of.h"
 
 namespace gladius {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::message_of;
 
 Variable leaf(const std::vector<double>& values) {
   return Variable(Tensor::from(values, {static_cast<std::int64_t>(values.size())}), true);
 }
 
 std::vector<double> values(const Tensor& tensor) { return tensor.to_vector<double>(); }
-
-// The message of the GraphError that f throws.
-template <class F>
-std::string message_of(F f) {
-  try {
-    f();
-  } catch (const GraphError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 TEST(Backward, AddsUpOverPathsAndPasses) {
   const Variable x = leaf({1, 2, 3});
@@ -57,22 +48,22 @@ TEST(Backward, GradientsOfOneTensorUsedTwiceDoNotShareMemory) {
 }
 
 TEST(Backward, WithoutSeedNeedsOneElement) {
-  EXPECT_THAT(message_of([] {
+  EXPECT_THAT(message_of<GraphError>([] {
                 (leaf({1, 2}) * 2).backward();
               }),
-              HasSubstr("shape [2] needs a seed gradient"));
+              HasSubstr("backward: the output, F64 [2] of mul, needs a seed gradient"));
 }
 
 TEST(Backward, SeedMustFit) {
-  EXPECT_THAT(message_of([] {
+  EXPECT_THAT(message_of<GraphError>([] {
                 (leaf({1, 2}) * 2).backward(leaf({1}));
               }),
-              HasSubstr("seed F64 [1] does not fit output F64 [2]"));
+              HasSubstr("seed F64 [1] does not fit output F64 [2] of mul"));
 }
 
 TEST(Backward, OfAConstantIsRefused) {
-  EXPECT_THAT(message_of([] { Variable(Tensor::scalar(1)).backward(); }),
-              HasSubstr("does not require a gradient"));
+  EXPECT_THAT(message_of<GraphError>([] { Variable(Tensor::scalar(1)).backward(); }),
+              HasSubstr("backward: the output, F32 [], does not require a gradient"));
 }
 
 TEST(Backward, SecondPassNeedsRetainGraph) {
@@ -81,7 +72,7 @@ TEST(Backward, SecondPassNeedsRetainGraph) {
   y.backward({}, /*retain_graph=*/true);
   y.backward();
   EXPECT_EQ(values(x.grad()), (std::vector<double>{12}));
-  EXPECT_THAT(message_of([&] { y.backward(); }), HasSubstr("retain_graph"));
+  EXPECT_THAT(message_of<GraphError>([&] { y.backward(); }), HasSubstr("retain_graph"));
 }
 
 TEST(Backward, SeesSavedValuesModifiedInPlace) {
@@ -89,7 +80,7 @@ TEST(Backward, SeesSavedValuesModifiedInPlace) {
   const Variable y = sum(exp(x) * x);
   Tensor value = x.value();
   value.fill_(0);
-  EXPECT_THAT(message_of([&] { y.backward(); }),
+  EXPECT_THAT(message_of<GraphError>([&] { y.backward(); }),
               ::testing::AllOf(HasSubstr("backward of mul"), HasSubstr("modified in place")));
 }
 
@@ -201,7 +192,7 @@ TEST(Grad, HessianVectorProduct) {
 TEST(Grad, FusedOperationsRefuseToBeDifferentiatedTwice) {
   const Variable x(Tensor::ones({2, 2}, Dtype::F64), true);
   const Variable y = sum(linear(x, x));
-  EXPECT_THAT(message_of([&] { grad({y}, {x}, {}, false, true); }),
+  EXPECT_THAT(message_of<GraphError>([&] { grad({y}, {x}, {}, false, true); }),
               HasSubstr("backward of linear: a fused operation cannot be differentiated twice"));
 }
 

@@ -169,7 +169,7 @@ TEST(Hooks, AlsoRunForGrad) {
 TEST(Hooks, NeedAGradient) {
   Variable constant(Tensor::ones({1}));
   EXPECT_EQ(message_of<GraphError>([&] { constant.register_hook({}); }),
-            "register_hook: this variable does not require a gradient");
+            "register_hook: F32 [1] does not require a gradient");
   EXPECT_THROW(constant.retain_grad(), GraphError);
   EXPECT_THROW(constant.set_grad(Tensor::ones({1})), GraphError);
 }

@@ -2,11 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <map>
 #include <memory>
 
 #include "commands.h"
+#include "gladius/autograd/gradient_statistics.h"
 #include "gladius/autograd/ops/losses.h"
 #include "gladius/autograd/ops/views.h"
 #include "gladius/models/model_directory.h"
@@ -73,52 +72,21 @@ Loss loss_of(const Options& options, const Variable& logits, const Tensor& label
   return {result.loss, {{"loss", result.loss.item()}, {"kl", result.kl}, {"ce", result.ce}}};
 }
 
-struct Statistics {
-  double norm = 0, mean = 0, largest = 0, zeros = 0;
-  std::int64_t nans = 0;
-};
-
-Statistics statistics_of(const Tensor& gradient) {
-  Statistics result;
-  const std::vector<float> values = gradient.to_vector<float>();
-  double squares = 0, sum = 0, zeros = 0;
-  for (const float value : values) {
-    if (std::isnan(value)) {
-      ++result.nans;
-      continue;
-    }
-    squares += static_cast<double>(value) * value;
-    sum += value;
-    zeros += value == 0;
-    result.largest = std::max(result.largest, std::abs(static_cast<double>(value)));
-  }
-  const auto n = static_cast<double>(values.size());
-  result.norm = std::sqrt(squares);
-  result.mean = sum / n;
-  result.zeros = zeros / n;
-  return result;
-}
-
-void print_statistics(const nlohmann::ordered_json& losses, const NamedTensors& gradients) {
+void print_statistics(const nlohmann::ordered_json& losses,
+                      const NamedGradientStatistics& statistics) {
   for (const auto& [name, value] : losses.items())
     fmt::print("{:<5} {:.6f}\n", name, value.get<double>());
-  std::vector<std::vector<std::string>> rows{
-      {"parameter", "norm", "mean", "largest", "zeros", "NaN"}};
-  for (const auto& [name, gradient] : gradients) {
-    const Statistics s = statistics_of(gradient);
-    rows.push_back({name, fmt::format("{:.4e}", s.norm), fmt::format("{:.4e}", s.mean),
-                    fmt::format("{:.4e}", s.largest), fmt::format("{:.2f}%", 100 * s.zeros),
-                    std::to_string(s.nans)});
-  }
-  fmt::print("\n{}", format_table(rows));
+  fmt::print("\n{}", format_table(statistics));
 }
 
-void print_statistics_as_json(nlohmann::ordered_json document, const NamedTensors& gradients) {
+void print_statistics_as_json(nlohmann::ordered_json document,
+                              const NamedGradientStatistics& statistics,
+                              const NamedTensors& gradients) {
   nlohmann::ordered_json table;
-  for (const auto& [name, gradient] : gradients) {
-    const Statistics s = statistics_of(gradient);
-    table.push_back({{"name", name},
-                     {"shape", gradient.shape()},
+  for (std::size_t i = 0; i < statistics.size(); ++i) {
+    const GradientStatistics& s = statistics[i].second;
+    table.push_back({{"name", statistics[i].first},
+                     {"shape", gradients[i].second.shape()},
                      {"norm", s.norm},
                      {"mean", s.mean},
                      {"largest", s.largest},
@@ -138,15 +106,17 @@ void gradients(const Options& options, const Common& common) {
   loss.loss.backward();
 
   NamedTensors results;
+  NamedGradientStatistics statistics;
   for (const auto& [name, parameter] : model.named_parameters()) {
     const Tensor gradient = parameter.grad();
     results.emplace_back(name, gradient.defined() ? gradient : Tensor::zeros(parameter.shape()));
+    statistics.emplace_back(name, gradient_statistics(results.back().second));
   }
   NamedTensors file = results;
   file.emplace_back("loss", loss.loss.value().reshape({1}));
   write_safetensors(options.out, file);
-  common.json ? print_statistics_as_json(loss.parts, results)
-              : print_statistics(loss.parts, results);
+  common.json ? print_statistics_as_json(loss.parts, statistics, results)
+              : print_statistics(loss.parts, statistics);
 }
 
 }  // namespace
