@@ -52,7 +52,7 @@ function(gladius_test folder)
   add_executable(${folder}_tests ${sources})
   target_link_libraries(${folder}_tests PRIVATE ${ARG_LIBRARIES} gladius_test_support)
   gladius_target_options(${folder}_tests)
-  gtest_discover_tests(${folder}_tests DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600)
+  gtest_discover_tests(${folder}_tests DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600 LABELS ${folder})
 endfunction()
 
 # gladius_bench(FOLDER LIBRARIES ...): one program of all *_bench.cpp below bench/FOLDER.

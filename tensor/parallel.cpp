@@ -10,12 +10,64 @@
 
 #include "gladius/tensor/error.h"
 
+// libgomp is not built for the thread sanitizer, which has to be told where the pool forks and
+// joins, and to look away where the compiler hands the variables of a parallel loop to its threads.
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#define GLADIUS_NO_SANITIZE_THREAD __attribute__((no_sanitize_thread))
+#else
+#define GLADIUS_NO_SANITIZE_THREAD
+#endif
+
 namespace gladius {
 namespace {
+
+// What happened before an announce of `point` has happened for whoever observes it afterwards.
+void announce([[maybe_unused]] void* point) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_release(point);
+#endif
+}
+void observe([[maybe_unused]] void* point) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_acquire(point);
+#endif
+}
 
 std::atomic<int>& thread_count() {
   static std::atomic<int> count{omp_get_max_threads()};
   return count;
+}
+
+// The ranges of one parallel_for.
+struct Ranges {
+  std::int64_t n, count;
+  detail::RangeBody call;
+  void* body;
+  std::vector<std::exception_ptr> errors =
+      std::vector<std::exception_ptr>(static_cast<std::size_t>(count));
+  char fork = 0, join = 0;  // points for announce and observe
+
+  void run(std::int64_t i) {
+    observe(&fork);
+    const std::int64_t size = n / count;
+    const std::int64_t longer = n % count;  // so many first ranges have one more
+    const std::int64_t begin = i * size + std::min(i, longer);
+    try {
+      call(body, begin, begin + size + (i < longer ? 1 : 0));
+    } catch (...) {
+      errors[static_cast<std::size_t>(i)] = std::current_exception();
+    }
+    announce(&join);
+  }
+};
+
+// OpenMP may hand out fewer threads than asked for; the ranges stay the same.
+GLADIUS_NO_SANITIZE_THREAD void run_on_threads(Ranges* ranges) {
+  announce(&ranges->fork);
+#pragma omp parallel for num_threads(static_cast <int>(ranges->count)) schedule(static, 1)
+  for (std::int64_t i = 0; i < ranges->count; ++i) ranges->run(i);
+  observe(&ranges->join);
 }
 
 }  // namespace
@@ -41,20 +93,9 @@ void run_parallel(std::int64_t n, std::int64_t grain, RangeBody call, void* body
     call(body, 0, n);
     return;
   }
-  // OpenMP may hand out fewer threads than asked for; the ranges stay the same.
-  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(ranges));
-  const std::int64_t size = n / ranges;
-  const std::int64_t longer = n % ranges;  // so many first ranges have one more
-#pragma omp parallel for num_threads(static_cast <int>(ranges)) schedule(static, 1)
-  for (std::int64_t i = 0; i < ranges; ++i) {
-    const std::int64_t begin = i * size + std::min(i, longer);
-    try {
-      call(body, begin, begin + size + (i < longer ? 1 : 0));
-    } catch (...) {
-      errors[static_cast<std::size_t>(i)] = std::current_exception();
-    }
-  }
-  for (const std::exception_ptr& error : errors) {
+  Ranges parts{n, ranges, call, body};
+  run_on_threads(&parts);
+  for (const std::exception_ptr& error : parts.errors) {
     if (error) std::rethrow_exception(error);
   }
 }
