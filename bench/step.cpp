@@ -28,6 +28,7 @@ struct Settings {
   std::vector<std::int64_t> tokens{16, 64, 512, 2048};
   int repeats = 7;
   int threads = 0;
+  bool checkpoint = false;
   bool json = false;
 };
 
@@ -197,6 +198,7 @@ void run(const Settings& settings) {
   Generator generator(0);
   model.init_weights(generator);
   model.set_requires_grad(true);
+  model.set_activation_checkpointing(settings.checkpoint);
   if (!settings.json) {
     fmt::print(
         "{} parameters, {} threads, medians of {} steps, seconds\n{:>6} {:>8} {:>8} {:>8} {:>8} "
@@ -224,6 +226,7 @@ int main(int argc, char** argv) {
   program.add_option("--repeats", settings.repeats, "Steps of each length")
       ->check(CLI::PositiveNumber);
   program.add_option("--threads", settings.threads, "Threads (default: all)");
+  program.add_flag("--checkpoint", settings.checkpoint, "Activation checkpointing");
   program.add_flag("--json", settings.json, "Print JSON");
   CLI11_PARSE(program, argc, argv);
   gladius::bench::run(settings);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "gladius/autograd/checkpoint.h"
 #include "gladius/autograd/ops/arithmetic.h"
 #include "gladius/autograd/ops/matmul.h"
 #include "gladius/tensor/random.h"
@@ -114,8 +115,15 @@ Variable CausalLM::hidden_states(const Tensor& ids, const TokenContext& context,
   for (std::size_t i = 0; i < model_->layers.size(); ++i) {
     const std::int64_t window =
         config_.attention_windows.empty() ? 0 : config_.attention_windows[i];
-    x = model_->layers[i]->forward(x, window == 0 ? context : windowed(context, start, window),
-                                   cache ? &cache->layers[i] : nullptr);
+    const TokenContext seen = window == 0 ? context : windowed(context, start, window);
+    LayerCache* layer_cache = cache ? &cache->layers[i] : nullptr;
+    if (activation_checkpointing_ && !cache) {
+      x = checkpoint([layer = model_->layers[i],
+                      seen](const auto& in) { return layer->forward(in[0], seen, nullptr); },
+                     {x});
+    } else {
+      x = model_->layers[i]->forward(x, seen, layer_cache);
+    }
   }
   return model_->norm->forward(x);
 }

@@ -48,6 +48,10 @@ class CausalLM : public Module {
   /// ids I64 [B, T], whole sequences from position 0 -> logits [B, T, V].
   Variable forward(const Tensor& ids) const;
 
+  /// Whether training keeps only what enters each layer and computes the rest again for the
+  /// backward pass (autograd/checkpoint.h): less memory for about a third more time.
+  void set_activation_checkpointing(bool on) { activation_checkpointing_ = on; }
+
   /// Room for `capacity` tokens of B sequences.
   KvCache make_cache(std::int64_t B, std::int64_t capacity) const;
   /// Fresh weights: normal with the config's initializer_range, biases 0, norms 1.
@@ -62,6 +66,7 @@ class CausalLM : public Module {
   ModelConfig config_;
   std::shared_ptr<Decoder> model_;
   std::shared_ptr<Linear> lm_head_;  // null if tied to the embeddings
+  bool activation_checkpointing_ = false;
 };
 
 }  // namespace gladius

@@ -116,8 +116,8 @@ Json expert_json(const ExpertConfig& expert) {
 
 // May a run go on with another value here?
 bool is_harmless(const std::string& key) {
-  constexpr std::string_view kHarmless[] = {"log_every", "checkpoint_every", "keep_checkpoints",
-                                            "data.eval"};
+  constexpr std::string_view kHarmless[] = {"activation_checkpointing", "log_every",
+                                            "checkpoint_every", "keep_checkpoints", "data.eval"};
   return std::ranges::find(kHarmless, key) != std::end(kHarmless);
 }
 
@@ -143,10 +143,10 @@ RunConfig RunConfig::load(const std::filesystem::path& file,
 }
 
 RunConfig RunConfig::parse(const Json& json, const std::string& file) {
-  const RunFields fields(
-      json, file, "",
-      {"student", "experts", "steps", "data", "loss", "optimizer", "batch_size",
-       "gradient_accumulation", "log_every", "checkpoint_every", "keep_checkpoints", "seed"});
+  const RunFields fields(json, file, "",
+                         {"student", "experts", "steps", "data", "loss", "optimizer", "batch_size",
+                          "gradient_accumulation", "activation_checkpointing", "log_every",
+                          "checkpoint_every", "keep_checkpoints", "seed"});
   RunConfig run;
   run.student = read_student(fields.object("student", {"config", "init", "tokenizer", "seed"}));
   read_experts(fields, run);
@@ -158,6 +158,7 @@ RunConfig RunConfig::parse(const Json& json, const std::string& file) {
                  run);
   run.batch_size = fields.integer("batch_size", 1, 1);
   run.gradient_accumulation = fields.integer("gradient_accumulation", 8, 1);
+  run.activation_checkpointing = fields.boolean("activation_checkpointing", false);
   run.log_every = fields.integer("log_every", 10, 1);
   run.checkpoint_every = fields.integer("checkpoint_every", 100, 1);
   run.keep_checkpoints = fields.integer("keep_checkpoints", 2, 1);
@@ -191,6 +192,7 @@ Json RunConfig::resolved() const {
                        {"warmup_steps", warmup_steps}};
   json["batch_size"] = batch_size;
   json["gradient_accumulation"] = gradient_accumulation;
+  json["activation_checkpointing"] = activation_checkpointing;
   json["log_every"] = log_every;
   json["checkpoint_every"] = checkpoint_every;
   json["keep_checkpoints"] = keep_checkpoints;

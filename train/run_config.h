@@ -59,6 +59,7 @@ struct RunConfig {
   std::int64_t warmup_steps = 0;  // updates
   std::int64_t batch_size = 1;
   std::int64_t gradient_accumulation = 8;
+  bool activation_checkpointing = false;
   std::int64_t log_every = 10;
   std::int64_t checkpoint_every = 100;
   std::int64_t keep_checkpoints = 2;

@@ -36,6 +36,7 @@ Trainer::Trainer(const RunConfig& config, std::shared_ptr<CausalLM> student,
              static_cast<std::uint64_t>(config.seed)),
       warn_(std::move(warn)) {
   student_->set_requires_grad(true);
+  student_->set_activation_checkpointing(config.activation_checkpointing);
 }
 
 StepRecord Trainer::step() {

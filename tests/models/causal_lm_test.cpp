@@ -129,6 +129,17 @@ TEST_P(RandomModels, PackedSequencesDoNotSeeEachOther) {
     expect_near(together[i], apart[i], parameters[i].first.c_str());
 }
 
+TEST_P(RandomModels, ActivationCheckpointingChangesNoBit) {
+  CausalLM model = this->model();
+  model.set_requires_grad(true);
+  std::vector<Ids> sequences;
+  for (int i = 0; i < 3; ++i) sequences.push_back(ids(model, random_int(rng_, 1, 12)));
+  const auto plain = gradients(model, sequences, true);
+  model.set_activation_checkpointing(true);
+  EXPECT_EQ(gradients(model, sequences, true), plain);
+  EXPECT_EQ(gradients(model, sequences, true), plain);
+}
+
 TEST_P(RandomModels, LaterTokensDoNotChangeEarlierLogits) {
   const CausalLM model = this->model();
   const std::int64_t T = random_int(rng_, 2, 12), V = model.config().vocab_size;
