@@ -179,8 +179,8 @@ TEST_P(Binary, BroadcastsAsNumPy) {
 }
 
 TEST_P(Binary, GivesNanWhereEitherIs) {
-  const Tensor a = Tensor::from<double>({kNan, 1, kNan}, {3});
-  const Tensor b = Tensor::from<double>({1, kNan, kNan}, {3});
+  const Tensor a = Tensor::from<double>({kNan, 2, kNan}, {3});
+  const Tensor b = Tensor::from<double>({2, kNan, kNan}, {3});
   expect_equal(GetParam().function(a, b), {kNan, kNan, kNan});
 }
 
