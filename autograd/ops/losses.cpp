@@ -22,8 +22,10 @@ namespace {
 // Rows with a label; checks all labels.
 std::int64_t count_labels(const char* op, const Tensor& logits, const Tensor& labels,
                           std::int64_t ignore_index) {
-  if (logits.dim() != 2 || labels.shape() != Shape{logits.size(0)} ||
-      labels.dtype() != Dtype::I64) {
+  if (labels.dtype() != Dtype::I64) {
+    throw DtypeError(fmt::format("{}: labels {} are not I64", op, labels.describe()));
+  }
+  if (logits.dim() != 2 || labels.shape() != Shape{logits.size(0)}) {
     throw ShapeError(fmt::format("{}: logits {} and labels {}; expected [N, V] and I64 [N]", op,
                                  logits.describe(), labels.describe()));
   }

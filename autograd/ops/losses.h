@@ -31,8 +31,8 @@ Variable kl_div(const Variable& log_input, const Variable& target,
 
 /// logsumexp(logits) - logits[label] for the rows of logits [N, V] whose label (I64 [N]) is not
 /// `ignore_index`; `mean` is over these and 0 if there are none, `none` gives [N] with 0 in the
-/// other rows. ShapeError for another label outside of [0, V), ConfigError for `batchmean`. Fused;
-/// differentiable any number of times.
+/// other rows. ShapeError for another label outside of [0, V), DtypeError for labels of another
+/// type, ConfigError for `batchmean`. Fused; differentiable any number of times.
 Variable cross_entropy(const Variable& logits, const Tensor& labels,
                        std::int64_t ignore_index = -100,
                        LossReduction reduction = LossReduction::mean);

@@ -77,7 +77,7 @@ TEST(LayerNorm, WithoutWeightOrBias) {
 TEST(LayerNorm, GradientsAgreeWithDifferences) {
   Rng rng(4);
   for (const Shape& shape : {Shape{1}, Shape{0, 3}, Shape{5}, Shape{2, 3}, Shape{2, 2, 4},
-                             Shape{35, 3}, Shape{1, 200}}) {
+                             Shape{33, 2}, Shape{1, 101}}) {
     SCOPED_TRACE(to_string(shape));
     EXPECT_NO_THROW(gradcheck(fused, leaves(inputs_of(rng, shape))));
   }

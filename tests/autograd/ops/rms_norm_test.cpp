@@ -45,7 +45,7 @@ TEST(RmsNorm, InFloatAgreesWithTheCompositionInDouble) {
 TEST(RmsNorm, GradientsAgreeWithDifferences) {
   Rng rng(3);
   for (const Shape& shape : {Shape{1}, Shape{0, 3}, Shape{5}, Shape{2, 3}, Shape{2, 2, 4},
-                             Shape{35, 3}, Shape{1, 200}}) {
+                             Shape{33, 2}, Shape{1, 101}}) {
     SCOPED_TRACE(to_string(shape));
     const Inputs inputs = leaves({random_view(rng, shape), random_view(rng, {shape.back()})});
     EXPECT_NO_THROW(gradcheck(fused, inputs));
