@@ -86,8 +86,4 @@ class Node : public std::enable_shared_from_this<Node> {
 Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs,
                 Backward backward);
 
-/// For fused operations, whose backward functions work on tensors: GraphError if they are to be
-/// differentiated themselves.
-void refuse_double_backward(const BackwardContext& context);
-
 }  // namespace gladius
