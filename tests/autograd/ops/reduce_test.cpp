@@ -101,12 +101,21 @@ TEST_P(Reductions, GradientsAgreeWithDifferences) {
   }
 }
 
+// Values apart by more than the step of the differences, so that an extreme stays the extreme.
+Tensor distinct_values(Rng& rng, const Shape& shape) {
+  Row values(static_cast<std::size_t>(numel(shape)));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = 1e-4 * static_cast<double>(i) - 3;
+  std::ranges::shuffle(values, rng);
+  return Tensor::from(values, shape);
+}
+
 TEST_P(Reductions, OfManyElementsHaveTheirClosedForms) {
   Rng rng(1);
   const std::int64_t rows = 3, n = 20'000;
-  // Rows of any distance in memory, then all of it as one row.
-  for (const Tensor& x : {random_tensor(rng, {n, rows}).transpose(0, 1),
-                          random_tensor(rng, {1, rows * n}), random_view(rng, {rows, n})}) {
+  // Rows side by side, with gaps, and all of it as one.
+  for (const Tensor& x : {distinct_values(rng, {n, rows}).transpose(0, 1),
+                          distinct_values(rng, {rows, 2 * n}).narrow(1, 1, n, 2),
+                          distinct_values(rng, {1, rows * n})}) {
     SCOPED_TRACE(x.describe() + " with strides " + to_string(x.strides()));
     const Function call = [](const Inputs& in) { return GetParam().function(in[0], {1}, false); };
     const Tensor seed = random_tensor(rng, {x.size(0)});
@@ -177,7 +186,7 @@ TEST(Logsumexp, IsStableForLargeAndInfiniteElements) {
   expect_near(y.value(), Tensor::from<double>({1000 + std::log(2.0), -kInf, 5, kInf}, {4}), 1e-15);
   sum(y).backward();
   const double nan = std::nan("");  // PyTorch's: inf - inf
-  expect_near(x.grad(), Tensor::from<double>({0.5, 0.5, nan, nan, 0, 1, nan, 0}, {4, 2}), 1e-15);
+  expect_near(x.grad(), Tensor::from<double>({0.5, 0.5, nan, nan, 0, 1, nan, 0}, {4, 2}), 1e-13);
 }
 
 TEST(SumTo, UndoesBroadcasting) {
