@@ -147,17 +147,17 @@ class Reference:
     """What PyTorch makes of a case; the seeds and weights that both take are drawn here."""
 
     def __init__(self, case, draw):
-        self.case, self.seeds, self.weights = case, [], None
-        self.outputs, self.grads, self.error = [], {}, None
+        self.case, self.error = case, None
+        self.seeds, self.weights = [], None
+        self.outputs, self.grads = [], {}
         self.second, self.second_like = {}, []
         x = [i and i.leaf() for i in case.inputs]
         try:
             self.outputs = as_list(OPERATIONS[case.op](*x, **case.attributes))
+            if any(y.requires_grad for y in self.outputs):
+                self.differentiate(x, draw)
         except (RuntimeError, IndexError, ValueError, TypeError) as error:
             self.error = error
-            return
-        if any(y.requires_grad for y in self.outputs):
-            self.differentiate(x, draw)
 
     def differentiate(self, x, draw):
         self.seeds = [draw.normal(y.shape) if y.requires_grad else None for y in self.outputs]
