@@ -96,6 +96,11 @@ void Module::zero_grad() {
   for (Variable& parameter : parameters()) parameter.zero_grad();
 }
 
+void Module::train(bool training) {
+  training_ = training;
+  for (const auto& [name, module] : modules_) module->train(training);
+}
+
 Variable Module::register_parameter(std::string name, const Shape& shape, Dtype dtype) {
   Variable parameter(Tensor::zeros({}, dtype).expand(shape));
   parameters_.emplace_back(std::move(name), parameter);

@@ -38,6 +38,12 @@ class Module {
   void set_requires_grad(bool requires_grad);
   void zero_grad();
 
+  /// Sets the mode of this module and its submodules: some layers (Dropout) act in training alone.
+  /// A new module is in training.
+  void train(bool training = true);
+  void eval() { train(false); }
+  bool is_training() const { return training_; }
+
  protected:
   Module() = default;
   Module(const Module&) = default;
@@ -55,6 +61,7 @@ class Module {
   void collect(const std::string& prefix, std::unordered_set<const Module*>& seen,
                NamedVariables& parameters) const;
 
+  bool training_ = true;
   NamedVariables parameters_;
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> modules_;
 };

@@ -44,14 +44,18 @@ decltype(auto) dispatch(Dtype dtype, F&& f) {
   __builtin_unreachable();
 }
 
-/// Calls f(float{}) or f(double{}), the types of arithmetic; throws DtypeError naming `op` for
-/// others.
-template <class F>
-decltype(auto) dispatch_floating(const char* op, Dtype dtype, F&& f) {
-  if (dtype == Dtype::F32) return f(float{});
-  if (dtype == Dtype::F64) return f(double{});
+/// Throws DtypeError naming `op` unless `dtype` is F32 or F64, the types of arithmetic.
+inline void check_arithmetic(const char* op, Dtype dtype) {
+  if (dtype == Dtype::F32 || dtype == Dtype::F64) return;
   throw DtypeError(std::string(op) + ": arithmetic takes F32 or F64, not " +
                    std::string(dtype_name(dtype)) + "; convert with to()");
+}
+
+/// Calls f(float{}) or f(double{}); throws DtypeError naming `op` for other types.
+template <class F>
+decltype(auto) dispatch_floating(const char* op, Dtype dtype, F&& f) {
+  check_arithmetic(op, dtype);
+  return dtype == Dtype::F32 ? f(float{}) : f(double{});
 }
 
 /// static_cast that passes the 16-bit types through float.

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/kernels/unary.h"
+#include "gladius/tensor/ordering.h"
 #include "gladius/tensor/strided.h"
 
 namespace gladius {
@@ -99,8 +101,7 @@ Tensor compare(const char* op, const Tensor& a, const Tensor& b, F f) {
   Tensor y = Tensor::empty(shape, Dtype::BOOL);
   dispatch(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    // The 16-bit types have no comparison of their own.
-    using V = std::conditional_t<std::is_class_v<T>, float, T>;
+    using V = Comparable<T>;
     apply<bool>(
         shape, y, [&](T u, T v) { return f(static_cast<V>(u), static_cast<V>(v)); },
         {&left.strides(), &right.strides()}, left.data<T>(), right.data<T>());
@@ -134,6 +135,9 @@ Tensor add(const Tensor& x, double value) {
 }
 Tensor mul(const Tensor& x, double value) {
   return unary("mul", x, [=](auto v) { return v * static_cast<decltype(v)>(value); });
+}
+Tensor pow(const Tensor& base, const Tensor& exponent) {
+  return binary("pow", base, exponent, [](auto x, auto y) { return std::pow(x, y); });
 }
 Tensor pow(const Tensor& x, double exponent) {
   return unary("pow", x, [=](auto v) { return std::pow(v, static_cast<decltype(v)>(exponent)); });
@@ -188,14 +192,20 @@ Tensor clamp(const Tensor& x, double low, double high) {
   });
 }
 
-Tensor eq(const Tensor& a, const Tensor& b) {
-  return compare("eq", a, b, [](auto x, auto y) { return x == y; });
-}
-Tensor lt(const Tensor& a, const Tensor& b) {
-  return compare("lt", a, b, [](auto x, auto y) { return x < y; });
-}
-Tensor le(const Tensor& a, const Tensor& b) {
-  return compare("le", a, b, [](auto x, auto y) { return x <= y; });
+Tensor eq(const Tensor& a, const Tensor& b) { return compare("eq", a, b, std::equal_to<>()); }
+Tensor ne(const Tensor& a, const Tensor& b) { return compare("ne", a, b, std::not_equal_to<>()); }
+Tensor lt(const Tensor& a, const Tensor& b) { return compare("lt", a, b, std::less<>()); }
+Tensor le(const Tensor& a, const Tensor& b) { return compare("le", a, b, std::less_equal<>()); }
+Tensor gt(const Tensor& a, const Tensor& b) { return compare("gt", a, b, std::greater<>()); }
+Tensor ge(const Tensor& a, const Tensor& b) { return compare("ge", a, b, std::greater_equal<>()); }
+
+Tensor logical_and(const Tensor& a, const Tensor& b) {
+  for (const Tensor& x : {a, b}) {
+    if (x.dtype() != Dtype::BOOL) {
+      throw DtypeError(fmt::format("logical_and: {} is not BOOL", x.describe()));
+    }
+  }
+  return compare("logical_and", a, b, std::logical_and<>());
 }
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
@@ -220,9 +230,13 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
 }
 
 void add_(Tensor& x, const Tensor& y, double alpha) {
+  check_arithmetic("add_", x.dtype());
   check_same_dtype("add_", x, y);
-  x.mark_written();
-  const Tensor in = y.expand(x.shape());
+  check_broadcasts_to("add_", y.shape(), x.shape());
+  x.mark_written("add_");
+  Tensor in = y.expand(x.shape());
+  const bool same_elements = in.offset() == x.offset() && in.strides() == x.strides();
+  if (in.storage() == x.storage() && !same_elements) in = in.clone();  // the two may overlap
   dispatch_floating("add_", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T scale = static_cast<T>(alpha);
@@ -233,7 +247,8 @@ void add_(Tensor& x, const Tensor& y, double alpha) {
 }
 
 void mul_(Tensor& x, double value) {
-  x.mark_written();
+  check_arithmetic("mul_", x.dtype());
+  x.mark_written("mul_");
   dispatch_floating("mul_", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T scale = static_cast<T>(value);

@@ -19,6 +19,8 @@ Tensor add(const Tensor& x, double value);
 Tensor mul(const Tensor& x, double value);
 /// x to the power of `exponent`.
 Tensor pow(const Tensor& x, double exponent);
+/// Elementwise `base` to the power of `exponent`; NaN for a fractional power of a negative base.
+Tensor pow(const Tensor& base, const Tensor& exponent);
 
 // Functions of one F32 or F64 tensor.
 Tensor neg(const Tensor& x);
@@ -41,14 +43,19 @@ Tensor erf(const Tensor& x);
 /// Limits to [low, high]; NaN stays NaN.
 Tensor clamp(const Tensor& x, double low, double high);
 
-// Comparisons give BOOL tensors; any two tensors of one type.
+// Comparisons give BOOL tensors; any two tensors of one type. NaN is unequal to everything.
 Tensor eq(const Tensor& a, const Tensor& b);
+Tensor ne(const Tensor& a, const Tensor& b);
 Tensor lt(const Tensor& a, const Tensor& b);
 Tensor le(const Tensor& a, const Tensor& b);
+Tensor gt(const Tensor& a, const Tensor& b);
+Tensor ge(const Tensor& a, const Tensor& b);
+/// Where both hold, of BOOL tensors.
+Tensor logical_and(const Tensor& a, const Tensor& b);
 /// a where `condition` (BOOL) holds, else b; all three broadcast.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 
-// In place; the target's shape stays.
+// In place; the target's shape stays. Error if the target is read-only or expanded.
 /// x += alpha * y, y broadcast to x.
 void add_(Tensor& x, const Tensor& y, double alpha = 1.0);
 /// x *= value.

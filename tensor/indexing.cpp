@@ -35,37 +35,47 @@ std::vector<std::int64_t> index_list(const char* op, const Tensor& index, std::i
   return list;
 }
 
-// Calls visit(element of x at the index, other element) for gather and scatter_add_, serially and
-// in order, so that sums do not depend on threads.
-template <class Visit>
-void along_index(const char* op, const Tensor& x, std::int64_t dim, const Tensor& index,
-                 const Tensor& other, Visit visit) {
+void check_same_dtype(const char* op, const Tensor& x, const Tensor& other) {
+  if (other.dtype() != x.dtype()) {
+    throw DtypeError(fmt::format("{}: {} and {} have different types; convert one with to()", op,
+                                 x.describe(), other.describe()));
+  }
+}
+
+// For gather and scatter_add_: `other` has the shape of the index, which x covers but for
+// dimension d, and whose every entry is an index along d.
+void check_along_index(const char* op, const Tensor& x, std::size_t d, const Tensor& index,
+                       const Tensor& other) {
   check_index_dtype(op, index);
-  const auto d = static_cast<std::size_t>(normalize_dim(op, dim, x.dim()));
-  bool fits =
-      index.dim() == x.dim() && other.shape() == index.shape() && other.dtype() == x.dtype();
+  check_same_dtype(op, x, other);
+  bool fits = index.dim() == x.dim() && other.shape() == index.shape();
   for (std::size_t i = 0; fits && i < x.shape().size(); ++i) {
     fits = i == d || index.shape()[i] <= x.shape()[i];
   }
   if (!fits) {
     throw ShapeError(fmt::format("{}: index {} does not fit {} and {} along dimension {}", op,
-                                 to_string(index.shape()), x.describe(), other.describe(), dim));
+                                 to_string(index.shape()), x.describe(), other.describe(), d));
   }
+  for (const std::int64_t i : index.to_vector<std::int64_t>()) checked_index(op, i, x.shape()[d]);
+}
+
+// Calls visit(element of x at the index, other element), serially and in order, so that sums do
+// not depend on threads.
+template <class T, class Visit>
+void along_index(const Tensor& x, std::size_t d, const Tensor& index, const Tensor& other,
+                 Visit visit) {
   Strides base = x.strides();  // the index replaces the walk along d
   const std::int64_t step = base[d];
   base[d] = 0;
   const StridedLoop<3> loop(index.shape(), {&base, &index.strides(), &other.strides()});
   const std::int64_t* indices = index.data<std::int64_t>();
-  dispatch(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* data = x.data<T>();
-    T* rest = other.data<T>();
-    loop.rows(0, loop.count, [&](const auto& at, std::int64_t n) {
-      for (std::int64_t i = 0; i < n; ++i) {
-        const std::int64_t k = checked_index(op, indices[at[1] + i * loop.inner[1]], x.shape()[d]);
-        visit(data[at[0] + i * loop.inner[0] + k * step], rest[at[2] + i * loop.inner[2]]);
-      }
-    });
+  T* data = x.data<T>();
+  T* rest = other.data<T>();
+  loop.rows(0, loop.count, [&](const auto& at, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      const std::int64_t k = indices[at[1] + i * loop.inner[1]];
+      visit(data[at[0] + i * loop.inner[0] + k * step], rest[at[2] + i * loop.inner[2]]);
+    }
   });
 }
 
@@ -98,7 +108,8 @@ Tensor cat(const std::vector<Tensor>& tensors, std::int64_t dim) {
   for (const Tensor& tensor : tensors) {
     Shape expected = first.shape();
     if (tensor.dim() == first.dim()) expected[d] = tensor.shape()[d];
-    if (tensor.shape() != expected || tensor.dtype() != first.dtype()) {
+    check_same_dtype("cat", first, tensor);
+    if (tensor.shape() != expected) {
       throw ShapeError(fmt::format("cat: {} does not fit {} along dimension {}", tensor.describe(),
                                    first.describe(), dim));
     }
@@ -114,9 +125,19 @@ Tensor cat(const std::vector<Tensor>& tensors, std::int64_t dim) {
 }
 
 Tensor stack(const std::vector<Tensor>& tensors, std::int64_t dim) {
+  if (tensors.empty()) throw ShapeError("stack: no tensors");
+  const Tensor& first = tensors.front();
+  const std::int64_t d = normalize_dim("stack", dim, first.dim() + 1);
   std::vector<Tensor> rows;
-  for (const Tensor& tensor : tensors) rows.push_back(tensor.unsqueeze(dim));
-  return cat(rows, dim);
+  for (const Tensor& tensor : tensors) {
+    check_same_dtype("stack", first, tensor);
+    if (tensor.shape() != first.shape()) {
+      throw ShapeError(
+          fmt::format("stack: {} has not the shape of {}", tensor.describe(), first.describe()));
+    }
+    rows.push_back(tensor.unsqueeze(d));
+  }
+  return cat(rows, d);
 }
 
 Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
@@ -132,9 +153,13 @@ Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
 }
 
 void index_add_(Tensor& target, std::int64_t dim, const Tensor& index, const Tensor& source) {
+  check_arithmetic("index_add_", target.dtype());
+  check_same_dtype("index_add_", target, source);
   const std::int64_t d = normalize_dim("index_add_", dim, target.dim());
   const std::vector<std::int64_t> list = index_list("index_add_", index, target.size(d));
-  if (source.dim() != target.dim() || source.size(d) != index.numel()) {
+  Shape expected = target.shape();
+  expected[static_cast<std::size_t>(d)] = index.numel();
+  if (source.shape() != expected) {
     throw ShapeError(fmt::format("index_add_: source {} does not fit {} with {} indices",
                                  source.describe(), target.describe(), index.numel()));
   }
@@ -145,17 +170,24 @@ void index_add_(Tensor& target, std::int64_t dim, const Tensor& index, const Ten
 }
 
 Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
+  const auto d = static_cast<std::size_t>(normalize_dim("gather", dim, x.dim()));
   const Tensor out = Tensor::empty(index.shape(), x.dtype());
-  along_index("gather", x, dim, index, out, [](auto& element, auto& picked) { picked = element; });
+  check_along_index("gather", x, d, index, out);
+  dispatch(x.dtype(), [&]<class T>(T) {
+    along_index<T>(x, d, index, out, [](T& element, T& picked) { picked = element; });
+  });
   return out;
 }
 
 void scatter_add_(Tensor& target, std::int64_t dim, const Tensor& index, const Tensor& source) {
-  target.mark_written();
-  dispatch_floating("scatter_add_", target.dtype(), [](auto) {});
-  along_index("scatter_add_", target, dim, index, source, [](auto& element, auto& added) {
-    using T = std::remove_reference_t<decltype(element)>;
-    if constexpr (std::is_floating_point_v<T>) element += added;
+  check_arithmetic("scatter_add_", target.dtype());
+  const auto d = static_cast<std::size_t>(normalize_dim("scatter_add_", dim, target.dim()));
+  check_along_index("scatter_add_", target, d, index, source);
+  target.mark_written("scatter_add_");
+  // What is added must not change on the way.
+  const Tensor added = source.storage() == target.storage() ? source.clone() : source;
+  dispatch_floating("scatter_add_", target.dtype(), [&]<class T>(T) {
+    along_index<T>(target, d, index, added, [](T& element, T& value) { element += value; });
   });
 }
 

@@ -54,5 +54,23 @@ Generator& default_generator();
 void fill_uniform_(const Tensor& tensor, Generator& generator, double lo = 0, double hi = 1);
 /// mean + std * normal(), rounded to the tensor's type.
 void fill_normal_(const Tensor& tensor, Generator& generator, double mean = 0, double std = 1);
+/// `value` with the given probability, else 0; Error for a probability outside of [0, 1].
+void fill_bernoulli_(const Tensor& tensor, Generator& generator, double probability,
+                     double value = 1);
+
+/// New tensors of a floating-point type: uniform in [0, 1), or of the standard normal distribution.
+Tensor rand(const Shape& shape, Generator& generator = default_generator(),
+            Dtype dtype = Dtype::F32);
+Tensor randn(const Shape& shape, Generator& generator = default_generator(),
+             Dtype dtype = Dtype::F32);
+
+/// Indices drawn in proportion to the weights of each row: floating-point [..., n] -> I64
+/// [..., num_samples]. With replacement by inverting the cumulative distribution, whose steps are
+/// 2^-32 of the row's sum; without by the exponential race (the smallest of Exp(1) / weight;
+/// Efraimidis & Spirakis 2006), in the order of drawing. Error for a weight that is negative or not
+/// finite and for a row whose weights are all 0, ShapeError for a scalar, no samples, or, without
+/// replacement, more samples than a row has weights above 0.
+Tensor multinomial(const Tensor& weights, std::int64_t num_samples, bool replacement = false,
+                   Generator& generator = default_generator());
 
 }  // namespace gladius

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/elementwise.h"
+#include "gladius/tensor/ordering.h"
+#include "gladius/tensor/rows_along.h"
 #include "gladius/tensor/strided.h"
 
 namespace gladius {
@@ -89,10 +92,43 @@ Tensor reduce(const char* op, const Tensor& x, const Dims& dims, bool keepdim, A
   return y;
 }
 
+Tensor total(const char* op, const Tensor& x, const Dims& dims, bool keepdim) {
+  return reduce(op, x, dims, keepdim, 0.0, [](double a, double b) { return a + b; });
+}
+
 void check_not_empty(const char* op, const Tensor& x, const Tensor& y) {
   if (x.numel() == 0 && y.numel() > 0) {
     throw ShapeError(fmt::format("{}: {} has no elements to choose from", op, x.describe()));
   }
+}
+
+// The first index of a row whose element no other one beats; the first NaN if there is one.
+template <class V, class T, class Better>
+std::int64_t first_extreme(const T* row, std::int64_t n, Better better) {
+  std::int64_t best = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const V value = static_cast<V>(row[i]);
+    if (is_nan(value)) return i;
+    if (better(value, static_cast<V>(row[best]))) best = i;
+  }
+  return best;
+}
+
+template <class Better>
+Tensor arg_extreme(const char* op, const Tensor& x, std::int64_t dim, bool keepdim, Better better) {
+  const RowsAlong rows(op, x, dim);
+  const Tensor indices = rows.result(1, Dtype::I64);
+  check_not_empty(op, x, indices);
+  const std::int64_t n = rows.length();
+  dispatch(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* in = rows.data<T>();
+    std::int64_t* out = indices.data<std::int64_t>();
+    rows.for_each(
+        [&](std::int64_t r) { out[r] = first_extreme<Comparable<T>>(in + r * n, n, better); });
+  });
+  const Tensor y = rows.put_back(indices);
+  return keepdim || x.dim() == 0 ? y : y.squeeze(rows.dim());
 }
 
 }  // namespace
@@ -112,11 +148,11 @@ Shape reduced_shape(const char* op, const Shape& shape, const Dims& dims, bool k
 }
 
 Tensor sum(const Tensor& x, const Dims& dims, bool keepdim) {
-  return reduce("sum", x, dims, keepdim, 0.0, [](double a, double b) { return a + b; });
+  return total("sum", x, dims, keepdim);
 }
 
 Tensor mean(const Tensor& x, const Dims& dims, bool keepdim) {
-  Tensor y = sum(x, dims, keepdim);
+  Tensor y = total("mean", x, dims, keepdim);
   mul_(y, static_cast<double>(y.numel()) / static_cast<double>(x.numel()));
   return y;
 }
@@ -135,33 +171,50 @@ Tensor amin(const Tensor& x, const Dims& dims, bool keepdim) {
   return y;
 }
 
+Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim) {
+  check_arithmetic("logsumexp", x.dtype());
+  const Shape kept = reduced_shape("logsumexp", x.shape(), dims, true);
+  // Shifted by the largest; an infinite one (or none) shifts by 0, as inf - inf is no number.
+  const Tensor zero = Tensor::zeros({}, x.dtype());
+  Tensor shift = x.numel() == 0 ? zero.expand(kept) : amax(x, dims, true);
+  shift = where(lt(abs(shift), Tensor::full({}, INFINITY, x.dtype())), shift, zero);
+  const Tensor y = add(log(sum(exp(sub(x, shift)), dims, true)), shift);
+  return y.reshape(reduced_shape("logsumexp", x.shape(), dims, keepdim));
+}
+
 Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim) {
-  const std::int64_t d = normalize_dim("argmax", dim, x.dim());
-  Tensor y = Tensor::empty(reduced_shape("argmax", x.shape(), {d}, keepdim), Dtype::I64);
-  check_not_empty("argmax", x, y);
-  const std::int64_t n = x.size(d);
-  const Tensor rows = x.transpose(d, -1).contiguous();
-  const Tensor indices = Tensor::empty(rows.select(-1, 0).shape(), Dtype::I64);
-  dispatch_floating("argmax", x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const T* row = rows.data<T>();
-    std::int64_t* out = indices.data<std::int64_t>();
-    for (std::int64_t r = 0; r < indices.numel(); ++r, row += n) {
-      // NaN counts as the largest, as in PyTorch.
-      out[r] =
-          std::max_element(row, row + n,
-                           [](T a, T b) { return a < b || (std::isnan(b) && !std::isnan(a)); }) -
-          row;
-    }
-  });
-  // transpose(d, -1) moved the last dimension to place d.
-  const Tensor placed = indices.unsqueeze(-1).transpose(d, -1);
-  y.copy_(keepdim ? placed : placed.squeeze(d));
-  return y;
+  return arg_extreme("argmax", x, dim, keepdim, std::greater<>());
+}
+
+Tensor argmin(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return arg_extreme("argmin", x, dim, keepdim, std::less<>());
+}
+
+Tensor cumsum(const Tensor& x, std::int64_t dim) {
+  if (is_floating_point(x.dtype())) check_arithmetic("cumsum", x.dtype());
+  const RowsAlong rows("cumsum", is_floating_point(x.dtype()) ? x : x.to(Dtype::I64), dim);
+  const auto sums = [&]<class T, class Acc>(T, Acc) {
+    const std::int64_t n = rows.length();
+    const Tensor y = rows.result(n, dtype_of<T>);
+    rows.for_each([&](std::int64_t r) {
+      const T* in = rows.data<T>() + r * n;
+      T* out = y.data<T>() + r * n;
+      Acc running{0};
+      for (std::int64_t i = 0; i < n; ++i) {
+        running += static_cast<Acc>(in[i]);
+        out[i] = static_cast<T>(running);
+      }
+    });
+    return rows.put_back(y);
+  };
+  if (x.dtype() == Dtype::F32) return sums(float{}, double{});
+  if (x.dtype() == Dtype::F64) return sums(double{}, double{});
+  return sums(std::int64_t{}, std::uint64_t{});  // unsigned, to wrap around where it overflows
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
+  check_broadcasts_to("sum_to", shape, x.shape());
   const std::size_t added = x.shape().size() - shape.size();
   Dims dims;
   for (std::size_t d = 0; d < x.shape().size(); ++d) {

@@ -46,6 +46,18 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
   return result;
 }
 
+void check_broadcasts_to(const char* op, const Shape& from, const Shape& to) {
+  bool fits = from.size() <= to.size();
+  for (std::size_t i = 0; fits && i < from.size(); ++i) {
+    const std::int64_t size = from[from.size() - 1 - i];
+    fits = size == 1 || size == to[to.size() - 1 - i];
+  }
+  if (!fits) {
+    throw ShapeError(
+        fmt::format("{}: {} does not broadcast to {}", op, to_string(from), to_string(to)));
+  }
+}
+
 std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 std::int64_t normalize_dim(const char* op, std::int64_t dim, std::int64_t rank) {

@@ -18,6 +18,8 @@ std::int64_t numel(const Shape& shape);
 Strides contiguous_strides(const Shape& shape);
 /// The shape both broadcast to by NumPy's rules; throws ShapeError naming `op` and both shapes.
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
+/// Throws ShapeError naming `op` and both shapes unless `from` broadcasts to `to`.
+void check_broadcasts_to(const char* op, const Shape& from, const Shape& to);
 /// "[2, 768]".
 std::string to_string(const Shape& shape);
 /// A dimension index with negatives counted from the end; throws ShapeError naming `op`.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "gladius/tensor/dispatch.h"
@@ -44,18 +45,20 @@ Shape resolve_shape(const char* op, const Shape& wanted, std::int64_t count, con
   Shape shape = wanted;
   std::int64_t known = 1;
   std::int64_t open = -1;
+  bool overflows = false;
   for (std::size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] == -1 && open < 0) {
       open = static_cast<std::int64_t>(i);
     } else {
-      known *= shape[i];
+      overflows = __builtin_mul_overflow(known, shape[i], &known) || overflows;
     }
   }
   if (open >= 0 && known > 0 && count % known == 0) {
     shape[static_cast<std::size_t>(open)] = count / known;
     known = count;
   }
-  if (known != count || std::ranges::any_of(shape, [](auto size) { return size < 0; })) {
+  if (overflows || known != count ||
+      std::ranges::any_of(shape, [](auto size) { return size < 0; })) {
     throw ShapeError(fmt::format("{}: {} has {} elements and cannot become {}", op, to_string(from),
                                  count, to_string(wanted)));
   }
@@ -88,6 +91,19 @@ CopyRow row_copier(Dtype from, Dtype to) {
     return dispatch(
         to, [](auto target) -> CopyRow { return copy_row<decltype(source), decltype(target)>; });
   });
+}
+
+// start + i * step for i < n.
+Tensor progression(double start, double step, std::int64_t n, Dtype dtype) {
+  Tensor result = Tensor::empty({n}, dtype);
+  dispatch(dtype, [&](auto type) {
+    using T = decltype(type);
+    T* out = result.data<T>();
+    for (std::int64_t i = 0; i < n; ++i) {
+      out[i] = convert_element<T>(start + static_cast<double>(i) * step);
+    }
+  });
+  return result;
 }
 
 }  // namespace
@@ -132,15 +148,7 @@ Tensor Tensor::zeros(const Shape& shape, Dtype dtype) { return full(shape, 0.0, 
 Tensor Tensor::ones(const Shape& shape, Dtype dtype) { return full(shape, 1.0, dtype); }
 Tensor Tensor::scalar(double value, Dtype dtype) { return full({}, value, dtype); }
 
-Tensor Tensor::arange(std::int64_t n, Dtype dtype) {
-  Tensor result = empty({n}, dtype);
-  dispatch(dtype, [&](auto type) {
-    using T = decltype(type);
-    T* out = result.data<T>();
-    for (std::int64_t i = 0; i < n; ++i) out[i] = convert_element<T>(i);
-  });
-  return result;
-}
+Tensor Tensor::arange(std::int64_t n, Dtype dtype) { return progression(0, 1, n, dtype); }
 
 template <class T>
 Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
@@ -214,7 +222,9 @@ Tensor Tensor::permute(const std::vector<std::int64_t>& dims) const {
   std::vector<bool> seen(shape_.size(), false);
   for (const std::int64_t dim : dims) {
     const auto d = static_cast<std::size_t>(normalize_dim("permute", dim, this->dim()));
-    if (seen[d]) throw ShapeError(fmt::format("permute: dimension {} twice", dim));
+    if (seen[d]) {
+      throw ShapeError(fmt::format("permute: dimension {} of {} is named twice", dim, describe()));
+    }
     seen[d] = true;
     shape.push_back(shape_[d]);
     strides.push_back(strides_[d]);
@@ -260,10 +270,7 @@ Tensor Tensor::select(std::int64_t dim, std::int64_t index) const {
 }
 
 Tensor Tensor::expand(const Shape& shape) const {
-  if (broadcast_shapes("expand", shape_, shape) != shape) {
-    throw ShapeError(
-        fmt::format("expand: {} does not broadcast to {}", describe(), to_string(shape)));
-  }
+  check_broadcasts_to("expand", shape_, shape);
   Strides strides(shape.size(), 0);
   const std::size_t lead = shape.size() - shape_.size();
   for (std::size_t i = 0; i < shape_.size(); ++i) {
@@ -307,7 +314,7 @@ Tensor Tensor::to(Dtype dtype) const {
 }
 
 void Tensor::fill_(double value) {
-  mark_written();
+  mark_written("fill_");
   dispatch(dtype_, [&](auto type) {
     using T = decltype(type);
     T* out = data<T>();
@@ -324,7 +331,8 @@ void Tensor::fill_(double value) {
 }
 
 void Tensor::copy_(const Tensor& source) {
-  mark_written();
+  check_broadcasts_to("copy_", source.shape(), shape_);
+  mark_written("copy_");
   Tensor in = source.expand(shape_);
   const bool same_place = in.storage_ == storage_;
   if (same_place && in.offset_ == offset_ && in.strides_ == strides_ && in.dtype_ == dtype_) return;
@@ -336,10 +344,18 @@ void Tensor::copy_(const Tensor& source) {
   });
 }
 
-void Tensor::mark_written() {
-  if (!defined()) throw Error("tensor: the undefined tensor cannot be written");
+void Tensor::mark_written(const char* op) {
+  if (!defined()) throw Error(fmt::format("{}: the undefined tensor cannot be written", op));
   if (storage_->read_only()) {
-    throw Error(fmt::format("tensor: {} is read-only; clone() it first", describe()));
+    throw Error(fmt::format("{}: {} is read-only; clone() it first", op, describe()));
+  }
+  for (std::size_t d = 0; d < shape_.size(); ++d) {
+    if (strides_[d] == 0 && shape_[d] > 1 && numel_ > 0) {
+      throw Error(
+          fmt::format("{}: {} is expanded along dimension {}, where its elements share "
+                      "memory; clone() it first",
+                      op, describe(), d));
+    }
   }
   storage_->bump_version();
 }
@@ -347,6 +363,20 @@ void Tensor::mark_written() {
 std::string Tensor::describe() const {
   return defined() ? fmt::format("{} {}", dtype_name(dtype_), to_string(shape_))
                    : "undefined tensor";
+}
+
+Tensor arange(double start, double end, double step, Dtype dtype) {
+  const auto refuse = [&](const char* why) {
+    throw Error(fmt::format("arange: from {} to {} by {} in {}: {}", start, end, step,
+                            dtype_name(dtype), why));
+  };
+  const double count = std::ceil((end - start) / step);
+  if (step == 0 || !std::isfinite(count)) refuse("the steps have no end");
+  if (count < 0) refuse("the step leads away from the end");
+  if (count > 0x1p53) refuse("too many elements");
+  const bool whole = start == std::floor(start) && step == std::floor(step);
+  if (!is_floating_point(dtype) && !whole) refuse("an integer type takes whole numbers");
+  return progression(start, step, static_cast<std::int64_t>(count), dtype);
 }
 
 #define GLADIUS_INSTANTIATE(T)                                       \

@@ -90,13 +90,14 @@ class Tensor {
   /// Converted to `dtype` (this tensor if it already is).
   Tensor to(Dtype dtype) const;
 
-  // In place; each bumps the storage's version and throws Error on read-only storage.
+  // In place; each bumps the storage's version. Error on read-only storage and on an expanded
+  // tensor, whose elements share memory.
   void fill_(double value);
   void zero_() { fill_(0.0); }
   /// Copies with broadcasting and conversion.
   void copy_(const Tensor& source);
-  /// Call before writing through data<T>().
-  void mark_written();
+  /// Call before writing through data<T>(); errors name the operation `op`.
+  void mark_written(const char* op = "mark_written");
 
   /// "F32 [2, 3]", for messages.
   std::string describe() const;
@@ -109,6 +110,10 @@ class Tensor {
   std::int64_t numel_ = 0;
   Dtype dtype_ = Dtype::F32;
 };
+
+/// start, start + step, ... up to but not `end`. Error for a step of 0, a step away from `end`, or
+/// a fraction in an integer type.
+Tensor arange(double start, double end, double step = 1, Dtype dtype = Dtype::I64);
 
 /// A state dictionary: tensors by name, in order.
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;

@@ -29,6 +29,16 @@ Variable from_input(const char* name, Tensor y, const Variable& x, Derivative de
                 });
 }
 
+// y = f(x) with dy/dx = 1 where `passes` of x holds, else 0.
+template <class Passes>
+Variable gated(const char* name, Tensor y, const Variable& x, Passes passes) {
+  return record(name, std::move(y), {x},
+                [=, saved = SavedVariable(x)](const Variable& g, const BackwardContext& context) {
+                  const Variable zero(Tensor::zeros({}, g.dtype()));
+                  return std::vector{where(passes(saved.tensor(context)), g, zero)};
+                });
+}
+
 }  // namespace
 
 Variable exp(const Variable& x) {
@@ -36,33 +46,31 @@ Variable exp(const Variable& x) {
 }
 
 Variable log(const Variable& x) {
-  return from_input("log", log(x.value()), x, [](const Variable& u) { return pow(u, -1); });
+  return from_input("log", log(x.value()), x, [](const Variable& u) { return 1 / u; });
 }
 
 Variable sqrt(const Variable& x) {
-  return from_output("sqrt", sqrt(x.value()), x,
-                     [](const Variable& y) { return mul(pow(y, -1), 0.5); });
+  return from_output("sqrt", sqrt(x.value()), x, [](const Variable& y) { return 0.5 / y; });
 }
 
 Variable rsqrt(const Variable& x) {
   return from_output("rsqrt", rsqrt(x.value()), x,
-                     [](const Variable& y) { return mul(pow(y, 3), -0.5); });
+                     [](const Variable& y) { return -0.5 * (y * y * y); });
 }
 
 Variable tanh(const Variable& x) {
-  return from_output("tanh", tanh(x.value()), x,
-                     [](const Variable& y) { return add(neg(y * y), 1); });
+  return from_output("tanh", tanh(x.value()), x, [](const Variable& y) { return 1 - y * y; });
 }
 
 Variable sigmoid(const Variable& x) {
   return from_output("sigmoid", sigmoid(x.value()), x,
-                     [](const Variable& y) { return y * add(neg(y), 1); });
+                     [](const Variable& y) { return y * (1 - y); });
 }
 
 Variable silu(const Variable& x) {
   return from_input("silu", silu(x.value()), x, [](const Variable& u) {
     const Variable s = sigmoid(u);
-    return s + u * s * add(neg(s), 1);
+    return s + u * s * (1 - s);
   });
 }
 
@@ -87,9 +95,8 @@ Variable gelu(const Variable& x) {
 }
 
 Variable relu(const Variable& x) {
-  return from_input("relu", relu(x.value()), x, [](const Variable& u) {
-    return Variable(lt(Tensor::zeros({}, u.dtype()), u.value()).to(u.dtype()));
-  });
+  return gated("relu", relu(x.value()), x,
+               [](const Tensor& u) { return gt(u, Tensor::zeros({}, u.dtype())); });
 }
 
 Variable abs(const Variable& x) {
@@ -98,10 +105,9 @@ Variable abs(const Variable& x) {
 }
 
 Variable clamp(const Variable& x, double low, double high) {
-  return from_input("clamp", clamp(x.value(), low, high), x, [=](const Variable& u) {
-    const Tensor& v = u.value();
-    return Variable(mul(le(Tensor::full({}, low, v.dtype()), v).to(v.dtype()),
-                        le(v, Tensor::full({}, high, v.dtype())).to(v.dtype())));
+  return gated("clamp", clamp(x.value(), low, high), x, [=](const Tensor& u) {
+    return logical_and(ge(u, Tensor::full({}, low, u.dtype())),
+                       le(u, Tensor::full({}, high, u.dtype())));
   });
 }
 

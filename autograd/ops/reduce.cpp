@@ -1,11 +1,12 @@
 #include "gladius/autograd/ops/reduce.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "gladius/autograd/node.h"
 #include "gladius/autograd/ops/arithmetic.h"
 #include "gladius/autograd/ops/functions.h"
 #include "gladius/autograd/ops/views.h"
+#include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/elementwise.h"
 
 namespace gladius {
@@ -16,8 +17,8 @@ Variable restore(const Variable& g, const Shape& shape, const Dims& dims) {
   return expand(reshape(g, reduced_shape("sum", shape, dims, true)), shape);
 }
 
-double reduced_count(const Variable& x, const Dims& dims) {
-  const Shape kept = reduced_shape("mean", x.shape(), dims, true);
+double reduced_count(const char* op, const Variable& x, const Dims& dims) {
+  const Shape kept = reduced_shape(op, x.shape(), dims, true);
   double count = 1;
   for (std::size_t d = 0; d < kept.size(); ++d) {
     if (kept[d] != x.shape()[d]) count *= static_cast<double>(x.shape()[d]);
@@ -48,12 +49,18 @@ Variable sum(const Variable& x, const Dims& dims, bool keepdim) {
 }
 
 Variable mean(const Variable& x, const Dims& dims, bool keepdim) {
-  return mul(sum(x, dims, keepdim), 1 / reduced_count(x, dims));
+  return record("mean", mean(x.value(), dims, keepdim), {x},
+                [=, shape = x.shape(), share = 1 / reduced_count("mean", x, dims)](
+                    const Variable& g, const BackwardContext&) {
+                  return std::vector{restore(mul(g, share), shape, dims)};
+                });
 }
 
 Variable var(const Variable& x, const Dims& dims, double correction, bool keepdim) {
+  check_arithmetic("var", x.dtype());
+  const double freedom = std::max(reduced_count("var", x, dims) - correction, 0.0);
   const Variable centred = x - mean(x, dims, true);
-  return mul(sum(centred * centred, dims, keepdim), 1 / (reduced_count(x, dims) - correction));
+  return sum(centred * centred, dims, keepdim) / freedom;
 }
 
 Variable amax(const Variable& x, const Dims& dims, bool keepdim) {
@@ -65,13 +72,14 @@ Variable amin(const Variable& x, const Dims& dims, bool keepdim) {
 }
 
 Variable logsumexp(const Variable& x, const Dims& dims, bool keepdim) {
-  // Shifted by the largest, as a constant; an infinite largest shifts by 0 (inf - inf is no
-  // number).
-  Tensor shift = amax(x.value(), dims, true);
-  shift = where(lt(abs(shift), Tensor::full({}, INFINITY, shift.dtype())), shift,
-                Tensor::zeros({}, shift.dtype()));
-  const Variable total = sum(exp(x - Variable(shift)), dims, keepdim);
-  return log(total) + Variable(shift.reshape(total.shape()));
+  Tensor value = logsumexp(x.value(), dims, keepdim);
+  SavedVariable result = SavedVariable::output(value);
+  return record("logsumexp", std::move(value), {x},
+                [=, u = SavedVariable(x)](const Variable& g, const BackwardContext& context) {
+                  const Variable in = u.unpack(context);
+                  const Variable out = restore(result.unpack(context), in.shape(), dims);
+                  return std::vector{restore(g, in.shape(), dims) * exp(in - out)};
+                });
 }
 
 Variable sum_to(const Variable& x, const Shape& shape) {

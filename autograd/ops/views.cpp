@@ -11,25 +11,35 @@
 namespace gladius {
 namespace {
 
-// x with zeros before and after it along `dim`, up to `size`: the gradient of narrow.
-Variable pad(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t size) {
+// Zeros with x at the places start, start + step, ... of dimension `dim`, whose size is `size`: the
+// gradient of narrow.
+Variable pad(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t step,
+             std::int64_t size) {
   Shape shape = x.shape();
   const std::int64_t length = x.size(dim);
   shape[static_cast<std::size_t>(dim)] = size;
-  Tensor value = Tensor::zeros(shape, x.dtype());
-  value.narrow(dim, start, length).copy_(x.value());
+  const Tensor value = Tensor::zeros(shape, x.dtype());
+  value.narrow(dim, start, length, step).copy_(x.value());
   return record("pad", value, {x}, [=](const Variable& g, const BackwardContext&) {
-    return std::vector{narrow(g, dim, start, length)};
+    return std::vector{narrow(g, dim, start, length, step)};
   });
+}
+
+Variable reshaped(const char* name, Tensor value, const Variable& x) {
+  return record(name, std::move(value), {x},
+                [from = x.shape()](const Variable& g, const BackwardContext&) {
+                  return std::vector{reshape(g, from)};
+                });
 }
 
 }  // namespace
 
 Variable reshape(const Variable& x, const Shape& shape) {
-  return record("reshape", x.value().reshape(shape), {x},
-                [from = x.shape()](const Variable& g, const BackwardContext&) {
-                  return std::vector{reshape(g, from)};
-                });
+  return reshaped("reshape", x.value().reshape(shape), x);
+}
+
+Variable view(const Variable& x, const Shape& shape) {
+  return reshaped("view", x.value().view(shape), x);
 }
 
 Variable permute(const Variable& x, const std::vector<std::int64_t>& dims) {
@@ -50,23 +60,39 @@ Variable transpose(const Variable& x, std::int64_t a, std::int64_t b) {
       [=](const Variable& g, const BackwardContext&) { return std::vector{transpose(g, a, b)}; });
 }
 
-Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t length) {
-  Tensor value = x.value().narrow(dim, start, length);
+Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t length,
+                std::int64_t step) {
+  Tensor value = x.value().narrow(dim, start, length, step);
   const std::int64_t d = normalize_dim("narrow", dim, x.dim());
   return record("narrow", std::move(value), {x},
                 [=, size = x.size(d)](const Variable& g, const BackwardContext&) {
-                  return std::vector{pad(g, d, start, size)};
+                  return std::vector{pad(g, d, start, step, size)};
                 });
 }
 
+Variable slice(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t end,
+               std::int64_t step) {
+  const std::int64_t size = x.size(normalize_dim("slice", dim, x.dim()));
+  if (step < 1) {
+    throw ShapeError(fmt::format("slice: a step of {} in dimension {} of {}; expected at least 1",
+                                 step, dim, x.value().describe()));
+  }
+  const auto place = [=](std::int64_t index) {
+    return std::clamp<std::int64_t>(index < 0 ? index + size : index, 0, size);
+  };
+  const std::int64_t from = place(start);
+  const std::int64_t span = std::max<std::int64_t>(place(end) - from, 0);
+  return narrow(x, dim, from, span / step + (span % step != 0), step);
+}
+
 Variable select(const Variable& x, std::int64_t dim, std::int64_t index) {
+  Tensor value = x.value().select(dim, index);
   const std::int64_t d = normalize_dim("select", dim, x.dim());
-  const std::int64_t i = index < 0 ? index + x.size(d) : index;
-  Tensor value = x.value().select(d, i);
-  return record("select", std::move(value), {x},
-                [=, size = x.size(d)](const Variable& g, const BackwardContext&) {
-                  return std::vector{pad(unsqueeze(g, d), d, i, size)};
-                });
+  const std::int64_t size = x.size(d);
+  const std::int64_t i = index < 0 ? index + size : index;
+  return record("select", std::move(value), {x}, [=](const Variable& g, const BackwardContext&) {
+    return std::vector{pad(unsqueeze(g, d), d, i, 1, size)};
+  });
 }
 
 Variable expand(const Variable& x, const Shape& shape) {
@@ -85,10 +111,7 @@ Variable unsqueeze(const Variable& x, std::int64_t dim) {
 }
 
 Variable squeeze(const Variable& x, std::int64_t dim) {
-  return record("squeeze", x.value().squeeze(dim), {x},
-                [from = x.shape()](const Variable& g, const BackwardContext&) {
-                  return std::vector{reshape(g, from)};
-                });
+  return reshaped("squeeze", x.value().squeeze(dim), x);
 }
 
 Variable cat(const std::vector<Variable>& parts, std::int64_t dim) {
@@ -110,18 +133,32 @@ Variable cat(const std::vector<Variable>& parts, std::int64_t dim) {
 }
 
 Variable stack(const std::vector<Variable>& parts, std::int64_t dim) {
-  std::vector<Variable> rows;
-  for (const Variable& part : parts) rows.push_back(unsqueeze(part, dim));
-  return cat(rows, dim);
+  std::vector<Tensor> tensors;
+  for (const Variable& part : parts) tensors.push_back(part.value());
+  Tensor value = stack(tensors, dim);
+  const std::int64_t d = normalize_dim("stack", dim, value.dim());
+  return record("stack", std::move(value), parts,
+                [=, count = parts.size()](const Variable& g, const BackwardContext& context) {
+                  std::vector<Variable> grads(count);
+                  for (std::size_t i = 0; i < count; ++i) {
+                    if (context.needs(i)) grads[i] = select(g, d, static_cast<std::int64_t>(i));
+                  }
+                  return grads;
+                });
 }
 
 std::vector<Variable> split(const Variable& x, std::int64_t length, std::int64_t dim) {
-  if (length < 1) throw ShapeError(fmt::format("split: pieces of length {}", length));
   const std::int64_t size = x.size(normalize_dim("split", dim, x.dim()));
-  std::vector<Variable> pieces;
-  for (std::int64_t start = 0; start < size; start += length) {
-    pieces.push_back(narrow(x, dim, start, std::min(length, size - start)));
+  if (length < 1) {
+    throw ShapeError(fmt::format("split: pieces of length {} of {}; expected at least 1", length,
+                                 x.value().describe()));
   }
+  std::vector<Variable> pieces;
+  std::int64_t start = 0;
+  do {
+    pieces.push_back(narrow(x, dim, start, std::min(length, size - start)));
+    start += length;
+  } while (start < size);
   return pieces;
 }
 
@@ -140,17 +177,19 @@ Variable index_add(const Shape& shape, std::int64_t dim, const Tensor& index, co
 
 Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index) {
   return record("index_select", index_select(x.value(), dim, index), {x},
-                [=, from = x.shape()](const Variable& g, const BackwardContext&) {
-                  return std::vector{index_add(from, dim, index, g)};
+                [=, from = x.shape(), saved = SavedVariable(Variable(index))](
+                    const Variable& g, const BackwardContext& context) {
+                  return std::vector{index_add(from, dim, saved.tensor(context), g)};
                 });
 }
 
 Variable gather(const Variable& x, std::int64_t dim, const Tensor& index) {
-  return record(
-      "gather", gather(x.value(), dim, index), {x},
-      [=, from = x.shape()](const Variable& g, const BackwardContext&) {
-        return std::vector{scatter_add(Variable(Tensor::zeros(from, g.dtype())), dim, index, g)};
-      });
+  return record("gather", gather(x.value(), dim, index), {x},
+                [=, from = x.shape(), saved = SavedVariable(Variable(index))](
+                    const Variable& g, const BackwardContext& context) {
+                  const Variable zeros(Tensor::zeros(from, g.dtype()));
+                  return std::vector{scatter_add(zeros, dim, saved.tensor(context), g)};
+                });
 }
 
 Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
@@ -158,8 +197,10 @@ Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
   Tensor value = x.value().clone();
   scatter_add_(value, dim, index, source.value());
   return record("scatter_add", std::move(value), {x, source},
-                [=](const Variable& g, const BackwardContext& context) {
-                  return std::vector{g, context.needs(1) ? gather(g, dim, index) : Variable()};
+                [=, saved = SavedVariable(Variable(index))](const Variable& g,
+                                                            const BackwardContext& context) {
+                  return std::vector{
+                      g, context.needs(1) ? gather(g, dim, saved.tensor(context)) : Variable()};
                 });
 }
 

@@ -9,9 +9,15 @@ namespace gladius {
 
 // Views share the tensor (see Tensor's methods of the same names).
 Variable reshape(const Variable& x, const Shape& shape);
+Variable view(const Variable& x, const Shape& shape);
 Variable permute(const Variable& x, const std::vector<std::int64_t>& dims);
 Variable transpose(const Variable& x, std::int64_t a, std::int64_t b);
-Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t length);
+Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t length,
+                std::int64_t step = 1);
+/// x[..., start:end:step, ...] as Python slices: negative bounds count from the end, and bounds
+/// beyond it are brought in. ShapeError for a step below 1.
+Variable slice(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t end,
+               std::int64_t step = 1);
 Variable select(const Variable& x, std::int64_t dim, std::int64_t index);
 Variable expand(const Variable& x, const Shape& shape);
 Variable unsqueeze(const Variable& x, std::int64_t dim);
@@ -20,7 +26,7 @@ Variable squeeze(const Variable& x, std::int64_t dim);
 // Copies.
 Variable cat(const std::vector<Variable>& parts, std::int64_t dim = 0);
 Variable stack(const std::vector<Variable>& parts, std::int64_t dim = 0);
-/// Pieces of `length` along `dim`, the last one shorter if need be (views).
+/// Pieces of `length` along `dim`, the last one shorter if need be (views); at least one.
 std::vector<Variable> split(const Variable& x, std::int64_t length, std::int64_t dim = 0);
 /// Slices at `index` (I64 [n]) along `dim`; an index may occur several times.
 Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index);
