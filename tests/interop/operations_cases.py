@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import torch
 from helpers import BINARY, check_close, torch_generator
-from operations_reference import OPERATIONS
+from operations_reference import OPERATIONS, stepped_narrow
 from safetensors.torch import load_file, save_file
 
 PROGRAM = BINARY.with_name("run_operations")
@@ -17,14 +17,8 @@ SPECIAL = torch.tensor([0.0, -0.0, math.inf, -math.inf, math.nan, 1.0, -1.0, 2.0
 LARGE_SHAPES = [(60_000,), (3, 20_000), (50_001, 2), (250, 1, 240), (2, 3, 100, 100), (1, 65_537)]
 
 
-def view_narrow(x, dim, start, length, step):
-    picked = [slice(None)] * x.dim()
-    picked[dim] = slice(start, start + length * step, step)
-    return x[tuple(picked)]
-
-
 # Ways of seeing a stored tensor, of the same names in run_operations.cpp.
-VIEWS = {"transpose": torch.transpose, "narrow": view_narrow, "expand": torch.Tensor.expand}
+VIEWS = {"transpose": torch.transpose, "narrow": stepped_narrow, "expand": torch.Tensor.expand}
 
 
 @dataclass

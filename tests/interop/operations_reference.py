@@ -27,6 +27,21 @@ def joined(function):
     return lambda *parts, dim: function(parts, dim)
 
 
+def along(x, dim, picked):
+    """An index of all dimensions that picks along one."""
+    index = [slice(None)] * x.dim()
+    index[dim] = picked
+    return tuple(index)
+
+
+def stepped_narrow(x, dim, start, length, step):
+    """torch.narrow of the elements from the first to the last, and the step between them."""
+    if step < 1:
+        raise ValueError("a step below 1")
+    span = max((length - 1) * step + 1, min(length, 0))
+    return torch.narrow(x, dim, start, span)[along(x, dim, slice(None, None, step))]
+
+
 def rotary_embedding(x, cos, sin, positions):
     """Hugging Face's layout: the pairs are (i, i + D/2)."""
     c, s = cos[positions].unsqueeze(-2), sin[positions].unsqueeze(-2)
@@ -78,8 +93,14 @@ OPERATIONS = {
     "maximum": binary(torch.maximum),
     "minimum": binary(torch.minimum),
     "where": torch.where,
+    "pow": binary(torch.pow),
     "add_number": lambda x, value: x + value,
+    "sub_number": lambda x, value: x - value,
     "mul_number": lambda x, value: x * value,
+    "div_number": lambda x, value: x / value,
+    "number_sub": lambda x, value: value - x,
+    "number_div": lambda x, value: value / x,
+    "number_pow": lambda x, value: torch.pow(value, x),
     # Products.
     "matmul": binary(torch.matmul),
     "linear": F.linear,
@@ -87,7 +108,9 @@ OPERATIONS = {
     "reshape": lambda x, shape: torch.reshape(x, shape),
     "permute": lambda x, dims: torch.permute(x, dims),
     "transpose": lambda x, a, b: torch.transpose(x, a, b),
-    "narrow": lambda x, dim, start, length: torch.narrow(x, dim, start, length),
+    "narrow": stepped_narrow,
+    "view": lambda x, shape: x.view(shape),
+    "slice": lambda x, dim, start, end, step: x[along(x, dim, slice(start, end, step))],
     "select": lambda x, dim, index: torch.select(x, dim, index),
     "expand": lambda x, shape: x.expand(shape),
     "unsqueeze": along_dim(torch.unsqueeze),
@@ -123,8 +146,17 @@ OPERATIONS = {
     "eq": binary(torch.eq),
     "lt": binary(torch.lt),
     "le": binary(torch.le),
+    "ne": binary(torch.ne),
+    "gt": binary(torch.gt),
+    "ge": binary(torch.ge),
     "argmax": lambda x, dim, keepdim: torch.argmax(x, dim, keepdim),
+    "argmin": lambda x, dim, keepdim: torch.argmin(x, dim, keepdim),
+    "sort": lambda x, dim, descending: torch.sort(
+        x, dim=dim, descending=descending, stable=True),
+    "topk": lambda x, k, dim, largest: torch.topk(x, k, dim, largest),
+    "cumsum": along_dim(torch.cumsum),
     "tril": lambda x, diagonal: torch.tril(x, diagonal),
     "triu": lambda x, diagonal: torch.triu(x, diagonal),
-    "arange": lambda end: torch.arange(end),
+    "arange": lambda start, end, step, dtype: torch.arange(
+        start, end, step, dtype={"I64": torch.int64, "F64": torch.float64}[dtype]),
 }

@@ -33,6 +33,7 @@
 #include "gladius/tensor/elementwise.h"
 #include "gladius/tensor/indexing.h"
 #include "gladius/tensor/io/safetensors.h"
+#include "gladius/tensor/sort.h"
 
 namespace gladius {
 namespace {
@@ -84,6 +85,10 @@ Operation with_number(Variable (*f)(const Variable&, double)) {
   return operation([f](Inputs x, Attributes a) { return f(x.at(0), a.number("value")); });
 }
 
+Operation from_number(Variable (*f)(double, const Variable&)) {
+  return operation([f](Inputs x, Attributes a) { return f(a.number("value"), x.at(0)); });
+}
+
 Operation comparison(Tensor (*f)(const Tensor&, const Tensor&)) {
   return operation([f](Inputs x, Attributes) { return f(x.at(0).value(), x.at(1).value()); });
 }
@@ -99,6 +104,12 @@ Operation along_dim(Variable (*f)(const Variable&, std::int64_t)) {
 
 Operation joined(Variable (*f)(const Variables&, std::int64_t)) {
   return operation([f](Inputs x, Attributes a) { return f(x, a.integer("dim")); });
+}
+
+Operation choice(Tensor (*f)(const Tensor&, std::int64_t, bool)) {
+  return operation([f](Inputs x, Attributes a) {
+    return f(x.at(0).value(), a.integer("dim"), a.flag("keepdim"));
+  });
 }
 
 Operation triangle(Tensor (*f)(const Tensor&, std::int64_t)) {
@@ -134,6 +145,10 @@ Variables distillation(Inputs x, Attributes a) {
           Variable(Tensor::scalar(result.ce, Dtype::F64))};
 }
 
+Variables both(Sorted sorted) {
+  return {Variable(std::move(sorted.values)), Variable(std::move(sorted.indices))};
+}
+
 // Every operation by the name that the cases give it.
 const std::map<std::string, Operation>& operations() {
   static const std::map<std::string, Operation> table{
@@ -162,8 +177,14 @@ const std::map<std::string, Operation>& operations() {
       {"minimum", binary(minimum)},
       {"where",
        operation([](Inputs x, Attributes) { return where(x.at(0).value(), x.at(1), x.at(2)); })},
+      {"pow", binary(pow)},
       {"add_number", with_number(add)},
+      {"sub_number", with_number(sub)},
       {"mul_number", with_number(mul)},
+      {"div_number", with_number(div)},
+      {"number_sub", from_number(sub)},
+      {"number_div", from_number(div)},
+      {"number_pow", from_number(pow)},
       // Products.
       {"matmul", binary(matmul)},
       {"linear", operation([](Inputs x, Attributes) { return linear(x.at(0), x.at(1), x.at(2)); })},
@@ -176,7 +197,13 @@ const std::map<std::string, Operation>& operations() {
          return transpose(x.at(0), a.integer("a"), a.integer("b"));
        })},
       {"narrow", operation([](Inputs x, Attributes a) {
-         return narrow(x.at(0), a.integer("dim"), a.integer("start"), a.integer("length"));
+         return narrow(x.at(0), a.integer("dim"), a.integer("start"), a.integer("length"),
+                       a.integer("step"));
+       })},
+      {"view", operation([](Inputs x, Attributes a) { return view(x.at(0), a.list("shape")); })},
+      {"slice", operation([](Inputs x, Attributes a) {
+         return slice(x.at(0), a.integer("dim"), a.integer("start"), a.integer("end"),
+                      a.integer("step"));
        })},
       {"select", operation([](Inputs x, Attributes a) {
          return select(x.at(0), a.integer("dim"), a.integer("index"));
@@ -232,12 +259,25 @@ const std::map<std::string, Operation>& operations() {
       {"eq", comparison(eq)},
       {"lt", comparison(lt)},
       {"le", comparison(le)},
-      {"argmax", operation([](Inputs x, Attributes a) {
-         return argmax(x.at(0).value(), a.integer("dim"), a.flag("keepdim"));
+      {"ne", comparison(ne)},
+      {"gt", comparison(gt)},
+      {"ge", comparison(ge)},
+      {"argmax", choice(argmax)},
+      {"argmin", choice(argmin)},
+      {"sort", operation([](Inputs x, Attributes a) {
+         return both(sort(x.at(0).value(), a.integer("dim"), a.flag("descending")));
        })},
+      {"topk", operation([](Inputs x, Attributes a) {
+         return both(topk(x.at(0).value(), a.integer("k"), a.integer("dim"), a.flag("largest")));
+       })},
+      {"cumsum",
+       operation([](Inputs x, Attributes a) { return cumsum(x.at(0).value(), a.integer("dim")); })},
       {"tril", triangle(tril)},
       {"triu", triangle(triu)},
-      {"arange", operation([](Inputs, Attributes a) { return Tensor::arange(a.integer("end")); })},
+      {"arange", operation([](Inputs, Attributes a) {
+         return arange(a.number("start"), a.number("end"), a.number("step"),
+                       dtype_from_name(a.text("dtype")));
+       })},
   };
   return table;
 }
@@ -319,6 +359,7 @@ NamedTensors run(const Json& request, const SafetensorsFile& file, std::size_t i
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     if (gradients[i].defined()) total = total + sum(gradients[i] * weights.at(i));
   }
+  if (!total.requires_grad()) return recorder.take();  // it is constant
   wanted.insert(wanted.end(), seeds.begin(), seeds.end());
   const Variables second_gradients = grad({total}, wanted);
   for (std::size_t i = 0; i < wanted.size(); ++i) recorder.add("second", i, second_gradients[i]);
