@@ -150,8 +150,7 @@ Tensor abs(const Tensor& x) {
   return unary("abs", x, [](auto v) { return std::fabs(v); });
 }
 Tensor sign(const Tensor& x) {
-  return unary("sign", x,
-               [](auto v) { return std::isnan(v) ? v : decltype(v)((v > 0) - (v < 0)); });
+  return unary("sign", x, [](auto v) { return decltype(v)((v > 0) - (v < 0)); });
 }
 Tensor exp(const Tensor& x) {
   return vectorised("exp", x, [](auto... args) { kernels::exp(args...); });

@@ -25,7 +25,7 @@ Tensor pow(const Tensor& base, const Tensor& exponent);
 // Functions of one F32 or F64 tensor.
 Tensor neg(const Tensor& x);
 Tensor abs(const Tensor& x);
-/// -1, 0 or 1; NaN for NaN.
+/// -1, 0 or 1; 0 for NaN, as PyTorch's.
 Tensor sign(const Tensor& x);
 Tensor exp(const Tensor& x);
 Tensor log(const Tensor& x);

@@ -269,7 +269,12 @@ Tensor Tensor::select(std::int64_t dim, std::int64_t index) const {
   return narrow(d, i, 1).squeeze(d);
 }
 
-Tensor Tensor::expand(const Shape& shape) const {
+Tensor Tensor::expand(const Shape& sizes) const {
+  Shape shape = sizes;
+  for (std::size_t i = 1; i <= std::min(shape.size(), shape_.size()); ++i) {
+    std::int64_t& size = shape[shape.size() - i];
+    if (size == -1) size = shape_[shape_.size() - i];
+  }
   check_broadcasts_to("expand", shape_, shape);
   Strides strides(shape.size(), 0);
   const std::size_t lead = shape.size() - shape_.size();
@@ -370,9 +375,10 @@ Tensor arange(double start, double end, double step, Dtype dtype) {
     throw Error(fmt::format("arange: from {} to {} by {} in {}: {}", start, end, step,
                             dtype_name(dtype), why));
   };
-  const double count = std::ceil((end - start) / step);
+  const double steps = (end - start) / step;
+  const double count = std::ceil(steps);
   if (step == 0 || !std::isfinite(count)) refuse("the steps have no end");
-  if (count < 0) refuse("the step leads away from the end");
+  if (steps < 0) refuse("the step leads away from the end");
   if (count > 0x1p53) refuse("too many elements");
   const bool whole = start == std::floor(start) && step == std::floor(step);
   if (!is_floating_point(dtype) && !whole) refuse("an integer type takes whole numbers");

@@ -78,7 +78,7 @@ class Tensor {
                 std::int64_t step = 1) const;
   /// One index of a dimension, which disappears.
   Tensor select(std::int64_t dim, std::int64_t index) const;
-  /// Stride-0 broadcasting to `shape`.
+  /// Stride-0 broadcasting to `shape`; -1 keeps the size of a dimension that is there.
   Tensor expand(const Shape& shape) const;
   Tensor unsqueeze(std::int64_t dim) const;
   Tensor squeeze(std::int64_t dim) const;

@@ -73,9 +73,10 @@ Variable pow(const Variable& a, const Variable& b) {
         const Tensor zero = Tensor::zeros({}, x.dtype());
         const Tensor at_zero = eq(x.value(), zero);
         std::vector<Variable> grads(2);
-        // Bases of 0 are replaced by 1 where the convention is a gradient of 0: 0 * 1^-1, log(1).
+        // Bases are replaced by 1 where the convention is a gradient of 0: 0 * 1^-1, log(1).
         if (context.needs(0)) {
-          const Variable base = where_holds(logical_and(at_zero, eq(y.value(), zero)), 1, x);
+          const Tensor regular = gt(abs(x.value()), zero);  // neither 0 nor NaN
+          const Variable base = where(regular, x, where_holds(eq(y.value(), zero), 1, x));
           grads[0] = sum_to(g * (y * pow(base, y - 1)), sa);
         }
         if (context.needs(1)) {

@@ -10,8 +10,8 @@ Variable add(const Variable& a, const Variable& b);
 Variable sub(const Variable& a, const Variable& b);
 Variable mul(const Variable& a, const Variable& b);
 Variable div(const Variable& a, const Variable& b);
-/// a to the power of b. PyTorch's conventions at a base of 0: the gradient of b is 0 where b >= 0,
-/// that of a is 0 where b is 0 too.
+/// a to the power of b. PyTorch's conventions: at a base of 0 the gradient of b is 0 where b >= 0;
+/// that of a base that is 0 or NaN is 0 where b is 0.
 Variable pow(const Variable& a, const Variable& b);
 /// Where both are equal, each gets half of the gradient, as in PyTorch.
 Variable maximum(const Variable& a, const Variable& b);

@@ -96,7 +96,7 @@ Variable gelu(const Variable& x) {
 
 Variable relu(const Variable& x) {
   return gated("relu", relu(x.value()), x,
-               [](const Tensor& u) { return gt(u, Tensor::zeros({}, u.dtype())); });
+               [](const Tensor& u) { return ne(relu(u), Tensor::zeros({}, u.dtype())); });
 }
 
 Variable abs(const Variable& x) {

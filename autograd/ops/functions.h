@@ -16,9 +16,9 @@ Variable sigmoid(const Variable& x);
 Variable silu(const Variable& x);
 /// x * Phi(x) with the normal distribution function Phi, the exact form (Hendrycks & Gimpel 2016).
 Variable gelu(const Variable& x);
-/// max(x, 0); the gradient at 0 is 0.
+/// max(x, 0); the gradient at 0 is 0, and 1 at NaN, as in PyTorch.
 Variable relu(const Variable& x);
-/// |x|; the gradient at 0 is 0.
+/// |x|; the gradient at 0 and at NaN is 0.
 Variable abs(const Variable& x);
 /// Limits to [low, high]; the gradient passes where low <= x <= high.
 Variable clamp(const Variable& x, double low, double high);

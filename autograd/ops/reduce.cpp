@@ -59,8 +59,15 @@ Variable mean(const Variable& x, const Dims& dims, bool keepdim) {
 Variable var(const Variable& x, const Dims& dims, double correction, bool keepdim) {
   check_arithmetic("var", x.dtype());
   const double freedom = std::max(reduced_count("var", x, dims) - correction, 0.0);
-  const Variable centred = x - mean(x, dims, true);
-  return sum(centred * centred, dims, keepdim) / freedom;
+  const Tensor distance = sub(x.value(), mean(x.value(), dims, true));
+  const Tensor total = sum(mul(distance, distance), dims, keepdim);
+  // The mean has no part in the gradient: it is where the sum of squares is smallest.
+  return record("var", div(total, Tensor::full({}, freedom, x.dtype())), {x},
+                [=, saved = SavedVariable(x)](const Variable& g, const BackwardContext& context) {
+                  const Variable in = saved.unpack(context);
+                  const Variable centred = in - mean(in, dims, true);
+                  return std::vector{restore(g, in.shape(), dims) * (centred * (2 / freedom))};
+                });
 }
 
 Variable amax(const Variable& x, const Dims& dims, bool keepdim) {

@@ -35,8 +35,8 @@ Tensor over_rows(const char* op, Kernel kernel, const In&... in) {
 // The operation along the last dimension, for one along any.
 template <class F>
 Variable along(const char* op, const Variable& x, std::int64_t dim, F last) {
+  const std::int64_t d = normalize_dim(op, dim, std::max<std::int64_t>(x.dim(), 1));
   if (x.dim() == 0) return squeeze(last(unsqueeze(x, 0)), 0);
-  const std::int64_t d = normalize_dim(op, dim, x.dim());
   if (d == x.dim() - 1) return last(x);
   return transpose(last(transpose(x, d, -1)), d, -1);
 }

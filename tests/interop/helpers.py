@@ -36,11 +36,12 @@ def gladius_json(*args, **options):
     return json.loads(gladius(*args, "--json", **options))
 
 
-def check_close(name, difference, limit):
-    """Fails beyond the limit; the worst difference of all tests is printed at the end."""
+def check_close(name, difference, limit, detail=""):
+    """Fails beyond the limit, with the detail; the worst difference of all tests is printed at the
+    end."""
     worst, _ = WORST.get(name, (0.0, limit))
     WORST[name] = (max(worst, difference), limit)
-    assert difference <= limit, f"{name}: {difference:.3e} > {limit:.0e}"
+    assert difference <= limit, f"{name}: {difference:.3e} > {limit:.0e} {detail}"
 
 
 def relative_norm(value, reference, floor=0.0):
@@ -164,14 +165,14 @@ def check_same_logits(name, model_dir, reference, ids, out, limit=1e-4):
 
 
 def distillation_loss(student, teacher, labels, *, temperature=1, alpha=0, reduction="mean",
-                      sequences=1):
+                      sequences=1, vocabulary=0, ignore_index=-100):
     """alpha * KL(teacher || student) * T^2 + (1 - alpha) * CE of logits [tokens, vocabulary], the
-    divergence over the entries that both have; the cross-entropy without a teacher. Returns loss,
-    kl, ce."""
-    ce = torch.nn.functional.cross_entropy(student, labels, ignore_index=-100)
+    divergence over the first `vocabulary` entries (0: those that both have); the cross-entropy
+    without a teacher. Returns loss, kl, ce."""
+    ce = torch.nn.functional.cross_entropy(student, labels, ignore_index=ignore_index)
     if teacher is None:
         return ce, None, ce
-    common = min(student.shape[-1], teacher.shape[-1])
+    common = vocabulary or min(student.shape[-1], teacher.shape[-1])
     kl = torch.nn.functional.kl_div(
         torch.log_softmax(student[:, :common] / temperature, -1),
         torch.softmax(teacher[:, :common] / temperature, -1), reduction="sum")

@@ -1,0 +1,162 @@
+"""What PyTorch computes for each operation of run_operations.cpp, by the same name."""
+
+import torch
+import torch.nn.functional as F
+from helpers import distillation_loss
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+
+def unary(function):
+    return lambda x: function(x)
+
+
+def binary(function):
+    return lambda a, b: function(a, b)
+
+
+def reduction(function):
+    """No dimensions stand for all of them."""
+    return lambda x, dims, **options: function(x, dim=dims or list(range(x.dim())), **options)
+
+
+def along_dim(function):
+    return lambda x, dim: function(x, dim)
+
+
+def joined(function):
+    return lambda *parts, dim: function(parts, dim)
+
+
+def along(x, dim, picked):
+    """An index of all dimensions that picks along one."""
+    index = [slice(None)] * x.dim()
+    index[dim] = picked
+    return tuple(index)
+
+
+def stepped_narrow(x, dim, start, length, step):
+    """torch.narrow of the elements from the first to the last, and the step between them."""
+    if step < 1:
+        raise ValueError("a step below 1")
+    span = max((length - 1) * step + 1, min(length, 0))
+    return torch.narrow(x, dim, start, span)[along(x, dim, slice(None, None, step))]
+
+
+def rotary_embedding(x, cos, sin, positions):
+    """Hugging Face's layout: the pairs are (i, i + D/2)."""
+    c, s = cos[positions].unsqueeze(-2), sin[positions].unsqueeze(-2)
+    first, second = x.chunk(2, -1)
+    return torch.cat([first * c - second * s, second * c + first * s], -1)
+
+
+def attention(q, k, v, first_key, causal, scale):
+    """Tensors [B, T, H, D]; queries see the keys from first_key to the diagonal of the end."""
+    T, S, groups = q.shape[1], k.shape[1], q.shape[2] // k.shape[2]
+    seen = torch.ones(q.shape[0], 1, T, S, dtype=torch.bool)
+    if causal:
+        seen = seen.tril(S - T)
+    if first_key is not None:
+        seen = seen & (torch.arange(S) >= first_key[:, None, :, None])
+    heads = (q, *(x.repeat_interleave(groups, 2) for x in (k, v)))
+    with sdpa_kernel(SDPBackend.MATH):
+        out = F.scaled_dot_product_attention(*(x.transpose(1, 2) for x in heads), attn_mask=seen,
+                                             scale=scale or None)
+    return out.transpose(1, 2)
+
+
+def distillation(student, teacher, labels, **options):
+    """The second and third outputs are numbers."""
+    loss, kl, ce = distillation_loss(student, teacher, labels, **options)
+    return loss, kl.detach(), ce.detach()
+
+
+OPERATIONS = {
+    # Functions of one variable.
+    "exp": unary(torch.exp),
+    "log": unary(torch.log),
+    "sqrt": unary(torch.sqrt),
+    "rsqrt": unary(torch.rsqrt),
+    "tanh": unary(torch.tanh),
+    "sigmoid": unary(torch.sigmoid),
+    "silu": unary(F.silu),
+    "gelu": unary(F.gelu),
+    "relu": unary(torch.relu),
+    "abs": unary(torch.abs),
+    "neg": unary(torch.neg),
+    "clamp": lambda x, low, high: torch.clamp(x, low, high),
+    "pow_number": lambda x, value: torch.pow(x, value),
+    # Arithmetic.
+    "add": binary(torch.add),
+    "sub": binary(torch.sub),
+    "mul": binary(torch.mul),
+    "div": binary(torch.div),
+    "maximum": binary(torch.maximum),
+    "minimum": binary(torch.minimum),
+    "where": torch.where,
+    "pow": binary(torch.pow),
+    "add_number": lambda x, value: x + value,
+    "sub_number": lambda x, value: x - value,
+    "mul_number": lambda x, value: x * value,
+    "div_number": lambda x, value: x / value,
+    "number_sub": lambda x, value: value - x,
+    "number_div": lambda x, value: value / x,
+    "number_pow": lambda x, value: torch.pow(value, x),
+    # Products.
+    "matmul": binary(torch.matmul),
+    "linear": F.linear,
+    # Views.
+    "reshape": lambda x, shape: torch.reshape(x, shape),
+    "permute": lambda x, dims: torch.permute(x, dims),
+    "transpose": lambda x, a, b: torch.transpose(x, a, b),
+    "narrow": stepped_narrow,
+    "view": lambda x, shape: x.view(shape),
+    "slice": lambda x, dim, start, end, step: x[along(x, dim, slice(start, end, step))],
+    "select": lambda x, dim, index: torch.select(x, dim, index),
+    "expand": lambda x, shape: x.expand(shape),
+    "unsqueeze": along_dim(torch.unsqueeze),
+    "squeeze": along_dim(torch.squeeze),
+    # Joins.
+    "cat": joined(torch.cat),
+    "stack": joined(torch.stack),
+    "split": lambda x, length, dim: torch.split(x, length, dim),
+    # Indices.
+    "index_select": lambda x, index, dim: torch.index_select(x, dim, index),
+    "gather": lambda x, index, dim: torch.gather(x, dim, index),
+    "scatter_add": lambda x, index, source, dim: torch.scatter_add(x, dim, index, source),
+    "embedding": lambda weight, ids: F.embedding(ids, weight),
+    # Reductions.
+    "sum": reduction(torch.sum),
+    "mean": reduction(torch.mean),
+    "amax": reduction(torch.amax),
+    "amin": reduction(torch.amin),
+    "logsumexp": reduction(torch.logsumexp),
+    "var": reduction(torch.var),
+    "softmax": along_dim(torch.softmax),
+    "log_softmax": along_dim(torch.log_softmax),
+    # What models are made of.
+    "rms_norm": lambda x, weight, eps: F.rms_norm(x, weight.shape, weight, eps),
+    "rotary_embedding": rotary_embedding,
+    "attention": attention,
+    "swiglu": lambda gate, up: F.silu(gate) * up,
+    # Losses.
+    "cross_entropy": lambda logits, labels, ignore_index: F.cross_entropy(
+        logits, labels, ignore_index=ignore_index),
+    "distillation_loss": distillation,
+    # Without gradients.
+    "eq": binary(torch.eq),
+    "lt": binary(torch.lt),
+    "le": binary(torch.le),
+    "ne": binary(torch.ne),
+    "gt": binary(torch.gt),
+    "ge": binary(torch.ge),
+    "argmax": lambda x, dim, keepdim: torch.argmax(x, dim, keepdim),
+    "argmin": lambda x, dim, keepdim: torch.argmin(x, dim, keepdim),
+    "sort": lambda x, dim, descending: torch.sort(
+        x, dim=dim, descending=descending, stable=True),
+    "topk": lambda x, k, dim, largest: torch.topk(x, k, dim, largest),
+    "cumsum": along_dim(torch.cumsum),
+    "tril": lambda x, diagonal: torch.tril(x, diagonal),
+    "triu": lambda x, diagonal: torch.triu(x, diagonal),
+    "arange": lambda start, end, step, dtype: torch.arange(
+        start, end, step, dtype={"I64": torch.int64, "F64": torch.float64}[dtype]),
+}

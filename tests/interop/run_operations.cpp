@@ -1,0 +1,404 @@
+// Runs operations, for the comparison with PyTorch (operations_test.py):
+//   run_operations CASES.jsonl TENSORS.safetensors OUT.safetensors
+// A case is a line {"op", "inputs", "attributes", "seeds", "weights"}:
+//   inputs   null (undefined) or {"name", "views", "grad"}: a stored tensor seen through the views,
+//            a leaf that requires a gradient or not
+//   seeds    names, one an output; null for an output that is not differentiated
+//   weights  names, one a gradient, for a second differentiation (of the gradients' weighted sum,
+//            with respect to the inputs and the seeds); null for none
+// Case i writes the tensors "i/output/n", "i/grad/n" (numbered as the inputs) and "i/second/n"
+// (inputs with gradients, then seeds), undefined ones left out, and a line of standard output: {}
+// or {"error", "message"}.
+#include <fmt/format.h>
+
+#include <concepts>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "gladius/autograd/ops/arithmetic.h"
+#include "gladius/autograd/ops/attention.h"
+#include "gladius/autograd/ops/embedding.h"
+#include "gladius/autograd/ops/functions.h"
+#include "gladius/autograd/ops/losses.h"
+#include "gladius/autograd/ops/matmul.h"
+#include "gladius/autograd/ops/reduce.h"
+#include "gladius/autograd/ops/rms_norm.h"
+#include "gladius/autograd/ops/rotary_embedding.h"
+#include "gladius/autograd/ops/softmax.h"
+#include "gladius/autograd/ops/swiglu.h"
+#include "gladius/autograd/ops/views.h"
+#include "gladius/tensor/elementwise.h"
+#include "gladius/tensor/indexing.h"
+#include "gladius/tensor/io/safetensors.h"
+#include "gladius/tensor/sort.h"
+
+namespace gladius {
+namespace {
+
+using Json = nlohmann::json;
+using Variables = std::vector<Variable>;
+
+// The attributes of a case, by name.
+class AttributeMap {
+ public:
+  explicit AttributeMap(const Json& json) : json_(json) {}
+  std::int64_t integer(const char* name) const { return json_.at(name).get<std::int64_t>(); }
+  double number(const char* name) const { return json_.at(name).get<double>(); }
+  bool flag(const char* name) const { return json_.at(name).get<bool>(); }
+  std::string text(const char* name) const { return json_.at(name).get<std::string>(); }
+  std::vector<std::int64_t> list(const char* name) const {
+    return json_.at(name).get<std::vector<std::int64_t>>();
+  }
+
+ private:
+  const Json& json_;
+};
+
+using Inputs = const Variables&;
+using Attributes = const AttributeMap&;
+using Operation = std::function<Variables(Inputs, Attributes)>;
+
+// The function may return variables, a variable, or a tensor (no gradients).
+template <class Function>
+Operation operation(Function f) {
+  return [f](Inputs x, Attributes a) -> Variables {
+    if constexpr (std::same_as<std::invoke_result_t<Function, Inputs, Attributes>, Variables>) {
+      return f(x, a);
+    } else {
+      return {Variable(f(x, a))};
+    }
+  };
+}
+
+Operation unary(Variable (*f)(const Variable&)) {
+  return operation([f](Inputs x, Attributes) { return f(x.at(0)); });
+}
+
+Operation binary(Variable (*f)(const Variable&, const Variable&)) {
+  return operation([f](Inputs x, Attributes) { return f(x.at(0), x.at(1)); });
+}
+
+Operation with_number(Variable (*f)(const Variable&, double)) {
+  return operation([f](Inputs x, Attributes a) { return f(x.at(0), a.number("value")); });
+}
+
+Operation from_number(Variable (*f)(double, const Variable&)) {
+  return operation([f](Inputs x, Attributes a) { return f(a.number("value"), x.at(0)); });
+}
+
+Operation comparison(Tensor (*f)(const Tensor&, const Tensor&)) {
+  return operation([f](Inputs x, Attributes) { return f(x.at(0).value(), x.at(1).value()); });
+}
+
+Operation reduction(Variable (*f)(const Variable&, const Dims&, bool)) {
+  return operation(
+      [f](Inputs x, Attributes a) { return f(x.at(0), a.list("dims"), a.flag("keepdim")); });
+}
+
+Operation along_dim(Variable (*f)(const Variable&, std::int64_t)) {
+  return operation([f](Inputs x, Attributes a) { return f(x.at(0), a.integer("dim")); });
+}
+
+Operation joined(Variable (*f)(const Variables&, std::int64_t)) {
+  return operation([f](Inputs x, Attributes a) { return f(x, a.integer("dim")); });
+}
+
+Operation choice(Tensor (*f)(const Tensor&, std::int64_t, bool)) {
+  return operation([f](Inputs x, Attributes a) {
+    return f(x.at(0).value(), a.integer("dim"), a.flag("keepdim"));
+  });
+}
+
+Operation triangle(Tensor (*f)(const Tensor&, std::int64_t)) {
+  return operation(
+      [f](Inputs x, Attributes a) { return f(x.at(0).value(), a.integer("diagonal")); });
+}
+
+// The undefined tensor for an undefined variable.
+Tensor tensor_of(const Variable& x) { return x.defined() ? x.value() : Tensor(); }
+
+Variables attention(Inputs x, Attributes a) {
+  const AttentionOptions options{
+      .causal = a.flag("causal"), .scale = a.number("scale"), .first_key = tensor_of(x.at(3))};
+  return {scaled_dot_product_attention(x.at(0), x.at(1), x.at(2), options)};
+}
+
+LossReduction reduction_named(const std::string& name) {
+  static const std::map<std::string, LossReduction> reductions{
+      {"mean", LossReduction::mean}, {"batchmean", LossReduction::batchmean}};
+  return reductions.at(name);
+}
+
+Variables distillation(Inputs x, Attributes a) {
+  const DistillationOptions options{.temperature = a.number("temperature"),
+                                    .alpha = a.number("alpha"),
+                                    .reduction = reduction_named(a.text("reduction")),
+                                    .sequences = a.integer("sequences"),
+                                    .vocabulary = a.integer("vocabulary"),
+                                    .ignore_index = a.integer("ignore_index")};
+  const DistillationLoss result =
+      distillation_loss(x.at(0), x.at(1).value(), x.at(2).value(), options);
+  return {result.loss, Variable(Tensor::scalar(result.kl, Dtype::F64)),
+          Variable(Tensor::scalar(result.ce, Dtype::F64))};
+}
+
+Variables both(Sorted sorted) {
+  return {Variable(std::move(sorted.values)), Variable(std::move(sorted.indices))};
+}
+
+// Every operation by the name that the cases give it.
+const std::map<std::string, Operation>& operations() {
+  static const std::map<std::string, Operation> table{
+      // Functions of one variable.
+      {"exp", unary(exp)},
+      {"log", unary(log)},
+      {"sqrt", unary(sqrt)},
+      {"rsqrt", unary(rsqrt)},
+      {"tanh", unary(tanh)},
+      {"sigmoid", unary(sigmoid)},
+      {"silu", unary(silu)},
+      {"gelu", unary(gelu)},
+      {"relu", unary(relu)},
+      {"abs", unary(abs)},
+      {"neg", unary(neg)},
+      {"clamp", operation([](Inputs x, Attributes a) {
+         return clamp(x.at(0), a.number("low"), a.number("high"));
+       })},
+      {"pow_number", with_number(pow)},
+      // Arithmetic.
+      {"add", binary(add)},
+      {"sub", binary(sub)},
+      {"mul", binary(mul)},
+      {"div", binary(div)},
+      {"maximum", binary(maximum)},
+      {"minimum", binary(minimum)},
+      {"where",
+       operation([](Inputs x, Attributes) { return where(x.at(0).value(), x.at(1), x.at(2)); })},
+      {"pow", binary(pow)},
+      {"add_number", with_number(add)},
+      {"sub_number", with_number(sub)},
+      {"mul_number", with_number(mul)},
+      {"div_number", with_number(div)},
+      {"number_sub", from_number(sub)},
+      {"number_div", from_number(div)},
+      {"number_pow", from_number(pow)},
+      // Products.
+      {"matmul", binary(matmul)},
+      {"linear", operation([](Inputs x, Attributes) { return linear(x.at(0), x.at(1), x.at(2)); })},
+      // Views.
+      {"reshape",
+       operation([](Inputs x, Attributes a) { return reshape(x.at(0), a.list("shape")); })},
+      {"permute",
+       operation([](Inputs x, Attributes a) { return permute(x.at(0), a.list("dims")); })},
+      {"transpose", operation([](Inputs x, Attributes a) {
+         return transpose(x.at(0), a.integer("a"), a.integer("b"));
+       })},
+      {"narrow", operation([](Inputs x, Attributes a) {
+         return narrow(x.at(0), a.integer("dim"), a.integer("start"), a.integer("length"),
+                       a.integer("step"));
+       })},
+      {"view", operation([](Inputs x, Attributes a) { return view(x.at(0), a.list("shape")); })},
+      {"slice", operation([](Inputs x, Attributes a) {
+         return slice(x.at(0), a.integer("dim"), a.integer("start"), a.integer("end"),
+                      a.integer("step"));
+       })},
+      {"select", operation([](Inputs x, Attributes a) {
+         return select(x.at(0), a.integer("dim"), a.integer("index"));
+       })},
+      {"expand",
+       operation([](Inputs x, Attributes a) { return expand(x.at(0), a.list("shape")); })},
+      {"unsqueeze", along_dim(unsqueeze)},
+      {"squeeze", along_dim(squeeze)},
+      // Joins.
+      {"cat", joined(cat)},
+      {"stack", joined(stack)},
+      {"split", operation([](Inputs x, Attributes a) {
+         return split(x.at(0), a.integer("length"), a.integer("dim"));
+       })},
+      // Indices.
+      {"index_select", operation([](Inputs x, Attributes a) {
+         return index_select(x.at(0), a.integer("dim"), x.at(1).value());
+       })},
+      {"gather", operation([](Inputs x, Attributes a) {
+         return gather(x.at(0), a.integer("dim"), x.at(1).value());
+       })},
+      {"scatter_add", operation([](Inputs x, Attributes a) {
+         return scatter_add(x.at(0), a.integer("dim"), x.at(1).value(), x.at(2));
+       })},
+      {"embedding",
+       operation([](Inputs x, Attributes) { return embedding(x.at(0), x.at(1).value()); })},
+      // Reductions.
+      {"sum", reduction(sum)},
+      {"mean", reduction(mean)},
+      {"amax", reduction(amax)},
+      {"amin", reduction(amin)},
+      {"logsumexp", reduction(logsumexp)},
+      {"var", operation([](Inputs x, Attributes a) {
+         return var(x.at(0), a.list("dims"), a.number("correction"), a.flag("keepdim"));
+       })},
+      {"softmax", along_dim(softmax)},
+      {"log_softmax", along_dim(log_softmax)},
+      // What models are made of.
+      {"rms_norm", operation([](Inputs x, Attributes a) {
+         return rms_norm(x.at(0), x.at(1), a.number("eps"));
+       })},
+      {"rotary_embedding", operation([](Inputs x, Attributes) {
+         return rotary_embedding(x.at(0), x.at(1).value(), x.at(2).value(), x.at(3).value());
+       })},
+      {"attention", operation(attention)},
+      {"swiglu", binary(swiglu)},
+      // Losses.
+      {"cross_entropy", operation([](Inputs x, Attributes a) {
+         return cross_entropy(x.at(0), x.at(1).value(), a.integer("ignore_index"));
+       })},
+      {"distillation_loss", operation(distillation)},
+      // Without gradients.
+      {"eq", comparison(eq)},
+      {"lt", comparison(lt)},
+      {"le", comparison(le)},
+      {"ne", comparison(ne)},
+      {"gt", comparison(gt)},
+      {"ge", comparison(ge)},
+      {"argmax", choice(argmax)},
+      {"argmin", choice(argmin)},
+      {"sort", operation([](Inputs x, Attributes a) {
+         return both(sort(x.at(0).value(), a.integer("dim"), a.flag("descending")));
+       })},
+      {"topk", operation([](Inputs x, Attributes a) {
+         return both(topk(x.at(0).value(), a.integer("k"), a.integer("dim"), a.flag("largest")));
+       })},
+      {"cumsum",
+       operation([](Inputs x, Attributes a) { return cumsum(x.at(0).value(), a.integer("dim")); })},
+      {"tril", triangle(tril)},
+      {"triu", triangle(triu)},
+      {"arange", operation([](Inputs, Attributes a) {
+         return arange(a.number("start"), a.number("end"), a.number("step"),
+                       dtype_from_name(a.text("dtype")));
+       })},
+  };
+  return table;
+}
+
+Tensor seen_through(const Json& views, Tensor x) {
+  for (const Json& view : views) {
+    const auto name = view.at(0).get<std::string>();
+    const auto number = [&](std::size_t i) { return view.at(i).get<std::int64_t>(); };
+    if (name == "transpose") {
+      x = x.transpose(number(1), number(2));
+    } else if (name == "narrow") {
+      x = x.narrow(number(1), number(2), number(3), number(4));
+    } else if (name == "expand") {
+      x = x.expand(view.at(1).get<Shape>());
+    } else {
+      throw ConfigError("run_operations: unknown view " + name);
+    }
+  }
+  return x;
+}
+
+Variable leaf(const SafetensorsFile& file, const Json& input) {
+  if (input.is_null()) return {};
+  return Variable(seen_through(input.at("views"), file.tensor(input.at("name").get<std::string>())),
+                  input.at("grad").get<bool>());
+}
+
+Variables named_leaves(const SafetensorsFile& file, const Json& names, bool requires_grad) {
+  Variables leaves;
+  for (const Json& name : names) {
+    if (!name.is_null()) leaves.emplace_back(file.tensor(name.get<std::string>()), requires_grad);
+  }
+  return leaves;
+}
+
+// What a case leaves in the file.
+class Recorder {
+ public:
+  explicit Recorder(std::size_t index) : index_(index) {}
+  void add(const char* kind, std::size_t number, const Variable& x) {
+    if (x.defined())
+      tensors_.emplace_back(fmt::format("{}/{}/{}", index_, kind, number), x.value());
+  }
+  NamedTensors take() { return std::move(tensors_); }
+
+ private:
+  std::size_t index_;
+  NamedTensors tensors_;
+};
+
+NamedTensors run(const Json& request, const SafetensorsFile& file, std::size_t index) {
+  Variables inputs;
+  for (const Json& input : request.at("inputs")) inputs.push_back(leaf(file, input));
+  const Variables outputs = operations().at(request.at("op").get<std::string>())(
+      inputs, AttributeMap(request.at("attributes")));
+  Recorder recorder(index);
+  for (std::size_t i = 0; i < outputs.size(); ++i) recorder.add("output", i, outputs[i]);
+
+  const Json& seed_names = request.at("seeds");
+  const bool second = !request.at("weights").is_null();
+  const Variables seeds = named_leaves(file, seed_names, second);
+  if (seeds.empty()) return recorder.take();
+  Variables differentiated, wanted;
+  std::vector<std::size_t> places;  // of the wanted inputs
+  for (std::size_t i = 0; i < seed_names.size(); ++i) {
+    if (!seed_names[i].is_null()) differentiated.push_back(outputs.at(i));
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].defined() || !inputs[i].requires_grad()) continue;
+    wanted.push_back(inputs[i]);
+    places.push_back(i);
+  }
+  const Variables gradients = grad(differentiated, wanted, seeds, second, second);
+  for (std::size_t i = 0; i < wanted.size(); ++i) recorder.add("grad", places[i], gradients[i]);
+  if (!second) return recorder.take();
+
+  const Variables weights = named_leaves(file, request.at("weights"), false);
+  Variable total(Tensor::zeros({}, Dtype::F64));
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    if (gradients[i].defined()) total = total + sum(gradients[i] * weights.at(i));
+  }
+  if (!total.requires_grad()) return recorder.take();  // it is constant
+  wanted.insert(wanted.end(), seeds.begin(), seeds.end());
+  const Variables second_gradients = grad({total}, wanted);
+  for (std::size_t i = 0; i < wanted.size(); ++i) recorder.add("second", i, second_gradients[i]);
+  return recorder.take();
+}
+
+const char* type_of(const std::exception& error) {
+  if (dynamic_cast<const ShapeError*>(&error) != nullptr) return "ShapeError";
+  if (dynamic_cast<const DtypeError*>(&error) != nullptr) return "DtypeError";
+  if (dynamic_cast<const GraphError*>(&error) != nullptr) return "GraphError";
+  if (dynamic_cast<const ConfigError*>(&error) != nullptr) return "ConfigError";
+  return dynamic_cast<const Error*>(&error) != nullptr ? "Error" : "std::exception";
+}
+
+void run_all(const char* cases, const char* tensors, const char* out) {
+  const SafetensorsFile file = SafetensorsFile::open(tensors);
+  std::ifstream requests(cases);
+  NamedTensors results;
+  std::string line;
+  for (std::size_t index = 0; std::getline(requests, line); ++index) {
+    Json answer = Json::object();
+    try {
+      std::ranges::move(run(Json::parse(line), file, index), std::back_inserter(results));
+    } catch (const std::exception& error) {  // one that is not ours is the test's to complain about
+      answer = {{"error", type_of(error)}, {"message", error.what()}};
+    }
+    std::cout << answer.dump() << '\n';
+  }
+  write_safetensors(out, results);
+}
+
+}  // namespace
+}  // namespace gladius
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    std::cerr << "usage: run_operations CASES.jsonl TENSORS.safetensors OUT.safetensors\n";
+    return 2;
+  }
+  gladius::run_all(argv[1], argv[2], argv[3]);
+  return 0;
+}
