@@ -28,4 +28,13 @@ FileDescriptor open_regular_file(const std::filesystem::path& path) {
   return file;
 }
 
+std::size_t read_some(const FileDescriptor& file, std::span<std::byte> bytes,
+                      const std::filesystem::path& path) {
+  for (;;) {
+    const ssize_t count = ::read(file.get(), bytes.data(), bytes.size());
+    if (count >= 0) return static_cast<std::size_t>(count);
+    if (errno != EINTR) throw_io_error("read", path);
+  }
+}
+
 }  // namespace gladius

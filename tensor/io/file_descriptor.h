@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <filesystem>
+#include <span>
 #include <utility>
 
 namespace gladius {
@@ -32,5 +34,9 @@ class FileDescriptor {
 /// Opens a regular file for reading. Throws IoError for what is not there, cannot be read, or is a
 /// directory, pipe or device.
 FileDescriptor open_regular_file(const std::filesystem::path& path);
+
+/// Reads what comes next, at most `bytes`; 0 only at the end. Throws IoError.
+std::size_t read_some(const FileDescriptor& file, std::span<std::byte> bytes,
+                      const std::filesystem::path& path);
 
 }  // namespace gladius
