@@ -7,6 +7,7 @@
 
 #include "gladius/models/json_fields.h"
 #include "gladius/models/json_file.h"
+#include "gladius/tensor/io/file_descriptor.h"
 
 namespace gladius {
 namespace {
@@ -130,8 +131,9 @@ void refuse_unsupported(const JsonFields& fields) {
 }  // namespace
 
 ModelConfig ModelConfig::load(const std::filesystem::path& path) {
-  const auto file = std::filesystem::is_directory(path) ? path / "config.json" : path;
-  if (!std::filesystem::exists(file)) {
+  std::error_code ignored;
+  const auto file = std::filesystem::is_directory(path, ignored) ? path / "config.json" : path;
+  if (!is_there(file)) {
     throw IoError(
         fmt::format("cannot read {}: a model's config.json is expected there", file.string()));
   }

@@ -2,6 +2,7 @@
 
 #include "gladius/models/json_fields.h"
 #include "gladius/models/json_file.h"
+#include "gladius/tensor/io/file_descriptor.h"
 
 namespace gladius {
 
@@ -10,7 +11,7 @@ GenerationConfig GenerationConfig::load(const std::filesystem::path& directory,
   GenerationConfig result;
   result.eos_token_ids = config.eos_token_ids;
   const auto file = directory / "generation_config.json";
-  if (!std::filesystem::exists(file)) return result;
+  if (!is_there(file)) return result;
   const nlohmann::ordered_json json = read_json_file(file);
   const JsonFields fields(json, file.string());
   result.temperature = fields.optional<double>("temperature");

@@ -10,6 +10,7 @@
 #include "gladius/models/generation_config.h"
 #include "gladius/models/shard_index.h"
 #include "gladius/tensor/io/atomic_file.h"
+#include "gladius/tensor/io/file_descriptor.h"
 #include "gladius/tensor/io/text_file.h"
 
 namespace gladius {
@@ -62,7 +63,7 @@ std::vector<SafetensorsFile> open_shards(const fs::path& directory) {
   std::map<std::string, SafetensorsFile> shards;
   for (const auto& [tensor, name] : index.weight_map) {
     if (shards.contains(name)) continue;
-    if (!fs::exists(directory / name)) {
+    if (!is_there(directory / name)) {
       throw IoError(fmt::format("{}: shard {} of {} is missing (it holds \"{}\")",
                                 directory.string(), name, kIndex, tensor));
     }
@@ -191,10 +192,10 @@ void remove_other_weights(const fs::path& directory, const std::set<std::string>
 }  // namespace
 
 std::vector<SafetensorsFile> open_weights(const fs::path& directory) {
-  if (fs::exists(directory / kWeights)) return {SafetensorsFile::open(directory / kWeights)};
-  if (fs::exists(directory / kIndex)) return open_shards(directory);
+  if (is_there(directory / kWeights)) return {SafetensorsFile::open(directory / kWeights)};
+  if (is_there(directory / kIndex)) return open_shards(directory);
   throw IoError(fmt::format("{} has neither {} nor {}{}", directory.string(), kWeights, kIndex,
-                            fs::exists(directory / "pytorch_model.bin")
+                            is_there(directory / "pytorch_model.bin")
                                 ? "; convert its pytorch_model.bin to safetensors"
                                 : ""));
 }
@@ -243,14 +244,14 @@ void save_model(const fs::path& directory, const CausalLM& model, const SaveOpti
 }
 
 std::vector<fs::path> tokenizer_files(const fs::path& directory) {
-  if (!fs::is_regular_file(directory / "tokenizer.json")) {
+  if (!is_there(directory / "tokenizer.json")) {
     throw IoError(fmt::format("{} has no tokenizer.json; a tokenizer's directory is expected there",
                               directory.string()));
   }
   std::vector<fs::path> files;
   for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
                            "chat_template.jinja"}) {
-    if (fs::is_regular_file(directory / name)) files.push_back(directory / name);
+    if (is_there(directory / name)) files.push_back(directory / name);
   }
   return files;
 }
@@ -261,8 +262,8 @@ void copy_tokenizer(const fs::path& from, const fs::path& to) {
 
 void copy_companions(const fs::path& from, const fs::path& to) {
   const fs::path generation = from / "generation_config.json";
-  if (fs::is_regular_file(generation)) copy_file_to(generation, to);
-  if (fs::is_regular_file(from / "tokenizer.json")) copy_tokenizer(from, to);
+  if (is_there(generation)) copy_file_to(generation, to);
+  if (is_there(from / "tokenizer.json")) copy_tokenizer(from, to);
 }
 
 }  // namespace gladius

@@ -15,6 +15,12 @@ void throw_io_error(const char* action, const std::filesystem::path& path, int e
                             std::generic_category().message(error)));
 }
 
+bool is_there(const std::filesystem::path& path) {
+  std::error_code ignored;  // what cannot be examined is not said to be missing
+  return std::filesystem::symlink_status(path, ignored).type() !=
+         std::filesystem::file_type::not_found;
+}
+
 FileDescriptor open_regular_file(const std::filesystem::path& path) {
   // Without O_NONBLOCK, opening a pipe would wait for a writer.
   FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

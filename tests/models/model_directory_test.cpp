@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
 
 #include "gladius/models/generation_config.h"
@@ -52,7 +53,8 @@ class SavedModel : public ::testing::Test {
     nlohmann::ordered_json json = testing::random_config_json(rng_);
     json["tie_word_embeddings"] = false;
     json["num_hidden_layers"] = 2;
-    save_model(path(), random_model(rng_, json));
+    model_ = random_model(rng_, json);
+    save_model(path(), *model_);
   }
   fs::path path() const { return directory_ / "model"; }
   NamedTensors weights() const {
@@ -70,6 +72,8 @@ class SavedModel : public ::testing::Test {
     json[key] = value;
     write_file(path() / "config.json", json.dump());
   }
+  // What was saved first, again.
+  void restore() const { save_model(path(), *model_, {.overwrite = true}); }
   std::string load_error() const {
     return message_of<FormatError>([&] { load_model(path()); });
   }
@@ -77,6 +81,7 @@ class SavedModel : public ::testing::Test {
   const std::uint64_t seed_ = std::random_device{}();
   Rng rng_{seed_};
   TemporaryDirectory directory_;
+  std::optional<CausalLM> model_;
 };
 
 TEST(ModelDirectory, RoundTripsAnyModelWholeOrInShards) {
@@ -265,6 +270,23 @@ TEST_F(SavedModel, IndexesThatDoNotFitAreRefused) {
   EXPECT_THAT(index_error(text(map)),
               AllOf(HasSubstr("model.safetensors.index.json: part"),
                     HasSubstr("holds tensor \"lm_head.weight\""), HasSubstr("does not list")));
+}
+
+TEST_F(SavedModel, LinksThatLeadNowhereAreNamed) {
+  for (const std::string name : {"model.safetensors", "generation_config.json", "config.json"}) {
+    for (const std::string& target : {std::string("gone"), name}) {
+      restore();
+      fs::remove(path() / name);
+      fs::create_symlink(target, path() / name);
+      EXPECT_THAT(message_of<IoError>([&] {
+                    const CausalLM model = load_model(path());
+                    GenerationConfig::load(path(), model.config());
+                  }),
+                  AllOf(HasSubstr("cannot open " + (path() / name).string()),
+                        HasSubstr(target == name ? "levels of symbolic links" : "No such file")));
+      fs::remove(path() / name);
+    }
+  }
 }
 
 TEST_F(SavedModel, TheIndexsTotalSizeIsChecked) {
