@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes the first inputs of each fuzz target to tests/fuzz/corpus/TARGET/seed-*. The other files
-there are what libFuzzer found beyond them, minimised (see docs/safetensors.md)."""
+there are what libFuzzer found beyond them (see docs/safetensors.md)."""
 
 import json
 import struct
