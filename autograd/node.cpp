@@ -120,13 +120,4 @@ Variable record(const char* name, Tensor value, const std::vector<Variable>& inp
   return Variable(std::move(value), std::move(node));
 }
 
-void refuse_double_backward(const BackwardContext& context) {
-  if (grad_enabled()) {
-    throw GraphError(
-        fmt::format("backward of {}: a fused operation cannot be differentiated twice; "
-                    "compose it of primitive operations",
-                    context.node()->name()));
-  }
-}
-
 }  // namespace gladius

@@ -106,8 +106,4 @@ class SavedVariable {
 Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs,
                 Backward backward);
 
-/// For fused operations, whose backward functions work on tensors: GraphError if they are to be
-/// differentiated themselves.
-void refuse_double_backward(const BackwardContext& context);
-
 }  // namespace gladius

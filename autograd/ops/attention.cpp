@@ -1,12 +1,17 @@
-#include "gladius/tensor/kernels/attention.h"
+#include "gladius/autograd/ops/attention.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
 
 #include "gladius/autograd/node.h"
-#include "gladius/autograd/ops/attention.h"
+#include "gladius/autograd/ops/arithmetic.h"
+#include "gladius/autograd/ops/matmul.h"
+#include "gladius/autograd/ops/reduce.h"
+#include "gladius/autograd/ops/softmax.h"
+#include "gladius/autograd/ops/views.h"
 #include "gladius/tensor/dispatch.h"
+#include "gladius/tensor/kernels/attention.h"
 
 namespace gladius {
 namespace {
@@ -38,10 +43,21 @@ void check(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& firs
     throw DtypeError(fmt::format("scaled_dot_product_attention: q {}, k {}, v {} differ in type",
                                  q.describe(), k.describe(), v.describe()));
   }
+  if (first_key.defined() && first_key.dtype() != Dtype::I64) {
+    throw DtypeError(
+        fmt::format("scaled_dot_product_attention: first_key {} is not I64", first_key.describe()));
+  }
   if (first_key.defined() && first_key.shape() != Shape{q.size(0), q.size(1)}) {
     throw ShapeError(fmt::format("scaled_dot_product_attention: first_key {} for q {}",
                                  first_key.describe(), to_string(q.shape())));
   }
+}
+
+// The options with what they leave open filled in.
+AttentionOptions settle(AttentionOptions options, std::int64_t D) {
+  if (options.scale == 0) options.scale = 1 / std::sqrt(static_cast<double>(D));
+  if (options.first_key.defined()) options.first_key = options.first_key.contiguous();
+  return options;
 }
 
 kernels::AttentionShape shape_of(const Tensor& q, const Tensor& k, const Tensor& v,
@@ -58,9 +74,72 @@ kernels::AttentionShape shape_of(const Tensor& q, const Tensor& k, const Tensor&
       .k_stride = k.strides()[1],
       .v_stride = v.strides()[1],
       .out_stride = H * D,
-      .scale = options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(D)),
+      .scale = options.scale,
       .causal = options.causal,
       .first_key = options.first_key.defined() ? options.first_key.data<std::int64_t>() : nullptr};
+}
+
+std::vector<Variable> backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out,
+                               const Tensor& lse, const Tensor& dout,
+                               const AttentionOptions& options) {
+  // The kernel gives gradients the strides of their tensors; those are dense here.
+  const Tensor qd = dense(q), kd = dense(k), vd = dense(v);
+  const Tensor dq = Tensor::empty(qd.shape(), qd.dtype());
+  const Tensor dk = Tensor::empty(kd.shape(), kd.dtype());
+  const Tensor dv = Tensor::empty(vd.shape(), vd.dtype());
+  dispatch_floating("scaled_dot_product_attention", qd.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::attention_backward(shape_of(qd, kd, vd, options), qd.data<T>(), kd.data<T>(),
+                                vd.data<T>(), out.data<T>(), lse.data<T>(), dout.data<T>(),
+                                dq.data<T>(), dk.data<T>(), dv.data<T>());
+  });
+  return {Variable(dq), Variable(dk), Variable(dv)};
+}
+
+// BOOL [B, 1, 1, T, S]: which keys each query sees.
+Tensor visible_keys(std::int64_t B, std::int64_t T, std::int64_t S,
+                    const AttentionOptions& options) {
+  const Tensor visible = Tensor::empty({B, 1, 1, T, S}, Dtype::BOOL);
+  const auto* first =
+      options.first_key.defined() ? options.first_key.data<std::int64_t>() : nullptr;
+  bool* out = visible.data<bool>();
+  for (std::int64_t query = 0; query < B * T; ++query) {
+    const std::int64_t from = first ? first[query] : 0;
+    const std::int64_t to = options.causal ? query % T + S - T : S - 1;
+    for (std::int64_t key = 0; key < S; ++key) *out++ = from <= key && key <= to;
+  }
+  return visible;
+}
+
+// [B, T, H, D] as [B, Hkv, H / Hkv, T, D]: the heads that share keys side by side.
+Variable by_group(const Variable& x, std::int64_t Hkv) {
+  return reshape(transpose(x, 1, 2), {x.size(0), Hkv, x.size(2) / Hkv, x.size(1), x.size(3)});
+}
+Variable by_token(const Variable& x) {
+  return transpose(reshape(x, {x.size(0), x.size(1) * x.size(2), x.size(3), x.size(4)}), 1, 2);
+}
+
+// The same as backward in operations on variables, with the matrices of probabilities.
+std::vector<Variable> recorded_backward(const Variable& q, const Variable& k, const Variable& v,
+                                        const Variable& g, const AttentionOptions& options,
+                                        const BackwardContext& context) {
+  const std::int64_t Hkv = k.size(2);
+  const Variable queries = by_group(q, Hkv), keys = by_group(k, Hkv), values = by_group(v, Hkv);
+  const Variable dout = by_group(g, Hkv);
+  const Tensor visible = visible_keys(q.size(0), q.size(1), k.size(1), options);
+  const Variable scores = matmul(queries, transpose(keys, -1, -2)) * options.scale;
+  const Variable hidden(Tensor::full({}, -1e30, q.dtype()));
+  // The product zeroes the rows that see nothing, which softmax makes uniform.
+  const Variable p = softmax(where(visible, scores, hidden)) * Variable(visible.to(q.dtype()));
+  const Variable dp = matmul(dout, transpose(values, -1, -2));
+  const Variable ds = p * (dp - sum(dp * p, {-1}, true)) * options.scale;
+  // A key's gradient is the sum over the heads that share it.
+  const auto shared = [&](const Variable& weights, const Variable& x) {
+    return by_token(sum(matmul(transpose(weights, -1, -2), x), {2}, true));
+  };
+  return {context.needs(0) ? by_token(matmul(ds, keys)) : Variable(),
+          context.needs(1) ? shared(ds, queries) : Variable(),
+          context.needs(2) ? shared(p, dout) : Variable()};
 }
 
 }  // namespace
@@ -68,8 +147,7 @@ kernels::AttentionShape shape_of(const Tensor& q, const Tensor& k, const Tensor&
 Variable scaled_dot_product_attention(const Variable& q, const Variable& k, const Variable& v,
                                       const AttentionOptions& options) {
   check(q.value(), k.value(), v.value(), options.first_key);
-  AttentionOptions settings = options;
-  if (settings.first_key.defined()) settings.first_key = settings.first_key.contiguous();
+  const AttentionOptions settings = settle(options, q.size(3));
   const Tensor x = as_tokens(q.value()), y = as_tokens(k.value()), z = as_tokens(v.value());
   Tensor out = Tensor::empty(q.shape(), q.dtype());
   const Tensor lse = Tensor::empty({q.size(0), q.size(2), q.size(1)}, q.dtype());
@@ -81,25 +159,15 @@ Variable scaled_dot_product_attention(const Variable& q, const Variable& k, cons
   const SavedVariable result = SavedVariable::output(out);
   return record(
       "scaled_dot_product_attention", std::move(out), {q, k, v},
-      [=, a = SavedVariable(Variable(x)), b = SavedVariable(Variable(y)),
-       c = SavedVariable(Variable(z))](const Variable& g, const BackwardContext& context) {
-        refuse_double_backward(context);
-        const Tensor& queries = a.tensor(context);
-        const Tensor& keys = b.tensor(context);
-        const Tensor& values = c.tensor(context);
-        // The kernel gives gradients the strides of their tensors; those are dense here.
-        const Tensor qd = dense(queries), kd = dense(keys), vd = dense(values);
-        const Tensor dq = Tensor::empty(qd.shape(), qd.dtype());
-        const Tensor dk = Tensor::empty(kd.shape(), kd.dtype());
-        const Tensor dv = Tensor::empty(vd.shape(), vd.dtype());
-        const Tensor dout = g.value().contiguous();
-        dispatch_floating("scaled_dot_product_attention", qd.dtype(), [&](auto zero) {
-          using T = decltype(zero);
-          kernels::attention_backward(shape_of(qd, kd, vd, settings), qd.data<T>(), kd.data<T>(),
-                                      vd.data<T>(), result.tensor(context).data<T>(), lse.data<T>(),
-                                      dout.data<T>(), dq.data<T>(), dk.data<T>(), dv.data<T>());
-        });
-        return std::vector{Variable(dq), Variable(dk), Variable(dv)};
+      [=, a = SavedVariable(Variable(x, q.node())), b = SavedVariable(Variable(y, k.node())),
+       c = SavedVariable(Variable(z, v.node()))](const Variable& g,
+                                                 const BackwardContext& context) {
+        if (grad_enabled()) {
+          return recorded_backward(a.unpack(context), b.unpack(context), c.unpack(context), g,
+                                   settings, context);
+        }
+        return backward(a.tensor(context), b.tensor(context), c.tensor(context),
+                        result.tensor(context), lse, g.value().contiguous(), settings);
       });
 }
 

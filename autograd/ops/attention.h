@@ -16,8 +16,10 @@ struct AttentionOptions {
 };
 
 /// softmax(scale * q k^T) v for q [B, T, H, D], k and v [B, S, Hkv, D] with H a multiple of Hkv ->
-/// [B, T, H, D]. Never holds a [T, S] matrix; a query that sees no key gives zeros. Fused;
-/// differentiable once.
+/// [B, T, H, D]. Never holds a [T, S] matrix; a query that sees no key gives zeros. ShapeError or
+/// DtypeError for what does not fit. Fused; differentiable any number of times, but a gradient that
+/// is to be differentiated again (create_graph) is made of primitive operations, which hold
+/// matrices [B, H, T, S].
 Variable scaled_dot_product_attention(const Variable& q, const Variable& k, const Variable& v,
                                       const AttentionOptions& options = {});
 

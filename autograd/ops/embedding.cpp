@@ -69,23 +69,34 @@ void add_rows(Tensor& table, const Tensor& ids, const Tensor& dy) {
   });
 }
 
+Variable checked_embedding(const Variable& weight, const Tensor& ids);
+
+// Zeros with the rows of g added at the ids: the gradient of the look-up, whose own is a look-up.
+Variable scatter_rows(const Shape& shape, const Tensor& ids, const Variable& g) {
+  Tensor table = Tensor::zeros(shape, g.dtype());
+  add_rows(table, ids, g.value().contiguous());
+  return record("embedding_backward", std::move(table), {g},
+                [ids](const Variable& h, const BackwardContext&) {
+                  return std::vector{checked_embedding(h, ids)};
+                });
+}
+
+// For contiguous ids that are known to be rows of the table.
+Variable checked_embedding(const Variable& weight, const Tensor& ids) {
+  return record("embedding", look_up(weight.value().contiguous(), ids), {weight},
+                [=, shape = weight.shape()](const Variable& g, const BackwardContext& context) {
+                  Tensor* held = grad_enabled() ? nullptr : context.accumulate_into(0);
+                  if (!held) return std::vector{scatter_rows(shape, ids, g)};
+                  add_rows(*held, ids, g.value().contiguous());
+                  return std::vector{Variable()};
+                });
+}
+
 }  // namespace
 
 Variable embedding(const Variable& weight, const Tensor& ids) {
   check(weight.value(), ids);
-  const Tensor picked = ids.contiguous();
-  return record("embedding", look_up(weight.value().contiguous(), picked), {weight},
-                [=, shape = weight.shape()](const Variable& g, const BackwardContext& context) {
-                  refuse_double_backward(context);
-                  const Tensor dy = g.value().contiguous();
-                  if (Tensor* held = context.accumulate_into(0)) {
-                    add_rows(*held, picked, dy);
-                    return std::vector{Variable()};
-                  }
-                  Tensor table = Tensor::zeros(shape, g.dtype());
-                  add_rows(table, picked, dy);
-                  return std::vector{Variable(table)};
-                });
+  return checked_embedding(weight, ids.contiguous());
 }
 
 }  // namespace gladius

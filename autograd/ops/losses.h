@@ -1,27 +1,48 @@
-// Losses over the vocabulary, fused: one [N, V] buffer beside the logits, which becomes the
-// gradient.
+// Losses. Those over the vocabulary are fused: one [N, V] buffer beside the logits, which becomes
+// the gradient.
 #pragma once
 
 #include "gladius/autograd/variable.h"
 
 namespace gladius {
 
-/// How losses of tokens become one number.
+/// How the terms of a loss become its value, by PyTorch's names.
 enum class LossReduction {
-  mean,       // over the tokens
-  batchmean,  // the sum over the tokens by the number of sequences (PyTorch's name for it)
+  none,       // they stay as they are
+  mean,       // over the terms that count
+  sum,        //
+  batchmean,  // the sum by the size of the batch
 };
 
-/// Mean of logsumexp(logits) - logits[label] over the rows of logits [N, V] whose label (I64 [N])
-/// is not `ignore_index`; 0 if there are none. ShapeError for another label outside of [0, V).
+/// (input - target)^2 for two of one shape (ShapeError; nothing is broadcast) and type
+/// (DtypeError); `mean` is over the elements. ConfigError for `batchmean`. Differentiable any
+/// number of times.
+Variable mse_loss(const Variable& input, const Variable& target,
+                  LossReduction reduction = LossReduction::mean);
+
+/// The terms of the Kullback-Leibler divergence KL(target || input) as torch.nn.functional.kl_div
+/// has them: target * (log(target) - log_input), -target * log_input + 0 where the target is 0; of
+/// `log_target`, exp(target) * (target - log_input). Note that `mean` is over the elements;
+/// `batchmean`, the sum by the size of the first dimension, is the divergence. Shapes and types as
+/// for mse_loss. Differentiable any number of times; where the target is 0, log(target) counts as 0
+/// in its gradient.
+Variable kl_div(const Variable& log_input, const Variable& target,
+                LossReduction reduction = LossReduction::mean, bool log_target = false);
+
+/// logsumexp(logits) - logits[label] for the rows of logits [N, V] whose label (I64 [N]) is not
+/// `ignore_index`; `mean` is over these and 0 if there are none, `none` gives [N] with 0 in the
+/// other rows. ShapeError for another label outside of [0, V), DtypeError for labels of another
+/// type, ConfigError for `batchmean`. Fused; differentiable any number of times.
 Variable cross_entropy(const Variable& logits, const Tensor& labels,
-                       std::int64_t ignore_index = -100);
+                       std::int64_t ignore_index = -100,
+                       LossReduction reduction = LossReduction::mean);
 
 struct DistillationOptions {
   double temperature = 2;
   double alpha = 0.5;  // weight of the divergence; the cross-entropy has 1 - alpha
-  LossReduction reduction =
-      LossReduction::mean;     // of the divergence; cross-entropy is always a mean
+  /// Of the divergence: `mean` over the tokens, or `batchmean`, the sum by the number of sequences;
+  /// cross-entropy is always a mean.
+  LossReduction reduction = LossReduction::mean;
   std::int64_t sequences = 1;  // for batchmean
   std::int64_t vocabulary =
       0;  // first entries that both compare; 0: all, and the widths must agree
@@ -37,7 +58,9 @@ struct DistillationLoss {
 /// The objective of knowledge distillation (Hinton et al. 2015, arXiv:1503.02531) for student
 /// logits [N, V] and teacher logits [N, V'], the rows of `sequences` sequences. The divergence
 /// counts every row, the cross-entropy those with a label. Over the first `vocabulary` entries each
-/// distribution is renormalised.
+/// distribution is renormalised. ShapeError for what does not fit, ConfigError for other
+/// reductions. Differentiable once: its logits are not kept (GraphError; a composition of
+/// log_softmax, kl_div and cross_entropy is differentiable any number of times).
 DistillationLoss distillation_loss(const Variable& student, const Tensor& teacher,
                                    const Tensor& labels, const DistillationOptions& options = {});
 

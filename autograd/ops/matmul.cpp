@@ -18,11 +18,12 @@ std::vector<Variable> matrix_gradients(const Variable& g, const Variable& a, con
           context.needs(1) ? sum_to(matmul(transpose(a, -1, -2), g), b.shape()) : Variable()};
 }
 
-// [..., C] as a matrix of rows.
-Tensor as_rows(const Tensor& x) {
-  const Shape leading(x.shape().begin(), x.shape().end() - 1);
-  return x.reshape({numel(leading), x.size(-1)});
+// The shape of [..., C] as a matrix of rows.
+Shape rows_shape(const Shape& shape) {
+  return {numel({shape.begin(), shape.end() - 1}), shape.back()};
 }
+
+Tensor as_rows(const Tensor& x) { return x.reshape(rows_shape(x.shape())); }
 
 // g^T x, added to the gradient that the weight has or returned as its first.
 Variable weight_gradient(const Tensor& g, const Tensor& x, const Shape& shape,
@@ -34,6 +35,55 @@ Variable weight_gradient(const Tensor& g, const Tensor& x, const Shape& shape,
   Tensor gradient = Tensor::empty(shape, g.dtype());
   matmul_into(gradient, g.transpose(0, 1), x, false);
   return Variable(std::move(gradient));
+}
+
+// What the backward function of linear has to work with.
+struct LinearCall {
+  SavedVariable x;  // saved only for the gradient of the weight
+  SavedVariable weight;
+  Shape in_shape;
+
+  std::vector<Variable> backward(const Tensor& g, const BackwardContext& context) const {
+    const Tensor rows = as_rows(g);
+    const Tensor& w = weight.tensor(context);
+    std::vector<Variable> grads(3);
+    if (context.needs(0)) {
+      grads[0] = Variable(matmul(rows, w.to(rows.dtype())).reshape(in_shape));
+    }
+    if (context.needs(1)) {
+      grads[1] = weight_gradient(rows, as_rows(x.tensor(context)), w.shape(), context);
+    }
+    if (context.needs(2)) grads[2] = Variable(sum(rows, {0}));
+    return grads;
+  }
+
+  // The same in operations on variables.
+  std::vector<Variable> recorded_backward(const Variable& g, const BackwardContext& context) const {
+    const Variable rows = reshape(g, rows_shape(g.shape()));
+    const Variable w = weight.unpack(context);
+    std::vector<Variable> grads(3);
+    if (context.needs(0)) {
+      // Of another type only if frozen.
+      const Variable converted = w.dtype() == g.dtype() ? w : Variable(w.value().to(g.dtype()));
+      grads[0] = reshape(matmul(rows, converted), in_shape);
+    }
+    if (context.needs(1)) {
+      grads[1] = matmul(transpose(rows, 0, 1), reshape(x.unpack(context), rows_shape(in_shape)));
+    }
+    if (context.needs(2)) grads[2] = sum(rows, {0});
+    return grads;
+  }
+};
+
+void check_bias(const Variable& x, const Variable& weight, const Variable& bias) {
+  if (bias.shape() != Shape{weight.size(0)}) {
+    throw ShapeError(fmt::format("linear: bias {} does not fit weight {}", to_string(bias.shape()),
+                                 to_string(weight.shape())));
+  }
+  if (bias.requires_grad() && bias.dtype() != x.dtype()) {
+    throw DtypeError(fmt::format("linear: input {} with trainable bias {}; their types differ",
+                                 x.value().describe(), bias.value().describe()));
+  }
 }
 
 }  // namespace
@@ -51,30 +101,16 @@ Variable matmul(const Variable& a, const Variable& b) {
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
   Tensor y = linear(x.value(), weight.value());
   if (bias.defined()) {
-    if (bias.shape() != Shape{weight.size(0)}) {
-      throw ShapeError(fmt::format("linear: bias {} does not fit weight {}",
-                                   to_string(bias.shape()), to_string(weight.shape())));
-    }
+    check_bias(x, weight, bias);
     add_(y, bias.value().to(y.dtype()));
   }
-  return record(
-      "linear", std::move(y), {x, weight, bias},
-      [u = weight.requires_grad() ? SavedVariable(x) : SavedVariable(), v = SavedVariable(weight),
-       in_shape = x.shape()](const Variable& g, const BackwardContext& context) {
-        refuse_double_backward(context);
-        const Tensor rows = as_rows(g.value());
-        std::vector<Variable> grads(3);
-        if (context.needs(0)) {
-          const Tensor w = v.tensor(context).to(rows.dtype());
-          grads[0] = Variable(matmul(rows, w).reshape(in_shape));
-        }
-        if (context.needs(1)) {
-          grads[1] =
-              weight_gradient(rows, as_rows(u.tensor(context)), v.tensor(context).shape(), context);
-        }
-        if (context.needs(2)) grads[2] = Variable(sum(rows, {0}));
-        return grads;
-      });
+  return record("linear", std::move(y), {x, weight, bias},
+                [call = LinearCall{weight.requires_grad() ? SavedVariable(x) : SavedVariable(),
+                                   SavedVariable(weight), x.shape()}](
+                    const Variable& g, const BackwardContext& context) {
+                  return grad_enabled() ? call.recorded_backward(g, context)
+                                        : call.backward(g.value(), context);
+                });
 }
 
 }  // namespace gladius

@@ -9,8 +9,9 @@ namespace gladius {
 Variable matmul(const Variable& a, const Variable& b);
 
 /// x W^T + b for x [..., K], weight [N, K] and, if defined, bias [N] -> [..., N]. Gradients of a
-/// weight that has one already are added to it by the matrix product itself. Frozen weights may be
-/// BF16 or F16. Differentiable once.
+/// weight that has one already are added to it by the matrix product itself. Frozen weights and
+/// biases may be BF16 or F16. ShapeError for sizes that do not fit, DtypeError for trainable
+/// parameters of another type than x. Differentiable any number of times.
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias = {});
 
 }  // namespace gladius

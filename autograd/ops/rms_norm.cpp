@@ -1,83 +1,80 @@
-#include "gladius/tensor/kernels/rms_norm.h"
-
-#include <fmt/format.h>
-
-#include <algorithm>
+#include "gladius/autograd/ops/rms_norm.h"
 
 #include "gladius/autograd/node.h"
-#include "gladius/autograd/ops/rms_norm.h"
-#include "gladius/tensor/dispatch.h"
-#include "gladius/tensor/parallel.h"
-#include "gladius/tensor/reduce.h"
+#include "gladius/autograd/ops/arithmetic.h"
+#include "gladius/autograd/ops/functions.h"
+#include "gladius/autograd/ops/norm_rows.h"
+#include "gladius/autograd/ops/reduce.h"
+#include "gladius/tensor/kernels/rms_norm.h"
 
 namespace gladius {
 namespace {
 
-constexpr std::int64_t kRowsPerBlock = 32;
+constexpr const char* kName = "rms_norm";
 
 struct Forward {
   Tensor y, inv_rms;
 };
 
 Forward forward(const Tensor& x, const Tensor& weight, double eps) {
-  const std::int64_t C = x.size(-1), rows = C == 0 ? 0 : x.numel() / C;
+  const std::int64_t C = x.size(-1), rows = norm_rows::rows_of(x);
   Forward result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty({rows}, x.dtype())};
-  dispatch_floating("rms_norm", x.dtype(), [&](auto zero) {
+  norm_rows::for_each_block(kName, x.dtype(), rows, [&](auto zero, auto, auto row, auto count) {
     using T = decltype(zero);
-    parallel_for(rows, kRowsPerBlock, [&](std::int64_t begin, std::int64_t end) {
-      kernels::rms_norm(x.data<T>() + begin * C, weight.data<T>(), result.y.data<T>() + begin * C,
-                        result.inv_rms.data<T>() + begin, end - begin, C, eps);
-    });
+    kernels::rms_norm(x.data<T>() + row * C, weight.data<T>(), result.y.data<T>() + row * C,
+                      result.inv_rms.data<T>() + row, count, C, eps);
   });
   return result;
 }
 
-// The weight's gradient is summed over blocks of rows and then over the blocks, whatever the number
-// of threads.
 std::vector<Variable> backward(const Tensor& x, const Tensor& weight, const Tensor& inv_rms,
                                const Tensor& dy, const BackwardContext& context) {
   const std::int64_t C = x.size(-1), rows = inv_rms.numel();
-  const std::int64_t blocks = (rows + kRowsPerBlock - 1) / kRowsPerBlock;
   const Tensor dx = context.needs(0) ? Tensor::empty(x.shape(), x.dtype()) : Tensor();
-  const Tensor partial = context.needs(1) ? Tensor::zeros({blocks, C}, x.dtype()) : Tensor();
-  dispatch_floating("rms_norm", x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    parallel_for(blocks, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t block = begin; block < end; ++block) {
-        const std::int64_t row = block * kRowsPerBlock;
+  const Tensor partial =
+      context.needs(1) ? Tensor::zeros({norm_rows::blocks_of(rows), C}, x.dtype()) : Tensor();
+  norm_rows::for_each_block(
+      kName, x.dtype(), rows, [&](auto zero, auto block, auto row, auto count) {
+        using T = decltype(zero);
         kernels::rms_norm_backward(x.data<T>() + row * C, weight.data<T>(), inv_rms.data<T>() + row,
-                                   dy.data<T>() + row * C,
-                                   dx.defined() ? dx.data<T>() + row * C : nullptr,
-                                   partial.defined() ? partial.data<T>() + block * C : nullptr,
-                                   std::min(kRowsPerBlock, rows - row), C);
-      }
-    });
-  });
+                                   dy.data<T>() + row * C, norm_rows::pointer<T>(dx, row * C),
+                                   norm_rows::pointer<T>(partial, block * C), count, C);
+      });
   return {dx.defined() ? Variable(dx) : Variable(),
           partial.defined() ? Variable(sum(partial, {0})) : Variable()};
+}
+
+// The same in operations on variables.
+std::vector<Variable> recorded_backward(const Variable& x, const Variable& weight, double eps,
+                                        const Variable& g, const BackwardContext& context) {
+  const Variable inv_rms = rsqrt(mean(x * x, {-1}, true) + eps);
+  const Variable n = x * inv_rms;
+  std::vector<Variable> grads(2);
+  if (context.needs(0)) {
+    const Variable d = g * weight;
+    grads[0] = inv_rms * (d - n * mean(d * n, {-1}, true));
+  }
+  if (context.needs(1)) grads[1] = sum_to(g * n, weight.shape());
+  return grads;
 }
 
 }  // namespace
 
 Variable rms_norm(const Variable& x, const Variable& weight, double eps) {
-  if (x.dim() == 0 || weight.shape() != Shape{x.size(-1)}) {
-    throw ShapeError(fmt::format("rms_norm: input {} does not fit weight {}", to_string(x.shape()),
-                                 to_string(weight.shape())));
-  }
-  if (weight.requires_grad() && weight.dtype() != x.dtype()) {
-    throw DtypeError(fmt::format("rms_norm: input {} with trainable weight {}; their types differ",
-                                 x.value().describe(), weight.value().describe()));
-  }
+  norm_rows::check_eps(kName, eps);
+  const Tensor w = norm_rows::parameter(kName, "weight", x, weight);
   const Tensor in = x.value().contiguous();
-  const Tensor w = weight.value().to(x.dtype()).contiguous();
   Forward result = forward(in, w, eps);
-  return record("rms_norm", std::move(result.y), {x, weight},
-                [u = SavedVariable(Variable(in)), v = SavedVariable(Variable(w)),
-                 inv_rms = result.inv_rms](const Variable& g, const BackwardContext& context) {
-                  refuse_double_backward(context);
-                  return backward(u.tensor(context), v.tensor(context), inv_rms,
-                                  g.value().contiguous(), context);
-                });
+  return record(
+      kName, std::move(result.y), {x, weight},
+      [u = SavedVariable(Variable(in, x.node())), v = SavedVariable(Variable(w, weight.node())),
+       inv_rms = result.inv_rms, eps](const Variable& g, const BackwardContext& context) {
+        if (grad_enabled()) {
+          return recorded_backward(u.unpack(context), v.unpack(context), eps, g, context);
+        }
+        return backward(u.tensor(context), v.tensor(context), inv_rms, g.value().contiguous(),
+                        context);
+      });
 }
 
 }  // namespace gladius

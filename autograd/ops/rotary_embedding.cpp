@@ -23,6 +23,10 @@ void check(const Tensor& x, const Tensor& cos, const Tensor& sin, const Tensor& 
     throw DtypeError(
         fmt::format("rotary_embedding: input {} with tables {}", x.describe(), cos.describe()));
   }
+  if (positions.dtype() != Dtype::I64) {
+    throw DtypeError(
+        fmt::format("rotary_embedding: positions {} are not I64", positions.describe()));
+  }
   for (const std::int64_t position : positions.to_vector<std::int64_t>()) {
     if (position < 0 || position >= cos.size(0)) {
       throw ShapeError(
@@ -31,20 +35,33 @@ void check(const Tensor& x, const Tensor& cos, const Tensor& sin, const Tensor& 
   }
 }
 
-Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, const Tensor& positions,
-              bool inverse) {
+// As the operation has them: contiguous and checked.
+struct Angles {
+  Tensor cos, sin, positions;
+};
+
+Tensor rotated(const Tensor& x, const Angles& angles, bool inverse) {
   const Tensor in = x.contiguous();
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   const std::int64_t H = x.size(-2), D = x.size(-1), stride = H * D;
   dispatch_floating("rotary_embedding", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    parallel_for(positions.numel(), 16, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(angles.positions.numel(), 16, [&](std::int64_t begin, std::int64_t end) {
       kernels::rotary_embedding(in.data<T>() + begin * stride, stride, y.data<T>() + begin * stride,
-                                stride, cos.data<T>(), sin.data<T>(),
-                                positions.data<std::int64_t>() + begin, end - begin, H, D, inverse);
+                                stride, angles.cos.data<T>(), angles.sin.data<T>(),
+                                angles.positions.data<std::int64_t>() + begin, end - begin, H, D,
+                                inverse);
     });
   });
   return y;
+}
+
+// Linear in x; its gradient is the rotation the other way.
+Variable rotate(const Variable& x, const Angles& angles, bool inverse) {
+  return record("rotary_embedding", rotated(x.value(), angles, inverse), {x},
+                [=](const Variable& g, const BackwardContext&) {
+                  return std::vector{rotate(g, angles, !inverse)};
+                });
 }
 
 }  // namespace
@@ -52,12 +69,7 @@ Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, const Tenso
 Variable rotary_embedding(const Variable& x, const Tensor& cos, const Tensor& sin,
                           const Tensor& positions) {
   check(x.value(), cos, sin, positions);
-  const Tensor c = cos.contiguous(), s = sin.contiguous(), p = positions.contiguous();
-  return record("rotary_embedding", rotate(x.value(), c, s, p, false), {x},
-                [=](const Variable& g, const BackwardContext& context) {
-                  refuse_double_backward(context);
-                  return std::vector{Variable(rotate(g.value(), c, s, p, true))};
-                });
+  return rotate(x, {cos.contiguous(), sin.contiguous(), positions.contiguous()}, false);
 }
 
 }  // namespace gladius

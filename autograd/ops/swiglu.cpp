@@ -1,10 +1,12 @@
-#include "gladius/tensor/kernels/swiglu.h"
+#include "gladius/autograd/ops/swiglu.h"
 
 #include <fmt/format.h>
 
 #include "gladius/autograd/node.h"
-#include "gladius/autograd/ops/swiglu.h"
+#include "gladius/autograd/ops/arithmetic.h"
+#include "gladius/autograd/ops/functions.h"
 #include "gladius/tensor/dispatch.h"
+#include "gladius/tensor/kernels/swiglu.h"
 #include "gladius/tensor/parallel.h"
 
 namespace gladius {
@@ -12,12 +14,38 @@ namespace {
 
 constexpr std::int64_t kGrain = 1 << 13;  // elements a thread is worth
 
+std::vector<Variable> backward(const Tensor& gate, const Tensor& up, const Tensor& dy) {
+  const Tensor dgate = Tensor::empty(gate.shape(), gate.dtype());
+  const Tensor dup = Tensor::empty(gate.shape(), gate.dtype());
+  dispatch_floating("swiglu", gate.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    parallel_for(gate.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      const std::int64_t n = end - begin;
+      kernels::swiglu_backward(gate.data<T>() + begin, up.data<T>() + begin, dy.data<T>() + begin,
+                               dgate.data<T>() + begin, dup.data<T>() + begin, 1, n, n, n);
+    });
+  });
+  return {Variable(dgate), Variable(dup)};
+}
+
+// The same in operations on variables.
+std::vector<Variable> recorded_backward(const Variable& gate, const Variable& up,
+                                        const Variable& g) {
+  const Variable open = sigmoid(gate);
+  const Variable slope = open * (gate * (-open + 1.0) + 1.0);
+  return {g * up * slope, g * gate * open};
+}
+
 }  // namespace
 
 Variable swiglu(const Variable& gate, const Variable& up) {
-  if (gate.shape() != up.shape() || gate.dtype() != up.dtype()) {
+  if (gate.shape() != up.shape()) {
     throw ShapeError(fmt::format("swiglu: gate {} and up {} differ", gate.value().describe(),
                                  up.value().describe()));
+  }
+  if (gate.dtype() != up.dtype()) {
+    throw DtypeError(fmt::format("swiglu: gate {} and up {} differ in type",
+                                 gate.value().describe(), up.value().describe()));
   }
   const Tensor a = gate.value().contiguous();
   const Tensor b = up.value().contiguous();
@@ -29,26 +57,15 @@ Variable swiglu(const Variable& gate, const Variable& up) {
       kernels::swiglu(a.data<T>() + begin, b.data<T>() + begin, y.data<T>() + begin, 1, n, n, n);
     });
   });
-  return record("swiglu", std::move(y), {gate, up},
-                [u = SavedVariable(Variable(a)), v = SavedVariable(Variable(b))](
-                    const Variable& g, const BackwardContext& context) {
-                  refuse_double_backward(context);
-                  const Tensor& x = u.tensor(context);
-                  const Tensor& z = v.tensor(context);
-                  const Tensor dy = g.value().contiguous();
-                  const Tensor dx = Tensor::empty(x.shape(), x.dtype());
-                  const Tensor dz = Tensor::empty(x.shape(), x.dtype());
-                  dispatch_floating("swiglu", x.dtype(), [&](auto zero) {
-                    using T = decltype(zero);
-                    parallel_for(x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-                      const std::int64_t n = end - begin;
-                      kernels::swiglu_backward(x.data<T>() + begin, z.data<T>() + begin,
-                                               dy.data<T>() + begin, dx.data<T>() + begin,
-                                               dz.data<T>() + begin, 1, n, n, n);
-                    });
-                  });
-                  return std::vector{Variable(dx), Variable(dz)};
-                });
+  return record(
+      "swiglu", std::move(y), {gate, up},
+      [u = SavedVariable(Variable(a, gate.node())), v = SavedVariable(Variable(b, up.node()))](
+          const Variable& g, const BackwardContext& context) {
+        if (grad_enabled()) {
+          return recorded_backward(u.unpack(context), v.unpack(context), g);
+        }
+        return backward(u.tensor(context), v.tensor(context), g.value().contiguous());
+      });
 }
 
 }  // namespace gladius

@@ -5,7 +5,8 @@
 
 namespace gladius {
 
-/// silu(gate) * up for two of one shape [..., F]. Fused; differentiable once.
+/// silu(gate) * up for two of one shape [..., F] and one type (ShapeError or DtypeError otherwise).
+/// Fused; differentiable any number of times.
 Variable swiglu(const Variable& gate, const Variable& up);
 
 }  // namespace gladius

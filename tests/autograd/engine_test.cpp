@@ -7,7 +7,6 @@
 #include "gladius/autograd/node.h"
 #include "gladius/autograd/ops/arithmetic.h"
 #include "gladius/autograd/ops/functions.h"
-#include "gladius/autograd/ops/matmul.h"
 #include "gladius/autograd/ops/reduce.h"
 #include "gladius/tensor/elementwise.h"
 
@@ -196,13 +195,6 @@ TEST(Grad, HessianVectorProduct) {
   const Variable first = grad({y}, {x}, {}, false, /*create_graph=*/true)[0];
   const Variable v(Tensor::from<double>({1, 0, 2}, {3}));
   EXPECT_EQ(values(grad({sum(first * v)}, {x})[0].value()), (std::vector<double>{6, 0, 36}));
-}
-
-TEST(Grad, FusedOperationsRefuseToBeDifferentiatedTwice) {
-  const Variable x(Tensor::ones({2, 2}, Dtype::F64), true);
-  const Variable y = sum(linear(x, x));
-  EXPECT_THAT(message_of([&] { grad({y}, {x}, {}, false, true); }),
-              HasSubstr("backward of linear: a fused operation cannot be differentiated twice"));
 }
 
 }  // namespace

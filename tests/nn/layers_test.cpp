@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "gladius/nn/embedding.h"
+#include "gladius/nn/layer_norm.h"
 #include "gladius/nn/linear.h"
 #include "gladius/nn/rms_norm.h"
 #include "gladius/nn/swiglu.h"
@@ -49,6 +50,33 @@ TEST(EmbeddingLayer, PicksRows) {
   const Tensor ids = Tensor::from<std::int64_t>({5, 0, 5, 2}, {2, 2});
   expect_layer(rng, layer, {}, layer.forward(ids),
                composed::embedding(parameter(layer, "weight"), ids));
+}
+
+TEST(LayerNormLayer, CentresNormalisesAndScales) {
+  Rng rng(5);
+  for (const bool bias : {true, false}) {
+    LayerNorm layer(4, 0.1, bias);  // an epsilon that is felt
+    randomise(rng, layer);
+    EXPECT_EQ(layer.parameters().size(), bias ? 2u : 1u);
+    const Variable x(random_view(rng, {2, 3, 4}), true);
+    const Variable none(Tensor::zeros({4}, Dtype::F64));
+    expect_layer(rng, layer, x, layer.forward(x),
+                 composed::layer_norm(x, parameter(layer, "weight"),
+                                      bias ? parameter(layer, "bias") : none, 0.1));
+  }
+}
+
+TEST(Layers, OfANetworkHaveSecondDerivatives) {
+  Rng rng(6);
+  LayerNorm centre(4);
+  SwiGLU feed(4, 3, true);
+  RMSNorm scale(4, 1e-5);
+  Linear head(4, 2);
+  for (Module* layer : std::vector<Module*>{&centre, &feed, &scale, &head}) randomise(rng, *layer);
+  const Function network = [&](const Inputs& in) {
+    return head.forward(scale.forward(in[0] + feed.forward(centre.forward(in[0]))));
+  };
+  expect_twice_differentiable(network, {random_view(rng, {2, 4})});
 }
 
 TEST(RMSNormLayer, NormalisesAndScales) {

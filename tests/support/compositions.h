@@ -21,6 +21,11 @@ inline Variable rms_norm(const Variable& x, const Variable& weight, double eps) 
   return x * rsqrt(mean(x * x, {-1}, true) + eps) * weight;
 }
 
+inline Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias,
+                           double eps) {
+  return (x - mean(x, {-1}, true)) / sqrt(var(x, {-1}, 0, true) + eps) * weight + bias;
+}
+
 inline Variable swiglu(const Variable& gate, const Variable& up) {
   return gate / (exp(-gate) + 1.0) * up;
 }
@@ -100,9 +105,9 @@ inline Variable attention(const Variable& q, const Variable& k, const Variable& 
   return by_head(gladius::matmul(e / (sum(e, {-1}, true) + blind), values));
 }
 
-/// The terms of the losses, before they are weighted.
 inline Variable cross_entropy(const Variable& logits, const Tensor& labels,
-                              std::int64_t ignore_index) {
+                              std::int64_t ignore_index,
+                              LossReduction reduction = LossReduction::mean) {
   std::vector<std::int64_t> picks = labels.to_vector<std::int64_t>();
   std::vector<double> counts;
   double count = 0;
@@ -114,7 +119,9 @@ inline Variable cross_entropy(const Variable& logits, const Tensor& labels,
   const std::int64_t N = logits.size(0);
   const Variable picked = gather(composed::log_softmax(logits, 1), 1, Tensor::from(picks, {N, 1}));
   const Variable weights(Tensor::from(counts, {N, 1}).to(logits.dtype()));
-  return sum(picked * weights) * (count > 0 ? -1 / count : 0);
+  const Variable terms = reshape(-(picked * weights), {N});
+  if (reduction == LossReduction::none) return terms;
+  return sum(terms) * (reduction == LossReduction::mean && count > 0 ? 1 / count : 1);
 }
 
 /// KL(teacher || student) of the softened distributions over the first `vocabulary` entries, times

@@ -88,10 +88,31 @@ inline void expect_float_agrees(Rng& rng, const Function& actual, const Function
   expect_same_evaluation(rng, {actual, leaves(single)}, {expected, leaves(wide)}, tolerance);
 }
 
-/// What the second derivative of `function` is refused with.
-inline std::string double_backward_message(const Function& function, const Inputs& inputs) {
-  return message_of<GraphError>(
-      [&] { grad({sum(function(inputs))}, {inputs.front()}, {}, false, /*create_graph=*/true); });
+/// Whichever of the inputs are frozen: the gradients are the same when they are to be
+/// differentiated themselves (the other form of a fused operation), and then their gradients agree
+/// with differences.
+inline void expect_twice_differentiable(const Function& function,
+                                        const std::vector<Tensor>& tensors,
+                                        double tolerance = 1e-10) {
+  for (unsigned mask = 1; mask < 1u << tensors.size(); ++mask) {
+    SCOPED_TRACE("inputs that require a gradient: mask " + std::to_string(mask));
+    const Inputs inputs = leaves(tensors, mask);
+    const Evaluation evaluation(function, inputs);
+    if (!evaluation.value.requires_grad()) continue;
+    Rng rng(mask);
+    const Variable seed(random_tensor(rng, evaluation.value.shape()));
+    const auto gradients = [&](bool create_graph) {
+      return grad({evaluation.value}, evaluation.wanted, {seed}, /*retain_graph=*/true,
+                  create_graph);
+    };
+    const std::vector<Variable> recorded = gradients(true), plain = gradients(false);
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      SCOPED_TRACE("gradient " + std::to_string(i));
+      ASSERT_TRUE(recorded[i].defined() && plain[i].defined());
+      expect_near(recorded[i].value(), plain[i].value(), tolerance);
+    }
+    EXPECT_NO_THROW(gradgradcheck(function, inputs));
+  }
 }
 
 }  // namespace gladius::testing

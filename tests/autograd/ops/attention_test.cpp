@@ -89,8 +89,12 @@ TEST(Attention, InFloatAgreesWithTheCompositionInDouble) {
 TEST(Attention, GradientsAgreeWithDifferences) {
   Rng rng(3);
   for (const bool causal : {true, false}) {
-    const Case c(rng, {2, 3, 4, 2, 1, 2}, causal, true);
-    EXPECT_NO_THROW(gradcheck(c.fused(), leaves(c.qkv)));
+    for (const Sizes& sizes : {Sizes{2, 3, 4, 2, 1, 2}, Sizes{1, 1, 1, 1, 1, 1},
+                               Sizes{0, 2, 2, 1, 1, 2}, Sizes{1, 9, 9, 2, 2, 3}}) {
+      const Case c(rng, sizes, causal, true);
+      SCOPED_TRACE(c.describe());
+      EXPECT_NO_THROW(gradcheck(c.fused(), leaves(c.qkv)));
+    }
   }
 }
 
@@ -171,14 +175,31 @@ TEST(Attention, WrongUse) {
   EXPECT_THAT(message_of<ShapeError>(attend(same, same, same, wide)),
               HasSubstr("first_key I64 [1, 3] for q [1, 2, 1, 4]"));
   const AttentionOptions narrow{.first_key = Tensor::zeros({1, 2}, Dtype::I32)};
-  EXPECT_THAT(message_of<DtypeError>(attend(same, same, same, narrow)), HasSubstr("I32 [1, 2]"));
+  EXPECT_THAT(message_of<DtypeError>(attend(same, same, same, narrow)),
+              HasSubstr("first_key I32 [1, 2] is not I64"));
 }
 
-TEST(Attention, IsDifferentiableOnce) {
+TEST(Attention, IsDifferentiableTwice) {
   Rng rng(8);
-  const Case c(rng, {1, 2, 2, 1, 1, 2});
-  EXPECT_THAT(double_backward_message(c.fused(), leaves(c.qkv)),
-              HasSubstr("backward of scaled_dot_product_attention: a fused operation"));
+  for (const bool causal : {true, false}) {
+    for (const bool limited : {true, false}) {
+      std::vector<Sizes> list{{1, 1, 1, 1, 1, 1},
+                              {0, 2, 2, 1, 1, 2},
+                              {1, 0, 2, 1, 1, 2},
+                              {1, 2, 3, 2, 1, 2},
+                              {1, 3, 2, 2, 2, 1}};
+      for (int i = 0; i < 2; ++i) {
+        const std::int64_t Hkv = random_int(rng, 1, 2);
+        list.push_back({random_int(rng, 1, 2), random_int(rng, 1, 3), random_int(rng, 1, 4),
+                        Hkv * random_int(rng, 1, 2), Hkv, random_int(rng, 1, 2)});
+      }
+      for (const Sizes& sizes : list) {
+        const Case c(rng, sizes, causal, limited);
+        SCOPED_TRACE(c.describe());
+        expect_twice_differentiable(c.fused(), c.qkv);
+      }
+    }
+  }
 }
 
 }  // namespace

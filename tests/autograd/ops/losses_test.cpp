@@ -16,6 +16,8 @@ using namespace testing;
 using ::testing::HasSubstr;
 
 constexpr std::int64_t kIgnored = -100;
+constexpr LossReduction kReductions[] = {LossReduction::none, LossReduction::mean,
+                                         LossReduction::sum};
 
 // About a third of them ignored; every second element of a larger tensor.
 Tensor random_labels(Rng& rng, std::int64_t N, std::int64_t V, std::int64_t ignore = kIgnored) {
@@ -28,12 +30,17 @@ Tensor random_labels(Rng& rng, std::int64_t N, std::int64_t V, std::int64_t igno
 
 void expect_cross_entropy(Rng& rng, const Tensor& logits, const Tensor& labels,
                           std::int64_t ignore = kIgnored) {
-  const Function fused = [&](const Inputs& in) { return cross_entropy(in[0], labels, ignore); };
-  const Function plain = [&](const Inputs& in) {
-    return composed::cross_entropy(in[0], labels, ignore);
-  };
-  expect_same_function(rng, fused, plain, {logits});
-  expect_float_agrees(rng, fused, plain, {logits});
+  for (const LossReduction reduction : kReductions) {
+    SCOPED_TRACE("reduction " + std::to_string(static_cast<int>(reduction)));
+    const Function fused = [&](const Inputs& in) {
+      return cross_entropy(in[0], labels, ignore, reduction);
+    };
+    const Function plain = [&](const Inputs& in) {
+      return composed::cross_entropy(in[0], labels, ignore, reduction);
+    };
+    expect_same_function(rng, fused, plain, {logits});
+    expect_float_agrees(rng, fused, plain, {logits});
+  }
 }
 
 TEST(CrossEntropy, EqualsItsComposition) {
@@ -76,9 +83,16 @@ TEST(CrossEntropy, EntriesOfMinusInfinityHaveNoProbability) {
 
 TEST(CrossEntropy, GradientsAgreeWithDifferences) {
   Rng rng(2);
-  const Tensor labels = Tensor::from<std::int64_t>({1, kIgnored, 3}, {3});
-  EXPECT_NO_THROW(gradcheck([&](const Inputs& in) { return cross_entropy(in[0], labels); },
-                            leaves({random_view(rng, {3, 4}, -2, 2)})));
+  for (const LossReduction reduction : kReductions) {
+    for (const Shape& shape : {Shape{0, 3}, Shape{1, 1}, Shape{3, 4}, Shape{1, 300}}) {
+      SCOPED_TRACE(to_string(shape) + " reduction " + std::to_string(static_cast<int>(reduction)));
+      const Tensor labels = random_labels(rng, shape[0], shape[1]);
+      const Function loss = [&](const Inputs& in) {
+        return cross_entropy(in[0], labels, kIgnored, reduction);
+      };
+      EXPECT_NO_THROW(gradcheck(loss, leaves({random_view(rng, shape, -2, 2)})));
+    }
+  }
 }
 
 TEST(CrossEntropy, WrongUse) {
@@ -95,12 +109,17 @@ TEST(CrossEntropy, WrongUse) {
   EXPECT_THAT(message_of<ShapeError>(loss({2, 3}, labels({0}))),
               HasSubstr("logits F32 [2, 3] and labels I64 [1]; expected [N, V] and I64 [N]"));
   EXPECT_THAT(message_of<ShapeError>(loss({1, 2, 3}, labels({0}))), HasSubstr("F32 [1, 2, 3]"));
-  EXPECT_THAT(message_of<ShapeError>(loss({1, 3}, labels({0}).to(Dtype::I32))),
-              HasSubstr("I32 [1]"));
+  EXPECT_EQ(message_of<DtypeError>(loss({1, 3}, labels({0}).to(Dtype::I32))),
+            "cross_entropy: labels I32 [1] are not I64");
   EXPECT_THAT(message_of<DtypeError>([&] {
                 cross_entropy(Variable(Tensor::ones({1, 3}, Dtype::BF16)), labels({0}));
               }),
               HasSubstr("cross_entropy: arithmetic takes F32 or F64"));
+  EXPECT_EQ(message_of<ConfigError>([&] {
+              cross_entropy(Variable(Tensor::ones({1, 3})), labels({0}), kIgnored,
+                            LossReduction::batchmean);
+            }),
+            "cross_entropy: reduction batchmean; expected none, mean or sum");
 }
 
 struct Distillation {
@@ -200,6 +219,10 @@ TEST(DistillationLoss, WrongUse) {
   EXPECT_THAT(message_of<ShapeError>(loss({2, 4}, {.vocabulary = -1})), HasSubstr("over -1"));
   EXPECT_THAT(message_of<ConfigError>(loss({2, 4}, {.temperature = 0})),
               HasSubstr("temperature 0 is not positive"));
+  EXPECT_EQ(message_of<ConfigError>(loss({2, 4}, {.reduction = LossReduction::none})),
+            "distillation_loss: reduction none; expected mean or batchmean");
+  EXPECT_EQ(message_of<ConfigError>(loss({2, 4}, {.reduction = LossReduction::sum})),
+            "distillation_loss: reduction sum; expected mean or batchmean");
   EXPECT_THAT(message_of<ShapeError>([] {
                 distillation_loss(Variable(Tensor::ones({2, 4})), Tensor::ones({2, 4}),
                                   Tensor::full({2}, 4, Dtype::I64));
@@ -246,14 +269,51 @@ TEST(Losses, RecordNothingWithoutGradients) {
   EXPECT_EQ(loss.item(), recorded);
 }
 
-TEST(Losses, AreDifferentiableOnce) {
+TEST(CrossEntropy, IsDifferentiableTwice) {
   Rng rng(10);
+  for (const LossReduction reduction : kReductions) {
+    for (const Shape& shape : {Shape{0, 3}, Shape{1, 1}, Shape{1, 5}, Shape{4, 3}}) {
+      SCOPED_TRACE(to_string(shape) + " reduction " + std::to_string(static_cast<int>(reduction)));
+      const Tensor labels = random_labels(rng, shape[0], shape[1]);
+      const Function loss = [&](const Inputs& in) {
+        return cross_entropy(in[0], labels, kIgnored, reduction);
+      };
+      expect_twice_differentiable(loss, {random_view(rng, shape, -2, 2)});
+      // The gradient of the gradient is differentiable as well.
+      const Function gradient_norm = [&](const Inputs& in) {
+        const EnableGrad enable;
+        const Variable g = grad({sum(loss(in))}, {in[0]}, {}, false, /*create_graph=*/true)[0];
+        return sum(g * g);
+      };
+      EXPECT_NO_THROW(gradgradcheck(gradient_norm, leaves({random_view(rng, shape, -2, 2)})));
+    }
+  }
+}
+
+// The second derivative is made of a gradient that a later pass may take for itself.
+TEST(CrossEntropy, SecondDerivativesOutliveTheGraphOfTheLoss) {
+  Rng rng(11);
+  const Variable logits(random_tensor(rng, {2, 3}), true);
+  const Variable loss = cross_entropy(logits, Tensor::from<std::int64_t>({0, 2}, {2}));
+  const auto penalty = [&] {
+    const Variable g = grad({loss}, {logits}, {}, false, /*create_graph=*/true)[0];
+    return sum(g * g);
+  };
+  const Tensor expected = grad({penalty()}, {logits})[0].value();
+  const Variable kept = penalty();
+  loss.backward(Variable(Tensor::scalar(3, Dtype::F64)));
+  expect_near(grad({kept}, {logits})[0].value(), expected, 1e-15);
+}
+
+TEST(DistillationLoss, IsDifferentiableOnce) {
+  Rng rng(12);
   const Distillation d(rng, 3, 5);
-  EXPECT_THAT(double_backward_message(d.fused(), leaves({d.student})),
-              HasSubstr("backward of distillation_loss: a fused operation"));
-  const auto ce = [&](const Inputs& in) { return cross_entropy(in[0], d.labels); };
-  EXPECT_THAT(double_backward_message(ce, leaves({d.student})),
-              HasSubstr("backward of cross_entropy: a fused operation"));
+  const Variable student(d.student, true);
+  EXPECT_THAT(message_of<GraphError>([&] {
+                grad({d.fused()({student})}, {student}, {}, false, /*create_graph=*/true);
+              }),
+              HasSubstr("backward of distillation_loss: it does not keep the logits that a second "
+                        "derivative needs; compose it of"));
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gladius/tensor/elementwise.h"
+#include "gladius/tensor/matmul.h"
 #include "support/compositions.h"
 #include "support/differentiable.h"
 
@@ -47,6 +49,41 @@ TEST(Linear, TakesFrozen16BitWeights) {
   }
 }
 
+TEST(Linear, GradientsAgreeWithDifferences) {
+  Rng rng(3);
+  for (const Shape& shape : {Shape{1}, Shape{0, 3}, Shape{3, 0}, Shape{2, 3, 4}, Shape{1, 100}}) {
+    SCOPED_TRACE(to_string(shape));
+    const std::vector<Tensor> inputs{random_view(rng, shape), random_view(rng, {2, shape.back()}),
+                                     random_view(rng, {2})};
+    EXPECT_NO_THROW(gradcheck(fused, leaves(inputs)));
+    if (shape.back() < 100) expect_twice_differentiable(fused, inputs);
+  }
+}
+
+// The gradient of a network's gradient, by hand: f = sum((W x)^2) has the Hessian 2 W^T W.
+TEST(Linear, HessianVectorProduct) {
+  Rng rng(4);
+  const Tensor weight = random_tensor(rng, {5, 3}), direction = random_tensor(rng, {3});
+  for (const bool trained : {true, false}) {
+    const Variable x(random_tensor(rng, {3}), true), w(weight, trained);
+    const Variable y = linear(x, w);
+    const Variable first = grad({sum(y * y)}, {x}, {}, false, /*create_graph=*/true)[0];
+    const Tensor product = grad({sum(first * Variable(direction))}, {x})[0].value();
+    const Tensor twice = matmul(weight.transpose(0, 1), matmul(weight, direction));
+    expect_near(product, add(twice, twice), 1e-12);
+  }
+}
+
+TEST(Linear, TakesFrozen16BitWeightsTwice) {
+  Rng rng(5);
+  const Variable w(random_tensor(rng, {4, 3}, -1, 1, Dtype::BF16));
+  const Variable x(random_tensor(rng, {2, 3}, -1, 1, Dtype::F32), true);
+  const auto gradient = [&](bool create_graph) {
+    return grad({sum(linear(x, w))}, {x}, {}, false, create_graph)[0].value();
+  };
+  expect_near(gradient(true), gradient(false), 1e-6);
+}
+
 TEST(Linear, WrongUse) {
   const auto apply = [](const Tensor& x, const Tensor& w, const Variable& b = {}) {
     return [=] { linear(Variable(x), Variable(w), b); };
@@ -58,6 +95,8 @@ TEST(Linear, WrongUse) {
   EXPECT_THAT(message_of<ShapeError>(apply(Tensor::scalar(1), w)), HasSubstr("input []"));
   EXPECT_EQ(message_of<ShapeError>(apply(x, w, Variable(Tensor::ones({3})))),
             "linear: bias [3] does not fit weight [4, 3]");
+  EXPECT_EQ(message_of<DtypeError>(apply(x, w, Variable(Tensor::ones({4}, Dtype::F64), true))),
+            "linear: input F32 [2, 3] with trainable bias F64 [4]; their types differ");
   EXPECT_THAT(message_of<DtypeError>(apply(x.to(Dtype::F64), w.to(Dtype::BF16))),
               HasSubstr("F32 with a BF16 or F16 weight"));
   EXPECT_THAT(message_of<DtypeError>(apply(x, w.to(Dtype::F64))), HasSubstr("weight F64 [4, 3]"));

@@ -44,7 +44,9 @@ TEST(RmsNorm, InFloatAgreesWithTheCompositionInDouble) {
 
 TEST(RmsNorm, GradientsAgreeWithDifferences) {
   Rng rng(3);
-  for (const Shape& shape : {Shape{5}, Shape{2, 3}, Shape{2, 2, 4}}) {
+  for (const Shape& shape : {Shape{1}, Shape{0, 3}, Shape{5}, Shape{2, 3}, Shape{2, 2, 4},
+                             Shape{33, 2}, Shape{1, 101}}) {
+    SCOPED_TRACE(to_string(shape));
     const Inputs inputs = leaves({random_view(rng, shape), random_view(rng, {shape.back()})});
     EXPECT_NO_THROW(gradcheck(fused, inputs));
   }
@@ -95,12 +97,16 @@ TEST(RmsNorm, WrongUse) {
               HasSubstr("rms_norm: arithmetic takes F32 or F64"));
   EXPECT_THAT(message_of<DtypeError>(normalise(x, Tensor::ones({3}, Dtype::F64), true)),
               HasSubstr("trainable weight F64 [3]"));
+  EXPECT_EQ(message_of<ConfigError>([&] { rms_norm(Variable(x), Variable(x), -1); }),
+            "rms_norm: eps -1 is not 0 or more");
 }
 
-TEST(RmsNorm, IsDifferentiableOnce) {
-  const Inputs inputs = leaves({Tensor::ones({2, 3}, Dtype::F64), Tensor::ones({3}, Dtype::F64)});
-  EXPECT_THAT(double_backward_message(fused, inputs),
-              HasSubstr("backward of rms_norm: a fused operation cannot be differentiated twice"));
+TEST(RmsNorm, IsDifferentiableTwice) {
+  Rng rng(5);
+  for (const Shape& shape : {Shape{1}, Shape{0, 3}, Shape{5}, Shape{2, 3, 4}}) {
+    SCOPED_TRACE(to_string(shape));
+    expect_twice_differentiable(fused, {random_view(rng, shape), random_view(rng, {shape.back()})});
+  }
 }
 
 }  // namespace

@@ -69,8 +69,11 @@ TEST(RotaryEmbedding, InFloatAgreesWithTheCompositionInDouble) {
 
 TEST(RotaryEmbedding, GradientsAgreeWithDifferences) {
   Rng rng(3);
-  const Case c(rng, {2, 3}, 2, 4);
-  EXPECT_NO_THROW(gradcheck(c.fused(), leaves({c.x})));
+  for (const Shape& tokens : {Shape{}, Shape{0}, Shape{2, 3}, Shape{40}}) {
+    const Case c(rng, tokens, 2, 4);
+    SCOPED_TRACE(to_string(c.x.shape()));
+    EXPECT_NO_THROW(gradcheck(c.fused(), leaves({c.x})));
+  }
 }
 
 TEST(RotaryEmbedding, WrongUse) {
@@ -94,14 +97,21 @@ TEST(RotaryEmbedding, WrongUse) {
   EXPECT_THAT(message_of<DtypeError>(rotate({2, 1, 4}, table.to(Dtype::F64), at({0, 0}))),
               HasSubstr("tables F64 [5, 2]"));
   EXPECT_THAT(message_of<DtypeError>(rotate({2, 1, 4}, table, at({0, 0}).to(Dtype::I32))),
-              HasSubstr("I32 [2]"));
+              HasSubstr("positions I32 [2] are not I64"));
 }
 
-TEST(RotaryEmbedding, IsDifferentiableOnce) {
+TEST(RotaryEmbedding, IsDifferentiableTwice) {
   Rng rng(4);
-  const Case c(rng, {2}, 1, 2);
-  EXPECT_THAT(double_backward_message(c.fused(), leaves({c.x})),
-              HasSubstr("backward of rotary_embedding: a fused operation"));
+  for (const Shape& tokens : {Shape{}, Shape{0}, Shape{2, 3}}) {
+    SCOPED_TRACE(to_string(tokens));
+    const Case c(rng, tokens, 2, 4);
+    expect_twice_differentiable(c.fused(), {c.x});
+    const Function squared = [&](const Inputs& in) {
+      const Variable y = c.fused()(in);
+      return y * y;
+    };
+    expect_twice_differentiable(squared, {c.x});
+  }
 }
 
 }  // namespace

@@ -1,0 +1,14 @@
+#include "gladius/nn/layer_norm.h"
+
+#include "gladius/autograd/ops/layer_norm.h"
+
+namespace gladius {
+
+LayerNorm::LayerNorm(std::int64_t size, double eps, bool with_bias)
+    : weight(register_parameter("weight", {size})), eps_(eps) {
+  if (with_bias) bias = register_parameter("bias", {size});
+}
+
+Variable LayerNorm::forward(const Variable& x) const { return layer_norm(x, weight, bias, eps_); }
+
+}  // namespace gladius
