@@ -99,7 +99,7 @@ std::vector<Variable> backward(const Tensor& q, const Tensor& k, const Tensor& v
 // BOOL [B, 1, 1, T, S]: which keys each query sees.
 Tensor visible_keys(std::int64_t B, std::int64_t T, std::int64_t S,
                     const AttentionOptions& options) {
-  const Tensor visible = Tensor::empty({B, 1, 1, T, S}, Dtype::BOOL);
+  Tensor visible = Tensor::empty({B, 1, 1, T, S}, Dtype::BOOL);
   const auto* first =
       options.first_key.defined() ? options.first_key.data<std::int64_t>() : nullptr;
   bool* out = visible.data<bool>();

@@ -8,9 +8,9 @@ namespace gladius {
 
 /// How the terms of a loss become its value, by PyTorch's names.
 enum class LossReduction {
-  none,       // they stay as they are
-  mean,       // over the terms that count
-  sum,        //
+  none,       // each stays as it is
+  mean,       // the sum by the number of terms that count
+  sum,        // all added up
   batchmean,  // the sum by the size of the batch
 };
 

@@ -153,6 +153,7 @@ INSTANTIATE_TEST_SUITE_P(
         BinaryCase{"sub", sub, [](Real a, Real b) { return a - b; }},
         BinaryCase{"mul", mul, [](Real a, Real b) { return a * b; }},
         BinaryCase{"div", div, [](Real a, Real b) { return a / b; }},
+        BinaryCase{"pow", pow, [](Real a, Real b) { return std::pow(a, b); }},
         BinaryCase{"maximum", maximum,
                    [](Real a, Real b) { return std::isnan(a + b) ? a + b : std::max(a, b); }},
         BinaryCase{"minimum", minimum,
@@ -178,8 +179,8 @@ TEST_P(Binary, BroadcastsAsNumPy) {
 }
 
 TEST_P(Binary, GivesNanWhereEitherIs) {
-  const Tensor a = Tensor::from<double>({kNan, 1, kNan}, {3});
-  const Tensor b = Tensor::from<double>({1, kNan, kNan}, {3});
+  const Tensor a = Tensor::from<double>({kNan, 2, kNan}, {3});
+  const Tensor b = Tensor::from<double>({2, kNan, kNan}, {3});
   expect_equal(GetParam().function(a, b), {kNan, kNan, kNan});
 }
 
@@ -202,11 +203,33 @@ TEST(Comparisons, CompareAnyTypeAndNanWithNothing) {
     EXPECT_EQ(eq(a, b).to_vector<int>(), (std::vector{0, 1, 0}));
     EXPECT_EQ(lt(a, b).to_vector<int>(), (std::vector{1, 0, 0}));
     EXPECT_EQ(le(a, b).to_vector<int>(), (std::vector{1, 1, 0}));
+    EXPECT_EQ(ne(a, b).to_vector<int>(), (std::vector{1, 0, 1}));
+    EXPECT_EQ(gt(a, b).to_vector<int>(), (std::vector{0, 0, 1}));
+    EXPECT_EQ(ge(a, b).to_vector<int>(), (std::vector{0, 1, 1}));
     EXPECT_EQ(eq(a, b).dtype(), Dtype::BOOL);
   }
   const Tensor nan = Tensor::scalar(kNan);
-  EXPECT_EQ(eq(nan, nan).item() + lt(nan, nan).item() + le(nan, nan).item(), 0);
-  EXPECT_THAT(message_of<DtypeError>([&] { eq(nan, Tensor::arange(1)); }), HasSubstr("eq: "));
+  for (const auto compare : {eq, lt, le, gt, ge}) EXPECT_EQ(compare(nan, nan).item(), 0);
+  EXPECT_EQ(ne(nan, nan).item(), 1);
+}
+
+TEST(Comparisons, WrongUse) {
+  const std::pair<Tensor (*)(const Tensor&, const Tensor&), std::string> all[] = {
+      {eq, "eq"}, {ne, "ne"}, {lt, "lt"}, {le, "le"}, {gt, "gt"}, {ge, "ge"}};
+  for (const auto& [compare, name] : all) {
+    EXPECT_EQ(message_of<DtypeError>([&] { compare(Tensor::ones({1}), Tensor::arange(1)); }),
+              name + ": F32 [1] and I64 [1] have different types; convert one with to()");
+    EXPECT_EQ(message_of<ShapeError>([&] { compare(Tensor::ones({2}), Tensor::ones({3})); }),
+              name + ": shapes [2] and [3] do not broadcast");
+  }
+}
+
+TEST(LogicalAnd, HoldsWhereBothDo) {
+  const Tensor a = Tensor::from<double>({0, 0, 1, 1}, {4}).to(Dtype::BOOL);
+  const Tensor b = Tensor::from<double>({0, 1, 0, 1}, {4}).to(Dtype::BOOL);
+  EXPECT_EQ(logical_and(a, b).to_vector<int>(), (std::vector{0, 0, 0, 1}));
+  EXPECT_EQ(message_of<DtypeError>([&] { logical_and(a, Tensor::ones({4})); }),
+            "logical_and: F32 [4] is not BOOL");
 }
 
 TEST(Where, PicksAndBroadcastsAllThree) {
@@ -236,8 +259,19 @@ TEST(InPlace, AddsAndScalesViewsOfAnyStrides) {
     for (std::size_t i = 0; i < u.size(); ++i) expected.push_back(-2 * (u[i] + 0.5 * v[i]));
     expect_equal(x.clone(), expected);
   }
+  Tensor square = Tensor::arange(9).to(Dtype::F64).reshape({3, 3});
+  add_(square, square.transpose(0, 1));  // read as it was, though it is written to
+  expect_equal(square, {0, 4, 8, 4, 8, 12, 8, 12, 16});
+  Tensor expanded = Tensor::ones({1}).expand({2});
+  EXPECT_THAT(message_of([&] { add_(expanded, Tensor::ones({2})); }),
+              HasSubstr("add_: F32 [2] is expanded along dimension 0"));
+  EXPECT_THAT(message_of([&] { mul_(expanded, 2); }), HasSubstr("mul_: F32 [2] is expanded"));
+  Tensor whole = Tensor::arange(2);
+  EXPECT_THAT(message_of<DtypeError>([&] { mul_(whole, 2); }), HasSubstr("mul_: arithmetic takes"));
+  EXPECT_EQ(whole.version(), Tensor::arange(2).version());
   Tensor small = Tensor::ones({2});
-  EXPECT_THAT(message_of<ShapeError>([&] { add_(small, Tensor::ones({3})); }), HasSubstr("[3]"));
+  EXPECT_THAT(message_of<ShapeError>([&] { add_(small, Tensor::ones({3})); }),
+              HasSubstr("add_: [3] does not broadcast to [2]"));
   EXPECT_THAT(message_of<DtypeError>([&] { add_(small, Tensor::arange(2)); }), HasSubstr("add_: "));
 }
 

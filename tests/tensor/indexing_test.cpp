@@ -80,7 +80,13 @@ TEST(Cat, WrongUse) {
   EXPECT_EQ(message_of<ShapeError>(join(Tensor::ones({2, 4}))),
             "cat: F32 [2, 4] does not fit F32 [2, 3] along dimension 0");
   EXPECT_THAT(message_of<ShapeError>(join(Tensor::ones({3}))), HasSubstr("F32 [3]"));
-  EXPECT_THAT(message_of<ShapeError>(join(Tensor::ones({2, 3}, Dtype::F64))), HasSubstr("F64"));
+  EXPECT_EQ(message_of<DtypeError>(join(Tensor::ones({2, 3}, Dtype::F64))),
+            "cat: F32 [2, 3] and F64 [2, 3] have different types; convert one with to()");
+  EXPECT_EQ(message_of<ShapeError>([] { stack({}); }), "stack: no tensors");
+  EXPECT_EQ(message_of<ShapeError>([] {
+              stack({Tensor::ones({2}), Tensor::ones({3})});
+            }),
+            "stack: F32 [3] has not the shape of F32 [2]");
 }
 
 TEST(Stack, AddsADimension) {
@@ -178,6 +184,25 @@ TEST(Indices, WrongUse) {
                 scatter_add_(target, 1, index, Tensor::ones({1, 1}));
               }),
               HasSubstr("scatter_add_: index [2, 1] does not fit"));
+  EXPECT_THAT(message_of<ShapeError>([&] {
+                index_add_(target, 0, ids({0}), Tensor::ones({1, 1}));
+              }),
+              HasSubstr("source F32 [1, 1] does not fit"));
+  EXPECT_THAT(message_of<DtypeError>([&] {
+                index_add_(target, 0, ids({}), Tensor::ones({0, 3}, Dtype::F64));
+              }),
+              HasSubstr("index_add_: F32 [2, 3] and F64 [0, 3] have different types"));
+  Tensor expanded = Tensor::zeros({1, 3}).expand({2, 3});
+  EXPECT_THAT(message_of([&] {
+                scatter_add_(expanded, 1, index, Tensor::ones({2, 1}));
+              }),
+              HasSubstr("scatter_add_: F32 [2, 3] is expanded"));
+  // Nothing is added if one index is wrong.
+  EXPECT_THAT(message_of<ShapeError>([&] {
+                scatter_add_(target, 0, ids({0, 2}).reshape({2, 1}), Tensor::ones({2, 1}));
+              }),
+              HasSubstr("scatter_add_: index 2 is out of range"));
+  EXPECT_THAT(target.to_vector<double>(), ::testing::Each(0));
   Tensor whole = Tensor::zeros({2, 1}, Dtype::I64);
   EXPECT_THAT(message_of<DtypeError>([&] { scatter_add_(whole, 1, index, index); }),
               HasSubstr("scatter_add_: arithmetic takes"));

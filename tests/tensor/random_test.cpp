@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 #include "gladius/tensor/parallel.h"
+#include "support/message_of.h"
 
 namespace gladius {
 namespace {
 
+using testing::message_of;
 using Words = std::array<std::uint32_t, 4>;
 
 // The vectors of Random123's kat_vectors.
@@ -149,26 +152,156 @@ TEST(Random, RandintIsUniformOverSmallAndHugeRanges) {
   EXPECT_LT(kolmogorov_smirnov(values, cdf), 1.95);
 }
 
+TEST(Random, NewTensorsAreFilledOnes) {
+  Generator a(3), b(3);
+  const Tensor expected = Tensor::empty({2, 3}, Dtype::F64);
+  fill_uniform_(expected, b);
+  EXPECT_EQ(rand({2, 3}, a, Dtype::F64).to_vector<double>(), expected.to_vector<double>());
+  fill_normal_(expected, b);
+  EXPECT_EQ(randn({2, 3}, a, Dtype::F64).to_vector<double>(), expected.to_vector<double>());
+  EXPECT_EQ(rand({4}).dtype(), Dtype::F32);
+  default_generator().manual_seed(8);
+  const std::vector<float> first = randn({5}).to_vector<float>();
+  default_generator().manual_seed(8);
+  EXPECT_EQ(randn({5}).to_vector<float>(), first);
+}
+
+TEST(Random, BernoulliGivesAValueWithItsProbability) {
+  Generator generator(9);
+  const Tensor x = Tensor::empty({many});
+  for (const double p : {0.0, 0.3, 1.0}) {
+    fill_bernoulli_(x, generator, p, 2.5);
+    double hits = 0;
+    for (const float value : x.to_vector<float>()) {
+      ASSERT_TRUE(value == 0 || value == 2.5f);
+      hits += value != 0;
+    }
+    EXPECT_NEAR(hits / many, p, 5 * std::sqrt(p * (1 - p) / many));
+  }
+}
+
+// sum((count - expected)^2 / expected) for counts of draws with the given probabilities.
+double chi_squared(const std::vector<double>& counts, const std::vector<double>& probabilities) {
+  const double draws = std::accumulate(counts.begin(), counts.end(), 0.0);
+  double total = 0;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (probabilities[i] == 0) {
+      EXPECT_EQ(counts[i], 0) << "category " << i;
+      continue;
+    }
+    const double expected = draws * probabilities[i];
+    total += (counts[i] - expected) * (counts[i] - expected) / expected;
+  }
+  return total;
+}
+
+TEST(Multinomial, DrawsEachRowInProportionToItsWeights) {
+  Generator generator(10);
+  const Tensor weights = Tensor::from<double>({0, 1, 0, 2, 5, 0, 3, 3, 0, 1, 1, 0}, {2, 6});
+  const Tensor samples = multinomial(weights.to(Dtype::F32), many, true, generator);
+  EXPECT_EQ(samples.shape(), (Shape{2, many}));
+  EXPECT_EQ(samples.dtype(), Dtype::I64);
+  for (std::int64_t r = 0; r < 2; ++r) {
+    std::vector<double> counts(6), probabilities = weights.select(0, r).to_vector<double>();
+    for (double& p : probabilities) p /= 8;
+    for (const auto i : samples.select(0, r).to_vector<std::int64_t>()) {
+      ++counts[static_cast<std::size_t>(i)];
+    }
+    EXPECT_LT(chi_squared(counts, probabilities), 16.3);  // 3 degrees of freedom at most: 1/1000
+  }
+}
+
+TEST(Multinomial, WithoutReplacementDrawsPairsAsOneAfterTheOther) {
+  Generator generator(11);
+  const std::vector<double> p{0.5, 0.3, 0, 0.2};
+  const std::int64_t draws = 40'000;
+  const Tensor weights = Tensor::from(p, {1, 4}).expand({draws, 4});
+  const std::vector<std::int64_t> pairs =
+      multinomial(weights, 2, false, generator).to_vector<std::int64_t>();
+  std::vector<double> counts(16), probabilities(16);
+  for (std::size_t i = 0; i < pairs.size(); i += 2) {
+    ++counts[static_cast<std::size_t>(pairs[i] * 4 + pairs[i + 1])];
+  }
+  for (std::size_t i = 0; i < 4; ++i) {
+    for (std::size_t j = 0; j < 4; ++j) {
+      if (i != j) probabilities[i * 4 + j] = p[i] * p[j] / (1 - p[i]);
+    }
+  }
+  EXPECT_LT(chi_squared(counts, probabilities), 20.5);  // 5 degrees of freedom: 1/1000
+  // Every sample of all of a row is a permutation of it.
+  std::vector<std::int64_t> all =
+      multinomial(Tensor::ones({50}), 50, false, generator).to_vector<std::int64_t>();
+  std::ranges::sort(all);
+  EXPECT_EQ(all, Tensor::arange(50).to_vector<std::int64_t>());
+}
+
+TEST(Multinomial, IsTheSameForAnyThreadCount) {
+  const int before = num_threads();
+  for (const bool replacement : {true, false}) {
+    std::vector<std::vector<std::int64_t>> results;
+    for (const int threads : {1, 3}) {
+      set_num_threads(threads);
+      Generator generator(12);
+      const Tensor weights = rand({2000, 3, 5}, generator);
+      results.push_back(multinomial(weights, 3, replacement, generator).to_vector<std::int64_t>());
+    }
+    EXPECT_EQ(results[0], results[1]);
+  }
+  set_num_threads(before);
+}
+
+TEST(Multinomial, WrongUse) {
+  const auto draw = [](const std::vector<double>& weights, std::int64_t samples, bool replacement) {
+    return [=] {
+      multinomial(Tensor::from(weights, {2, static_cast<std::int64_t>(weights.size()) / 2}),
+                  samples, replacement);
+    };
+  };
+  const Generator::State before = default_generator().state();
+  EXPECT_EQ(message_of(draw({1, 2, 3, -4}, 1, true)),
+            "multinomial: weight 1 of row 1 of F64 [2, 2] is -4; expected a finite number, not "
+            "negative");
+  EXPECT_EQ(message_of(draw({1, std::nan(""), 3, 4}, 1, true)),
+            "multinomial: weight 1 of row 0 of F64 [2, 2] is nan; expected a finite number, not "
+            "negative");
+  EXPECT_EQ(message_of(draw({1, 2, INFINITY, 4}, 1, false)),
+            "multinomial: weight 0 of row 1 of F64 [2, 2] is inf; expected a finite number, not "
+            "negative");
+  EXPECT_EQ(message_of(draw({1, 2, 0, 0}, 1, true)),
+            "multinomial: the weights of row 1 of F64 [2, 2] sum to 0");
+  EXPECT_EQ(message_of<ShapeError>(draw({1, 2, 3, 4}, 3, false)),
+            "multinomial: 3 samples without replacement of weights F64 [2, 2]");
+  EXPECT_EQ(message_of<ShapeError>(draw({1, 2, 0, 4}, 2, false)),
+            "multinomial: 2 samples without replacement, but row 1 of F64 [2, 2] has 1 weights "
+            "above 0");
+  EXPECT_EQ(message_of<ShapeError>(draw({1, 2, 3, 4}, 0, true)),
+            "multinomial: 0 samples of weights F64 [2, 2]; expected rows of weights [..., n] and "
+            "at least one sample");
+  EXPECT_EQ(message_of<ShapeError>([] { multinomial(Tensor::scalar(1), 1); }).substr(0, 38),
+            "multinomial: 1 samples of weights F32 ");
+  EXPECT_EQ(message_of<DtypeError>([] { multinomial(Tensor::arange(3), 1); }),
+            "multinomial: expected floating-point weights, got I64 [3]");
+  EXPECT_EQ(default_generator().state(), before);
+}
+
 TEST(Random, RefusesWhatItCannotFill) {
   Generator generator;
-  const auto message = [](auto&& call) -> std::string {
-    try {
-      call();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
-  };
-  EXPECT_EQ(message([&] {
+  EXPECT_EQ(message_of([&] {
               fill_normal_(Tensor::zeros({2, 3}, Dtype::I64), generator);
             }),
             "fill_normal_: expected a floating-point tensor, got I64 [2, 3]");
-  EXPECT_EQ(message([&] { fill_uniform_(Tensor::zeros({2}), generator, 2, 1); }),
+  EXPECT_EQ(message_of([&] { fill_uniform_(Tensor::zeros({2}), generator, 2, 1); }),
             "fill_uniform_: expected lo <= hi, got lo 2 and hi 1");
-  EXPECT_EQ(message([&] { fill_normal_(Tensor::zeros({2}), generator, 0, -1); }),
+  EXPECT_EQ(message_of([&] { fill_normal_(Tensor::zeros({2}), generator, 0, -1); }),
             "fill_normal_: expected std >= 0, got -1");
-  EXPECT_EQ(message([&] { generator.randint(4, 4); }),
+  EXPECT_EQ(message_of([&] { generator.randint(4, 4); }),
             "randint: expected lo < hi, got lo 4 and hi 4");
+  EXPECT_EQ(message_of([&] { fill_bernoulli_(Tensor::zeros({2}), generator, 1.5); }),
+            "fill_bernoulli_: expected a probability in [0, 1], got 1.5");
+  EXPECT_EQ(message_of<DtypeError>([&] { rand({2}, generator, Dtype::I32); }),
+            "rand: expected a floating-point tensor, got I32 [2]");
+  EXPECT_EQ(message_of<DtypeError>([&] { randn({2}, generator, Dtype::BOOL); }),
+            "randn: expected a floating-point tensor, got BOOL [2]");
   EXPECT_EQ(generator.state(), Generator::State{});
 }
 

@@ -74,7 +74,12 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"sum", sum, total},
         Case{"mean", mean, [](const auto& v) { return total(v) / static_cast<double>(v.size()); }},
         Case{"amax", amax, [](const auto& v) { return *std::ranges::max_element(v); }},
-        Case{"amin", amin, [](const auto& v) { return *std::ranges::min_element(v); }}),
+        Case{"amin", amin, [](const auto& v) { return *std::ranges::min_element(v); }},
+        Case{"logsumexp", logsumexp,
+             [](auto v) {
+               for (double& value : v) value = std::exp(value);
+               return std::log(total(v));
+             }}),
     [](const auto& info) { return info.param.name; });
 
 TEST_P(Reduction, EqualsALoopOverTheElements) {
@@ -111,7 +116,7 @@ TEST_P(Reduction, WrongUse) {
   const auto apply = [](const Dims& dims, Dtype dtype = Dtype::F32) {
     return [=] { GetParam().function(Tensor::ones({2, 3}, dtype), dims, false); };
   };
-  const std::string name = GetParam().name == std::string("mean") ? "sum" : GetParam().name;
+  const std::string name = GetParam().name;
   EXPECT_EQ(message_of<ShapeError>(apply({2})),
             name + ": dimension 2 of a tensor with 2 dimensions");
   EXPECT_EQ(message_of<ShapeError>(apply({1, -1})), name + ": dimension -1 is named twice");
@@ -137,25 +142,84 @@ TEST(Sum, OfManyFloatsIsExactToTheLastDigit) {
   EXPECT_EQ(mean(Tensor::full({n}, 0.1f)).item(), 0.1f);
 }
 
-TEST(Argmax, IsTheFirstOfTheLargestAlongAnyDimension) {
+TEST(Argmax, AndArgminAreTheFirstExtremesAlongAnyDimension) {
   Rng rng(2);
   for (int round = 0; round < 40; ++round) {
     Tensor x = random_view(rng, random_shape(rng, random_int(rng, 1, 4), 1, 6), -3, 3);
     // Small whole numbers, so that many are equal.
     x = Tensor::from(x.to(Dtype::I32).to_vector<double>(), x.shape());
     for (std::int64_t dim = -x.dim(); dim < x.dim(); ++dim) {
-      std::vector<std::int64_t> expected;
+      std::vector<std::int64_t> largest, smallest;
       for (const auto& group : groups_of(x, {dim})) {
-        expected.push_back(std::ranges::max_element(group) - group.begin());
+        largest.push_back(std::ranges::max_element(group) - group.begin());
+        smallest.push_back(std::ranges::min_element(group) - group.begin());
       }
-      EXPECT_EQ(argmax(x, dim).to_vector<std::int64_t>(), expected);
-      EXPECT_EQ(argmax(x, dim, true).dim(), x.dim());
+      for (const Dtype dtype : {Dtype::F64, Dtype::F16, Dtype::I16}) {
+        EXPECT_EQ(argmax(x.to(dtype), dim).to_vector<std::int64_t>(), largest);
+        EXPECT_EQ(argmin(x.to(dtype), dim).to_vector<std::int64_t>(), smallest);
+      }
+      Shape kept = x.shape();
+      kept[static_cast<std::size_t>(dim < 0 ? dim + x.dim() : dim)] = 1;
+      EXPECT_EQ(argmax(x, dim, true).shape(), kept);
     }
   }
-  EXPECT_EQ(argmax(Tensor::from<double>({1, kNan, 5, kNan}, {4})).item(), 1);  // as PyTorch's
+}
+
+TEST(Argmax, AndArgminAtTheEdges) {
+  for (const auto arg : {argmax, argmin}) {  // as PyTorch's
+    EXPECT_EQ(arg(Tensor::from<double>({1, kNan, 5, kNan}, {4}), -1, false).item(), 1);
+    EXPECT_EQ(arg(Tensor::scalar(3), -1, false).shape(), Shape{});
+    EXPECT_EQ(arg(Tensor::empty({0, 3}), 1, false).shape(), (Shape{0}));
+    EXPECT_EQ(arg(Tensor::empty({0, 0, 2}), 1, false).shape(), (Shape{0, 2}));
+  }
+  EXPECT_EQ(message_of<ShapeError>([] {
+              argmin(Tensor::empty({2, 0}));
+            }),
+            "argmin: F32 [2, 0] has no elements to choose from");
+  EXPECT_EQ(message_of<ShapeError>([] { argmax(Tensor::ones({2}), 1); }),
+            "argmax: dimension 1 of a tensor with 1 dimensions");
+}
+
+TEST(Cumsum, AddsUpAlongAnyDimension) {
+  Rng rng(5);
+  for (int round = 0; round < 30; ++round) {
+    const Tensor x =
+        random_view(rng, random_shape(rng, random_int(rng, 1, 4), round % 5 ? 1 : 0, 6), -2, 2,
+                    round % 2 ? Dtype::F32 : Dtype::F64);
+    const std::int64_t dim = random_int(rng, -x.dim(), x.dim() - 1);
+    SCOPED_TRACE(x.describe() + " along " + std::to_string(dim));
+    const Tensor y = cumsum(x, dim);
+    EXPECT_EQ(y.shape(), x.shape());
+    EXPECT_EQ(y.dtype(), x.dtype());
+    for (std::int64_t i = 0; i < x.size(dim); ++i) {
+      const std::vector<double> expected = sum(x.narrow(dim, 0, i + 1), {dim}).to_vector<double>();
+      EXPECT_EQ(y.select(dim, i).to_vector<double>(), expected);
+    }
+  }
+  const Tensor bytes = Tensor::full({3}, 200, Dtype::U8);
+  EXPECT_EQ(cumsum(bytes, 0).to_vector<std::int64_t>(), (std::vector<std::int64_t>{200, 400, 600}));
+  EXPECT_EQ(cumsum(bytes, 0).dtype(), Dtype::I64);
+  EXPECT_EQ(cumsum(Tensor::scalar(3), 0).item(), 3);
+  EXPECT_EQ(message_of<ShapeError>([] { cumsum(Tensor::ones({2}), 1); }),
+            "cumsum: dimension 1 of a tensor with 1 dimensions");
+  EXPECT_EQ(message_of<DtypeError>([] { cumsum(Tensor::ones({2}, Dtype::F16), 0); }),
+            "cumsum: arithmetic takes F32 or F64, not F16; convert with to()");
+}
+
+TEST(Logsumexp, AtTheEdges) {
+  const double inf = std::numeric_limits<double>::infinity();
+  const Tensor x = Tensor::from<double>({1000, 1000, -inf, -inf, inf, 5}, {3, 2});
+  EXPECT_EQ(logsumexp(x, {1}).to_vector<double>(),
+            (std::vector<double>{1000 + std::log(2.0), -inf, inf}));
+  EXPECT_EQ(logsumexp(Tensor::empty({0, 2}), {0}).to_vector<double>(),
+            (std::vector<double>(2, -inf)));
 }
 
 TEST(SumTo, UndoesBroadcasting) {
+  EXPECT_EQ(message_of<ShapeError>([] {
+              sum_to(Tensor::ones({2, 3}), {1, 2, 3});
+            }),
+            "sum_to: [1, 2, 3] does not broadcast to [2, 3]");
   Rng rng(3);
   for (int round = 0; round < 30; ++round) {
     const Shape shape = random_shape(rng, random_int(rng, 0, 4), 1, 4);

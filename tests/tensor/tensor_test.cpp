@@ -96,7 +96,10 @@ TEST(Tensor, WrongUseNamesTheOperationAndTheShapes) {
   EXPECT_THAT(message_of([&] { t.transpose(0, 1).view({6}); }), HasSubstr("use reshape"));
   EXPECT_THAT(message_of([&] { t.narrow(1, 2, 2); }), HasSubstr("narrow: start 2, length 2"));
   EXPECT_THAT(message_of([&] { t.select(0, 2); }), HasSubstr("select: index 2"));
-  EXPECT_THAT(message_of([&] { t.expand({3, 3}); }), HasSubstr("[2, 3] and [3, 3]"));
+  EXPECT_THAT(message_of([&] {
+                t.expand({3, 3});
+              }),
+              HasSubstr("expand: [2, 3] does not broadcast to [3, 3]"));
   EXPECT_THAT(message_of([&] { t.data<double>(); }), HasSubstr("F32 [2, 3] read as F64"));
   EXPECT_THAT(message_of([&] { t.item(); }), HasSubstr("item: F32 [2, 3]"));
   EXPECT_THAT(message_of([&] { t.size(2); }), HasSubstr("dimension 2"));
@@ -108,7 +111,47 @@ TEST(Tensor, ReadOnlyStorageRefusesWrites) {
   auto owner = std::make_shared<std::vector<float>>(4, 1.0f);
   auto storage = Storage::borrow(reinterpret_cast<std::byte*>(owner->data()), 16, owner, true);
   Tensor t(storage, {4}, {1}, 0, Dtype::F32);
-  EXPECT_THAT(message_of([&] { t.zero_(); }), HasSubstr("read-only"));
+  EXPECT_THAT(message_of([&] { t.zero_(); }),
+              HasSubstr("fill_: F32 [4] is read-only; clone() it first"));
+  EXPECT_THAT(message_of([&] { t.copy_(Tensor::ones({4})); }),
+              HasSubstr("copy_: F32 [4] is read-"));
+  EXPECT_THAT(message_of([&] { t.narrow(0, 1, 2).fill_(1); }), HasSubstr("read-only"));
+  EXPECT_EQ(t.version(), 0u);
+}
+
+TEST(Tensor, ExpandedTensorsRefuseWrites) {
+  const Tensor t = Tensor::zeros({3, 1});
+  Tensor expanded = t.expand({2, 3, 4});
+  const std::string message = message_of([&] { expanded.fill_(1); });
+  EXPECT_EQ(message,
+            "fill_: F32 [2, 3, 4] is expanded along dimension 0, where its elements share memory; "
+            "clone() it first");
+  EXPECT_THAT(message_of([&] { expanded.copy_(t); }), HasSubstr("copy_: F32 [2, 3, 4]"));
+  EXPECT_THAT(message_of([&] { expanded.select(0, 0).zero_(); }), HasSubstr("along dimension 1"));
+  expanded.select(0, 0).select(1, 0).fill_(5);  // these elements are apart
+  EXPECT_THAT(t.to_vector<float>(), ElementsAre(5, 5, 5));
+  t.expand({3, 1}).zero_();
+  EXPECT_THAT(message_of([&] { Tensor::zeros({2}).copy_(t); }),
+              HasSubstr("copy_: [3, 1] does not broadcast to [2]"));
+  EXPECT_THAT(message_of([] { Tensor().mark_written(); }),
+              HasSubstr("mark_written: the undefined tensor"));
+}
+
+TEST(Arange, StepsUpToButNotTheEnd) {
+  EXPECT_THAT(arange(2, 5).to_vector<double>(), ElementsAre(2, 3, 4));
+  EXPECT_THAT(arange(5, 1, -2).to_vector<double>(), ElementsAre(5, 3));
+  EXPECT_THAT(arange(1, 0, -0.25, Dtype::F32).to_vector<double>(), ElementsAre(1, 0.75, 0.5, 0.25));
+  EXPECT_THAT(arange(0, 2.5).to_vector<double>(), ElementsAre(0, 1, 2));
+  EXPECT_EQ(arange(3, 3).shape(), (Shape{0}));
+  EXPECT_EQ(arange(0, 3).dtype(), Dtype::I64);
+  EXPECT_EQ(message_of([] { arange(1, 0); }),
+            "arange: from 1 to 0 by 1 in I64: the step leads away from the end");
+  EXPECT_EQ(message_of([] { arange(0, 1, 0); }),
+            "arange: from 0 to 1 by 0 in I64: the steps have no end");
+  EXPECT_EQ(message_of([] { arange(0, 1, 0.5); }),
+            "arange: from 0 to 1 by 0.5 in I64: an integer type takes whole numbers");
+  EXPECT_THAT(message_of([] { arange(0, INFINITY); }), HasSubstr("no end"));
+  EXPECT_THAT(message_of([] { arange(0, 1e300); }), HasSubstr("too many elements"));
 }
 
 // The definition: the nearest representable value, ties to the even mantissa.

@@ -258,6 +258,15 @@ TEST(Losses, AreScaledByWhatFollowsThem) {
   expect_near(logits.grad(), (Variable(whole) * 0.125).value(), 1e-15);
 }
 
+TEST(Losses, DoNotKeepTheLogits) {
+  Rng rng(13);
+  const Distillation d(rng, 3, 5);
+  const Variable logits(d.student.clone(), true);
+  const auto holders = logits.value().storage().use_count();
+  const Variable cross = cross_entropy(logits, d.labels), distilled = d.fused()({logits});
+  EXPECT_EQ(logits.value().storage().use_count(), holders);
+}
+
 TEST(Losses, RecordNothingWithoutGradients) {
   Rng rng(9);
   const Distillation d(rng, 3, 5);

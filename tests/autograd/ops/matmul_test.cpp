@@ -74,6 +74,15 @@ TEST(Linear, HessianVectorProduct) {
   }
 }
 
+TEST(Linear, KeepsItsInputOnlyForTheGradientOfTheWeight) {
+  const Variable x(Tensor::ones({2, 3}), true);
+  for (const bool trained : {true, false}) {
+    const auto holders = x.value().storage().use_count();
+    const Variable y = linear(x, Variable(Tensor::ones({4, 3}), trained));
+    EXPECT_EQ(x.value().storage().use_count(), holders + trained);
+  }
+}
+
 TEST(Linear, TakesFrozen16BitWeightsTwice) {
   Rng rng(5);
   const Variable w(random_tensor(rng, {4, 3}, -1, 1, Dtype::BF16));
