@@ -357,8 +357,8 @@ def test_random_cases(family, rng, tmp_path):
     check_cases(family, cases, draw, tmp_path)
 
 
-# The reference formulas of these broadcast or wrap indices where the operation refuses; what PyTorch
-# refuses they have to refuse as well.
+# The reference formulas of these broadcast or wrap indices where the operation refuses; what
+# PyTorch refuses they have to refuse as well.
 STRICTER = {"attention", "rotary_embedding", "swiglu", "distillation_loss", "linear", "mse_loss",
             "kl_div"}
 
