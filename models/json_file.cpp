@@ -1,12 +1,16 @@
 #include "gladius/models/json_file.h"
 
+#include <fmt/format.h>
+
 #include <cstddef>
 
+#include "gladius/tensor/error.h"
 #include "gladius/tensor/io/text_file.h"
 
 namespace gladius {
+namespace {
 
-void check_json_nesting(std::string_view text) {
+void check_nesting(std::string_view text) {
   constexpr std::size_t kDeepest = 200;
   std::size_t depth = 0;
   bool in_string = false;
@@ -28,6 +32,18 @@ void check_json_nesting(std::string_view text) {
   }
 }
 
+}  // namespace
+
+template <class Json>
+Json parse_json(std::string_view text) {
+  check_nesting(text);
+  try {
+    return Json::parse(text);
+  } catch (const nlohmann::json::exception& error) {
+    throw FormatError(fmt::format("not valid JSON: {}", error.what()));
+  }
+}
+
 template <class Json>
 Json read_json_file(const std::filesystem::path& path) {
   const std::string text = read_text_file(path);
@@ -38,6 +54,8 @@ Json read_json_file(const std::filesystem::path& path) {
   }
 }
 
+template nlohmann::json parse_json(std::string_view text);
+template nlohmann::ordered_json parse_json(std::string_view text);
 template nlohmann::json read_json_file(const std::filesystem::path& path);
 template nlohmann::ordered_json read_json_file(const std::filesystem::path& path);
 

@@ -1,30 +1,17 @@
 // JSON texts from outside: model directories, run files.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-#include "gladius/tensor/error.h"
-
 namespace gladius {
 
-/// FormatError if brackets nest more than 200 deep: copying and writing such values would recurse
-/// through the stack.
-void check_json_nesting(std::string_view text);
-
-/// The value that the text is, keys in order. FormatError if it is not JSON or nests too deep.
+/// The value that the text is; Json is nlohmann::ordered_json (keys in order) or nlohmann::json.
+/// FormatError if it is not JSON or nests more than 200 deep: copying and writing such values would
+/// recurse through the stack.
 template <class Json = nlohmann::ordered_json>
-Json parse_json(std::string_view text) {
-  check_json_nesting(text);
-  try {
-    return Json::parse(text);
-  } catch (const nlohmann::json::exception& error) {
-    throw FormatError(fmt::format("not valid JSON: {}", error.what()));
-  }
-}
+Json parse_json(std::string_view text);
 
 /// The file's contents. IoError if it cannot be read, FormatError naming it as parse_json.
 template <class Json = nlohmann::ordered_json>
