@@ -15,8 +15,7 @@ namespace {
 constexpr std::int64_t kFirstTokens = 256;
 
 // Logits [1, 1, V] after the last of `ids`, which continue what the cache holds.
-Tensor next_logits(const CausalLM& model, const std::vector<std::int64_t>& ids,
-                               KvCache& cache) {
+Tensor next_logits(const CausalLM& model, const std::vector<std::int64_t>& ids, KvCache& cache) {
   const auto T = static_cast<std::int64_t>(ids.size());
   const std::int64_t start = cache.length();
   cache.reserve(start + T);
