@@ -1,6 +1,9 @@
 #include "gladius/models/config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include <initializer_list>
 #include <utility>
@@ -29,6 +32,9 @@ constexpr Family kFamilies[] = {
     {"LlamaForCausalLM", "llama", false, true, false},
     {"Qwen2ForCausalLM", "qwen2", true, false, true},
 };
+
+// What `dtype` may say. The weights are read in the type that their files state.
+constexpr const char* kWeightTypes[] = {"float32", "bfloat16", "float16", "float64"};
 
 const Family& family_of(const JsonFields& fields) {
   const auto names = fields.has("architectures") ? fields.at("architectures") : Json::array();
@@ -121,11 +127,22 @@ void check_weights(const JsonFields& fields, const ModelConfig& config) {
 
 // Settings that would change the results and that this library does not have.
 void refuse_unsupported(const JsonFields& fields) {
-  if (const auto act = fields.value_or<std::string>("hidden_act", "silu"); act != "silu") {
+  const auto act = fields.value_or<std::string>("hidden_act", "silu");
+  if (act != "silu" && act != "swish") {  // two names of one function
     fields.fail(fmt::format("hidden_act \"{}\" is not supported (only silu)", act));
   }
   if (fields.has("quantization_config"))
     fields.fail("quantization_config: quantized weights are not supported");
+  if (const auto p = fields.value_or("attention_dropout", 0.0); p != 0) {
+    fields.fail(fmt::format("attention_dropout {} is not supported (only 0)", p));
+  }
+  for (const char* key : {"dtype", "torch_dtype"}) {
+    const auto type = fields.value_or<std::string>(key, "float32");
+    if (std::ranges::find(kWeightTypes, type) == std::end(kWeightTypes)) {
+      fields.fail(fmt::format("{} \"{}\" is not supported (known: {})", key, type,
+                              fmt::join(kWeightTypes, ", ")));
+    }
+  }
 }
 
 }  // namespace

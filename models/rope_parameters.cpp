@@ -16,6 +16,12 @@ std::string known_types() {
   return known;
 }
 
+void require_whole_rotation(const JsonFields& fields) {
+  if (fields.value_or("partial_rotary_factor", 1.0) != 1) {
+    fields.fail("partial_rotary_factor is not supported");
+  }
+}
+
 void read_scaling(const JsonFields& fields, const JsonFields& config, RopeParameters& rope) {
   rope.type =
       fields.value_or<std::string>("rope_type", fields.value_or<std::string>("type", "default"));
@@ -24,9 +30,7 @@ void read_scaling(const JsonFields& fields, const JsonFields& config, RopeParame
         fmt::format("rope_type \"{}\" is not supported (known: {})", rope.type, known_types()));
   }
   rope.theta = fields.positive<double>("rope_theta", rope.theta);
-  if (fields.value_or("partial_rotary_factor", 1.0) != 1) {
-    fields.fail("partial_rotary_factor is not supported");
-  }
+  require_whole_rotation(fields);
   if (rope.type == "default") return;
   // DeepSeek's spelling of the older file: the length outside of the scaling's members.
   rope.original_max_position_embeddings = config.positive<std::int64_t>(
@@ -56,7 +60,10 @@ RopeParameters RopeParameters::parse(const JsonFields& config,
   rope.theta = config.positive<double>("rope_theta", rope.theta);
   rope.max_position_embeddings = max_position_embeddings;
   rope.original_max_position_embeddings = max_position_embeddings;
-  const char* key = config.has("rope_scaling") ? "rope_scaling" : "rope_parameters";
+  require_whole_rotation(config);
+  // An empty object counts as none.
+  const bool older = config.has("rope_scaling") && !config.at("rope_scaling").empty();
+  const char* key = older ? "rope_scaling" : "rope_parameters";
   if (!config.has(key)) return rope;
   const JsonFields fields = config.nested(key);
   for (const char* layer_type : {"full_attention", "sliding_attention"}) {

@@ -106,6 +106,16 @@ TEST_F(Program, WrongUsageExitsWith2) {
   }
 }
 
+TEST_F(Program, AnUnknownCommandIsNamed) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"frobnicate"}, {"--threads", "1", "frobnicate", "x", "--json"}}) {
+    const Result result = run(arguments);
+    EXPECT_EQ(result.code, 2);
+    EXPECT_EQ(result.err,
+              "gladius: error: there is no command \"frobnicate\"; gladius --help lists them\n");
+  }
+}
+
 TEST_F(Program, FailuresAreOneLineAndExitCode1) {
   const std::string out = path("result");
   expect_failure({"logits", "--model", model(), "--ids", "1,40", "--out", out},
@@ -235,6 +245,9 @@ TEST_F(Program, TokenizesBothWays) {
   EXPECT_THAT(list, StartsWith("1,"));
   EXPECT_EQ(run({"tokenize", "--tokenizer", tokenizer, "--decode", list, "--no-special"}).out,
             "Hello there\n");
+  const Result empty = run({"tokenize", "--tokenizer", tokenizer, "--text=", "--json"});
+  ASSERT_EQ(empty.code, 0) << empty.err;
+  EXPECT_EQ(nlohmann::json::parse(empty.out)["tokens"], nlohmann::json({"<s>"}));
   write_file(path("text"), "Hello there");
   const Result json = run({"tokenize", "--tokenizer", tokenizer, "--file", path("text"), "--json"});
   EXPECT_EQ(nlohmann::json::parse(json.out)["ids"].size(),
