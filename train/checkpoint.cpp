@@ -57,6 +57,8 @@ Json read_state(const fs::path& file) {
 Json TrainerState::to_json() const {
   return {{"step", step},
           {"data_position", data_position},
+          {"data_examples", data_examples},
+          {"skipped_lines", skipped_lines},
           {"updates", updates},
           {"skipped_updates", skipped_updates},
           {"group_is_spoiled", group_is_spoiled},
@@ -71,6 +73,8 @@ TrainerState TrainerState::from_json(const Json& json) try {
   TrainerState state;
   json.at("step").get_to(state.step);
   json.at("data_position").get_to(state.data_position);
+  json.at("data_examples").get_to(state.data_examples);
+  json.at("skipped_lines").get_to(state.skipped_lines);
   json.at("updates").get_to(state.updates);
   json.at("skipped_updates").get_to(state.skipped_updates);
   json.at("group_is_spoiled").get_to(state.group_is_spoiled);

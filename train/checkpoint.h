@@ -13,7 +13,9 @@ namespace gladius {
 /// The numbers of a run after some of its steps.
 struct TrainerState {
   std::int64_t step = 0;             // the next one
-  std::int64_t data_position = 0;    // sequences taken so far; see DataOrder
+  std::int64_t data_position = 0;    // examples behind it; see BatchStream
+  std::int64_t data_examples = 0;    // of all the data
+  std::int64_t skipped_lines = 0;    // bad ones passed over
   std::int64_t updates = 0;          // ended groups, skipped ones included; the schedule's position
   std::int64_t skipped_updates = 0;  // for a loss or gradient that was not finite
   bool group_is_spoiled = false;     // a loss of the current group was not finite

@@ -22,26 +22,31 @@ namespace {
 
 struct Inputs {
   std::shared_ptr<CausalLM> student;
-  std::vector<Example> examples, eval_examples;
+  Dataset examples;
+  std::optional<Dataset> eval_examples;
 };
 
 // Everything that the run file names, so that what is wrong shows before anything is written.
-Inputs read_inputs(const RunConfig& config) {
-  Inputs inputs{.student = make_student(config.student), .examples = {}, .eval_examples = {}};
-  const std::int64_t vocab_size = inputs.student->config().vocab_size;
+Inputs read_inputs(const RunConfig& config, const RunEvents& events) {
+  const std::shared_ptr<CausalLM> student = make_student(config.student);
+  const std::int64_t vocab_size = student->config().vocab_size;
   for (const ExpertConfig& expert : config.experts) {
     check_vocabulary(expert, vocab_size, ModelConfig::load(expert.model).vocab_size);
   }
-  std::optional<TextEncoder> encoder;
-  if (config.student.tokenizer) encoder.emplace(*config.student.tokenizer);
-  const auto load = [&](const std::filesystem::path& file) {
-    return load_dataset(file, encoder ? &*encoder : nullptr,
-                        {.max_seq_len = config.data.max_seq_len,
-                         .loss_on = config.data.loss_on,
-                         .vocab_size = vocab_size});
+  std::shared_ptr<const TextEncoder> encoder;
+  if (config.student.tokenizer) {
+    encoder = std::make_shared<const TextEncoder>(*config.student.tokenizer);
+  }
+  const auto open = [&](const std::vector<std::filesystem::path>& files) {
+    return Dataset::open(files, encoder,
+                         {.max_seq_len = config.data.max_seq_len,
+                          .loss_on = config.data.loss_on,
+                          .vocab_size = vocab_size,
+                          .on_bad_line = config.data.on_bad_line,
+                          .warn = events.warn});
   };
-  inputs.examples = load(config.data.train);
-  if (config.data.eval) inputs.eval_examples = load(*config.data.eval);
+  Inputs inputs{.student = student, .examples = open(config.data.train), .eval_examples = {}};
+  if (!config.data.eval.empty()) inputs.eval_examples = open(config.data.eval);
   return inputs;
 }
 
@@ -112,8 +117,11 @@ class Run {
   // The model comes last: its presence says that the run is complete.
   RunOutcome finish() {
     metrics_.sync();
-    if (!eval_examples_.empty()) {
-      const Evaluation evaluation = evaluate(*student_, eval_examples_);
+    if (const std::int64_t skipped = trainer_.state().skipped_lines; skipped > 0) {
+      events_.info(fmt::format("{} bad lines of the data were passed over", skipped));
+    }
+    if (eval_examples_) {
+      const Evaluation evaluation = evaluate(*student_, *eval_examples_);
       write_text_file(directory_.paths().evaluation(), evaluation.to_json().dump(2) + "\n");
       events_.info(fmt::format("evaluation: cross-entropy {:.4f}, perplexity {:.2f} over {} tokens",
                                evaluation.cross_entropy, evaluation.perplexity, evaluation.tokens));
@@ -135,7 +143,7 @@ class Run {
 
   const RunConfig& config_;
   std::shared_ptr<CausalLM> student_;
-  std::vector<Example> eval_examples_;
+  std::optional<Dataset> eval_examples_;
   RunDirectory directory_;
   const RunEvents& events_;
   Trainer trainer_;
@@ -164,7 +172,7 @@ RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bo
     const std::int64_t steps = TrainingPlan(config).total_steps();
     return {.complete = true, .steps = steps, .total_steps = steps};
   }
-  Inputs inputs = read_inputs(config);
+  Inputs inputs = read_inputs(config, events);
   return Run(config, std::move(inputs), open_directory(config, out, resume, events), events)
       .execute();
 }

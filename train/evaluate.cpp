@@ -15,32 +15,45 @@ constexpr std::size_t kTokensAPass = 512;
 }  // namespace
 
 nlohmann::ordered_json Evaluation::to_json() const {
-  return {{"sequences", sequences},
-          {"tokens", tokens},
-          {"cross_entropy", cross_entropy},
-          {"perplexity", perplexity}};
+  nlohmann::ordered_json json{{"sequences", sequences},
+                              {"tokens", tokens},
+                              {"cross_entropy", cross_entropy},
+                              {"perplexity", perplexity}};
+  if (skipped_lines > 0) json["skipped_lines"] = skipped_lines;
+  return json;
 }
 
-Evaluation evaluate(const CausalLM& model, const std::vector<Example>& examples) {
+Evaluation evaluate(const CausalLM& model, const Dataset& data) {
   const NoGrad no_grad;
   double total = 0;
-  std::int64_t tokens = 0;
-  for (std::size_t next = 0; next < examples.size();) {
-    std::vector<const Example*> chosen;
-    for (std::size_t size = 0; next < examples.size() &&
-                               (chosen.empty() || size + examples[next].ids.size() <= kTokensAPass);
-         ++next) {
-      size += examples[next].ids.size();
-      chosen.push_back(&examples[next]);
-    }
-    const Batch batch = pack(chosen);
+  std::int64_t sequences = 0, tokens = 0;
+  std::vector<std::shared_ptr<const Example>> chosen;
+  std::size_t size = 0;
+  const auto pass = [&] {
+    std::vector<const Example*> examples;
+    for (const auto& example : chosen) examples.push_back(example.get());
+    const Batch batch = pack(examples);
     const std::int64_t labelled = batch.labelled();
-    total += cross_entropy_objective(model, batch).ce * static_cast<double>(labelled);
-    tokens += labelled;
+    if (labelled > 0) {
+      total += cross_entropy_objective(model, batch).ce * static_cast<double>(labelled);
+      tokens += labelled;
+    }
+    sequences += batch.sequences;
+    chosen.clear();
+    size = 0;
+  };
+  for (std::int64_t i = 0; i < data.size(); ++i) {
+    const std::shared_ptr<const Example> example = data.read(i);
+    if (!example) continue;
+    if (!chosen.empty() && size + example->ids.size() > kTokensAPass) pass();
+    size += example->ids.size();
+    chosen.push_back(example);
   }
+  if (!chosen.empty()) pass();
   if (tokens == 0) throw Error("evaluate: no token of the data has a label");
   const double mean = total / static_cast<double>(tokens);
-  return {.sequences = static_cast<std::int64_t>(examples.size()),
+  return {.sequences = sequences,
+          .skipped_lines = data.size() - sequences,
           .tokens = tokens,
           .cross_entropy = mean,
           .perplexity = std::exp(mean)};

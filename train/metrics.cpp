@@ -36,17 +36,19 @@ FileDescriptor open_for_appending(const std::filesystem::path& path) {
 }  // namespace
 
 Json StepRecord::to_json() const {
-  return {{"step", step},
-          {"expert", expert ? Json(*expert) : Json(nullptr)},
-          {"loss", loss},
-          {"loss_running_mean", loss_running_mean},
-          {"kl", optional_number(kl)},
-          {"ce", ce},
-          {"lr", lr},
-          {"grad_norm", optional_number(grad_norm)},
-          {"tokens", tokens},
-          {"tokens_per_s", tokens_per_s},
-          {"elapsed_s", elapsed_s}};
+  Json json{{"step", step},
+            {"expert", expert ? Json(*expert) : Json(nullptr)},
+            {"loss", loss},
+            {"loss_running_mean", loss_running_mean},
+            {"kl", optional_number(kl)},
+            {"ce", ce},
+            {"lr", lr},
+            {"grad_norm", optional_number(grad_norm)},
+            {"tokens", tokens},
+            {"tokens_per_s", tokens_per_s},
+            {"elapsed_s", elapsed_s}};
+  if (skipped_lines > 0) json["skipped_lines"] = skipped_lines;
+  return json;
 }
 
 StepRecord StepRecord::from_json(const Json& json) try {
@@ -62,6 +64,7 @@ StepRecord StepRecord::from_json(const Json& json) try {
   record.tokens = json.at("tokens").get<std::int64_t>();
   record.tokens_per_s = read_number(json.at("tokens_per_s"));
   record.elapsed_s = json.at("elapsed_s").get<double>();
+  record.skipped_lines = json.value("skipped_lines", std::int64_t{0});
   return record;
 } catch (const Json::exception& error) {
   throw FormatError(fmt::format("not a line of metrics: {}", error.what()));

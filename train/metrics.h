@@ -25,6 +25,7 @@ struct StepRecord {
   std::int64_t tokens = 0;          // of this step
   double tokens_per_s = 0;          // of this step
   double elapsed_s = 0;             // of training, pauses between resumed runs left out
+  std::int64_t skipped_lines = 0;   // bad ones so far; not in the file if there are none
 
   nlohmann::ordered_json to_json() const;
   /// FormatError for a key that is missing or of another type.

@@ -49,12 +49,17 @@ ExpertConfig read_expert(const RunFields& fields) {
 
 DataConfig read_data(const RunFields& fields) {
   DataConfig data;
-  data.train = fields.required_path("train");
-  data.eval = fields.path("eval");
+  data.train = fields.paths("train");
+  if (data.train.empty()) fields.fail("train", "is missing: the files to train on");
+  data.eval = fields.paths("eval");
   data.max_seq_len = fields.integer("max_seq_len", 512, 1);
+  data.packing = fields.boolean("packing", false);
   data.shuffle = fields.boolean("shuffle", false);
   data.loss_on = fields.choice("loss_on", "all", {"all", "assistant"}) == "all" ? LossOn::all
                                                                                 : LossOn::assistant;
+  data.on_bad_line = fields.choice("on_bad_line", "fail", {"fail", "skip"}) == "fail"
+                         ? OnBadLine::fail
+                         : OnBadLine::skip;
   return data;
 }
 
@@ -94,6 +99,15 @@ Json optional_path(const std::optional<std::filesystem::path>& path) {
   return path ? Json(path->string()) : Json(nullptr);
 }
 
+// One path as text, several as a list.
+Json paths_json(const std::vector<std::filesystem::path>& paths) {
+  if (paths.empty()) return nullptr;
+  if (paths.size() == 1) return paths[0].string();
+  Json list = Json::array();
+  for (const auto& path : paths) list.push_back(path.string());
+  return list;
+}
+
 Json expert_json(const ExpertConfig& expert) {
   return {{"name", expert.name},
           {"model", expert.model.string()},
@@ -103,9 +117,10 @@ Json expert_json(const ExpertConfig& expert) {
 
 // May a run go on with another value here?
 bool is_harmless(const std::string& key) {
-  constexpr std::string_view kHarmless[] = {"activation_checkpointing", "log_every",
-                                            "checkpoint_every", "keep_checkpoints", "data.eval"};
-  return std::ranges::find(kHarmless, key) != std::end(kHarmless);
+  constexpr std::string_view kHarmless[] = {
+      "activation_checkpointing", "log_every", "checkpoint_every",
+      "keep_checkpoints",         "data.eval", "data.on_bad_line"};
+  return key.starts_with("data.eval.") || std::ranges::find(kHarmless, key) != std::end(kHarmless);
 }
 
 // "/experts/0/steps" -> "experts.0.steps"
@@ -137,8 +152,8 @@ RunConfig RunConfig::parse(const Json& json, const std::string& file) {
   RunConfig run;
   run.student = read_student(fields.object("student", {"config", "init", "tokenizer", "seed"}));
   read_experts(fields, run);
-  run.data =
-      read_data(fields.object("data", {"train", "eval", "max_seq_len", "shuffle", "loss_on"}));
+  run.data = read_data(fields.object(
+      "data", {"train", "eval", "max_seq_len", "packing", "shuffle", "loss_on", "on_bad_line"}));
   read_loss(fields.object("loss", {"temperature", "alpha", "reduction"}), run);
   read_optimizer(fields.object("optimizer", {"lr", "weight_decay", "betas", "eps", "max_grad_norm",
                                              "schedule", "warmup_steps"}),
@@ -162,11 +177,13 @@ Json RunConfig::resolved() const {
   json["experts"] = Json::array();
   for (const ExpertConfig& expert : experts) json["experts"].push_back(expert_json(expert));
   if (experts.empty()) json["steps"] = steps;
-  json["data"] = {{"train", data.train.string()},
-                  {"eval", optional_path(data.eval)},
+  json["data"] = {{"train", paths_json(data.train)},
+                  {"eval", paths_json(data.eval)},
                   {"max_seq_len", data.max_seq_len},
+                  {"packing", data.packing},
                   {"shuffle", data.shuffle},
-                  {"loss_on", data.loss_on == LossOn::all ? "all" : "assistant"}};
+                  {"loss_on", data.loss_on == LossOn::all ? "all" : "assistant"},
+                  {"on_bad_line", data.on_bad_line == OnBadLine::fail ? "fail" : "skip"}};
   json["loss"] = {{"temperature", temperature},
                   {"alpha", alpha},
                   {"reduction", reduction == LossReduction::mean ? "mean" : "batchmean"}};

@@ -36,12 +36,17 @@ struct ExpertConfig {
 /// Which tokens have a label.
 enum class LossOn { all, assistant };
 
+/// What becomes of a line that is no example.
+enum class OnBadLine { fail, skip };
+
 struct DataConfig {
-  std::filesystem::path train;
-  std::optional<std::filesystem::path> eval;
+  std::vector<std::filesystem::path> train;  // files, or patterns with * and ?
+  std::vector<std::filesystem::path> eval;   // may be none
   std::int64_t max_seq_len = 512;
+  bool packing = false;
   bool shuffle = false;
   LossOn loss_on = LossOn::all;
+  OnBadLine on_bad_line = OnBadLine::fail;
 };
 
 /// Everything that a run is made of; what the file leaves out has the model card's values.

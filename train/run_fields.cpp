@@ -97,10 +97,19 @@ std::optional<std::filesystem::path> RunFields::path(const std::string& key) con
 }
 
 std::filesystem::path RunFields::required_path(const std::string& key) const {
-  const std::string value = text(key);
-  if (value.empty()) fail(key, "is empty; expected a path");
-  const auto directory = std::filesystem::absolute(file_).parent_path();
-  return (directory / value).lexically_normal();
+  return from_here(key, text(key));
+}
+
+std::vector<std::filesystem::path> RunFields::paths(const std::string& key) const {
+  if (!has(key)) return {};
+  const Json& value = object_.at(key);
+  const bool is_list = value.is_array() && !value.empty() &&
+                       std::ranges::all_of(value, [](const Json& one) { return one.is_string(); });
+  at(key, "a path in quotes or a list of them", value.is_string() || is_list);
+  if (value.is_string()) return {required_path(key)};
+  std::vector<std::filesystem::path> paths;
+  for (const Json& one : value) paths.push_back(from_here(key, one.get<std::string>()));
+  return paths;
 }
 
 std::pair<double, double> RunFields::pair(const std::string& key,
@@ -134,6 +143,12 @@ void RunFields::fail(const std::string& key, const std::string& what) const {
 
 std::string RunFields::path_of(const std::string& key) const {
   return path_.empty() ? key : path_ + "." + key;
+}
+
+std::filesystem::path RunFields::from_here(const std::string& key, const std::string& path) const {
+  if (path.empty()) fail(key, "is empty; expected a path");
+  const auto directory = std::filesystem::absolute(file_).parent_path();
+  return (directory / path).lexically_normal();
 }
 
 const Json& RunFields::at(const std::string& key, const char* expected, bool fits) const {

@@ -39,6 +39,8 @@ class RunFields {
   /// Relative ones begin at the file's directory; the result is absolute.
   std::optional<std::filesystem::path> path(const std::string& key) const;
   std::filesystem::path required_path(const std::string& key) const;
+  /// One path or a list of them; none where it is missing.
+  std::vector<std::filesystem::path> paths(const std::string& key) const;
   /// Two numbers.
   std::pair<double, double> pair(const std::string& key, std::pair<double, double> fallback,
                                  const Range& range) const;
@@ -50,6 +52,7 @@ class RunFields {
 
  private:
   std::string path_of(const std::string& key) const;
+  std::filesystem::path from_here(const std::string& key, const std::string& path) const;
   const nlohmann::ordered_json& at(const std::string& key, const char* expected, bool fits) const;
   double checked(const std::string& key, const nlohmann::ordered_json& value,
                  const Range& range) const;

@@ -24,19 +24,22 @@ NamedTensors cloned(const NamedTensors& tensors) {
 
 }  // namespace
 
-Trainer::Trainer(const RunConfig& config, std::shared_ptr<CausalLM> student,
-                 std::vector<Example> examples, Warn warn)
+Trainer::Trainer(const RunConfig& config, std::shared_ptr<CausalLM> student, Dataset data,
+                 Warn warn)
     : config_(config),
       plan_(config),
       student_(std::move(student)),
       parameters_(student_->parameters()),
       optimizer_(student_->named_parameters(), config.optimizer),
-      examples_(std::move(examples)),
-      order_(static_cast<std::int64_t>(examples_.size()), config.data.shuffle,
-             static_cast<std::uint64_t>(config.seed)),
+      batches_(std::move(data), {.batch_size = config.batch_size,
+                                 .packing = config.data.packing,
+                                 .max_seq_len = config.data.max_seq_len,
+                                 .shuffle = config.data.shuffle,
+                                 .seed = static_cast<std::uint64_t>(config.seed)}),
       warn_(std::move(warn)) {
   student_->set_requires_grad(true);
   student_->set_activation_checkpointing(config.activation_checkpointing);
+  state_.data_examples = batches_.examples();
 }
 
 StepRecord Trainer::step() {
@@ -61,7 +64,8 @@ StepRecord Trainer::step() {
           .grad_norm = state_.grad_norm,
           .tokens = tokens,
           .tokens_per_s = static_cast<double>(tokens) / seconds,
-          .elapsed_s = state_.elapsed_s};
+          .elapsed_s = state_.elapsed_s,
+          .skipped_lines = state_.skipped_lines};
 }
 
 // One expert in memory at a time.
@@ -76,12 +80,10 @@ void Trainer::enter_stage() {
 }
 
 Batch Trainer::next_batch() {
-  std::vector<const Example*> chosen;
-  for (std::int64_t i = 0; i < config_.batch_size; ++i) {
-    const std::int64_t index = order_.example_at(state_.data_position++);
-    chosen.push_back(&examples_[static_cast<std::size_t>(index)]);
-  }
-  return pack(chosen);
+  Batch batch = batches_.next();
+  state_.data_position = batches_.position();
+  state_.skipped_lines = batches_.skipped();
+  return batch;
 }
 
 ObjectiveValue Trainer::objective(const Batch& batch) const {
@@ -151,6 +153,12 @@ void Trainer::restore(const Checkpoint& checkpoint) {
     throw FormatError(fmt::format("the checkpoint is at step {}, the run ends at step {}",
                                   checkpoint.state.step, plan_.total_steps()));
   }
+  if (checkpoint.state.data_examples != batches_.examples()) {
+    throw FormatError(
+        fmt::format("the data has {} examples, and had {} when the checkpoint was written; put the "
+                    "files back as they were",
+                    batches_.examples(), checkpoint.state.data_examples));
+  }
   student_->load_state_dict(cloned(checkpoint.weights));
   optimizer_.load_state_dict(checkpoint.optimizer);
   const std::unordered_map<std::string, Tensor> gradients(checkpoint.gradients.begin(),
@@ -165,6 +173,7 @@ void Trainer::restore(const Checkpoint& checkpoint) {
     }
   }
   state_ = checkpoint.state;
+  batches_.seek(state_.data_position, state_.skipped_lines);
 }
 
 }  // namespace gladius

@@ -10,8 +10,7 @@
 #include "gladius/models/causal_lm.h"
 #include "gladius/optim/adamw.h"
 #include "gladius/train/checkpoint.h"
-#include "gladius/train/data/data_order.h"
-#include "gladius/train/data/example.h"
+#include "gladius/train/data/batch_stream.h"
 #include "gladius/train/metrics.h"
 #include "gladius/train/objective.h"
 #include "gladius/train/run_config.h"
@@ -22,7 +21,7 @@ namespace gladius {
 
 /// Trains a student step by step, on each expert in turn. Touches no file but the experts'.
 ///
-/// A step is a micro-batch of the next `batch_size` examples. The last step of a group
+/// A step is the next micro-batch of the data (batch_stream.h). The last step of a group
 /// (training_plan.h) makes an update: the mean of the group's gradients, clipped by their norm,
 /// through AdamW at the schedule's learning rate. One AdamW serves the whole run: its moments carry
 /// over from one expert to the next, as the data and most of the objective do, and so does the
@@ -32,9 +31,8 @@ class Trainer {
  public:
   using Warn = std::function<void(const std::string&)>;
 
-  /// `student` holds F32 weights; they are changed in place. `examples` must not be empty.
-  Trainer(const RunConfig& config, std::shared_ptr<CausalLM> student, std::vector<Example> examples,
-          Warn warn);
+  /// `student` holds F32 weights; they are changed in place. `data` must not be empty.
+  Trainer(const RunConfig& config, std::shared_ptr<CausalLM> student, Dataset data, Warn warn);
 
   const TrainingPlan& plan() const { return plan_; }
   const TrainerState& state() const { return state_; }
@@ -61,8 +59,7 @@ class Trainer {
   std::shared_ptr<CausalLM> student_;
   std::vector<Variable> parameters_;
   AdamW optimizer_;
-  std::vector<Example> examples_;
-  DataOrder order_;
+  BatchStream batches_;
   Warn warn_;
   TrainerState state_;
   const Stage* stage_ = nullptr;  // that teacher_ belongs to

@@ -43,4 +43,26 @@ std::size_t read_some(const FileDescriptor& file, std::span<std::byte> bytes,
   }
 }
 
+std::size_t read_at(const FileDescriptor& file, std::uint64_t offset, std::span<std::byte> bytes,
+                    const std::filesystem::path& path) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t count = ::pread(file.get(), bytes.data() + done, bytes.size() - done,
+                                  static_cast<off_t>(offset + done));
+    if (count == 0) break;
+    if (count > 0) {
+      done += static_cast<std::size_t>(count);
+    } else if (errno != EINTR) {
+      throw_io_error("read", path);
+    }
+  }
+  return done;
+}
+
+std::uint64_t size_of(const FileDescriptor& file, const std::filesystem::path& path) {
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) throw_io_error("examine", path);
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
 }  // namespace gladius

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <utility>
@@ -41,5 +42,12 @@ FileDescriptor open_regular_file(const std::filesystem::path& path);
 /// Reads what comes next, at most `bytes`; 0 only at the end. Throws IoError.
 std::size_t read_some(const FileDescriptor& file, std::span<std::byte> bytes,
                       const std::filesystem::path& path);
+
+/// Reads the `bytes` at `offset`, fewer only where the file ends. Throws IoError.
+std::size_t read_at(const FileDescriptor& file, std::uint64_t offset, std::span<std::byte> bytes,
+                    const std::filesystem::path& path);
+
+/// Bytes of the file. Throws IoError.
+std::uint64_t size_of(const FileDescriptor& file, const std::filesystem::path& path);
 
 }  // namespace gladius

@@ -28,8 +28,11 @@ std::string error_of(const char* json) {
 TEST(RunConfig, LeftOutKeysHaveTheCardsValues) {
   const RunConfig run = RunConfig::parse(ordered_json::parse(kMinimal), "/a/run.json");
   EXPECT_EQ(run.student.config, "/a/c.json");
-  EXPECT_EQ(run.data.train, "/a/d.jsonl");
-  EXPECT_FALSE(run.data.eval || run.student.init || run.student.tokenizer);
+  EXPECT_THAT(run.data.train, ElementsAre("/a/d.jsonl"));
+  EXPECT_TRUE(run.data.eval.empty());
+  EXPECT_FALSE(run.data.packing);
+  EXPECT_EQ(run.data.on_bad_line, OnBadLine::fail);
+  EXPECT_FALSE(run.student.init || run.student.tokenizer);
   EXPECT_EQ(run.data.max_seq_len, 512);
   EXPECT_EQ(run.temperature, 2);
   EXPECT_EQ(run.alpha, 0.5);
@@ -84,8 +87,13 @@ TEST(RunConfig, TypesAndRangesAreChecked) {
       {"optimizer.betas=[0.9]", "expected a list of two numbers"},
       {"optimizer.schedule=step", "expected one of constant, linear, cosine"},
       {"data.shuffle=\"yes\"", "\"data.shuffle\" is \"yes\"; expected true or false"},
-      {"data.train=7", "\"data.train\" is 7; expected text"},
+      {"data.train=7", "\"data.train\" is 7; expected a path in quotes or a list of them"},
       {"data.train=null", "\"data.train\" is missing"},
+      {"data.train=[]", "\"data.train\" is []; expected a path in quotes or a list of them"},
+      {"data.train=[\"a.txt\",3]", "expected a path in quotes or a list of them"},
+      {"data.eval=[\"\"]", "\"data.eval\" is empty"},
+      {"data.packing=1", "\"data.packing\" is 1; expected true or false"},
+      {"data.on_bad_line=ignore", "expected one of fail, skip"},
       {"student.config=null", "\"student.config\" is missing"},
       {"experts={}", "\"experts\" is {}; expected a list"},
       {"experts=[1]", "\"experts.0\" is number; expected an object"},
@@ -114,7 +122,7 @@ TEST(RunConfig, OverridesAreJsonOrText) {
   EXPECT_EQ(run.alpha, 0.25);
   EXPECT_EQ(run.experts[0].steps, 1000);
   EXPECT_EQ(run.experts[1].steps, 3);
-  EXPECT_EQ(run.data.train, directory / "other.txt");
+  EXPECT_THAT(run.data.train, ElementsAre(directory / "other.txt"));
   EXPECT_EQ(run.optimizer.beta2, 0.75);
   const auto error = [&](const char* override_) {
     return message_of<ConfigError>([&] { RunConfig::load(directory / "run.json", {override_}); });
@@ -123,6 +131,19 @@ TEST(RunConfig, OverridesAreJsonOrText) {
   EXPECT_THAT(error("experts.2.steps=1"), HasSubstr("\"2\" is not an element of a list of 2"));
   EXPECT_THAT(error("data.train.x=1"), HasSubstr("there is no place for \"x\""));
   EXPECT_THAT(error("steps=1"), HasSubstr("\"steps\" is for runs without experts"));
+}
+
+TEST(RunConfig, DataMayBeSeveralFiles) {
+  const TemporaryDirectory directory;
+  write_file(directory / "run.json", kMinimal);
+  const RunConfig run = RunConfig::load(
+      directory / "run.json",
+      {R"(data.train=["a/*.jsonl", "b.txt"])", "data.packing=true", "data.on_bad_line=skip"});
+  EXPECT_THAT(run.data.train, ElementsAre(directory / "a/*.jsonl", directory / "b.txt"));
+  EXPECT_TRUE(run.data.packing);
+  EXPECT_EQ(run.data.on_bad_line, OnBadLine::skip);
+  const RunConfig again = RunConfig::parse(run.resolved(), (directory / "run.json").string());
+  EXPECT_EQ(again.resolved(), run.resolved());
 }
 
 TEST(RunConfig, UnreadableAndMalformedFilesAreNamed) {
@@ -142,6 +163,9 @@ TEST(RunConfig, ResumingRefusesWhatMakesAnotherRun) {
   after["log_every"] = 1;
   after["data"]["eval"] = "/e.jsonl";
   EXPECT_THAT(check_resumable(before, after), ElementsAre("data.eval", "log_every"));
+  after["data"]["eval"] = {"/e.jsonl", "/f.jsonl"};
+  after["data"]["on_bad_line"] = "skip";
+  EXPECT_NO_THROW(check_resumable(before, after));
   after["optimizer"]["lr"] = 1;
   after["experts"].push_back({{"model", "m"}});
   EXPECT_THAT(

@@ -11,6 +11,7 @@
 #include "gladius/tensor/error.h"
 #include "progress.h"
 #include "stop_signals.h"
+#include "support.h"
 
 namespace gladius::cli {
 namespace {
@@ -65,8 +66,9 @@ void run(Options options, const Common& common) {
 }  // namespace
 
 void add_distill(CLI::App& program, const Common& common) {
-  auto* command = program.add_subcommand(
-      "distill", "Trains a student on its experts, or on data alone where there are none");
+  CLI::App* command = add_command(
+      program, "distill", "Trains a student on its experts, or on data alone where there are none",
+      "gladius distill configs/default/distill.run.json --out runs/mine --set optimizer.lr=2e-4");
   const auto options = std::make_shared<Options>();
   command->add_option("RUN.json", options->run_file, "The run file")->required();
   command->add_option("--out", options->out, "Run directory (default: runs/ and the file's name)");
@@ -77,9 +79,6 @@ void add_distill(CLI::App& program, const Common& common) {
       ->allow_extra_args(false);
   command->add_flag("--resume", options->resume,
                     "Go on with the run in the directory from its newest checkpoint");
-  command->footer(
-      "Example: gladius distill configs/default/distill.run.json --out runs/mine --set "
-      "optimizer.lr=2e-4");
   command->callback([options, &common] { run(*options, common); });
 }
 

@@ -3,34 +3,43 @@
 
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "commands.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/train/data/dataset.h"
 #include "gladius/train/evaluate.h"
+#include "support.h"
 
 namespace gladius::cli {
 namespace {
 
 struct Options {
-  std::string model, data;
+  std::string model;
+  std::vector<std::filesystem::path> data;
   std::int64_t max_seq_len = 512;
   LossOn loss_on = LossOn::all;
+  bool skip_bad_lines = false;
 };
 
 void run(const Options& options, const Common& common) {
   const CausalLM model = load_model(options.model);
-  std::optional<TextEncoder> encoder;
+  std::shared_ptr<const TextEncoder> encoder;
   if (std::filesystem::exists(std::filesystem::path(options.model) / "tokenizer.json")) {
-    encoder.emplace(options.model);
+    encoder = std::make_shared<const TextEncoder>(options.model);
   }
-  const Evaluation evaluation =
-      evaluate(model, load_dataset(options.data, encoder ? &*encoder : nullptr,
-                                   {.max_seq_len = options.max_seq_len,
-                                    .loss_on = options.loss_on,
-                                    .vocab_size = model.config().vocab_size}));
+  const auto warn = [&](const std::string& text) {
+    if (common.log_level != "error") fmt::print(stderr, "gladius: warning: {}\n", text);
+  };
+  const Evaluation evaluation = evaluate(
+      model,
+      Dataset::open(options.data, encoder,
+                    {.max_seq_len = options.max_seq_len,
+                     .loss_on = options.loss_on,
+                     .vocab_size = model.config().vocab_size,
+                     .on_bad_line = options.skip_bad_lines ? OnBadLine::skip : OnBadLine::fail,
+                     .warn = warn}));
   if (common.json) {
     fmt::print("{}\n", evaluation.to_json().dump());
     return;
@@ -38,16 +47,20 @@ void run(const Options& options, const Common& common) {
   fmt::print("sequences      {}\ntokens         {}\ncross-entropy  {:.6f}\nperplexity     {:.4f}\n",
              evaluation.sequences, evaluation.tokens, evaluation.cross_entropy,
              evaluation.perplexity);
+  if (evaluation.skipped_lines > 0) fmt::print("bad lines      {}\n", evaluation.skipped_lines);
 }
 
 }  // namespace
 
 void add_eval(CLI::App& program, const Common& common) {
-  auto* command =
-      program.add_subcommand("eval", "Mean cross-entropy and perplexity per token of a data file");
+  CLI::App* command =
+      add_command(program, "eval", "Mean cross-entropy and perplexity per token of data files",
+                  "gladius eval --model runs/mine/model --data configs/default/eval.jsonl");
   const auto options = std::make_shared<Options>();
   command->add_option("--model", options->model, "Model directory")->required();
-  command->add_option("--data", options->data, "A .jsonl or .txt file, as for training")
+  command
+      ->add_option("--data", options->data,
+                   "Files as for training, .jsonl or .txt, or patterns in quotes: 'data/*.jsonl'")
       ->required();
   command->add_option("--max-seq-len", options->max_seq_len, "Where sequences are cut")
       ->check(CLI::PositiveNumber)
@@ -55,8 +68,8 @@ void add_eval(CLI::App& program, const Common& common) {
   command->add_option("--loss-on", options->loss_on, "Tokens that count: all, or the assistant's")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, LossOn>{{"all", LossOn::all}, {"assistant", LossOn::assistant}}));
-  command->footer(
-      "Example: gladius eval --model runs/mine/model --data configs/default/eval.jsonl");
+  command->add_flag("--skip-bad-lines", options->skip_bad_lines,
+                    "Passes over lines that are no examples, and counts them");
   command->callback([options, &common] { run(*options, common); });
 }
 

@@ -3,164 +3,108 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
+#include <utility>
 
-#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
-#include "gladius/tensor/io/file_descriptor.h"
-#include "gladius/tensor/io/text_file.h"
+#include "gladius/train/data/data_files.h"
+#include "gladius/train/data/example_parser.h"
+#include "gladius/train/data/json_lines.h"
+#include "gladius/train/data/text_pieces.h"
 
 namespace gladius {
 namespace {
 
-using Json = nlohmann::ordered_json;
+constexpr std::size_t kHeldBytes = std::size_t{16} << 20;
+constexpr int kMaxWarnings = 10;
 
-// Lines to examples. Errors say nothing of file and line; the caller adds them.
-class LineReader {
+class ExamplesInMemory : public ExampleSource {
  public:
-  LineReader(const TextEncoder* encoder, const DatasetOptions& options)
-      : encoder_(encoder), options_(options) {}
+  explicit ExamplesInMemory(std::vector<Example> examples) : examples_(std::move(examples)) {}
 
-  Example read(const std::string& line) const {
-    const Json json = parse(line);
-    Example example = by_kind(json);
-    if (example.ids.empty()) throw FormatError("the example has no tokens");
-    check_range("token", example.ids, false);
-    check_range("label", example.labels, true);
-    return example;
-  }
-
-  const TextEncoder& encoder() const {
-    if (encoder_ == nullptr) {
-      throw ConfigError("text needs a tokenizer: set \"student.tokenizer\" to its directory");
-    }
-    return *encoder_;
-  }
-
-  void check_range(const char* what, const std::vector<std::int32_t>& ids,
-                   bool may_be_missing) const {
-    for (const std::int32_t id : ids) {
-      if ((id >= 0 && id < options_.vocab_size) || (may_be_missing && id == kNoLabel)) continue;
-      throw FormatError(fmt::format("{} {} is outside of the model's vocabulary of {}", what, id,
-                                    options_.vocab_size));
-    }
+  std::int64_t size() const override { return static_cast<std::int64_t>(examples_.size()); }
+  Example read(std::int64_t index) const override {
+    return examples_[static_cast<std::size_t>(index)];
   }
 
  private:
-  static Json parse(const std::string& line) {
-    Json json = parse_json(line);
-    if (!json.is_object()) throw FormatError("expected a JSON object");
-    return json;
-  }
-
-  Example by_kind(const Json& json) const {
-    const bool text = json.contains("text"), chat = json.contains("messages"),
-               ids = json.contains("input_ids");
-    if (text + chat + ids != 1) {
-      throw FormatError(
-          fmt::format("expected one of \"text\", \"messages\" and \"input_ids\", found {}",
-                      text + chat + ids == 0 ? "none" : "several"));
-    }
-    return text ? from_text(json.at("text")) : chat ? from_chat(json) : from_ids(json);
-  }
-
-  Example from_text(const Json& text) const {
-    if (!text.is_string()) throw FormatError("\"text\" is not a string");
-    return next_token_example(encoder().encode(text.get<std::string>()), options_.max_seq_len);
-  }
-
-  Example from_chat(const Json& json) const {
-    const EncodedChat chat =
-        encoder().encode_chat(json.at("messages"), json.value("tools", Json(nullptr)));
-    Example example = next_token_example(chat.ids, static_cast<std::int64_t>(chat.ids.size()));
-    if (options_.loss_on == LossOn::assistant) {
-      for (std::size_t i = 0; i + 1 < example.labels.size(); ++i) {
-        if (!chat.from_assistant[i + 1]) example.labels[i] = kNoLabel;
-      }
-    }
-    truncate(example, options_.max_seq_len);
-    return example;
-  }
-
-  Example from_ids(const Json& json) const {
-    std::vector<std::int32_t> ids = numbers("input_ids", json.at("input_ids"));
-    if (!json.contains("labels")) return next_token_example(std::move(ids), options_.max_seq_len);
-    Example example{std::move(ids), numbers("labels", json.at("labels"))};
-    if (example.labels.size() != example.ids.size()) {
-      throw FormatError(
-          fmt::format("{} labels for {} input_ids", example.labels.size(), example.ids.size()));
-    }
-    truncate(example, options_.max_seq_len);
-    return example;
-  }
-
-  static std::vector<std::int32_t> numbers(const char* key, const Json& list) {
-    if (!list.is_array()) throw FormatError(fmt::format("\"{}\" is not a list", key));
-    std::vector<std::int32_t> values;
-    for (const Json& value : list) {
-      const bool whole = value.is_number_integer();
-      const double number = whole ? value.get<double>() : 0;
-      if (!whole || number < -0x1p31 || number >= 0x1p31) {
-        throw FormatError(
-            fmt::format("\"{}\" holds {}; expected token ids", key, value.dump().substr(0, 40)));
-      }
-      values.push_back(value.get<std::int32_t>());
-    }
-    return values;
-  }
-
-  const TextEncoder* encoder_;
-  const DatasetOptions& options_;
+  std::vector<Example> examples_;
 };
 
-std::vector<Example> read_lines(const std::string& file, const LineReader& reader) {
-  static_cast<void>(
-      open_regular_file(file));  // refuses what a stream would wait on or read as empty
-  std::ifstream in(file, std::ios::binary);
-  std::vector<Example> examples;
-  std::string line;
-  for (std::int64_t number = 1; std::getline(in, line); ++number) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    try {
-      examples.push_back(reader.read(line));
-    } catch (const ConfigError& error) {
-      throw ConfigError(fmt::format("{}:{}: {}", file, number, error.what()));
-    } catch (const Error& error) {
-      throw FormatError(fmt::format("{}:{}: {}", file, number, error.what()));
-    }
+std::unique_ptr<ExampleSource> open_file(const std::filesystem::path& file,
+                                         std::shared_ptr<const ExampleParser> parser) {
+  const std::string extension = file.extension().string();
+  std::unique_ptr<ExampleSource> source;
+  if (extension == ".jsonl") {
+    source = std::make_unique<JsonLines>(file, std::move(parser));
+  } else if (extension == ".txt") {
+    source = std::make_unique<TextPieces>(file, std::move(parser));
+  } else {
+    throw ConfigError(fmt::format("data file {}: expected a .jsonl or .txt file", file.string()));
   }
-  if (in.bad()) throw IoError(fmt::format("cannot read {}: the file ended in an error", file));
-  return examples;
+  if (source->size() == 0) throw FormatError(fmt::format("{}: no examples", file.string()));
+  return source;
 }
 
-std::vector<Example> read_text(const std::string& file, const LineReader& reader,
-                               std::int64_t max_seq_len) {
-  const std::string text = read_text_file(file);
-  try {
-    const std::vector<std::int32_t> ids = reader.encoder().encode(text);
-    reader.check_range("token", ids, false);
-    return cut_into_examples(ids, max_seq_len);
-  } catch (const ConfigError& error) {
-    throw ConfigError(fmt::format("{}: {}", file, error.what()));
-  } catch (const Error& error) {
-    throw FormatError(fmt::format("{}: {}", file, error.what()));
-  }
+std::vector<std::unique_ptr<ExampleSource>> in_memory(std::vector<Example> examples) {
+  std::vector<std::unique_ptr<ExampleSource>> sources;
+  sources.push_back(std::make_unique<ExamplesInMemory>(std::move(examples)));
+  return sources;
+}
+
+// With what the allocator adds.
+std::size_t bytes_of(const Example* example) {
+  constexpr std::size_t kOverhead = 160;
+  return kOverhead + (example ? example->ids.size() * 2 * sizeof(std::int32_t) : 0);
 }
 
 }  // namespace
 
-std::vector<Example> load_dataset(const std::filesystem::path& file, const TextEncoder* encoder,
-                                  const DatasetOptions& options) {
-  const std::string extension = file.extension().string();
-  if (extension != ".jsonl" && extension != ".txt") {
-    throw ConfigError(fmt::format("data file {}: expected a .jsonl or .txt file", file.string()));
+Dataset::Dataset(std::vector<Example> examples)
+    : Dataset(in_memory(std::move(examples)), DatasetOptions{}) {}
+
+Dataset::Dataset(std::vector<std::unique_ptr<ExampleSource>> sources, DatasetOptions options)
+    : sources_(std::move(sources)), starts_{0}, options_(std::move(options)) {
+  for (const auto& source : sources_) starts_.push_back(starts_.back() + source->size());
+  hold_first();
+}
+
+Dataset Dataset::open(const std::vector<std::filesystem::path>& files,
+                      std::shared_ptr<const TextEncoder> encoder, const DatasetOptions& options) {
+  const auto parser = std::make_shared<const ExampleParser>(std::move(encoder), options.max_seq_len,
+                                                            options.loss_on, options.vocab_size);
+  std::vector<std::unique_ptr<ExampleSource>> sources;
+  for (const std::filesystem::path& file : expand_patterns(files)) {
+    sources.push_back(open_file(file, parser));
   }
-  const LineReader reader(encoder, options);
-  std::vector<Example> examples = extension == ".txt"
-                                      ? read_text(file.string(), reader, options.max_seq_len)
-                                      : read_lines(file.string(), reader);
-  if (examples.empty()) throw FormatError(fmt::format("{}: no examples", file.string()));
-  return examples;
+  return {std::move(sources), options};
+}
+
+std::shared_ptr<const Example> Dataset::read(std::int64_t index) const {
+  const auto i = static_cast<std::size_t>(index);
+  return i < first_.size() ? first_[i] : load(index);
+}
+
+std::shared_ptr<const Example> Dataset::load(std::int64_t index) const {
+  const auto after = std::ranges::upper_bound(starts_, index);
+  const auto& source = *sources_[static_cast<std::size_t>(after - starts_.begin()) - 1];
+  try {
+    return std::make_shared<const Example>(source.read(index - *std::prev(after)));
+  } catch (const FormatError& error) {
+    if (options_.on_bad_line == OnBadLine::fail) throw;
+    if (options_.warn && warnings_++ < kMaxWarnings) {
+      options_.warn(fmt::format("{}; the line is passed over", error.what()));
+    }
+    return nullptr;
+  }
+}
+
+// Small files are read once, and their errors show before training begins.
+void Dataset::hold_first() {
+  std::size_t bytes = 0;
+  for (std::int64_t i = 0; i < size() && bytes < kHeldBytes; ++i) {
+    first_.push_back(load(i));
+    bytes += bytes_of(first_.back().get());
+  }
 }
 
 }  // namespace gladius

@@ -1,11 +1,14 @@
-// The sequences of a data file.
+// The sequences of data files.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
-#include <optional>
+#include <functional>
+#include <memory>
 #include <vector>
 
 #include "gladius/train/data/example.h"
+#include "gladius/train/data/example_source.h"
 #include "gladius/train/data/text_encoder.h"
 #include "gladius/train/run_config.h"
 
@@ -15,20 +18,49 @@ struct DatasetOptions {
   std::int64_t max_seq_len = 512;
   LossOn loss_on = LossOn::all;
   std::int64_t vocab_size = 0;  // of the model: ids and labels lie below
+  OnBadLine on_bad_line = OnBadLine::fail;
+  /// Told of the first ten bad lines that are passed over.
+  std::function<void(const std::string&)> warn = {};
 };
 
-/// Reads a file into memory, as token ids.
-///
-/// Of a `.jsonl` file each line that is not blank is an example: {"text": ...}, {"messages": [...]}
-/// (with "tools" if there are any) or {"input_ids": [...], "labels": [...]} (labels[i] is the token
-/// to predict at position i, -100 for none; left out, each token predicts the next). Other keys are
-/// passed over; what is longer than max_seq_len is cut. A `.txt` file is one long text, cut into
-/// pieces of max_seq_len. With LossOn::assistant only tokens of assistant messages have labels;
-/// lines of other kinds keep all of theirs.
-///
-/// `encoder` may be null if all is given as ids. IoError, ConfigError for another extension or
-/// where a tokenizer is missing, and FormatError "FILE:LINE: ..." for a bad line.
-std::vector<Example> load_dataset(const std::filesystem::path& file, const TextEncoder* encoder,
-                                  const DatasetOptions& options);
+/// Examples by number, of which only the first 16 MiB are held in memory; the rest is read and
+/// tokenized when it is asked for. For one thread.
+class Dataset {
+ public:
+  /// In memory.
+  Dataset(std::vector<Example> examples);
+
+  /// The examples of several files in the order given; patterns stand for the files that match (see
+  /// expand_patterns).
+  ///
+  /// Of a `.jsonl` file each line that is not blank is an example: {"text": ...}, {"messages":
+  /// [...]} (with "tools" if there are any) or {"input_ids": [...], "labels": [...]} (labels[i] is
+  /// the token to predict at position i, -100 for none; left out, each token predicts the next).
+  /// Other keys are passed over; what is longer than max_seq_len is cut. A `.txt` file is one long
+  /// text, cut into pieces of max_seq_len (text_pieces.h). With LossOn::assistant only tokens of
+  /// assistant messages have labels; lines of other kinds keep all of theirs.
+  ///
+  /// `encoder` may be null if all is given as ids. IoError, ConfigError for another extension or
+  /// where a tokenizer is missing, and FormatError "FILE:LINE: ..." for a bad line, now if it is
+  /// among the examples held in memory, else when it is read.
+  static Dataset open(const std::vector<std::filesystem::path>& files,
+                      std::shared_ptr<const TextEncoder> encoder, const DatasetOptions& options);
+
+  /// Examples, bad lines included.
+  std::int64_t size() const { return starts_.back(); }
+  /// Null for a bad line that is passed over.
+  std::shared_ptr<const Example> read(std::int64_t index) const;
+
+ private:
+  Dataset(std::vector<std::unique_ptr<ExampleSource>> sources, DatasetOptions options);
+  std::shared_ptr<const Example> load(std::int64_t index) const;
+  void hold_first();
+
+  std::vector<std::unique_ptr<ExampleSource>> sources_;
+  std::vector<std::int64_t> starts_;  // first example of each source, and the number of all
+  DatasetOptions options_;
+  std::vector<std::shared_ptr<const Example>> first_;
+  mutable int warnings_ = 0;
+};
 
 }  // namespace gladius

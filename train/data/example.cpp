@@ -22,21 +22,4 @@ void truncate(Example& example, std::int64_t max_length) {
   example.labels.resize(length);
 }
 
-std::vector<Example> cut_into_examples(const std::vector<std::int32_t>& ids,
-                                       std::int64_t max_length) {
-  const Example whole = next_token_example(ids, static_cast<std::int64_t>(ids.size()));
-  std::vector<Example> pieces;
-  for (std::size_t begin = 0; begin < ids.size();) {
-    const std::size_t end =
-        begin + std::min(ids.size() - begin, static_cast<std::size_t>(max_length));
-    const auto piece = [&](const std::vector<std::int32_t>& list) {
-      return std::vector<std::int32_t>(list.begin() + static_cast<std::ptrdiff_t>(begin),
-                                       list.begin() + static_cast<std::ptrdiff_t>(end));
-    };
-    pieces.push_back({piece(whole.ids), piece(whole.labels)});
-    begin = end;
-  }
-  return pieces;
-}
-
 }  // namespace gladius

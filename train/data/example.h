@@ -22,8 +22,4 @@ Example next_token_example(std::vector<std::int32_t> ids, std::int64_t max_lengt
 /// Cuts both lists.
 void truncate(Example& example, std::int64_t max_length);
 
-/// Pieces of `max_length` (the last one may be shorter), each predicting on into the next.
-std::vector<Example> cut_into_examples(const std::vector<std::int32_t>& ids,
-                                       std::int64_t max_length);
-
 }  // namespace gladius

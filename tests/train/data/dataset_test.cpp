@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <random>
 
+#include "gladius/train/data/text_pieces.h"
 #include "support/message_of.h"
 #include "train/tiny_models.h"
 
@@ -26,23 +28,31 @@ constexpr const char* kTemplate =
     "{% endfor %}{% if add_generation_prompt %}e{% endif %}";
 constexpr std::int32_t kUser = 263, kAssistant = 264, kEos = 2;
 
+std::vector<Example> read_all(const Dataset& data) {
+  std::vector<Example> examples;
+  for (std::int64_t i = 0; i < data.size(); ++i) {
+    if (const auto example = data.read(i)) examples.push_back(*example);
+  }
+  return examples;
+}
+
 class DatasetTest : public ::testing::Test {
  protected:
   DatasetTest() {
     testing::write_tiny_tokenizer(directory_ / "tokenizer");
     write_file(directory_ / "tokenizer" / "chat_template.jinja", kTemplate);
-    encoder_.emplace(directory_ / "tokenizer");
+    encoder_ = std::make_shared<const TextEncoder>(directory_ / "tokenizer");
   }
 
   std::vector<Example> load(const std::string& contents, DatasetOptions options = {},
                             const char* name = "data.jsonl") {
     write_file(directory_ / name, contents);
     options.vocab_size = kVocabulary;
-    return load_dataset(directory_ / name, &*encoder_, options);
+    return read_all(Dataset::open({directory_ / name}, encoder_, options));
   }
 
   TemporaryDirectory directory_;
-  std::optional<TextEncoder> encoder_;
+  std::shared_ptr<const TextEncoder> encoder_;
 };
 
 TEST_F(DatasetTest, TextPredictsTheNextToken) {
@@ -98,7 +108,7 @@ TEST_F(DatasetTest, ATemplateThatRewritesEarlierTurnsMasksWhatIsNotThere) {
              "{% for m in messages %}{% if m.role == 'user' %}d{{ m.content }}{% elif loop.last "
              "%}e{{ m.content }}{% else %}e{{ m.content[-1:] }}{% endif %}{% endfor %}"
              "{% if add_generation_prompt %}e{% endif %}");
-  encoder_.emplace(directory_ / "tokenizer");
+  encoder_ = std::make_shared<const TextEncoder>(directory_ / "tokenizer");
   const auto examples = load(one_line(kChat), {.loss_on = LossOn::assistant});
   EXPECT_THAT(examples[0].ids, ElementsAre(kUser, kA, kAssistant, kC, kUser, kC, kAssistant, kA));
   constexpr std::int32_t no = kNoLabel;
@@ -146,19 +156,144 @@ TEST_F(DatasetTest, BadLinesAreNamedByFileAndLine) {
 }
 
 TEST_F(DatasetTest, UnusableFilesAndMissingTokenizers) {
-  EXPECT_THAT(message_of<IoError>([&] { load_dataset("/nowhere/x.jsonl", nullptr, {}); }),
+  EXPECT_THAT(message_of<IoError>([&] { Dataset::open({"/nowhere/x.jsonl"}, nullptr, {}); }),
               HasSubstr("/nowhere/x.jsonl"));
   EXPECT_THAT(message_of<ConfigError>([&] { load("a", {}, "data.csv"); }),
               HasSubstr(".jsonl or .txt"));
   EXPECT_THAT(message_of<FormatError>([&] { load("\n\n"); }), HasSubstr("no examples"));
   write_file(directory_ / "text.jsonl", "{\"text\": \"a\"}");
   EXPECT_THAT(
-      message_of<ConfigError>([&] { load_dataset(directory_ / "text.jsonl", nullptr, {}); }),
+      message_of<ConfigError>([&] { Dataset::open({directory_ / "text.jsonl"}, nullptr, {}); }),
       HasSubstr("text.jsonl:1: text needs a tokenizer"));
   std::filesystem::remove(directory_ / "tokenizer" / "chat_template.jinja");
-  encoder_.emplace(directory_ / "tokenizer");
+  encoder_ = std::make_shared<const TextEncoder>(directory_ / "tokenizer");
   EXPECT_THAT(message_of<ConfigError>([&] { load(one_line(kChat)); }),
               HasSubstr("has none (chat_template.jinja)"));
+}
+
+TEST_F(DatasetTest, SeveralFilesAndPatternsInOrder) {
+  std::filesystem::create_directories(directory_ / "in[1]");
+  write_file(directory_ / "in[1]" / "b.jsonl", "{\"input_ids\": [4, 4]}\n{\"input_ids\": [5]}");
+  write_file(directory_ / "in[1]" / "a.jsonl", "{\"input_ids\": [3]}");
+  write_file(directory_ / "in[1]" / "a.txt", "c");
+  write_file(directory_ / "z?.jsonl", "{\"input_ids\": [6]}");  // a name, not a pattern
+  write_file(directory_ / "zz.jsonl", "{\"input_ids\": [7]}");
+  const DatasetOptions options{.vocab_size = kVocabulary};
+  const auto first_ids = [&](std::vector<std::filesystem::path> files) {
+    std::vector<std::int32_t> ids;
+    for (const Example& example : read_all(Dataset::open(files, encoder_, options))) {
+      ids.push_back(example.ids.back());
+    }
+    return ids;
+  };
+  const auto in = directory_ / "in[1]";
+  EXPECT_THAT(first_ids({directory_ / "z?.jsonl", in / "*.jsonl"}), ElementsAre(6, 3, 4, 5));
+  EXPECT_THAT(first_ids({in / "?.*", in / "a.jsonl"}), ElementsAre(3, kC, 4, 5, 3));
+  EXPECT_THAT(message_of<IoError>([&] { first_ids({in / "*.json"}); }),
+              HasSubstr("no file matches " + (in / "*.json").string()));
+}
+
+// Far more than is held in memory, so that most is read when it is asked for.
+TEST_F(DatasetTest, LargeFilesAreReadAsTheyAreAskedFor) {
+  constexpr std::int64_t kLines = 130'000;
+  std::string contents;
+  for (std::int64_t i = 0; i < kLines; ++i) {
+    contents += "{\"input_ids\": [" + std::to_string(i % kVocabulary) + "," +
+                std::to_string(i / kVocabulary % kVocabulary) + "]}\n";
+    if (i % 1000 == 0) contents += " \r\n\n";
+  }
+  contents += "{\"input_ids\": [1.5]}";
+  write_file(directory_ / "data.jsonl", contents);
+  const auto open = [&](OnBadLine on_bad_line) {
+    return Dataset::open({directory_ / "data.jsonl"}, nullptr,
+                         {.vocab_size = kVocabulary, .on_bad_line = on_bad_line});
+  };
+  const Dataset data = open(OnBadLine::fail);
+  ASSERT_EQ(data.size(), kLines + 1);
+  for (std::int64_t i : {kLines - 1, std::int64_t{0}, kLines / 2, kLines - 2, kLines - 1000}) {
+    SCOPED_TRACE(i);
+    EXPECT_THAT(data.read(i)->ids, ElementsAre(i % kVocabulary, i / kVocabulary % kVocabulary));
+  }
+  EXPECT_THAT(message_of<FormatError>([&] { data.read(kLines); }),
+              HasSubstr("data.jsonl:130261: \"input_ids\" holds 1.5"));
+  EXPECT_EQ(open(OnBadLine::skip).read(kLines), nullptr);
+  write_file(directory_ / "data.jsonl", "{}");
+  EXPECT_THAT(message_of<IoError>([&] { data.read(kLines - 1); }), HasSubstr("become shorter"));
+}
+
+TEST_F(DatasetTest, BadLinesArePassedOverIfAskedFor) {
+  std::vector<std::string> warnings;
+  std::string contents = "{\"text\": \"a\"}\n";
+  for (int i = 0; i < 20; ++i) contents += "{\"text\": 5}\n";
+  contents += "{\"text\": \"b\"}\n";
+  write_file(directory_ / "data.jsonl", contents);
+  const Dataset data =
+      Dataset::open({directory_ / "data.jsonl"}, encoder_,
+                    {.vocab_size = kVocabulary,
+                     .on_bad_line = OnBadLine::skip,
+                     .warn = [&](const std::string& text) { warnings.push_back(text); }});
+  EXPECT_EQ(data.size(), 22);
+  EXPECT_EQ(read_all(data).size(), 2u);
+  EXPECT_EQ(warnings.size(), 10u);
+  EXPECT_THAT(warnings[0], HasSubstr("data.jsonl:2: \"text\" is not a string; the line is passed"));
+  // What is wrong with the run is not passed over.
+  EXPECT_THROW(Dataset::open({directory_ / "data.jsonl"}, nullptr,
+                             {.vocab_size = kVocabulary, .on_bad_line = OnBadLine::skip}),
+               ConfigError);
+}
+
+// Chunks of a few bytes and of the whole file must give the same pieces.
+void expect_same_pieces(const std::filesystem::path& file, const std::filesystem::path& tokenizer,
+                        const std::string& text) {
+  const auto encoder = std::make_shared<const TextEncoder>(tokenizer);
+  write_file(file, text);
+  const auto ids = encoder->encode(text);
+  for (const std::uint64_t chunk : {1, 7, 64, 1 << 20}) {
+    SCOPED_TRACE(chunk);
+    const auto parser = std::make_shared<const ExampleParser>(encoder, 10, LossOn::all, 1 << 20);
+    const TextPieces pieces(file, parser, chunk);
+    std::vector<std::int32_t> read, labels;
+    for (std::int64_t i = 0; i < pieces.size(); ++i) {
+      const Example piece = pieces.read(i);
+      read.insert(read.end(), piece.ids.begin(), piece.ids.end());
+      labels.insert(labels.end(), piece.labels.begin(), piece.labels.end());
+    }
+    ASSERT_EQ(read, ids);
+    labels.insert(labels.begin(), ids[0]);
+    ASSERT_EQ(labels.back(), kNoLabel);
+    labels.pop_back();
+    ASSERT_EQ(labels, ids);
+  }
+}
+
+TEST_F(DatasetTest, ATextInChunksHasTheIdsOfTheWhole) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 rng(seed);
+  const char* const pieces[] = {"a",        "b",      " ",      "\n",           "\n\n", "\r\n",
+                                "\t",       "abc de", "\u00e9", "\u4f60\u597d", ". ",   "\n  ",
+                                "\n\u00e9", "12",     "'s",     "</s>"};
+  for (int trial = 0; trial < 20; ++trial) {
+    std::string text;
+    for (std::int64_t i = testing::random_int(rng, 1, 200); i > 0; --i) {
+      text += pieces[testing::random_int(rng, 0, std::ssize(pieces) - 1)];
+    }
+    SCOPED_TRACE(text);
+    expect_same_pieces(directory_ / "text.txt", directory_ / "tokenizer", text);
+    expect_same_pieces(directory_ / "text.txt",
+                       std::string(GLADIUS_SOURCE_DIR) + "/configs/default/tokenizer", text);
+  }
+}
+
+TEST_F(DatasetTest, ATextWithoutLinesIsCutBetweenCharacters) {
+  std::string text;
+  while (text.size() < (std::size_t{4} << 20) + 100) text += "\u00e9";
+  write_file(directory_ / "text.txt", text);
+  const auto parser =
+      std::make_shared<const ExampleParser>(encoder_, 1000, LossOn::all, kVocabulary);
+  const TextPieces pieces(directory_ / "text.txt", parser);
+  EXPECT_EQ(pieces.size(), static_cast<std::int64_t>(text.size() + 1 + 999) / 1000);
+  EXPECT_THAT(pieces.read(pieces.size() - 1).labels.back(), kNoLabel);
 }
 
 }  // namespace

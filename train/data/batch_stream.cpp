@@ -1,0 +1,66 @@
+#include "gladius/train/data/batch_stream.h"
+
+#include <utility>
+
+#include "gladius/tensor/error.h"
+
+namespace gladius {
+
+BatchStream::BatchStream(Dataset data, const BatchOptions& options)
+    : data_(std::move(data)),
+      options_(options),
+      order_(data_.size(), options.shuffle, options.seed) {}
+
+Batch BatchStream::next() {
+  std::vector<ExamplePtr> chosen;
+  for (std::int64_t i = 0; i < options_.batch_size; ++i) {
+    if (options_.packing) {
+      take_pack(chosen);
+    } else {
+      chosen.push_back(take());
+    }
+  }
+  std::vector<const Example*> examples;
+  for (const ExamplePtr& example : chosen) examples.push_back(example.get());
+  return pack(examples);
+}
+
+void BatchStream::seek(std::int64_t position, std::int64_t skipped) {
+  position_ = position;
+  skipped_ = skipped;
+  next_.reset();
+}
+
+// Goes on to the next good example.
+const BatchStream::ExamplePtr& BatchStream::peek() {
+  for (std::int64_t bad = 0; !next_;) {
+    next_ = data_.read(order_.example_at(position_));
+    if (next_) break;
+    if (++bad == data_.size()) throw FormatError("data: every line is bad");
+    if (position_ < data_.size()) ++skipped_;
+    ++position_;
+  }
+  return next_;
+}
+
+BatchStream::ExamplePtr BatchStream::take() {
+  peek();
+  ++position_;
+  return std::exchange(next_, nullptr);
+}
+
+void BatchStream::take_pack(std::vector<ExamplePtr>& chosen) {
+  std::int64_t room = options_.max_seq_len;
+  const auto length = [](const ExamplePtr& example) {
+    return static_cast<std::int64_t>(example->ids.size());
+  };
+  room -= length(peek());
+  const std::int64_t epoch = position_ / data_.size();
+  chosen.push_back(take());
+  while (length(peek()) <= room && position_ / data_.size() == epoch) {
+    room -= length(next_);
+    chosen.push_back(take());
+  }
+}
+
+}  // namespace gladius

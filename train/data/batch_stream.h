@@ -1,0 +1,56 @@
+// The micro-batches of a run.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "gladius/train/data/batch.h"
+#include "gladius/train/data/data_order.h"
+#include "gladius/train/data/dataset.h"
+
+namespace gladius {
+
+struct BatchOptions {
+  std::int64_t batch_size = 1;
+  bool packing = false;
+  std::int64_t max_seq_len = 512;  // of a pack
+  bool shuffle = false;
+  std::uint64_t seed = 0;
+};
+
+/// Takes examples in DataOrder's order, bad lines passed over. A batch is the next `batch_size`
+/// examples; with packing the next `batch_size` packs, each of which takes the following examples
+/// as long as they fit into max_seq_len together and the epoch lasts. No token sees another example
+/// either way. Position and `skipped` are all there is to save.
+class BatchStream {
+ public:
+  /// Error if the data has no examples.
+  BatchStream(Dataset data, const BatchOptions& options);
+
+  /// FormatError for a bad line, or if all are.
+  Batch next();
+
+  /// Examples (and bad lines) behind this point, over all epochs.
+  std::int64_t position() const { return position_; }
+  /// Bad lines among those of the first epoch: each counts once.
+  std::int64_t skipped() const { return skipped_; }
+  void seek(std::int64_t position, std::int64_t skipped);
+
+  /// Examples an epoch, bad lines included.
+  std::int64_t examples() const { return data_.size(); }
+
+ private:
+  using ExamplePtr = std::shared_ptr<const Example>;
+  const ExamplePtr& peek();
+  ExamplePtr take();
+  void take_pack(std::vector<ExamplePtr>& chosen);
+
+  Dataset data_;
+  BatchOptions options_;
+  DataOrder order_;
+  std::int64_t position_ = 0;
+  std::int64_t skipped_ = 0;
+  ExamplePtr next_;  // at position_, if it was looked at
+};
+
+}  // namespace gladius

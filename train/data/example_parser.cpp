@@ -1,0 +1,110 @@
+#include "gladius/train/data/example_parser.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "gladius/models/json_file.h"
+#include "gladius/tensor/error.h"
+
+namespace gladius {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::vector<std::int32_t> numbers(const char* key, const Json& list) {
+  if (!list.is_array()) throw FormatError(fmt::format("\"{}\" is not a list", key));
+  std::vector<std::int32_t> values;
+  for (const Json& value : list) {
+    const bool whole = value.is_number_integer();
+    const double number = whole ? value.get<double>() : 0;
+    if (!whole || number < -0x1p31 || number >= 0x1p31) {
+      throw FormatError(
+          fmt::format("\"{}\" holds {}; expected token ids", key, value.dump().substr(0, 40)));
+    }
+    values.push_back(value.get<std::int32_t>());
+  }
+  return values;
+}
+
+}  // namespace
+
+ExampleParser::ExampleParser(std::shared_ptr<const TextEncoder> encoder, std::int64_t max_seq_len,
+                             LossOn loss_on, std::int64_t vocab_size)
+    : encoder_(std::move(encoder)),
+      max_seq_len_(max_seq_len),
+      loss_on_(loss_on),
+      vocab_size_(vocab_size) {}
+
+Example ExampleParser::parse(const std::string& line) const {
+  const Json json = parse_json(line);
+  if (!json.is_object()) throw FormatError("expected a JSON object");
+  Example example = by_kind(json);
+  if (example.ids.empty()) throw FormatError("the example has no tokens");
+  check_tokens(example.ids);
+  check_range("label", example.labels, true);
+  return example;
+}
+
+const TextEncoder& ExampleParser::encoder() const {
+  if (encoder_ == nullptr) {
+    throw ConfigError("text needs a tokenizer: set \"student.tokenizer\" to its directory");
+  }
+  return *encoder_;
+}
+
+void ExampleParser::check_tokens(const std::vector<std::int32_t>& ids) const {
+  check_range("token", ids, false);
+}
+
+Example ExampleParser::by_kind(const Json& json) const {
+  const bool text = json.contains("text"), chat = json.contains("messages"),
+             ids = json.contains("input_ids");
+  if (text + chat + ids != 1) {
+    throw FormatError(
+        fmt::format("expected one of \"text\", \"messages\" and \"input_ids\", found {}",
+                    text + chat + ids == 0 ? "none" : "several"));
+  }
+  return text ? from_text(json.at("text")) : chat ? from_chat(json) : from_ids(json);
+}
+
+Example ExampleParser::from_text(const Json& text) const {
+  if (!text.is_string()) throw FormatError("\"text\" is not a string");
+  return next_token_example(encoder().encode(text.get<std::string>()), max_seq_len_);
+}
+
+Example ExampleParser::from_chat(const Json& json) const {
+  const EncodedChat chat =
+      encoder().encode_chat(json.at("messages"), json.value("tools", Json(nullptr)));
+  Example example = next_token_example(chat.ids, static_cast<std::int64_t>(chat.ids.size()));
+  if (loss_on_ == LossOn::assistant) {
+    for (std::size_t i = 0; i + 1 < example.labels.size(); ++i) {
+      if (!chat.from_assistant[i + 1]) example.labels[i] = kNoLabel;
+    }
+  }
+  truncate(example, max_seq_len_);
+  return example;
+}
+
+Example ExampleParser::from_ids(const Json& json) const {
+  std::vector<std::int32_t> ids = numbers("input_ids", json.at("input_ids"));
+  if (!json.contains("labels")) return next_token_example(std::move(ids), max_seq_len_);
+  Example example{std::move(ids), numbers("labels", json.at("labels"))};
+  if (example.labels.size() != example.ids.size()) {
+    throw FormatError(
+        fmt::format("{} labels for {} input_ids", example.labels.size(), example.ids.size()));
+  }
+  truncate(example, max_seq_len_);
+  return example;
+}
+
+void ExampleParser::check_range(const char* what, const std::vector<std::int32_t>& ids,
+                                bool may_be_missing) const {
+  for (const std::int32_t id : ids) {
+    if ((id >= 0 && id < vocab_size_) || (may_be_missing && id == kNoLabel)) continue;
+    throw FormatError(
+        fmt::format("{} {} is outside of the model's vocabulary of {}", what, id, vocab_size_));
+  }
+}
+
+}  // namespace gladius

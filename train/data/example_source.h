@@ -1,0 +1,20 @@
+// Where examples come from.
+#pragma once
+
+#include <cstdint>
+
+#include "gladius/train/data/example.h"
+
+namespace gladius {
+
+/// Examples by number, read when they are asked for.
+class ExampleSource {
+ public:
+  virtual ~ExampleSource() = default;
+
+  virtual std::int64_t size() const = 0;
+  /// FormatError if there is something wrong with this example alone.
+  virtual Example read(std::int64_t index) const = 0;
+};
+
+}  // namespace gladius
