@@ -98,6 +98,41 @@ TEST(Distill, GoesOnToTheBit) {
   }
 }
 
+TEST(Distill, GoesOnToTheBitWithPackingAndBadLines) {
+  const TinyRun run;
+  testing::Rng rng(4);
+  const std::string lines =
+      testing::as_jsonl(testing::learnable_examples(rng, 4, 3, 9, TinyRun::kVocabulary));
+  testing::write_file(run.directory / "data-2.jsonl", lines + "{\"text\": 1}\n" + lines);
+  Json file = run.distillation_file();
+  file["data"] = {{"train", "data*.jsonl"},
+                  {"packing", true},
+                  {"max_seq_len", 20},
+                  {"shuffle", true},
+                  {"on_bad_line", "skip"}};
+  const RunConfig config = run.config(file);
+  const fs::path whole = run.directory / "whole";
+  execute(config, whole);
+  EXPECT_THAT(read_file(whole / "report.md"), HasSubstr("| Bad lines passed over | 1 |"));
+  for (const std::int64_t stop : {2, 5, 9}) {
+    const fs::path out = run.directory / ("stopped" + std::to_string(stop));
+    execute(config, out, false, stop);
+    EXPECT_TRUE(execute(config, out, true).complete);
+    EXPECT_EQ(weights(out), weights(whole));
+    EXPECT_EQ(timeless_metrics(out), timeless_metrics(whole));
+  }
+}
+
+TEST(Distill, RefusesToGoOnWithOtherData) {
+  const TinyRun run;
+  const RunConfig config = run.config(run.run_file());
+  execute(config, run.directory / "out", false, 5);
+  const std::string before = read_file(run.directory / "data.jsonl");
+  testing::write_file(run.directory / "data.jsonl", before + before);
+  EXPECT_THAT(message_of<FormatError>([&] { execute(config, run.directory / "out", true); }),
+              HasSubstr("the data has 20 examples, and had 10"));
+}
+
 // A killed process leaves metrics past its last checkpoint, and something half-written.
 TEST(Distill, GoesOnFromTheNewestCheckpointAfterAKill) {
   const TinyRun run;
@@ -172,6 +207,10 @@ TEST(Distill, BadInputLeavesNoRunBehind) {
   EXPECT_THAT(message_of<ConfigError>(
                   [&] { execute(wide.config(wide.distillation_file()), run.directory / "out"); }),
               HasSubstr("expert one: its vocabulary has 60 entries, the student's 50"));
+  testing::write_file(run.directory / "data.jsonl", "{\"input_ids\": [1]}\n{\"input_ids\": []}");
+  EXPECT_THAT(
+      message_of<FormatError>([&] { execute(run.config(run.run_file()), run.directory / "out"); }),
+      HasSubstr("data.jsonl:2: the example has no tokens"));
   EXPECT_FALSE(fs::exists(run.directory / "out"));
 }
 

@@ -39,6 +39,14 @@ TEST(Metrics, ALineHasTheKeysOfTheSpecification) {
             R"("elapsed_s":2.0})");
 }
 
+TEST(Metrics, BadLinesAreCountedWhereThereAreAny) {
+  StepRecord some = record(0);
+  some.skipped_lines = 3;
+  EXPECT_EQ(some.to_json().at("skipped_lines"), 3);
+  EXPECT_EQ(StepRecord::from_json(some.to_json()).skipped_lines, 3);
+  EXPECT_EQ(StepRecord::from_json(record(0).to_json()).skipped_lines, 0);
+}
+
 TEST(Metrics, WhatIsNotFiniteIsNull) {
   StepRecord bad = record(0);
   bad.expert = {};

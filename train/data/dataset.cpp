@@ -14,7 +14,7 @@
 namespace gladius {
 namespace {
 
-constexpr std::size_t kHeldBytes = std::size_t{16} << 20;
+constexpr std::size_t kHeldBytes = std::size_t{8} << 20;
 constexpr int kMaxWarnings = 10;
 
 class ExamplesInMemory : public ExampleSource {

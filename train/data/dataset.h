@@ -23,7 +23,7 @@ struct DatasetOptions {
   std::function<void(const std::string&)> warn = {};
 };
 
-/// Examples by number, of which only the first 16 MiB are held in memory; the rest is read and
+/// Examples by number, of which only the first 8 MiB are held in memory; the rest is read and
 /// tokenized when it is asked for. For one thread.
 class Dataset {
  public:

@@ -20,6 +20,9 @@ void truncate(Example& example, std::int64_t max_length) {
   const auto length = std::min(example.ids.size(), static_cast<std::size_t>(max_length));
   example.ids.resize(length);
   example.labels.resize(length);
+  // Of a long text a short piece may be left.
+  example.ids.shrink_to_fit();
+  example.labels.shrink_to_fit();
 }
 
 }  // namespace gladius
