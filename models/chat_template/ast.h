@@ -22,8 +22,6 @@ struct CallArguments {
   std::vector<std::pair<std::string, ExprPtr>> named;
 };
 
-enum class CompareOperator { kEq, kNe, kLt, kLe, kGt, kGe, kIn, kNotIn };
-
 struct Literal {
   Value value;
 };
@@ -97,6 +95,11 @@ struct Expr {
   int depth;           // of the tree below
   Node node;
 };
+
+/// Of the deepest of these; 0 where there is none.
+int depth_of(const ExprPtr& expr);
+int depth_of(const std::vector<ExprPtr>& exprs);
+int depth_of(const CallArguments& arguments);
 
 /// What `set` and `for` assign to: a name, a namespace's attribute, or a tuple of targets.
 struct Target {

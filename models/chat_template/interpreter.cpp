@@ -184,7 +184,7 @@ class Interpreter {
     Value left = evaluate(node.first);
     for (const auto& [op, operand] : node.rest) {
       Value right = evaluate(operand);
-      if (!compare(op, left, right)) return false;
+      if (!compare(runtime_.budget, op, left, right)) return false;
       left = std::move(right);
     }
     return true;
@@ -293,29 +293,6 @@ class Interpreter {
     const auto index = as_integer(value);
     if (!index) fail("a slice takes integers or None");
     return index;
-  }
-
-  bool compare(CompareOperator op, const Value& a, const Value& b) {
-    Budget& budget = runtime_.budget;
-    switch (op) {
-      case CompareOperator::kEq:
-        return equal(budget, a, b);
-      case CompareOperator::kNe:
-        return !equal(budget, a, b);
-      case CompareOperator::kLt:
-        return order(budget, a, b) < 0;
-      case CompareOperator::kLe:
-        return order(budget, a, b) <= 0;
-      case CompareOperator::kGt:
-        return order(budget, a, b) > 0;
-      case CompareOperator::kGe:
-        return order(budget, a, b) >= 0;
-      case CompareOperator::kIn:
-        return contains(budget, b, a);
-      case CompareOperator::kNotIn:
-        return !contains(budget, b, a);
-    }
-    return false;
   }
 
   Elements loop_items(const For& node) {

@@ -279,6 +279,28 @@ Value negate(const Value& value) {
   fail(fmt::format("bad operand type for unary -: '{}'", type_name(value)));
 }
 
+bool compare(Budget& budget, CompareOperator op, const Value& a, const Value& b) {
+  switch (op) {
+    case CompareOperator::kEq:
+      return equal(budget, a, b);
+    case CompareOperator::kNe:
+      return !equal(budget, a, b);
+    case CompareOperator::kLt:
+      return order(budget, a, b) < 0;
+    case CompareOperator::kLe:
+      return order(budget, a, b) <= 0;
+    case CompareOperator::kGt:
+      return order(budget, a, b) > 0;
+    case CompareOperator::kGe:
+      return order(budget, a, b) >= 0;
+    case CompareOperator::kIn:
+      return contains(budget, b, a);
+    case CompareOperator::kNotIn:
+      return !contains(budget, b, a);
+  }
+  return false;
+}
+
 Value get_attribute(const Value& object, const std::string& name) {
   require_defined(object);
   if (auto attribute = python_attribute(object, name)) return *attribute;

@@ -11,9 +11,12 @@ namespace gladius::jinja {
 
 enum class BinaryOperator { kAdd, kSubtract, kMultiply, kDivide, kFloorDivide, kModulo, kPower };
 
+enum class CompareOperator { kEq, kNe, kLt, kLe, kGt, kGe, kIn, kNotIn };
+
 /// Fails where Python does, and where an integer leaves 64 bits.
 Value apply(Budget& budget, BinaryOperator op, const Value& a, const Value& b);
 Value negate(const Value& value);
+bool compare(Budget& budget, CompareOperator op, const Value& a, const Value& b);
 
 /// object.name: an attribute or method, else the element of that name, else undefined.
 Value get_attribute(const Value& object, const std::string& name);
