@@ -11,8 +11,7 @@ namespace {
 // Offset to which white space reaches back from `pos`, not further than `limit`.
 std::size_t white_space_before(std::string_view text, std::size_t pos, std::size_t limit) {
   while (pos > limit) {
-    std::size_t start = pos - 1;
-    while (start > limit && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
+    const std::size_t start = utf8::character_before(text, pos);
     if (!utf8::is_white_space(utf8::code_point(text, start))) break;
     pos = start;
   }
@@ -35,8 +34,7 @@ bool is_word_character(std::string_view character) {
 
 bool stands_alone(std::string_view text, std::size_t start, std::size_t stop) {
   if (start > 0) {
-    std::size_t before = start - 1;
-    while (before > 0 && (static_cast<unsigned char>(text[before]) & 0xC0) == 0x80) --before;
+    const std::size_t before = utf8::character_before(text, start);
     if (is_word_character(text.substr(before, start - before))) return false;
   }
   return stop == text.size() ||

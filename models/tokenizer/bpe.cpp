@@ -29,9 +29,7 @@ std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
 char32_t first_character(std::string_view text) { return utf8::code_point(text, 0); }
 
 char32_t last_character(std::string_view text) {
-  std::size_t pos = text.size() - 1;
-  while (pos > 0 && (static_cast<unsigned char>(text[pos]) & 0xC0) == 0x80) --pos;
-  return utf8::code_point(text, pos);
+  return utf8::code_point(text, utf8::character_before(text, text.size()));
 }
 
 // A merge is "left right", or since tokenizers 0.20 ["left", "right"].

@@ -20,7 +20,8 @@ class MergeQueue {
   };
 
   explicit MergeQueue(std::uint32_t ranks)
-      : shift_(std::max(static_cast<int>(std::bit_width(ranks)) - kBucketBits, 0)), buckets_(1u << kBucketBits) {}
+      : shift_(std::max(static_cast<int>(std::bit_width(ranks)) - kBucketBits, 0)),
+        buckets_(1u << kBucketBits) {}
 
   void push(Merge merge) {
     const std::uint64_t key = std::uint64_t{merge.rank} << 32 | merge.position;

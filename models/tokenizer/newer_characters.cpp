@@ -88,6 +88,8 @@ constexpr std::array<bool, 256> kLeads = [] {
 
 }  // namespace
 
+bool is_newer_character(char32_t value) { return find_newer(value) != nullptr; }
+
 std::string_view replace_newer_characters(std::string_view text, std::string& buffer) {
   bool copied = false;
   for (std::size_t pos = 0; pos < text.size(); ++pos) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "gladius/models/tokenizer/newer_characters.h"
 #include "gladius/models/tokenizer/utf8.h"
 
 namespace gladius {
@@ -20,22 +21,48 @@ struct Mark {
   std::size_t used;
 };
 
+// The reference normalizes with the tables of Unicode 9, so that marks assigned since have no
+// combining class there. These are the ones up to Unicode 14, and U+11938, a composition.
+constexpr char32_t kSinceUnicode9[][2] = {
+    {0x7FD, 0x7FD},     {0x898, 0x89F},     {0x8CA, 0x8D3},     {0x9FE, 0x9FE},
+    {0xC3C, 0xC3C},     {0xD3B, 0xD3C},     {0xEBA, 0xEBA},     {0x1715, 0x1715},
+    {0x1ABF, 0x1ACE},   {0x1DF6, 0x1DFA},   {0xA82C, 0xA82C},   {0x10D24, 0x10D27},
+    {0x10EAB, 0x10EAC}, {0x10F46, 0x10F50}, {0x10F82, 0x10F85}, {0x11070, 0x11070},
+    {0x1133B, 0x1133B}, {0x1145E, 0x1145E}, {0x11839, 0x1183A}, {0x11938, 0x11938},
+    {0x1193D, 0x1193E}, {0x11943, 0x11943}, {0x119E0, 0x119E0}, {0x11A34, 0x11A34},
+    {0x11A47, 0x11A47}, {0x11A99, 0x11A99}, {0x11D42, 0x11D42}, {0x11D44, 0x11D45},
+    {0x11D97, 0x11D97}, {0x16FF0, 0x16FF1}, {0x1E130, 0x1E136}, {0x1E2AE, 0x1E2AE},
+    {0x1E2EC, 0x1E2EF}};
+
+bool unknown_to_reference(utf8proc_int32_t value) {
+  const auto c = static_cast<char32_t>(value);
+  const auto holds = [c](const char32_t(&range)[2]) { return range[0] <= c && c <= range[1]; };
+  return c >= kSinceUnicode9[0][0] &&
+         (std::ranges::any_of(kSinceUnicode9, holds) || is_newer_character(c));
+}
+
 int combining_class(utf8proc_int32_t value) {
-  return utf8proc_get_property(value)->combining_class;
+  const int combining_class = utf8proc_get_property(value)->combining_class;
+  return combining_class != 0 && unknown_to_reference(value) ? 0 : combining_class;
 }
 
 std::size_t decompose(char32_t value, utf8proc_int32_t (&parts)[8]) {
   int boundary = 0;
   const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(value), parts, 8,
                                              UTF8PROC_DECOMPOSE, &boundary);
-  return static_cast<std::size_t>(std::clamp<utf8proc_ssize_t>(count, 0, 8));
+  if (count > 1 && count <= 8 && !unknown_to_reference(static_cast<utf8proc_int32_t>(value))) {
+    return static_cast<std::size_t>(count);
+  }
+  if (count != 1) parts[0] = static_cast<utf8proc_int32_t>(value);
+  return 1;
 }
 
 // The character that the two make up, or -1.
 utf8proc_int32_t compose(utf8proc_int32_t first, utf8proc_int32_t second) {
   utf8proc_int32_t pair[2] = {first, second};
   const auto options = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
-  return utf8proc_normalize_utf32(pair, 2, options) == 1 ? pair[0] : -1;
+  const bool composes = utf8proc_normalize_utf32(pair, 2, options) == 1;
+  return composes && !unknown_to_reference(pair[0]) ? pair[0] : -1;
 }
 
 // Characters that normalization leaves alone and that begin a new segment: class 0, composed, and

@@ -48,52 +48,49 @@ PostProcessor make_template(const Json& component, const std::string& role) {
   };
 }
 
-// How many spaces `token` begins with, and their bytes in the source.
-struct Spaces {
-  std::uint32_t count = 0, bytes = 0;
-};
-
-std::size_t space_at(std::string_view token, std::size_t pos, Spaces& spaces) {
-  const std::size_t length = utf8::char_length(token[pos]);
-  const bool byte_level = token.substr(pos, length) == kByteLevelSpace;
-  if (!byte_level && !utf8::is_white_space(utf8::code_point(token, pos))) return 0;
-  ++spaces.count;
-  spaces.bytes += byte_level ? 1 : static_cast<std::uint32_t>(length);
-  return length;
+// Whether the character of `token` at `pos` stands for a space.
+bool is_space(std::string_view token, std::size_t pos) {
+  return token.substr(pos).starts_with(kByteLevelSpace) ||
+         utf8::is_white_space(utf8::code_point(token, pos));
 }
 
-Spaces leading_spaces(std::string_view token) {
-  Spaces spaces;
-  for (std::size_t pos = 0, length; pos < token.size(); pos += length) {
-    if ((length = space_at(token, pos, spaces)) == 0) break;
+std::size_t leading_spaces(std::string_view token) {
+  std::size_t count = 0;
+  for (std::size_t pos = 0; pos < token.size() && is_space(token, pos); ++count) {
+    pos += utf8::char_length(token[pos]);
   }
-  return spaces;
+  return count;
 }
 
-Spaces trailing_spaces(std::string_view token) {
-  Spaces spaces;
-  while (!token.empty()) {
-    std::size_t pos = token.size() - 1;
-    while (pos > 0 && (static_cast<unsigned char>(token[pos]) & 0xC0) == 0x80) --pos;
-    if (space_at(token, pos, spaces) == 0) break;
-    token = token.substr(0, pos);
+std::size_t trailing_spaces(std::string_view token) {
+  std::size_t count = 0;
+  for (std::size_t end = token.size(); end > 0; ++count) {
+    end = utf8::character_before(token, end);
+    if (!is_space(token, end)) break;
   }
-  return spaces;
+  return count;
 }
 
-// Leaves the spaces of byte-level tokens out of their spans.
+// Leaves the spaces of byte-level tokens out of their spans: as many characters of the source as
+// the token has spaces.
 void trim(const PostProcessed& text, bool add_prefix_space) {
   auto& spans = text.encoding.spans;
   for (std::size_t i = 0; i < spans.size(); ++i) {
     ByteSpan& span = spans[i];
     const std::string_view token = text.token(i);
-    Spaces leading = leading_spaces(token);
+    std::size_t leading = leading_spaces(token);
     // One space at the start is the one that the pre-tokenizer put there.
     const bool first = i == 0 || span.begin == 0;
-    if (first && add_prefix_space && leading.count == 1) leading = {};
-    if (leading.count > 0) span.begin = std::min(span.begin + leading.bytes, span.end);
-    const std::uint32_t trailing = trailing_spaces(token).bytes;
-    if (span.end >= trailing) span.end = std::max(span.end - trailing, span.begin);
+    if (first && add_prefix_space && leading == 1) leading = 0;
+    for (; leading > 0 && span.begin < span.end; --leading) {
+      const std::size_t valid = utf8::valid_length(text.source, span.begin);
+      span.begin += static_cast<std::uint32_t>(
+          valid > 0 ? valid : utf8::invalid_length(text.source, span.begin));
+    }
+    for (std::size_t n = trailing_spaces(token); n > 0 && span.begin < span.end; --n) {
+      const auto end = static_cast<std::uint32_t>(utf8::character_before(text.source, span.end));
+      span.end = std::max(end, span.begin);
+    }
   }
 }
 

@@ -118,13 +118,14 @@ void Tokenizer::Impl::add(const AddedToken& token) {
   }
   set_token(token.id, token.content);
   added.emplace(token.content, token.id);
-  if (token.special) special.insert(token.id);
-  if (!token.normalized) {
-    in_text.add(token, token.content);
-  } else {
-    const auto content = AlignedText::from_source(token.content, false);
-    in_normalized.add(token, normalize(content).bytes());
-  }
+  added_ids.insert(token.id);
+  // The reference knows a normalized token by its normalized text, also in decoded text.
+  const std::string text = token.normalized
+                               ? normalize(AlignedText::from_source(token.content, false)).bytes()
+                               : token.content;
+  tokens[static_cast<std::size_t>(token.id)] = text;
+  if (token.special && text == token.content) special.insert(token.id);
+  (token.normalized ? in_normalized : in_text).add(token, text);
 }
 
 void Tokenizer::Impl::set_token(std::int32_t id, const std::string& token) {

@@ -36,6 +36,7 @@ class Tokenizer {
   std::int32_t token_to_id(std::string_view token) const;
   /// The token, or "" where the id has none.
   const std::string& id_to_token(std::int32_t id) const;
+  /// Whether decode() can leave the id out.
   bool is_special(std::int32_t id) const;
 
  private:

@@ -30,6 +30,13 @@ inline char32_t code_point(std::string_view text, std::size_t pos) {
   return value;
 }
 
+/// Where the character that ends at `end` (not 0) begins.
+inline std::size_t character_before(std::string_view text, std::size_t end) {
+  --end;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return end;
+}
+
 /// Bytes of the valid character at `pos`, or 0 (overlong forms and surrogates are not valid).
 inline std::size_t valid_length(std::string_view text, std::size_t pos) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[pos + i]); };

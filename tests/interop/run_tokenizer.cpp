@@ -1,6 +1,7 @@
 // JSON lines from a file through one tokenizer, for the comparison with the tokenizers package:
-// {"hex": TEXT'S BYTES, "special": true} to {"ids", "spans"}, and {"ids", "skip": true} to {"text",
-// "pieces"} (streamed).
+// {"ids"} to {"texts", "pieces"} (at once, and streamed; without special tokens, and with them),
+// and
+// {"hex": TEXT'S BYTES, "special": true} to {"ids", "spans", "same"} and what its ids decode to.
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -21,25 +22,31 @@ std::string from_hex(const std::string& hex) {
   return bytes;
 }
 
-Json encode(const gladius::Tokenizer& tokenizer, const Json& request) {
-  const std::string text = from_hex(request.at("hex").get<std::string>());
-  const bool special = request.at("special").get<bool>();
-  const gladius::Encoding encoding = tokenizer.encode_with_spans(text, special);
-  Json spans = Json::array();
-  for (const auto& [begin, end] : encoding.spans) spans.push_back({begin, end});
-  return {{"ids", encoding.ids},
-          {"spans", spans},
-          {"same", tokenizer.encode(text, special) == encoding.ids}};
+Json decode(const gladius::Tokenizer& tokenizer, const std::vector<std::int32_t>& ids) {
+  Json answer;
+  for (const bool skip : {true, false}) {
+    gladius::StreamDecoder stream(tokenizer, skip);
+    Json pieces = Json::array();
+    for (const std::int32_t id : ids) pieces.push_back(stream.push(id));
+    pieces.push_back(stream.flush());
+    answer["texts"].push_back(tokenizer.decode(ids, skip));
+    answer["pieces"].push_back(pieces);
+  }
+  return answer;
 }
 
-Json decode(const gladius::Tokenizer& tokenizer, const Json& request) {
-  const auto ids = request.at("ids").get<std::vector<std::int32_t>>();
-  const bool skip = request.at("skip").get<bool>();
-  gladius::StreamDecoder stream(tokenizer, skip);
-  Json pieces = Json::array();
-  for (const std::int32_t id : ids) pieces.push_back(stream.push(id));
-  pieces.push_back(stream.flush());
-  return {{"text", tokenizer.decode(ids, skip)}, {"pieces", pieces}};
+Json encode(const gladius::Tokenizer& tokenizer, const std::string& text, bool special) {
+  const gladius::Encoding encoding = tokenizer.encode_with_spans(text, special);
+  Json answer = decode(tokenizer, encoding.ids);
+  answer["ids"] = encoding.ids;
+  answer["same"] = tokenizer.encode(text, special) == encoding.ids;
+  for (const auto& [begin, end] : encoding.spans) answer["spans"].push_back({begin, end});
+  return answer;
+}
+
+Json answer(const gladius::Tokenizer& tokenizer, const Json& request) {
+  if (request.contains("ids")) return decode(tokenizer, request.at("ids"));
+  return encode(tokenizer, from_hex(request.at("hex")), request.at("special"));
 }
 
 }  // namespace
@@ -53,12 +60,8 @@ int main(int argc, char** argv) {
     const gladius::Tokenizer tokenizer = gladius::Tokenizer::load(argv[1]);
     std::ifstream requests(argv[2]);
     for (std::string line; std::getline(requests, line);) {
-      const Json request = Json::parse(line);
       // dump() throws on text that is not UTF-8.
-      std::cout << (request.contains("hex") ? encode(tokenizer, request)
-                                            : decode(tokenizer, request))
-                       .dump()
-                << '\n';
+      std::cout << answer(tokenizer, Json::parse(line)).dump() << '\n';
     }
   } catch (const gladius::Error& error) {
     std::cerr << error.what() << '\n';

@@ -13,8 +13,8 @@ from tokenizer_texts import WORDS, corpus, random_unicode
 
 # Beside the repository, not in it; GLADIUS_SHARED names another place.
 SHARED = Path(os.environ.get("GLADIUS_SHARED", ROOT.parent / "shared"))
-DIRECTORIES = {"default": ROOT / "configs/default/tokenizer",
-               "llama2": SHARED / "data/tokenizers/llama2",
+DEFAULT = ROOT / "configs/default/tokenizer"
+DIRECTORIES = {"llama2": SHARED / "data/tokenizers/llama2",
                "qwen3": SHARED / "data/tokenizers/qwen3"}
 
 
@@ -66,49 +66,43 @@ def decode_replacing(source):
     return text, starts
 
 
-def check_encoding(file, texts, tmp_path, special=True):
-    reference = tokenizers.Tokenizer.from_file(str(file))
+def check_decoding(reference, ids, ours):
+    for skip, text, pieces in zip((True, False), ours["texts"], ours["pieces"], strict=True):
+        expected = reference.decode(ids, skip_special_tokens=skip)
+        assert text == expected, ids
+        # Invalid bytes may be shown before it is known how many they are.
+        if "\ufffd" not in expected:
+            assert "".join(pieces) == expected, ids
+
+
+def check_texts(file, reference, texts, tmp_path, special=True):
     requests = [{"hex": text.hex(), "special": special} for text in texts]
-    ids = []
     for source, ours in zip(texts, run(file, requests, tmp_path), strict=True):
         text, starts = decode_replacing(source)
         index = {start: i for i, start in enumerate(starts)}
         expected = reference.encode(text, add_special_tokens=special)
         assert ours["ids"] == expected.ids, source
         assert ours["same"], source
-        spans = [(index[begin], index[end]) for begin, end in ours["spans"]]
+        spans = [(index[begin], index[end]) for begin, end in ours.get("spans", [])]
         assert spans == expected.offsets, source
-        ids.append(ours["ids"])
-    return ids
+        check_decoding(reference, expected.ids, ours)
 
 
-def check_decoding(file, lists, tmp_path):
-    reference = tokenizers.Tokenizer.from_file(str(file))
-    requests = [{"ids": ids, "skip": skip} for ids in lists for skip in (True, False)]
-    for request, ours in zip(requests, run(file, requests, tmp_path), strict=True):
-        expected = reference.decode(request["ids"], skip_special_tokens=request["skip"])
-        assert ours["text"] == expected, request
-        # Invalid bytes may be shown before it is known how many they are.
-        if "\ufffd" not in expected:
-            assert "".join(ours["pieces"]) == expected, request
+def test_a_million_characters(file, reference, rng, tmp_path):
+    check_texts(file, reference, corpus(rng, 1_000_000, invalid=0.2), tmp_path)
 
 
-def test_a_million_characters(file, rng, tmp_path):
-    texts = corpus(rng, 1_000_000, invalid=0.2)
-    ids = check_encoding(file, texts, tmp_path)
-    check_decoding(file, ids, tmp_path)
-
-
-def test_random_unicode(file, rng, tmp_path):
+def test_random_unicode(file, reference, rng, tmp_path):
     texts = [random_unicode(rng).encode() for _ in range(20_000)]
-    ids = check_encoding(file, texts, tmp_path, special=False)
-    check_decoding(file, ids[:5000], tmp_path)
+    check_texts(file, reference, texts, tmp_path, special=False)
 
 
 def test_decoding_random_ids(file, reference, rng, tmp_path):
     choices = [lambda: rng.randrange(reference.get_vocab_size()), lambda: rng.randint(0, 300)]
-    check_decoding(file, [[rng.choice(choices)() for _ in range(rng.randint(0, 60))]
-                          for _ in range(3000)], tmp_path)
+    lists = [[rng.choice(choices)() for _ in range(rng.randint(0, 60))] for _ in range(3000)]
+    answers = run(file, [{"ids": ids} for ids in lists], tmp_path)
+    for ids, ours in zip(lists, answers, strict=True):
+        check_decoding(reference, ids, ours)
 
 
 def metaspace(scheme, split):
@@ -219,25 +213,34 @@ def test_other_spellings(variant, rng, tmp_path):
     file.write_text(json.dumps(config, ensure_ascii=False))
     words = WORDS + ["fox", "fox2", " <left>", "<right>  x", "<left2>", "<right2>\n", "quick brown",
                      "quick brown2", "qu", "qu2", "return", " return2 ", "a fox b", "e\u03012"]
-    texts = corpus(rng, 30_000, words=words)
-    ids = check_encoding(file, texts, tmp_path, special=rng.random() < 0.5)
-    check_decoding(file, ids, tmp_path)
+    check_texts(file, tokenizers.Tokenizer.from_file(str(file)), corpus(rng, 20_000, words=words),
+                tmp_path, special=rng.random() < 0.5)
 
 
-@pytest.mark.parametrize("text", ["Hello world", "", " two  spaces ", "a</s>b <s> c", "--json", "日本語🙂"])
-def test_text_of_the_command_line(text, file, reference, tmp_path):
+@pytest.mark.parametrize("text", ["Hello world", " two  spaces ", "a</s>b <s> c", "--json", "日本語🙂"])
+def test_text_of_the_command_line(text, file, reference):
     ours = gladius_json("tokenize", "--tokenizer", file.parent, f"--text={text}")
     assert ours["ids"] == reference.encode(text).ids
-    (tmp_path / "text").write_bytes(text.encode())
-    ours = gladius_json("tokenize", "--tokenizer", file.parent, "--file", tmp_path / "text",
-                        "--no-special")
-    assert ours["ids"] == reference.encode(text, add_special_tokens=False).ids
 
 
-def test_output_without_json(file, reference):
-    text = "Route the call."
-    ids = reference.encode(text).ids
-    out = gladius("tokenize", "--tokenizer", file.parent, "--text", text)
-    assert [int(word) for word in out.replace(",", " ").split()] == ids
-    out = gladius("tokenize", "--tokenizer", file.parent, "--decode", csv(ids), "--no-special")
-    assert out.rstrip("\n") == text
+@pytest.fixture
+def default():
+    return tokenizers.Tokenizer.from_file(str(DEFAULT / "tokenizer.json"))
+
+
+def test_default_tokenizer(default, rng, tmp_path):
+    check_texts(DEFAULT / "tokenizer.json", default, corpus(rng, 50_000, invalid=0.2), tmp_path)
+
+
+def test_command_line(default, rng, tmp_path):
+    (tmp_path / "text").write_bytes(text := b"Route the call. \xff </s>")
+    ids = default.encode(text.decode(errors="replace"), add_special_tokens=False).ids
+    options = ("tokenize", "--tokenizer", DEFAULT)
+    file = ("--file", tmp_path / "text", "--no-special")
+    assert gladius_json(*options, *file)["ids"] == ids
+    assert [int(word) for word in gladius(*options, *file).replace(",", " ").split()] == ids
+    assert gladius_json(*options, "--text", "")["ids"] == default.encode("").ids
+    out = gladius(*options, "--decode", csv(ids), "--no-special")
+    assert out == default.decode(ids) + "\n"
+    out = gladius_json(*options, "--decode", csv(ids))
+    assert out == {"text": default.decode(ids, skip_special_tokens=False)}
