@@ -117,7 +117,7 @@ void Bpe::read_merges(const Json& merges) {
     // Tokens grow at their ends only: a merge ever joins the last character of its left part to the
     // first of its right part.
     joinable_.set(pair_key(last_character(left), first_character(right)), true);
-    for (const std::int32_t id : byte_ids_) bytes_stand_alone_ &= id < 0 || (id != a && id != b);
+    bytes_stand_alone_ &= !left.starts_with("<0x") && !right.starts_with("<0x");
   }
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <pcre2.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 
@@ -39,18 +40,30 @@ bool knows_newer_characters() {
   return pcre2_config(PCRE2_CONFIG_UNICODE_VERSION, version) > 0 && std::atoi(version) >= 16;
 }
 
+// Bounds that a run of spaces of any length stays under, but not repeats within repeats.
+MatchContext context_for(std::string_view text) {
+  constexpr std::size_t kStepsAtLeast = 10'000'000, kStepsAByte = 16;
+  constexpr std::uint32_t kMostKibibytes = 256 * 1024;
+  MatchContext context(pcre2_match_context_create(nullptr));
+  pcre2_set_heap_limit(context.get(), kMostKibibytes);
+  pcre2_set_match_limit(
+      context.get(), static_cast<std::uint32_t>(std::clamp(kStepsAByte * text.size(), kStepsAtLeast,
+                                                           std::size_t{0xFFFFFFFF})));
+  return context;
+}
+
 }  // namespace
 
 struct Regex::Code {
   CodePointer code;
-  MatchContext context{pcre2_match_context_create(nullptr)};
   std::string shown;
 
   // 0 when there is no match from `start` on.
-  int match(std::string_view text, std::size_t start, pcre2_match_data* data) const {
+  int match(std::string_view text, std::size_t start, pcre2_match_data* data,
+            pcre2_match_context* context) const {
     const auto run = [&](std::uint32_t options) {
       return pcre2_match(code.get(), units(text), text.size(), start, PCRE2_NO_UTF_CHECK | options,
-                         data, context.get());
+                         data, context);
     };
     int count = run(0);
     // Compiled code has a fixed stack; the interpreter takes the heap, up to its limit.
@@ -83,8 +96,6 @@ Regex::Regex(const std::string& pattern, std::string_view shown, unsigned option
   }
   // Where there is no compiler for the machine, the interpreter does the same.
   pcre2_jit_compile(code->code.get(), PCRE2_JIT_COMPLETE);
-  constexpr std::uint32_t kMostKibibytes = 256 * 1024;
-  pcre2_set_heap_limit(code->context.get(), kMostKibibytes);
   code_ = std::move(code);
 }
 
@@ -105,9 +116,11 @@ std::vector<TextRange> Regex::find_all(std::string_view text) const {
   std::string buffer;
   if (!knows_newer) text = replace_newer_characters(text, buffer);
   const MatchData data(pcre2_match_data_create_from_pattern(code_->code.get(), nullptr));
+  const MatchContext context = context_for(text);
   const PCRE2_SIZE* found = pcre2_get_ovector_pointer(data.get());
   std::vector<TextRange> matches;
-  for (std::size_t pos = 0; pos < text.size() && code_->match(text, pos, data.get()) > 0;) {
+  for (std::size_t pos = 0;
+       pos < text.size() && code_->match(text, pos, data.get(), context.get()) > 0;) {
     matches.push_back({found[0], found[1]});
     pos = found[1];
   }

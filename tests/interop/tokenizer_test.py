@@ -170,10 +170,11 @@ def with_llama3_stages(config):
         "special_tokens": {name: {"id": name, "ids": [first], "tokens": [name]}}}]}
 
 
-def with_split(behavior, pattern, invert=False):
+def with_splits(*splits):
     def change(config):
-        config["pre_tokenizer"]["pretokenizers"].insert(0, {
-            "type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert})
+        for behavior, pattern, invert in splits:
+            config["pre_tokenizer"]["pretokenizers"].insert(0, {
+                "type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert})
     return change
 
 
@@ -195,10 +196,10 @@ VARIANTS = {
     "qwen-added": ("qwen3", with_added_tokens),
     "gpt2": ("qwen3", with_gpt2_stages),
     "llama3": ("qwen3", with_llama3_stages),
-    "removed": ("qwen3", with_split("Removed", {"String": "a"})),
-    "merged-with-previous": ("qwen3", with_split("MergedWithPrevious", {"Regex": r"\w"})),
-    "merged-with-next": ("qwen3", with_split("MergedWithNext", {"Regex": r"\s{1,2}"})),
-    "contiguous": ("qwen3", with_split("Contiguous", {"Regex": r"[\d\P{M}]"}, invert=True)),
+    "splits": ("qwen3", with_splits(("Removed", {"String": "a"}, False),
+                                    ("MergedWithPrevious", {"Regex": r"\w"}, False))),
+    "other-splits": ("qwen3", with_splits(("MergedWithNext", {"Regex": r"\s{1,2}"}, False),
+                                          ("Contiguous", {"Regex": r"[\d\P{M}]"}, True))),
     "unknown": ("llama2", with_unknown_tokens(False)),
     "unknown-fused": ("llama2", with_unknown_tokens(True)),
 }
