@@ -1,6 +1,6 @@
 """Tokenizing beside the tokenizers package, one thread each, in turns: medians of the ratios.
 
-python bench/peers/tokenizer.py [--rounds 7] [--megabytes 4] [--bin build/release/bin]
+python bench/peers/tokenizer.py [--rounds 5] [--megabytes 2] [--bin build/release/bin]
 Each side's process starts with an empty cache, as a program does. Ratios over 1: ours is faster.
 """
 
@@ -68,8 +68,8 @@ def peer(file, texts):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--megabytes", type=float, default=4)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--megabytes", type=float, default=2)
     parser.add_argument("--bin", type=Path, default=ROOT / "build/release/bin")
     parser.add_argument("--peer", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
