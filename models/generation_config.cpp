@@ -2,6 +2,7 @@
 
 #include "gladius/models/json_fields.h"
 #include "gladius/models/json_file.h"
+#include "gladius/tensor/io/file_descriptor.h"
 
 namespace gladius {
 namespace {
@@ -53,7 +54,7 @@ GenerationConfig GenerationConfig::load(const std::filesystem::path& directory,
   GenerationConfig result;
   result.eos_token_ids = config.eos_token_ids;
   const auto file = directory / "generation_config.json";
-  if (!std::filesystem::exists(file)) return result;
+  if (!is_there(file)) return result;
   const Json json = read_json_file(file);
   const JsonFields fields(json, file.string());
   result.do_sample = fields.optional<bool>("do_sample");

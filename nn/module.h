@@ -15,7 +15,7 @@ namespace gladius {
 /// parameter's, joined by dots.
 ///
 /// A new module's parameters have their shapes but no memory yet: every element is one shared zero.
-/// They get values from an initialization (init_normal) or from load_state_dict.
+/// They get values from load_state_dict: those of a file, or fresh random ones.
 class Module {
  public:
   virtual ~Module() = default;

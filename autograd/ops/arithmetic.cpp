@@ -65,26 +65,27 @@ Variable where_holds(const Tensor& condition, double value, const Variable& othe
 Variable pow(const Variable& a, const Variable& b) {
   Tensor value = pow(a.value(), b.value());
   SavedVariable result = SavedVariable::output(value);
-  return record(
-      "pow", std::move(value), {a, b},
-      [=, u = SavedVariable(a), v = SavedVariable(b), sa = a.shape(), sb = b.shape()](
-          const Variable& g, const BackwardContext& context) {
-        const Variable x = u.unpack(context), y = v.unpack(context);
-        const Tensor zero = Tensor::zeros({}, x.dtype());
-        const Tensor at_zero = eq(x.value(), zero);
-        std::vector<Variable> grads(2);
-        // Bases are replaced by 1 where the convention is a gradient of 0: 0 * 1^-1, log(1).
-        if (context.needs(0)) {
-          const Tensor regular = gt(abs(x.value()), zero);  // neither 0 nor NaN
-          const Variable base = where(regular, x, where_holds(eq(y.value(), zero), 1, x));
-          grads[0] = sum_to(g * (y * pow(base, y - 1)), sa);
-        }
-        if (context.needs(1)) {
-          const Variable base = where_holds(logical_and(at_zero, ge(y.value(), zero)), 1, x);
-          grads[1] = sum_to(g * (result.unpack(context) * log(base)), sb);
-        }
-        return grads;
-      });
+  return record("pow", std::move(value), {a, b},
+                [=, u = SavedVariable(a), v = SavedVariable(b), sa = a.shape(), sb = b.shape()](
+                    const Variable& g, const BackwardContext& context) {
+                  const Variable x = u.unpack(context), y = v.unpack(context);
+                  const Tensor zero = Tensor::zeros({}, x.dtype());
+                  const Tensor at_zero = eq(x.value(), zero);
+                  std::vector<Variable> grads(2);
+                  // Bases are replaced by 1 where the convention is a gradient of 0: 0 * 1^-1,
+                  // log(1).
+                  if (context.needs(0)) {
+                    const Tensor regular = gt(abs(x.value()), zero);  // neither 0 nor NaN
+                    const Variable base = where(regular, x, where_holds(eq(y.value(), zero), 1, x));
+                    grads[0] = sum_to(g * (y * pow(base, y - 1)), sa);
+                  }
+                  if (context.needs(1)) {
+                    const Variable base =
+                        where_holds(logical_and(at_zero, ge(y.value(), zero)), 1, x);
+                    grads[1] = sum_to(g * (result.unpack(context) * log(base)), sb);
+                  }
+                  return grads;
+                });
 }
 
 Variable add(const Variable& x, double value) {

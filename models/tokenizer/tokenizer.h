@@ -18,7 +18,7 @@ class Tokenizer {
   /// it is malformed, ConfigError naming a component that is not supported.
   static Tokenizer load(const std::filesystem::path& path);
 
-  /// Ids of `text`, with the post-processor's tokens (Llama's <s>) unless told otherwise.
+  /// Ids of `text`, with the post-processor's tokens (Llama's first one) unless told otherwise.
   /// FormatError when the text is not UTF-8.
   std::vector<std::int32_t> encode(std::string_view text, bool add_special_tokens = true) const;
 

@@ -101,11 +101,13 @@ class Draw:
     def permutation(self, count):
         return self.rng.sample(range(count), count)
 
-    def input(self, shape, fill=None, grad=None):
-        """A tensor with the values of fill(shape), half of the time not contiguous."""
+    def input(self, shape, fill=None, grad=None, expanded=True):
+        """A tensor with the values of fill(shape), half of the time not contiguous; `expanded`
+        ones repeat values."""
         fill = fill or self.normal
         views = []
-        layout = self.choice(["dense", "dense", "dense", "transpose", "narrow", "expand"])
+        layout = self.choice(["dense", "dense", "dense", "transpose", "narrow",
+                              "expand" if expanded else "transpose"])
         base_shape = list(shape)
         if shape and layout != "dense":
             dim = self.integer(0, len(shape) - 1)
@@ -117,7 +119,7 @@ class Draw:
                 start, step = self.integer(0, 2), self.integer(1, 3)
                 base_shape[dim] = start + shape[dim] * step + self.integer(0, 2)
                 views.append([layout, dim, start, shape[dim], step])
-            elif shape[dim] > 0 and fill != self.positions:
+            elif shape[dim] > 0:
                 base_shape[dim] = 1
                 views.append([layout, list(shape)])
         base = fill(tuple(base_shape)).contiguous()
@@ -128,10 +130,6 @@ class Draw:
     def index(self, shape, size):
         """Indices below `size`."""
         return self.input(shape, lambda s: self.integers(s, 0, size - 1))
-
-    def positions(self, shape):
-        return torch.arange(math.prod(shape)).reshape(shape)
-
 
 def as_list(outputs):
     return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]

@@ -134,13 +134,17 @@ OPERATIONS = {
     "softmax": along_dim(torch.softmax),
     "log_softmax": along_dim(torch.log_softmax),
     # What models are made of.
-    "rms_norm": lambda x, weight, eps: F.rms_norm(x, weight.shape, weight, eps),
+    "rms_norm": lambda x, weight, eps: F.rms_norm(x, x.shape[-1:], weight, eps),
+    "layer_norm": lambda x, weight, bias, eps: F.layer_norm(x, x.shape[-1:], weight, bias, eps),
     "rotary_embedding": rotary_embedding,
     "attention": attention,
     "swiglu": lambda gate, up: F.silu(gate) * up,
     # Losses.
-    "cross_entropy": lambda logits, labels, ignore_index: F.cross_entropy(
-        logits, labels, ignore_index=ignore_index),
+    "mse_loss": lambda input, target, reduction: F.mse_loss(input, target, reduction=reduction),
+    "kl_div": lambda log_input, target, reduction, log_target: F.kl_div(
+        log_input, target, reduction=reduction, log_target=log_target),
+    "cross_entropy": lambda logits, labels, ignore_index, reduction: F.cross_entropy(
+        logits, labels, ignore_index=ignore_index, reduction=reduction),
     "distillation_loss": distillation,
     # Without gradients.
     "eq": binary(torch.eq),

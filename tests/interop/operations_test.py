@@ -10,6 +10,9 @@ import torch
 from operations_cases import (LARGE_SHAPES, Case, Draw, Input, Reference, check_cases,
                               check_results, report, run_program)
 
+# PyTorch's, of variances of one element, losses that broadcast, ...
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
 CASES = 240  # a family; more where it has many operations
 CASES_AN_OPERATION = 40
 WRONG_USES = 150  # a family, of which PyTorch refuses some and takes the others otherwise
@@ -71,7 +74,8 @@ def matmul_case(draw, _):
 def linear_case(draw, _):
     outer, k, n = draw.shape(0, 3), draw.integer(1, 40), draw.size()
     return Case("linear", [draw.input((*outer, k)), draw.input((n, k)),
-                           draw.input((n,)) if draw.chance(0.6) else None])
+                           draw.input((n,)) if draw.chance(0.6) else None],
+                second=draw.chance(0.4))
 
 
 def factors(draw, count):
@@ -88,8 +92,8 @@ def factors(draw, count):
 
 def view_case(draw, op):
     shape = draw.shape(1 if op in ("narrow", "select") else 0)
-    if op in ("transpose", "squeeze", "slice"):  # PyTorch takes dimension 0 of a scalar, ours has none
-        shape = shape or (1,)
+    if op in ("transpose", "squeeze", "slice"):
+        shape = shape or (1,)  # PyTorch takes dimension 0 of a scalar, ours has none
     rank = len(shape)
     dim = draw.dim(rank)
     if op in ("narrow", "select") and shape[dim] == 0:
@@ -123,9 +127,8 @@ def view_case(draw, op):
         shape[dim] = 1
         attributes = {"dim": dim}
     x = draw.input(tuple(shape))
-    if op == "view":
-        x.views = []
-        x.base = draw.normal(shape)
+    if op == "view":  # of contiguous elements; others are refused
+        x = Input(draw.normal(shape), grad=True)
     return Case(op, [x], attributes, draw.chance(0.3))
 
 
@@ -150,7 +153,9 @@ def index_case(draw, op):
     x = draw.input(shape)
     if op == "embedding":
         weight = draw.input((draw.integer(1, 6), draw.size()))
-        return Case(op, [weight, draw.index(draw.shape(0, 3), weight.leaf().shape[0])])
+        ids = draw.index(draw.shape(0, 3), weight.leaf().shape[0])
+        # PyTorch has no second gradient for no ids.
+        return Case(op, [weight, ids], second=second and ids.base.numel() > 0)
     if op == "index_select":
         return Case(op, [x, draw.index((draw.size(),), shape[dim])], attributes, second)
     picked = [draw.integer(0, n) for n in shape]
@@ -190,9 +195,14 @@ def softmax_case(draw, op):
 
 def norm_case(draw, op):
     width = draw.integer(1, 70)
-    shape = (*draw.shape(0, 3), width)
-    return Case(op, [draw.input(shape), draw.input((width,))],
-                {"eps": draw.choice([1e-5, 1e-6, 0.1])})
+    # In rows of equal elements a difference from the mean is all rounding, times 1 / sqrt(eps).
+    inputs = [draw.input((*draw.shape(0, 3), width), expanded=op != "layer_norm"),
+              draw.input((width,))]
+    if op == "layer_norm":
+        inputs = [x if n == 0 or draw.chance(0.8) else None
+                  for n, x in enumerate([*inputs, draw.input((width,))])]
+    second = inputs[1] is not None and draw.chance(0.4)  # PyTorch has none without a weight
+    return Case(op, inputs, {"eps": draw.choice([1e-5, 1e-6, 0.1])}, second)
 
 
 def rotary_case(draw, op):
@@ -200,7 +210,8 @@ def rotary_case(draw, op):
     length = draw.integer(1, 12)
     angles = draw.normal((length, half))
     tables = [Input(function(angles)) for function in (torch.cos, torch.sin)]
-    return Case(op, [draw.input((*tokens, heads, 2 * half)), *tables, draw.index(tokens, length)])
+    return Case(op, [draw.input((*tokens, heads, 2 * half)), *tables, draw.index(tokens, length)],
+                second=draw.chance(0.4))
 
 
 def attention_case(draw, op):
@@ -214,12 +225,32 @@ def attention_case(draw, op):
     inputs = [draw.input((batch, queries, heads, head_dim)),
               *(draw.input((batch, keys, kv_heads, head_dim)) for _ in range(2)), first_key]
     return Case(op, inputs, {"causal": draw.chance(0.6),
-                             "scale": draw.choice([0.0, 0.0, 1.0, draw.uniform(0.05, 2)])})
+                             "scale": draw.choice([0.0, 0.0, 1.0, draw.uniform(0.05, 2)])},
+                draw.chance(0.4))
 
 
 def swiglu_case(draw, op):
     shape = draw.shape()
-    return Case(op, [draw.input(shape), draw.input(shape)])
+    return Case(op, [draw.input(shape), draw.input(shape)], second=draw.chance(0.4))
+
+
+def divergence_case(draw, op):
+    """Losses of two tensors of one shape."""
+    shape = draw.shape(1, 3)
+    attributes = {"reduction": draw.choice(["none", "mean", "sum"])}
+    fill = draw.normal
+    if op == "kl_div":
+        attributes["log_target"] = draw.chance(0.5)
+        if shape[0] > 0 and draw.chance(0.3):
+            attributes["reduction"] = "batchmean"
+        if not attributes["log_target"]:
+            fill = draw.positive
+    target = draw.input(shape, fill)
+    if fill == draw.positive and draw.chance(0.3):
+        # PyTorch's gradient of a target of 0 is 0 / 0.
+        target = draw.input(shape, lambda s: draw.ties(s).abs(), grad=False)
+    # The mean of no elements is 0 / 0, its second gradient by the order of the operations.
+    return Case(op, [draw.input(shape), target], attributes, 0 not in shape and draw.chance(0.4))
 
 
 def label_input(draw, rows, classes, ignore_index):
@@ -236,7 +267,9 @@ def loss_case(draw, op):
     student = draw.input((rows, classes))
     labels = label_input(draw, rows, classes, ignore_index)
     if op == "cross_entropy":
-        return Case(op, [student, labels], {"ignore_index": ignore_index})
+        return Case(op, [student, labels],
+                    {"ignore_index": ignore_index,
+                     "reduction": draw.choice(["none", "mean", "sum"])}, draw.chance(0.4))
     narrower = draw.chance(0.4)
     vocabulary = draw.integer(1, classes) if narrower else 0
     width = max(vocabulary, draw.integer(1, 45)) if narrower else classes
@@ -285,10 +318,7 @@ def order_case(draw, op):
     elif op == "topk":
         fill = draw.normal
         attributes |= {"k": draw.integer(0, shape[dim]), "largest": draw.chance(0.5)}
-    x = draw.input(shape, fill, grad=False)
-    if op == "topk" and x.views and x.views[0][0] == "expand":  # equal elements
-        x = Input(draw.normal(shape))
-    return Case(op, [x], attributes)
+    return Case(op, [draw.input(shape, fill, grad=False, expanded=op != "topk")], attributes)
 
 
 FAMILIES = {
@@ -305,10 +335,11 @@ FAMILIES = {
     "indexing": (index_case, ["index_select", "gather", "scatter_add", "embedding"]),
     "reductions": (reduction_case, ["sum", "mean", "amax", "amin", "logsumexp", "var"]),
     "softmax": (softmax_case, ["softmax", "log_softmax"]),
-    "norms": (norm_case, ["rms_norm"]),
+    "norms": (norm_case, ["rms_norm", "layer_norm"]),
     "rotary": (rotary_case, ["rotary_embedding"]),
     "attention": (attention_case, ["attention"]),
     "swiglu": (swiglu_case, ["swiglu"]),
+    "differences": (divergence_case, ["mse_loss", "kl_div"]),
     "losses": (loss_case, ["cross_entropy", "distillation_loss"]),
     "comparisons": (comparison_case, ["eq", "ne", "lt", "le", "gt", "ge"]),
     "orders": (order_case, ["argmax", "argmin", "sort", "topk", "cumsum"]),
@@ -326,9 +357,10 @@ def test_random_cases(family, rng, tmp_path):
     check_cases(family, cases, draw, tmp_path)
 
 
-# The reference formulas of these broadcast or wrap indices where the operation is one of its own and
-# refuses; what PyTorch refuses they have to refuse as well.
-STRICTER = {"attention", "rotary_embedding", "swiglu", "distillation_loss", "linear", "rms_norm"}
+# The reference formulas of these broadcast or wrap indices where the operation refuses; what
+# PyTorch refuses they have to refuse as well.
+STRICTER = {"attention", "rotary_embedding", "swiglu", "distillation_loss", "linear", "mse_loss",
+            "kl_div"}
 
 
 def changed_shape(draw, shape):
@@ -368,7 +400,7 @@ def spoil_attribute(draw, case):
     name = draw.choice(spoilable(case))
     value = case.attributes[name]
     if isinstance(value, int):
-        case.attributes[name] = draw.choice([value + draw.integer(1, 9), value - draw.integer(1, 9)])
+        case.attributes[name] += draw.choice([-1, 1]) * draw.integer(1, 9)
         return
     changed = list(value)
     if changed and draw.chance(0.4):
@@ -399,6 +431,8 @@ def refused_by_design(case):
         or (() in shapes and not {"dim", "dims", "a"}.isdisjoint(attributes))
         # Of a dimension that is longer than 1, which PyTorch leaves as it is.
         or op == "squeeze"
+        # PyTorch takes a negative size beside a size of 0.
+        or (op == "expand" and min(attributes["shape"], default=0) < -1)
         # PyTorch counts a negative start from the end.
         or (op == "narrow" and attributes["start"] < 0)
         # PyTorch passes over an empty vector among tensors of any rank.

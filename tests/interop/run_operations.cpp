@@ -22,6 +22,7 @@
 #include "gladius/autograd/ops/attention.h"
 #include "gladius/autograd/ops/embedding.h"
 #include "gladius/autograd/ops/functions.h"
+#include "gladius/autograd/ops/layer_norm.h"
 #include "gladius/autograd/ops/losses.h"
 #include "gladius/autograd/ops/matmul.h"
 #include "gladius/autograd/ops/reduce.h"
@@ -128,7 +129,10 @@ Variables attention(Inputs x, Attributes a) {
 
 LossReduction reduction_named(const std::string& name) {
   static const std::map<std::string, LossReduction> reductions{
-      {"mean", LossReduction::mean}, {"batchmean", LossReduction::batchmean}};
+      {"none", LossReduction::none},
+      {"mean", LossReduction::mean},
+      {"sum", LossReduction::sum},
+      {"batchmean", LossReduction::batchmean}};
   return reductions.at(name);
 }
 
@@ -245,14 +249,25 @@ const std::map<std::string, Operation>& operations() {
       {"rms_norm", operation([](Inputs x, Attributes a) {
          return rms_norm(x.at(0), x.at(1), a.number("eps"));
        })},
+      {"layer_norm", operation([](Inputs x, Attributes a) {
+         return layer_norm(x.at(0), x.at(1), x.at(2), a.number("eps"));
+       })},
       {"rotary_embedding", operation([](Inputs x, Attributes) {
          return rotary_embedding(x.at(0), x.at(1).value(), x.at(2).value(), x.at(3).value());
        })},
       {"attention", operation(attention)},
       {"swiglu", binary(swiglu)},
       // Losses.
+      {"mse_loss", operation([](Inputs x, Attributes a) {
+         return mse_loss(x.at(0), x.at(1), reduction_named(a.text("reduction")));
+       })},
+      {"kl_div", operation([](Inputs x, Attributes a) {
+         return kl_div(x.at(0), x.at(1), reduction_named(a.text("reduction")),
+                       a.flag("log_target"));
+       })},
       {"cross_entropy", operation([](Inputs x, Attributes a) {
-         return cross_entropy(x.at(0), x.at(1).value(), a.integer("ignore_index"));
+         return cross_entropy(x.at(0), x.at(1).value(), a.integer("ignore_index"),
+                              reduction_named(a.text("reduction")));
        })},
       {"distillation_loss", operation(distillation)},
       // Without gradients.

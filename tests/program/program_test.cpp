@@ -253,7 +253,7 @@ TEST_F(Program, TokenizesBothWays) {
   EXPECT_EQ(nlohmann::json::parse(json.out)["ids"].size(),
             static_cast<std::size_t>(std::ranges::count(list, ',') + 1));
   expect_failure({"tokenize", "--tokenizer", tokenizer, "--decode", "1,-3"}, "id -3");
-  expect_failure({"tokenize", "--tokenizer", tokenizer, "--file", path("none")}, "cannot read");
+  expect_failure({"tokenize", "--tokenizer", tokenizer, "--file", path("none")}, "No such file");
   expect_failure({"tokenize", "--tokenizer", path("none"), "--text", "x"}, path("none"));
 }
 
