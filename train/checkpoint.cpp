@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <vector>
 
+#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
-#include "gladius/tensor/io/atomic_file.h"
 #include "gladius/tensor/io/safetensors.h"
+#include "gladius/tensor/io/text_file.h"
 #include "gladius/train/staged_directory.h"
 
 namespace gladius {
@@ -44,9 +44,7 @@ NamedTensors read_tensors(const fs::path& file) {
 }
 
 Json read_state(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) throw IoError(fmt::format("cannot read {}", file.string()));
-  const Json json = Json::parse(in, nullptr, /*allow_exceptions=*/false);
+  const Json json = read_json_file(file);
   if (!json.is_object() || json.value("format", Json()) != kFormat) {
     throw FormatError(
         fmt::format("{}: not the state of a checkpoint of format {}", file.string(), kFormat));

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "gladius/models/model_directory.h"
-#include "gladius/tensor/io/atomic_file.h"
+#include "gladius/tensor/io/text_file.h"
 #include "gladius/train/checkpoint.h"
 #include "gladius/train/data/dataset.h"
 #include "gladius/train/environment.h"

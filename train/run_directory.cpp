@@ -8,8 +8,9 @@
 #include <ctime>
 #include <fstream>
 
+#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
-#include "gladius/tensor/io/atomic_file.h"
+#include "gladius/tensor/io/text_file.h"
 #include "gladius/train/run_config.h"
 #include "gladius/train/staged_directory.h"
 
@@ -34,16 +35,13 @@ FileDescriptor lock(const fs::path& directory) {
 }
 
 Json read_run_json(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) {
+  if (!fs::exists(path)) {
     throw IoError(
         fmt::format("resume: {} holds no run (no run.json); leave out --resume to begin "
                     "one there",
                     path.parent_path().string()));
   }
-  Json json = Json::parse(in, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) throw FormatError(fmt::format("{}: not valid JSON", path.string()));
-  return json;
+  return read_json_file(path);
 }
 
 void write_run_json(const fs::path& path, const Json& run) {
