@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <functional>
 #include <optional>
@@ -163,11 +164,14 @@ class Run {
   }
 
   void save_checkpoint() {
+    const auto start = std::chrono::steady_clock::now();
     Checkpoint checkpoint = trainer_.checkpoint();
     checkpoint.metrics_offset = metrics_.sync();
     gladius::save_checkpoint(directory_.paths().checkpoints(), checkpoint,
                              config_.keep_checkpoints);
-    directory_.note(fmt::format("checkpoint at step {}", checkpoint.state.step));
+    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+    directory_.note(
+        fmt::format("checkpoint at step {}, in {:.2f} s", checkpoint.state.step, time.count()));
   }
 
   RunOutcome stopped() const {

@@ -57,15 +57,6 @@ class Fingerprints {
   std::map<fs::path, Json> known_;
 };
 
-void require_present(const Json& before) {
-  for (const auto& [key, files] : before.items()) {
-    for (const auto& [file, print] : files.items()) {
-      if (fs::exists(file)) continue;
-      throw IoError(fmt::format("resume: {}: {} is gone; put it back", key, file));
-    }
-  }
-}
-
 [[noreturn]] void fail(const std::string& key, const std::string& file, const char* what) {
   throw ConfigError(
       fmt::format("resume: {}: {} {} the run began, which would make it another run; put it back, "
@@ -85,13 +76,19 @@ Json describe_inputs(const RunConfig& config) {
 }
 
 void check_inputs(const Json& before, const RunConfig& config) {
-  require_present(before);
-  const Json now = describe_inputs(config);
-  for (const auto& [key, files] : now.items()) {
-    const Json known = before.value(key, Json::object());
+  Fingerprints fingerprints;
+  for (const auto& [key, files] : before.items()) {
     for (const auto& [file, print] : files.items()) {
-      if (!known.contains(file)) fail(key, file, "was not there when");
-      if (known.at(file) != print) fail(key, file, "has changed since");
+      if (!fs::exists(file)) {
+        throw IoError(fmt::format("resume: {}: {} is gone; put it back", key, file));
+      }
+      if (fingerprints.of(file) != print) fail(key, file, "has changed since");
+    }
+  }
+  for (const auto& [key, files] : input_files(config)) {
+    const Json known = before.value(key, Json::object());
+    for (const fs::path& file : files) {
+      if (!known.contains(file.string())) fail(key, file.string(), "was not there when");
     }
   }
 }

@@ -170,7 +170,7 @@ class Faults {
   // A run that was killed when it had two checkpoints.
   static fs::path stopped(const Experiment& experiment) {
     const fs::path out = experiment.fresh();
-    experiment.run(out, preload({{"TEXT", "checkpoint at step 8"}, {"KIND", "kill"}}));
+    experiment.run(out, preload({{"TEXT", "checkpoint at step 8,"}, {"KIND", "kill"}}));
     return out;
   }
 
@@ -277,7 +277,7 @@ class Faults {
       process.send(signal);
       if (twice) process.send(signal == SIGINT ? SIGTERM : SIGINT);
       const Ending ending = process.wait();
-      if (ending.code == 0) continue;  // it came when all steps were done
+      if (fs::exists(RunPaths{out}.model())) continue;  // it came when all steps were done
       const bool said = ending.err.find("to go on: gladius distill ") != std::string::npos;
       const bool fine = twice ? ending.signal.has_value() || said : ending.code == 1 && said;
       tally_.add(twice ? "two signals" : "SIGINT or SIGTERM", fmt::format("{} us", time.count()),
