@@ -20,16 +20,22 @@ function(gladius_target_options target)
   endif()
 endfunction()
 
-# gladius_library(FOLDER SOURCES ... HEADERS ... [DEPENDS ...] [PRIVATE_DEPENDS ...])
-#
-# The library gladius::FOLDER. Its headers are reached as "gladius/FOLDER/x.h" through an include
-# root of the library's own (a directory with one symbolic link), so an include of a folder that is
-# not among DEPENDS does not compile.
-function(gladius_library folder)
-  cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+# gladius_include_root(FOLDER RESULT): the path of an include root through which the headers of a
+# folder, and no others, are reached as "gladius/FOLDER/x.h": a directory with one symbolic link.
+function(gladius_include_root folder result)
   set(root ${CMAKE_BINARY_DIR}/include-roots/${folder})
   file(MAKE_DIRECTORY ${root}/gladius)
-  file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${root}/gladius/${folder} SYMBOLIC)
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${folder} ${root}/gladius/${folder} SYMBOLIC)
+  set(${result} ${root} PARENT_SCOPE)
+endfunction()
+
+# gladius_library(FOLDER SOURCES ... HEADERS ... [DEPENDS ...] [PRIVATE_DEPENDS ...])
+#
+# The library gladius::FOLDER. Its headers are reached through an include root of its own, so an
+# include of a folder that is not among DEPENDS does not compile.
+function(gladius_library folder)
+  cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  gladius_include_root(${folder} root)
   list(TRANSFORM ARG_HEADERS PREPEND ${root}/gladius/${folder}/)
 
   add_library(gladius_${folder} STATIC ${ARG_SOURCES})

@@ -7,6 +7,7 @@
 #include "gladius/autograd/checkpoint.h"
 #include "gladius/autograd/ops/arithmetic.h"
 #include "gladius/autograd/ops/matmul.h"
+#include "gladius/models/rope_scaling.h"
 #include "gladius/tensor/random.h"
 
 namespace gladius {

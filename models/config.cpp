@@ -1,14 +1,23 @@
 #include "gladius/models/config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include <initializer_list>
+#include <utility>
 
 #include "gladius/models/json_fields.h"
 #include "gladius/models/json_file.h"
+#include "gladius/tensor/io/file_descriptor.h"
 
 namespace gladius {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr std::int64_t kMostLayers = 65'536;
 
 // What an architecture sets where config.json is silent.
 struct Family {
@@ -23,6 +32,9 @@ constexpr Family kFamilies[] = {
     {"LlamaForCausalLM", "llama", false, true, false},
     {"Qwen2ForCausalLM", "qwen2", true, false, true},
 };
+
+// What `dtype` may say. The weights are read in the type that their files state.
+constexpr const char* kWeightTypes[] = {"float32", "bfloat16", "float16", "float64"};
 
 const Family& family_of(const JsonFields& fields) {
   const auto names = fields.has("architectures") ? fields.at("architectures") : Json::array();
@@ -88,20 +100,57 @@ void read_tokens(const JsonFields& fields, ModelConfig& config) {
   if (fields.has("eos_token_id")) config.eos_token_ids = fields.one_or_more("eos_token_id");
 }
 
+// Refuses sizes whose weight could not be held, by the keys that make it.
+void check_weight(const JsonFields& fields,
+                  std::initializer_list<std::pair<const char*, std::int64_t>> sizes) {
+  constexpr double kLargest = 0x1p40;  // a hundred times the largest there is
+  double elements = 1;
+  std::string product;
+  for (const auto& [key, size] : sizes) {
+    elements *= static_cast<double>(size);
+    product += fmt::format("{}{} {}", product.empty() ? "" : " x ", key, size);
+  }
+  if (elements > kLargest) {
+    fields.fail(fmt::format("{} is a weight of {:.3g} elements, at most {:.3g} are supported",
+                            product, elements, kLargest));
+  }
+}
+
+void check_weights(const JsonFields& fields, const ModelConfig& config) {
+  const std::pair hidden("hidden_size", config.hidden_size);
+  check_weight(fields, {{"vocab_size", config.vocab_size}, hidden});
+  check_weight(fields, {{"intermediate_size", config.intermediate_size}, hidden});
+  check_weight(
+      fields,
+      {{"num_attention_heads", config.num_attention_heads}, {"head_dim", config.head_dim}, hidden});
+}
+
 // Settings that would change the results and that this library does not have.
 void refuse_unsupported(const JsonFields& fields) {
-  if (const auto act = fields.value_or<std::string>("hidden_act", "silu"); act != "silu") {
+  const auto act = fields.value_or<std::string>("hidden_act", "silu");
+  if (act != "silu" && act != "swish") {  // two names of one function
     fields.fail(fmt::format("hidden_act \"{}\" is not supported (only silu)", act));
   }
   if (fields.has("quantization_config"))
     fields.fail("quantization_config: quantized weights are not supported");
+  if (const auto p = fields.value_or("attention_dropout", 0.0); p != 0) {
+    fields.fail(fmt::format("attention_dropout {} is not supported (only 0)", p));
+  }
+  for (const char* key : {"dtype", "torch_dtype"}) {
+    const auto type = fields.value_or<std::string>(key, "float32");
+    if (std::ranges::find(kWeightTypes, type) == std::end(kWeightTypes)) {
+      fields.fail(fmt::format("{} \"{}\" is not supported (known: {})", key, type,
+                              fmt::join(kWeightTypes, ", ")));
+    }
+  }
 }
 
 }  // namespace
 
 ModelConfig ModelConfig::load(const std::filesystem::path& path) {
-  const auto file = std::filesystem::is_directory(path) ? path / "config.json" : path;
-  if (!std::filesystem::exists(file)) {
+  std::error_code ignored;
+  const auto file = std::filesystem::is_directory(path, ignored) ? path / "config.json" : path;
+  if (!is_there(file)) {
     throw IoError(
         fmt::format("cannot read {}: a model's config.json is expected there", file.string()));
   }
@@ -119,8 +168,9 @@ ModelConfig ModelConfig::parse(const Json& json, const std::string& where) {
   config.vocab_size = fields.positive("vocab_size");
   config.hidden_size = fields.positive("hidden_size");
   config.intermediate_size = fields.positive("intermediate_size");
-  config.num_hidden_layers = fields.positive("num_hidden_layers");
+  config.num_hidden_layers = fields.positive("num_hidden_layers", {}, kMostLayers);
   read_attention(fields, family, config);
+  check_weights(fields, config);
   config.max_position_embeddings = fields.positive("max_position_embeddings", 2048);
   config.rms_norm_eps = fields.value_or("rms_norm_eps", 1e-6);
   if (!(config.rms_norm_eps >= 0)) fields.fail("\"rms_norm_eps\" is negative");

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "gladius/models/rope_scaling.h"
+#include "gladius/models/rope_parameters.h"
 #include "gladius/tensor/dtype.h"
 
 namespace gladius {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -42,11 +43,15 @@ class JsonFields {
     return has(key) ? std::optional<T>(get<T>(key)) : std::nullopt;
   }
 
-  /// A number above zero; required without a fallback.
+  /// A number above zero, at most `largest`; required without a fallback.
   template <class T = std::int64_t>
-  T positive(const char* key, std::optional<std::type_identity_t<T>> fallback = {}) const {
+  T positive(const char* key, std::optional<std::type_identity_t<T>> fallback = {},
+             std::type_identity_t<T> largest = kLargest<T>) const {
     const T value = fallback ? value_or<T>(key, *fallback) : required<T>(key);
     if (!(value > 0)) fail(fmt::format("\"{}\" is {}; it must be positive", key, value));
+    if (value > largest) {
+      fail(fmt::format("\"{}\" is {}; it must be at most {}", key, value, largest));
+    }
     return value;
   }
 
@@ -74,6 +79,11 @@ class JsonFields {
   }
 
  private:
+  // Sizes stay where the product of two fits 64 bits.
+  template <class T>
+  static constexpr T kLargest = std::is_integral_v<T> ? static_cast<T>(INT32_MAX)
+                                                      : std::numeric_limits<T>::max();
+
   template <class T>
   T get(const char* key) const {
     const Json& value = json_.at(key);

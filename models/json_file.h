@@ -1,12 +1,20 @@
-// JSON files of a model directory.
+// JSON texts from outside: model directories, run files.
 #pragma once
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 namespace gladius {
 
-/// The file's contents, keys in order. IoError if it cannot be read, FormatError if it is not JSON.
-nlohmann::ordered_json read_json_file(const std::filesystem::path& path);
+/// The value that the text is; Json is nlohmann::ordered_json (keys in order) or nlohmann::json.
+/// FormatError if it is not JSON or nests more than 200 deep: copying and writing such values would
+/// recurse through the stack.
+template <class Json = nlohmann::ordered_json>
+Json parse_json(std::string_view text);
+
+/// The file's contents. IoError if it cannot be read, FormatError naming it as parse_json.
+template <class Json = nlohmann::ordered_json>
+Json read_json_file(const std::filesystem::path& path);
 
 }  // namespace gladius

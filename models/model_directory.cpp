@@ -8,8 +8,10 @@
 #include <string>
 
 #include "gladius/models/generation_config.h"
-#include "gladius/models/json_file.h"
+#include "gladius/models/shard_index.h"
 #include "gladius/tensor/io/atomic_file.h"
+#include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/tensor/io/text_file.h"
 
 namespace gladius {
 namespace {
@@ -23,43 +25,51 @@ constexpr const char* kEmbedding = "model.embed_tokens.weight";
 
 // Reading ------------------------------------------------------------------------------------
 
-// Tensor name -> file name, of an index; only names of files in the directory itself.
-std::map<std::string, std::string> read_weight_map(const fs::path& index) {
-  const nlohmann::ordered_json json = read_json_file(index);
-  if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
-    throw FormatError(fmt::format("{}: \"weight_map\" is missing or no object", index.string()));
-  }
-  std::map<std::string, std::string> map;
-  for (const auto& [tensor, file] : json["weight_map"].items()) {
-    const std::string name = file.is_string() ? file.get<std::string>() : "";
-    if (name.empty() || name == "." || name == ".." || fs::path(name).filename() != name) {
-      throw FormatError(fmt::format(
-          "{}: weight_map gives {} for \"{}\"; the name of a file in the directory is expected",
-          index.string(), file.dump(), tensor));
+// The shards' tensors and the index's are the same ones.
+void check_shards(const fs::path& index_path, const ShardIndex& index,
+                  const std::map<std::string, SafetensorsFile>& shards) {
+  const auto fail = [&](const std::string& what) {
+    throw FormatError(fmt::format("{}: {}", index_path.string(), what));
+  };
+  for (const auto& [tensor, name] : index.weight_map) {
+    if (!shards.at(name).contains(tensor)) {
+      fail(fmt::format("it says that {} holds tensor \"{}\", but it does not", name, tensor));
     }
-    map.emplace(tensor, name);
   }
-  if (map.empty()) throw FormatError(fmt::format("{}: weight_map is empty", index.string()));
-  return map;
+  std::uint64_t bytes = 0;
+  for (const auto& [name, shard] : shards) {
+    for (const SafetensorsEntry& entry : shard.entries()) {
+      const auto listed = index.weight_map.find(entry.name);
+      if (listed == index.weight_map.end()) {
+        fail(
+            fmt::format("{} holds tensor \"{}\", which the index does not list", name, entry.name));
+      }
+      if (listed->second != name) {
+        fail(fmt::format("tensor \"{}\" is in two shards, {} and {}", entry.name, name,
+                         listed->second));
+      }
+      bytes += entry.end - entry.begin;
+    }
+  }
+  if (index.total_size && *index.total_size != bytes) {
+    fail(fmt::format("metadata.total_size is {}, but the tensors of its shards take {} bytes",
+                     *index.total_size, bytes));
+  }
 }
 
 std::vector<SafetensorsFile> open_shards(const fs::path& directory) {
-  const auto weight_map = read_weight_map(directory / kIndex);
+  const fs::path index_path = directory / kIndex;
+  const ShardIndex index = ShardIndex::load(index_path);
   std::map<std::string, SafetensorsFile> shards;
-  for (const auto& [tensor, name] : weight_map) {
-    auto shard = shards.find(name);
-    if (shard == shards.end()) {
-      if (!fs::exists(directory / name)) {
-        throw IoError(fmt::format("{}: shard {} of {} is missing (it holds \"{}\")",
-                                  directory.string(), name, kIndex, tensor));
-      }
-      shard = shards.emplace(name, SafetensorsFile::open(directory / name)).first;
+  for (const auto& [tensor, name] : index.weight_map) {
+    if (shards.contains(name)) continue;
+    if (!is_there(directory / name)) {
+      throw IoError(fmt::format("{}: shard {} of {} is missing (it holds \"{}\")",
+                                directory.string(), name, kIndex, tensor));
     }
-    if (!shard->second.contains(tensor)) {
-      throw FormatError(fmt::format("{}: {} says that {} holds tensor \"{}\", but it does not",
-                                    directory.string(), kIndex, name, tensor));
-    }
+    shards.emplace(name, SafetensorsFile::open(directory / name));
   }
+  check_shards(index_path, index, shards);
   std::vector<SafetensorsFile> files;
   for (const auto& [name, file] : shards) files.push_back(file);
   return files;
@@ -92,13 +102,9 @@ void drop_tied_head(const std::vector<SafetensorsFile>& files, NamedTensors& wei
 
 NamedTensors read_weights(const std::vector<SafetensorsFile>& files, const LoadOptions& options) {
   NamedTensors weights;
-  std::set<std::string> seen;
   for (const SafetensorsFile& file : files) {
     for (const SafetensorsEntry& entry : file.entries()) {
       if (is_buffer(entry.name)) continue;
-      if (!seen.insert(entry.name).second) {
-        throw FormatError(fmt::format("tensor \"{}\" is in two shards", entry.name));
-      }
       weights.emplace_back(entry.name, as_loaded(file.tensor(entry.name), options));
     }
   }
@@ -186,10 +192,10 @@ void remove_other_weights(const fs::path& directory, const std::set<std::string>
 }  // namespace
 
 std::vector<SafetensorsFile> open_weights(const fs::path& directory) {
-  if (fs::exists(directory / kWeights)) return {SafetensorsFile::open(directory / kWeights)};
-  if (fs::exists(directory / kIndex)) return open_shards(directory);
+  if (is_there(directory / kWeights)) return {SafetensorsFile::open(directory / kWeights)};
+  if (is_there(directory / kIndex)) return open_shards(directory);
   throw IoError(fmt::format("{} has neither {} nor {}{}", directory.string(), kWeights, kIndex,
-                            fs::exists(directory / "pytorch_model.bin")
+                            is_there(directory / "pytorch_model.bin")
                                 ? "; convert its pytorch_model.bin to safetensors"
                                 : ""));
 }
@@ -238,14 +244,14 @@ void save_model(const fs::path& directory, const CausalLM& model, const SaveOpti
 }
 
 std::vector<fs::path> tokenizer_files(const fs::path& directory) {
-  if (!fs::is_regular_file(directory / "tokenizer.json")) {
+  if (!is_there(directory / "tokenizer.json")) {
     throw IoError(fmt::format("{} has no tokenizer.json; a tokenizer's directory is expected there",
                               directory.string()));
   }
   std::vector<fs::path> files;
   for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
                            "chat_template.jinja"}) {
-    if (fs::is_regular_file(directory / name)) files.push_back(directory / name);
+    if (is_there(directory / name)) files.push_back(directory / name);
   }
   return files;
 }
@@ -256,8 +262,8 @@ void copy_tokenizer(const fs::path& from, const fs::path& to) {
 
 void copy_companions(const fs::path& from, const fs::path& to) {
   const fs::path generation = from / "generation_config.json";
-  if (fs::is_regular_file(generation)) copy_file_to(generation, to);
-  if (fs::is_regular_file(from / "tokenizer.json")) copy_tokenizer(from, to);
+  if (is_there(generation)) copy_file_to(generation, to);
+  if (is_there(from / "tokenizer.json")) copy_tokenizer(from, to);
 }
 
 }  // namespace gladius

@@ -12,8 +12,9 @@
 namespace gladius {
 
 /// The files of a directory's weights: model.safetensors or, without it, the shards that
-/// model.safetensors.index.json lists, whose entries are checked. IoError for what is missing,
-/// FormatError for an index that is malformed, leaves the directory or does not fit its shards.
+/// model.safetensors.index.json lists. IoError for what is missing, FormatError for an index that
+/// is malformed, leaves the directory or does not fit its shards: each tensor is listed and is
+/// where the index says, once, and together they take total_size bytes.
 std::vector<SafetensorsFile> open_weights(const std::filesystem::path& directory);
 
 struct LoadOptions {

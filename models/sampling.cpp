@@ -36,14 +36,12 @@ void keep_top_k(std::vector<double>& scores, std::int64_t k) {
   }
 }
 
-std::vector<double> softmax(const std::vector<double>& scores) {
-  const double largest = std::ranges::max(scores);
-  std::vector<double> probabilities(scores.size());
-  std::ranges::transform(scores, probabilities.begin(),
-                         [&](double score) { return std::exp(score - largest); });
-  const double sum = std::reduce(probabilities.begin(), probabilities.end());
-  for (double& p : probabilities) p /= sum;
-  return probabilities;
+// Makes probabilities of scores.
+void softmax(std::vector<double>& values) {
+  const double largest = std::ranges::max(values);
+  for (double& x : values) x = std::exp(x - largest);
+  const double sum = std::reduce(values.begin(), values.end());
+  for (double& x : values) x /= sum;
 }
 
 // Removes the least likely tokens that together have at most 1 - top_p, and makes the rest sum to
@@ -71,12 +69,23 @@ void keep_top_p(std::vector<double>& probabilities, double top_p) {
   for (double& p : probabilities) p /= sum;
 }
 
-void check_logits(std::span<const float> logits) {
+// The first of the largest logits, all of which have to be numbers.
+std::int64_t likeliest(std::span<const float> logits) {
   if (logits.empty()) throw ShapeError("sampling: no logits");
-  const bool nan = std::ranges::any_of(logits, [](float x) { return std::isnan(x); });
-  if (nan || !std::isfinite(std::ranges::max(logits))) {
+  float largest = -std::numeric_limits<float>::infinity();
+  std::size_t at = 0;
+  bool nan = false;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    nan = nan || std::isnan(logits[i]);
+    if (logits[i] > largest) {
+      largest = logits[i];
+      at = i;
+    }
+  }
+  if (nan || !std::isfinite(largest)) {
     throw Error("sampling: the logits are NaN or infinite; the model's weights are broken");
   }
+  return static_cast<std::int64_t>(at);
 }
 
 }  // namespace
@@ -98,7 +107,7 @@ std::vector<double> next_token_probabilities(std::span<const float> logits,
                                              std::span<const std::int64_t> previous,
                                              const SamplingOptions& options) {
   check_sampling_options(options);
-  check_logits(logits);
+  likeliest(logits);
   std::vector<double> scores = penalized(logits, previous, options.repetition_penalty);
   if (options.greedy) {
     std::vector<double> probabilities(scores.size());
@@ -107,13 +116,14 @@ std::vector<double> next_token_probabilities(std::span<const float> logits,
   }
   for (double& score : scores) score /= options.temperature;
   keep_top_k(scores, options.top_k);
-  std::vector<double> probabilities = softmax(scores);
-  keep_top_p(probabilities, options.top_p);
-  return probabilities;
+  softmax(scores);
+  keep_top_p(scores, options.top_p);
+  return scores;
 }
 
 std::int64_t sample(std::span<const float> logits, std::span<const std::int64_t> previous,
                     const SamplingOptions& options, Generator& generator) {
+  if (options.greedy && options.repetition_penalty == 1) return likeliest(logits);
   const std::vector<double> probabilities = next_token_probabilities(logits, previous, options);
   double rest = options.greedy ? 0 : generator.uniform();
   std::int64_t chosen = 0;

@@ -1,5 +1,6 @@
-// 16-bit floating-point storage types. Conversion from float rounds to nearest, ties to even, as
-// PyTorch's.
+// 16-bit floating-point storage types. Conversion from float rounds to nearest, ties to even, and
+// is PyTorch's to the bit, NaNs included (as its vectorized code on x86 has them; its scalar code
+// differs).
 #pragma once
 
 #include <bit>
@@ -15,7 +16,7 @@ struct bfloat16 {
   explicit bfloat16(float value) {
     const auto word = std::bit_cast<std::uint32_t>(value);
     const bool nan = (word & 0x7fffffffu) > 0x7f800000u;
-    bits = nan ? std::uint16_t{0x7fc0}
+    bits = nan ? std::uint16_t{0xffff}
                : static_cast<std::uint16_t>((word + 0x7fffu + ((word >> 16) & 1u)) >> 16);
   }
   explicit operator float() const {
@@ -36,8 +37,8 @@ inline float16::float16(float value) {
   const auto word = std::bit_cast<std::uint32_t>(value);
   const auto sign = static_cast<std::uint16_t>((word >> 16) & 0x8000u);
   const std::uint32_t magnitude = word & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) {  // NaN: quiet, as PyTorch's
-    bits = sign | 0x7e00u;
+  if (magnitude > 0x7f800000u) {  // NaN: made quiet
+    bits = sign | 0x7e00u | static_cast<std::uint16_t>((magnitude >> 13) & 0x3ffu);
   } else if (magnitude >= 0x477ff000u) {  // rounds to infinity
     bits = sign | 0x7c00u;
   } else if (magnitude < 0x38800000u) {  // subnormal: let the float adder do the rounding

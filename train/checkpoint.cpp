@@ -3,15 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <string>
 #include <vector>
 
+#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
-#include "gladius/tensor/io/atomic_file.h"
 #include "gladius/tensor/io/file_descriptor.h"
 #include "gladius/tensor/io/safetensors.h"
 #include "gladius/tensor/io/sha256.h"
+#include "gladius/tensor/io/text_file.h"
 #include "gladius/train/staged_directory.h"
 
 namespace gladius {
@@ -53,9 +53,7 @@ NamedTensors read_tensors(const fs::path& file) {
 }
 
 Json read_object(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) throw IoError(fmt::format("cannot read {}", file.string()));
-  Json json = Json::parse(in, nullptr, /*allow_exceptions=*/false);
+  Json json = read_json_file(file);
   if (!json.is_object()) throw FormatError(fmt::format("{}: not a JSON object", file.string()));
   return json;
 }

@@ -11,7 +11,7 @@
 
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/error.h"
-#include "gladius/tensor/io/atomic_file.h"
+#include "gladius/tensor/io/text_file.h"
 #include "gladius/train/checkpoint.h"
 #include "gladius/train/data/dataset.h"
 #include "gladius/train/environment.h"

@@ -4,10 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
 #include <sstream>
 
+#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
 #include "gladius/train/run_fields.h"
 
@@ -90,19 +90,6 @@ void read_experts(const RunFields& fields, RunConfig& run) {
   run.steps = fields.integer("steps", 1000, 1);
 }
 
-Json read_json(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::stringstream text;
-  if (!in || !(text << in.rdbuf())) {
-    throw IoError(fmt::format("cannot read the run file {}", file.string()));
-  }
-  try {
-    return Json::parse(text.str());
-  } catch (const Json::parse_error& error) {
-    throw FormatError(fmt::format("{}: not valid JSON: {}", file.string(), error.what()));
-  }
-}
-
 Json optional_path(const std::optional<std::filesystem::path>& path) {
   return path ? Json(path->string()) : Json(nullptr);
 }
@@ -132,7 +119,7 @@ std::string dotted(std::string pointer) {
 
 RunConfig RunConfig::load(const std::filesystem::path& file,
                           const std::vector<std::string>& overrides) {
-  Json json = read_json(file);
+  Json json = read_json_file(file);
   for (const std::string& override_ : overrides) {
     const std::size_t equals = override_.find('=');
     if (equals == std::string::npos) {

@@ -8,8 +8,9 @@
 #include <ctime>
 #include <fstream>
 
+#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
-#include "gladius/tensor/io/atomic_file.h"
+#include "gladius/tensor/io/text_file.h"
 #include "gladius/train/append_file.h"
 #include "gladius/train/run_config.h"
 #include "gladius/train/staged_directory.h"
@@ -50,9 +51,7 @@ FileDescriptor lock(const fs::path& directory) {
 }
 
 Json read_json(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw IoError(fmt::format("cannot read {}", path.string()));
-  Json json = Json::parse(in, nullptr, /*allow_exceptions=*/false);
+  Json json = read_json_file(path);
   if (!json.is_object()) throw FormatError(fmt::format("{}: not a JSON object", path.string()));
   return json;
 }

@@ -1,8 +1,8 @@
 #include "gladius/train/snapshot.h"
 
 #include "gladius/models/model_directory.h"
-#include "gladius/tensor/io/atomic_file.h"
 #include "gladius/tensor/io/safetensors.h"
+#include "gladius/tensor/io/text_file.h"
 #include "gladius/train/staged_directory.h"
 
 namespace gladius {

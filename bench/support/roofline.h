@@ -3,13 +3,28 @@
 
 #include <benchmark/benchmark.h>
 
+#include <vector>
+
 namespace gladius::bench {
 
 /// Floating-point operations a second of a large sgemm (2048 cubed) with all threads.
 double sgemm_peak();
-/// Bytes a second of a[i] = b[i] + s * c[i] over arrays of 256 MiB with all threads, counting the
-/// three arrays once each.
+/// The best MemoryStreams::triad() of a few.
 double triad_bandwidth();
+
+/// Streams through arrays of 256 MiB with all threads, far larger than the caches. One pass a call,
+/// for comparisons that alternate with what they bound.
+class MemoryStreams {
+ public:
+  MemoryStreams();
+  /// Bytes a second of a[i] = b[i] + s * c[i], counting the three arrays once each.
+  double triad();
+  /// Bytes a second of reading one array.
+  double read() const;
+
+ private:
+  std::vector<float> a_, b_, c_;
+};
 
 /// Counters "FLOP/s" and "of_sgemm" of a benchmark that does `operations` an iteration.
 void count_operations(benchmark::State& state, double operations);

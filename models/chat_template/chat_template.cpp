@@ -3,32 +3,24 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <fstream>
-#include <sstream>
 
 #include "gladius/models/chat_template/interpreter.h"
 #include "gladius/models/chat_template/parser.h"
+#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/tensor/io/text_file.h"
 
 namespace gladius {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    throw IoError(fmt::format("chat template: cannot read {}", path.string()));
-  }
-  return text.str();
-}
-
 // The file's object, or an empty one when there is no file.
 Json read_tokenizer_config(const std::filesystem::path& model_dir) {
   const auto path = model_dir / "tokenizer_config.json";
-  if (!std::filesystem::exists(path)) return Json::object();
-  Json config = Json::parse(read_file(path), nullptr, false);
+  if (!is_there(path)) return Json::object();
+  Json config = read_json_file(path);
   if (!config.is_object()) {
     throw FormatError(fmt::format("chat template: {} is no JSON object", path.string()));
   }
@@ -84,7 +76,7 @@ ChatTemplate ChatTemplate::parse(std::string source, std::string name) {
 
 std::optional<ChatTemplate> ChatTemplate::load(const std::filesystem::path& model_dir) {
   const auto file = model_dir / "chat_template.jinja";
-  if (std::filesystem::exists(file)) return parse(read_file(file), file.string());
+  if (is_there(file)) return parse(read_text_file(file), file.string());
   const Json config = read_tokenizer_config(model_dir);
   auto text = default_template(config.value("chat_template", Json()), model_dir);
   if (!text) return std::nullopt;

@@ -1,10 +1,10 @@
 #include "gladius/models/tokenizer/tokenizer.h"
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
 #include <unordered_set>
 
+#include "gladius/models/json_file.h"
 #include "gladius/models/tokenizer/added_tokens.h"
 #include "gladius/models/tokenizer/bpe.h"
 #include "gladius/models/tokenizer/json_fields.h"
@@ -90,10 +90,9 @@ Tokenizer Tokenizer::load(const std::filesystem::path& path) {
   std::error_code ignored;
   const std::filesystem::path file =
       std::filesystem::is_directory(path, ignored) ? path / "tokenizer.json" : path;
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) throw IoError(fmt::format("tokenizer: cannot open {}", file.string()));
+  const auto root = read_json_file<Json>(file);
   try {
-    return Tokenizer(std::make_shared<const Impl>(Json::parse(stream)));
+    return Tokenizer(std::make_shared<const Impl>(root));
   } catch (const Json::exception& error) {
     throw FormatError(fmt::format("{}: {}", file.string(), error.what()));
   } catch (const ConfigError& error) {

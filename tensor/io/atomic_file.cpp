@@ -96,10 +96,4 @@ void AtomicFile::flush() {
   buffer_.clear();
 }
 
-void write_text_file(const std::filesystem::path& path, std::string_view text) {
-  AtomicFile file(path);
-  file.write(text);
-  file.commit();
-}
-
 }  // namespace gladius

@@ -49,7 +49,4 @@ class AtomicFile {
   bool committed_ = false;
 };
 
-/// Replaces the file by `text`, whole or not at all. Throws IoError.
-void write_text_file(const std::filesystem::path& path, std::string_view text);
-
 }  // namespace gladius

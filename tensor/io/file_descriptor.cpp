@@ -15,6 +15,12 @@ void throw_io_error(const char* action, const std::filesystem::path& path, int e
                             std::generic_category().message(error)));
 }
 
+bool is_there(const std::filesystem::path& path) {
+  std::error_code ignored;  // what cannot be examined is not said to be missing
+  return std::filesystem::symlink_status(path, ignored).type() !=
+         std::filesystem::file_type::not_found;
+}
+
 FileDescriptor open_regular_file(const std::filesystem::path& path) {
   // Without O_NONBLOCK, opening a pipe would wait for a writer.
   FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -26,6 +32,15 @@ FileDescriptor open_regular_file(const std::filesystem::path& path) {
     throw IoError(fmt::format("cannot read {}: not a regular file", path.string()));
   }
   return file;
+}
+
+std::size_t read_some(const FileDescriptor& file, std::span<std::byte> bytes,
+                      const std::filesystem::path& path) {
+  for (;;) {
+    const ssize_t count = ::read(file.get(), bytes.data(), bytes.size());
+    if (count >= 0) return static_cast<std::size_t>(count);
+    if (errno != EINTR) throw_io_error("read", path);
+  }
 }
 
 }  // namespace gladius

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <filesystem>
+#include <span>
 #include <utility>
 
 namespace gladius {
@@ -29,8 +31,15 @@ class FileDescriptor {
 [[noreturn]] void throw_io_error(const char* action, const std::filesystem::path& path,
                                  int error = errno);
 
+/// Whether the name is taken, be it by a link that leads nowhere: opening that says why.
+bool is_there(const std::filesystem::path& path);
+
 /// Opens a regular file for reading. Throws IoError for what is not there, cannot be read, or is a
 /// directory, pipe or device.
 FileDescriptor open_regular_file(const std::filesystem::path& path);
+
+/// Reads what comes next, at most `bytes`; 0 only at the end. Throws IoError.
+std::size_t read_some(const FileDescriptor& file, std::span<std::byte> bytes,
+                      const std::filesystem::path& path);
 
 }  // namespace gladius

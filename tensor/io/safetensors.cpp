@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "gladius/tensor/io/atomic_file.h"
+#include "gladius/tensor/io/safetensors_json.h"
 
 namespace gladius {
 namespace {
@@ -16,21 +17,32 @@ bool is_aligned(const std::byte* data, Dtype dtype) {
   return reinterpret_cast<std::uintptr_t>(data) % dtype_size(dtype) == 0;
 }
 
+// What `f` returns; its FormatErrors name the file.
+template <class F>
+auto of_file(const std::filesystem::path& path, F&& f) {
+  try {
+    return f();
+  } catch (const FormatError& error) {
+    throw FormatError(fmt::format("{}: {}", path.string(), error.what()));
+  }
+}
+
 // The bytes of the tensor at a position among the specs, valid until the next call.
 using BytesOf = std::function<std::span<const std::byte>(std::size_t)>;
 
 void write_file(const std::filesystem::path& path, const std::vector<SafetensorsSpec>& specs,
                 const SafetensorsMetadata& metadata, const BytesOf& bytes_of) {
-  const SafetensorsLayout layout = plan_safetensors(specs, metadata);
+  const SafetensorsLayout layout = of_file(path, [&] { return plan_safetensors(specs, metadata); });
   AtomicFile file(path);
   file.write(layout.header);
   for (std::size_t i = 0; i < layout.order.size(); ++i) {
     const SafetensorsEntry& entry = layout.entries[i];
     const std::span<const std::byte> bytes = bytes_of(layout.order[i]);
     if (bytes.size() != entry.end - entry.begin) {
-      throw FormatError(fmt::format("TensorInvalidInfo({}): {} {} takes {} bytes, {} were given",
-                                    entry.name, entry.dtype.name, to_string(entry.shape),
-                                    entry.end - entry.begin, bytes.size()));
+      throw FormatError(
+          fmt::format("{}: TensorInvalidInfo({}): {} {} takes {} bytes, {} were given",
+                      path.string(), safetensors_json::quote_name(entry.name), entry.dtype.name,
+                      to_string(entry.shape), entry.end - entry.begin, bytes.size()));
     }
     file.write(bytes);
   }
@@ -48,12 +60,9 @@ SafetensorsFile::SafetensorsFile(std::shared_ptr<const MappedFile> file, Safeten
 
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
   std::shared_ptr<const MappedFile> file = MappedFile::open(path);
-  try {
-    const std::span<const std::byte> bytes = file->bytes();
-    return SafetensorsFile(std::move(file), parse_safetensors_header(bytes, bytes.size()));
-  } catch (const FormatError& error) {
-    throw FormatError(fmt::format("{}: {}", path.string(), error.what()));
-  }
+  const std::span<const std::byte> bytes = file->bytes();
+  return {std::move(file),
+          of_file(path, [&] { return parse_safetensors_header(bytes, bytes.size()); })};
 }
 
 bool SafetensorsFile::contains(std::string_view name) const {
@@ -63,8 +72,9 @@ bool SafetensorsFile::contains(std::string_view name) const {
 const SafetensorsEntry& SafetensorsFile::entry(std::string_view name) const {
   const auto found = index_.find(std::string(name));
   if (found == index_.end()) {
-    throw FormatError(fmt::format("{}: TensorNotFound: no tensor \"{}\" among the file's {}",
-                                  path().string(), name, entries().size()));
+    throw FormatError(fmt::format("{}: TensorNotFound: no tensor {} among the file's {}",
+                                  path().string(), safetensors_json::quote_name(name),
+                                  entries().size()));
   }
   return header_.entries[found->second];
 }

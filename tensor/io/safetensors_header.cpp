@@ -24,6 +24,7 @@ using safetensors_json::quote_name;
 
 constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kLargestHeader = 100'000'000;
+constexpr std::uint64_t kLargestFile = std::uint64_t{1} << 62;  // an offset in a file has 63 bits
 
 std::uint64_t stored_bytes(const SafetensorsSpec& spec) {
   std::uint64_t count = 1;
@@ -67,10 +68,14 @@ void check_offsets(const std::vector<SafetensorsEntry>& entries, std::uint64_t d
     }
     next = entry.end;
   }
-  if (next != data_bytes) {
-    fail("MetadataIncompleteBuffer", "the tensors take {} bytes, but {} follow the header ({})",
-         next, data_bytes, next > data_bytes ? "is the file truncated?" : "something was appended");
-  }
+  if (next == data_bytes) return;
+  const auto cut = std::ranges::find_if(
+      entries, [&](const SafetensorsEntry& entry) { return entry.end > data_bytes; });
+  fail("MetadataIncompleteBuffer", "the tensors take {} bytes, but {} follow the header ({})", next,
+       data_bytes,
+       cut == entries.end()
+           ? "something was appended"
+           : fmt::format("is the file truncated? {} ends at {}", quote_name(cut->name), cut->end));
 }
 
 std::string_view header_text(std::span<const std::byte> start, std::uint64_t file_size) {
@@ -126,9 +131,9 @@ SafetensorsLayout plan_safetensors(const std::vector<SafetensorsSpec>& specs,
   for (const std::size_t i : layout.order) {
     const SafetensorsSpec& spec = specs[i];
     const std::uint64_t begin = next;
-    if (__builtin_add_overflow(begin, stored_bytes(spec), &next)) {
+    if (__builtin_add_overflow(begin, stored_bytes(spec), &next) || next > kLargestFile) {
       fail(fmt::format("ValidationOverflow({})", quote_name(spec.name)),
-           "the file would end past 2^64");
+           "the tensors up to this one take more than 2^62 bytes");
     }
     layout.entries.push_back({spec.name, spec.dtype, spec.shape, begin, next});
   }

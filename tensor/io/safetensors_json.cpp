@@ -107,7 +107,9 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   }
 
   bool parse_error(std::size_t position, const std::string&, const Json::exception&) override {
-    fail_json("no JSON at byte {} of the header", position);
+    const bool in_tensor = nest_.size() > 2 && nest_[2] == Place::INFO;
+    fail_json("no JSON at byte {} of the header{}", position,
+              in_tensor ? fmt::format(", in tensor {}", quote_name(tensor().name)) : "");
   }
 
  private:

@@ -53,13 +53,10 @@ std::string sha256_file(const std::filesystem::path& path) {
   ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
   Digest digest;
   std::vector<std::byte> piece(kPieceBytes);
-  for (;;) {
-    const ssize_t count = ::read(file.get(), piece.data(), piece.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw_io_error("read", path);
-    if (count == 0) return digest.finish();
-    digest.update(std::span(piece).first(static_cast<std::size_t>(count)));
+  while (const std::size_t count = read_some(file, piece, path)) {
+    digest.update(std::span(piece).first(count));
   }
+  return digest.finish();
 }
 
 }  // namespace gladius

@@ -36,7 +36,7 @@ void to_bfloat16(const float* x, bfloat16* y, std::int64_t n) {
     const U32 odd = hn::And(hn::ShiftRight<16>(word), hn::Set(u32, 1u));
     const U32 rounded = hn::ShiftRight<16>(hn::Add(word, hn::Add(odd, hn::Set(u32, 0x7fffu))));
     const I32 result = hn::IfThenElse(hn::RebindMask(i32, hn::Eq(v, v)), hn::BitCast(i32, rounded),
-                                      constant(0x7fc0));
+                                      constant(0xffff));
     at.store(hn::DemoteTo(u16, result), bits);
   });
 }
@@ -73,7 +73,9 @@ void to_float16(const float* x, float16* y, std::int64_t n) {
                 constant(0x3f000000));
     I32 result = hn::IfThenElse(hn::Gt(constant(0x38800000), magnitude), subnormal, normal);
     result = hn::IfThenElse(hn::Gt(magnitude, constant(0x477fefff)), constant(0x7c00), result);
-    result = hn::IfThenElse(hn::Gt(magnitude, constant(0x7f800000)), constant(0x7e00), result);
+    const I32 nan =
+        hn::Or(hn::And(hn::ShiftRight<13>(magnitude), constant(0x3ff)), constant(0x7e00));
+    result = hn::IfThenElse(hn::Gt(magnitude, constant(0x7f800000)), nan, result);
     at.store(hn::DemoteTo(u16, hn::Or(sign, result)), bits);
   });
 }

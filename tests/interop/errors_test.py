@@ -6,27 +6,9 @@ import struct
 
 import pytest
 import torch
-from helpers import (ROOT, csv, random_config, random_ids, random_model, run_gladius, save_logits,
-                     save_model)
+from helpers import (ROOT, check_fails, csv, edit_json, random_config, random_ids, random_model,
+                     run_gladius, save_logits, save_model)
 from safetensors.torch import load_file, save_file
-
-
-def check_fails(*args, names):
-    """The command fails with one line, which has all of `names` in it."""
-    done = run_gladius(*args)
-    error = done.stderr.decode()
-    assert done.returncode == 1, (done.returncode, error)
-    assert error.startswith("gladius: error: "), error
-    assert error.count("\n") == 1 and error.endswith("\n"), error
-    for name in names:
-        assert str(name) in error, (name, error)
-
-
-def edit_json(path, **changes):
-    content = json.loads(path.read_text())
-    for key, value in changes.items():
-        content.pop(key, None) if value is ... else content.update({key: value})
-    path.write_text(json.dumps(content))
 
 
 def edit_tensors(path, edit):
@@ -315,6 +297,22 @@ def test_wrong_usage(args):
     assert done.returncode == 2, done
     assert done.stderr
     assert not done.stdout
+
+
+@pytest.mark.parametrize("args", [("frobnicate",), ("--threads", "2", "frobnicate", "--json")])
+def test_an_unknown_command_is_named(args):
+    done = run_gladius(*args)
+    assert done.returncode == 2, done
+    error = done.stderr.decode()
+    assert error.startswith("gladius: error: ") and error.count("\n") == 1, error
+    assert "frobnicate" in error and "--help" in error, error
+
+
+def test_an_empty_value_is_not_the_next_argument():
+    tokenizer = ROOT / "configs/default/tokenizer"
+    done = run_gladius("tokenize", "--tokenizer", tokenizer, "--text=", "--json")
+    assert done.returncode == 0, done
+    assert json.loads(done.stdout)["tokens"] in ([], ["<s>"])
 
 
 @pytest.mark.parametrize("command", ["init", "inspect", "distill", "generate", "eval", "logits",

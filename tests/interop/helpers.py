@@ -12,6 +12,14 @@ from safetensors.torch import load_file, save_file
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("GLADIUS_BIN", ROOT / "build/release/bin")).resolve() / "gladius"
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+# Parameters of each kind of scaled rotary embedding.
+ROPE_SCALING = {
+    "linear": {"factor": 2.5},
+    "dynamic": {"factor": 3.0},
+    "yarn": {"factor": 4.0, "original_max_position_embeddings": 32},
+    "llama3": {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+               "original_max_position_embeddings": 64},
+}
 # Largest value of each measured difference, and its limit.
 WORST = {}
 
@@ -34,6 +42,25 @@ def gladius(*args, **options):
 
 def gladius_json(*args, **options):
     return json.loads(gladius(*args, "--json", **options))
+
+
+def edit_json(path, **changes):
+    """Sets keys of a JSON file; `...` removes one."""
+    content = json.loads(path.read_text())
+    for key, value in changes.items():
+        content.pop(key, None) if value is ... else content.update({key: value})
+    path.write_text(json.dumps(content))
+
+
+def check_fails(*args, names):
+    """The command fails with one line, which has all of `names` in it."""
+    done = run_gladius(*args)
+    error = done.stderr.decode()
+    assert done.returncode == 1, (done.returncode, error)
+    assert error.startswith("gladius: error: "), error
+    assert error.count("\n") == 1 and error.endswith("\n"), error
+    for name in names:
+        assert str(name) in error, (name, error)
 
 
 def check_close(name, difference, limit, detail=""):

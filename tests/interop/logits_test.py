@@ -1,7 +1,7 @@
 """`gladius logits` against transformers in float32."""
 
 import pytest
-from helpers import (check_same_logits, load_reference, random_config, random_ids, random_model,
+from helpers import (ROPE_SCALING, check_same_logits, load_reference, random_config, random_ids, random_model,
                      save_model, use_older_config_style)
 
 
@@ -18,15 +18,6 @@ def test_logits(family, groups, dtype, rng, tmp_path):
     for length in (1, rng.randint(2, 40), rng.randint(100, 150)):
         ids = random_ids(rng, config.vocab_size, length)
         check_same_logits(f"logits, {dtype} weights", path, reference, ids, tmp_path / "out")
-
-
-ROPE_SCALING = {
-    "linear": {"factor": 2.5},
-    "dynamic": {"factor": 3.0},
-    "yarn": {"factor": 4.0, "original_max_position_embeddings": 32},
-    "llama3": {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-               "original_max_position_embeddings": 64},
-}
 
 
 @pytest.mark.parametrize("kind", ROPE_SCALING)

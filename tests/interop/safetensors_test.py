@@ -1,16 +1,26 @@
 """Our reader and writer of safetensors files against the reference implementation."""
 
 import json
+import re
 import struct
+import subprocess
 
+import numpy
 import pytest
 import torch
-from helpers import ROOT, gladius, gladius_json, run_gladius
-from safetensors import SafetensorError, safe_open
+from helpers import BINARY, ROOT, gladius, gladius_json, run_gladius
+from safetensors import SafetensorError, TensorSpec, safe_open, serialize_file
 
-BITS = {"BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "I16": 16,
-        "U16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32, "F64": 64, "I64": 64,
+BITS = {"BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8,
+        "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8, "I16": 16, "U16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32, "F64": 64, "I64": 64,
         "U64": 64, "C64": 64, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6}
+# The dtypes that the reference's Python package can write, by its names for them.
+WRITTEN = {"BOOL": "bool", "F4": "float4_e2m1fn_x2", "U8": "uint8", "I8": "int8",
+           "F8_E5M2": "float8_e5m2", "F8_E4M3": "float8_e4m3fn", "F8_E8M0": "float8_e8m0fnu",
+           "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz", "I16": "int16",
+           "U16": "uint16", "F16": "float16", "BF16": "bfloat16", "I32": "int32", "U32": "uint32",
+           "F32": "float32", "C64": "complex64", "F64": "float64", "I64": "int64",
+           "U64": "uint64"}
 
 
 def file_bytes(header, data=b"", length=None):
@@ -113,25 +123,73 @@ FILES = {
 }
 
 
-def reference_accepts(path):
+def repeated(*members, data=b""):
+    """A file whose header has these members, of which some have the same name."""
+    text = ",".join(json.dumps(member)[1:-1] for member in members)
+    return file_bytes(("{" + text + "}").encode(), data)
+
+
+# What the reference takes and we refuse, by design: docs/safetensors.md says why.
+STRICTER = {
+    "tensor twice": repeated({"a": tensor()}, {"a": tensor()}, data=b"\0" * 8),
+    "tensor twice, escaped": file_bytes(
+        json.dumps({"a": tensor()})[:-1].encode() + b"," +
+        json.dumps({"a": tensor()})[1:].replace('"a"', '"\\u0061"').encode(), b"\0" * 8),
+    "tensor twice, different": repeated({"a": tensor()}, {"a": tensor("I32")}, data=b"\0" * 8),
+    "metadata key twice": file_bytes(b'{"__metadata__":{"k":"v","k":"w"}}'),
+    "tensor an array": file_bytes({"a": ["F32", [2], [0, 8]]}, b"\0" * 8),
+    "dtype an object": file_bytes({"a": tensor({"F32": None})}, b"\0" * 8),
+    "strides past 64 bits": file_bytes({"a": tensor(shape=(0, 2**62, 2**62), end=0)}),
+    "size past 63 bits": file_bytes({"a": tensor(shape=(0, 2**63), end=0)}),
+}
+
+# The names of the reference's errors, by how its Python package words them.
+ERRORS = {
+    "header too small": "HeaderTooSmall",
+    "header too large": "HeaderTooLarge",
+    "invalid header length": "InvalidHeaderLength",
+    "invalid UTF-8 in header": "InvalidHeader",
+    "invalid JSON in header": "InvalidHeaderDeserialization",
+    "invalid offset for tensor": "InvalidOffset",
+    "overflow computing buffer size": "ValidationOverflow",
+    "does not end up at a byte boundary": "MisalignedSlice",
+    "invalid shape, data type, or offset": "TensorInvalidInfo",
+    "incomplete metadata": "MetadataIncompleteBuffer",
+}
+
+
+def reference_error(path):
+    """The name of the reference's error, or None if it takes the file."""
     try:
         with safe_open(path, "np") as file:
             file.keys()
-    except (SafetensorError, OSError):
-        return False
-    return True
+    except (SafetensorError, OSError) as error:
+        names = [name for words, name in ERRORS.items() if words in str(error)]
+        assert len(names) == 1, error
+        return names[0]
+    return None
 
 
-def we_accept(path):
+def our_error(path):
+    """The name of our error, or None if we take the file."""
     done = run_gladius("inspect", path, "--json")
     if done.returncode == 0:
         json.loads(done.stdout)
-        return True
+        return None
     error = done.stderr.decode(errors="replace")
     assert done.returncode == 1, error
-    assert error.startswith("gladius: error: ") and error.count("\n") == 1, error
-    assert str(path) in error
-    return False
+    assert error.count("\n") == 1, error
+    start = f"gladius: error: {path}: "
+    assert error.startswith(start), error
+    return re.match(r"\w+", error[len(start):])[0]
+
+
+def reference_accepts(path):
+    return reference_error(path) is None
+
+
+def we_accept(path):
+    return our_error(path) is None
 
 
 def test_the_table_has_both_kinds(tmp_path):
@@ -147,7 +205,15 @@ def test_the_table_has_both_kinds(tmp_path):
 def test_the_reference_agrees(name, tmp_path):
     file = tmp_path / "file.safetensors"
     file.write_bytes(FILES[name])
-    assert we_accept(file) == reference_accepts(file)
+    assert our_error(file) == reference_error(file)
+
+
+@pytest.mark.parametrize("name", STRICTER)
+def test_what_only_we_refuse(name, tmp_path):
+    file = tmp_path / "file.safetensors"
+    file.write_bytes(STRICTER[name])
+    assert reference_accepts(file)
+    assert our_error(file) in ("InvalidHeaderDeserialization", "ValidationOverflow")
 
 
 def random_file(rng):
@@ -228,11 +294,39 @@ def test_random_damage(rng, tmp_path):
     assert False in verdicts
 
 
-def test_what_the_reference_should_refuse_is_refused(tmp_path):
-    """The format disallows a key given twice; the reference takes the last."""
-    once = json.dumps({"a": tensor()})[1:-1]
-    (tmp_path / "file").write_bytes(file_bytes(f"{{{once},{once}}}".encode(), b"\0" * 8))
-    assert not we_accept(tmp_path / "file")
+def specs_of(content):
+    """The tensors of a file as the reference's writer takes them, or None where it cannot: its
+    Python package has no names for the F6 kinds, packs F4 by twos along the last dimension, and
+    writes several metadata in an order that changes."""
+    data_start = struct.unpack("<Q", content[:8])[0] + 8
+    specs = {}
+    for name, entry in json.loads(content[8:data_start]).items():
+        dtype, shape = entry.get("dtype"), entry.get("shape")
+        if dtype not in WRITTEN or (dtype == "F4" and (not shape or shape[-1] % 2)):
+            return None
+        begin, end = (data_start + offset for offset in entry["data_offsets"])
+        data = numpy.frombuffer(content[begin:end], numpy.uint8)
+        stored_shape = [*shape[:-1], shape[-1] // 2] if dtype == "F4" else shape
+        specs[name] = (data, TensorSpec(dtype=WRITTEN[dtype], shape=stored_shape,
+                                        data_ptr=data.ctypes.data, data_len=data.nbytes))
+    return specs
+
+
+def test_our_files_are_the_references_byte_for_byte(rng, tmp_path):
+    """Tensors in any order, of every dtype that the reference's Python package can write."""
+    seen, reference, ours = set(), tmp_path / "reference", tmp_path / "ours"
+    while seen != set(WRITTEN):
+        start, size, described = random_file(rng)
+        content = start + bytes(rng.randrange(256) for _ in range(size))
+        specs = specs_of(content)
+        if specs is None:
+            continue
+        serialize_file({name: spec for name, (_, spec) in specs.items()}, reference,
+                       {"format": "pt"})
+        (tmp_path / "any").write_bytes(content)
+        subprocess.run([BINARY.parent / "rewrite_safetensors", tmp_path / "any", ours], check=True)
+        assert ours.read_bytes() == reference.read_bytes(), described
+        seen |= {dtype for dtype, _ in described.values()}
 
 
 def test_our_files_are_read_by_the_reference(tmp_path):

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
 
 #include "gladius/models/generation_config.h"
@@ -52,7 +53,8 @@ class SavedModel : public ::testing::Test {
     nlohmann::ordered_json json = testing::random_config_json(rng_);
     json["tie_word_embeddings"] = false;
     json["num_hidden_layers"] = 2;
-    save_model(path(), random_model(rng_, json));
+    model_ = random_model(rng_, json);
+    save_model(path(), *model_);
   }
   fs::path path() const { return directory_ / "model"; }
   NamedTensors weights() const {
@@ -70,6 +72,8 @@ class SavedModel : public ::testing::Test {
     json[key] = value;
     write_file(path() / "config.json", json.dump());
   }
+  // What was saved first, again.
+  void restore() const { save_model(path(), *model_, {.overwrite = true}); }
   std::string load_error() const {
     return message_of<FormatError>([&] { load_model(path()); });
   }
@@ -77,6 +81,7 @@ class SavedModel : public ::testing::Test {
   const std::uint64_t seed_ = std::random_device{}();
   Rng rng_{seed_};
   TemporaryDirectory directory_;
+  std::optional<CausalLM> model_;
 };
 
 TEST(ModelDirectory, RoundTripsAnyModelWholeOrInShards) {
@@ -244,11 +249,13 @@ TEST_F(SavedModel, IndexesThatDoNotFitAreRefused) {
   EXPECT_THAT(index_error("[]"), HasSubstr("weight_map"));
   EXPECT_THAT(index_error(R"({"weight_map": 3})"), HasSubstr("weight_map"));
   EXPECT_THAT(index_error(R"({"weight_map": {}})"), HasSubstr("is empty"));
-  for (const char* name : {"../part.safetensors", "/etc/passwd", "..", "", "a/b"}) {
+  for (const char* name : {"../part.safetensors", "/etc/passwd", "..", ".", "", "a/b", "a/"}) {
     map["lm_head.weight"] = name;
     EXPECT_THAT(index_error(text(map)),
                 AllOf(HasSubstr("lm_head.weight"), HasSubstr("in the directory")));
   }
+  map["lm_head.weight"] = std::string("part.safetensors\0x", 18);
+  EXPECT_THAT(index_error(text(map)), HasSubstr("in the directory"));
   map["lm_head.weight"] = 7;
   EXPECT_THAT(index_error(text(map)), HasSubstr("gives 7 for \"lm_head.weight\""));
   map["lm_head.weight"] = "gone.safetensors";
@@ -258,15 +265,71 @@ TEST_F(SavedModel, IndexesThatDoNotFitAreRefused) {
   map["new.weight"] = "part.safetensors";
   EXPECT_THAT(index_error(text(map)),
               AllOf(HasSubstr("part.safetensors"), HasSubstr("new.weight"), HasSubstr("does not")));
+  map.erase("new.weight");
+  map.erase("lm_head.weight");
+  EXPECT_THAT(index_error(text(map)),
+              AllOf(HasSubstr("model.safetensors.index.json: part"),
+                    HasSubstr("holds tensor \"lm_head.weight\""), HasSubstr("does not list")));
+}
+
+TEST_F(SavedModel, LinksThatLeadNowhereAreNamed) {
+  for (const std::string name : {"model.safetensors", "generation_config.json", "config.json"}) {
+    for (const std::string& target : {std::string("gone"), name}) {
+      restore();
+      fs::remove(path() / name);
+      fs::create_symlink(target, path() / name);
+      EXPECT_THAT(message_of<IoError>([&] {
+                    const CausalLM model = load_model(path());
+                    GenerationConfig::load(path(), model.config());
+                  }),
+                  AllOf(HasSubstr("cannot open " + (path() / name).string()),
+                        HasSubstr(target == name ? "levels of symbolic links" : "No such file")));
+      fs::remove(path() / name);
+    }
+  }
+}
+
+TEST_F(SavedModel, TheIndexsTotalSizeIsChecked) {
+  std::uint64_t bytes = 0;
+  nlohmann::json map;
+  fs::rename(path() / "model.safetensors", path() / "part.safetensors");
+  const auto part = SafetensorsFile::open(path() / "part.safetensors");
+  for (const auto& entry : part.entries()) {
+    map[entry.name] = "part.safetensors";
+    bytes += entry.end - entry.begin;
+  }
+  const auto write_index = [&](const nlohmann::json& metadata) {
+    write_file(path() / "model.safetensors.index.json",
+               nlohmann::json{{"metadata", metadata}, {"weight_map", map}}.dump());
+  };
+  for (const nlohmann::json& metadata :
+       {nlohmann::json{{"total_size", bytes}}, nlohmann::json{{"total_size", double(bytes)}},
+        nlohmann::json{{"format", "pt"}}, nlohmann::json()}) {
+    write_index(metadata);
+    EXPECT_NO_THROW(load_model(path())) << metadata;
+  }
+  write_index({{"total_size", bytes + 1}});
+  EXPECT_THAT(load_error(),
+              AllOf(HasSubstr("model.safetensors.index.json: metadata.total_size is " +
+                              std::to_string(bytes + 1)),
+                    HasSubstr("take " + std::to_string(bytes) + " bytes")));
+  for (const nlohmann::json& wrong :
+       {nlohmann::json("12"), nlohmann::json(-1), nlohmann::json(1e300), nlohmann::json(nullptr)}) {
+    write_index({{"total_size", wrong}});
+    EXPECT_THAT(load_error(), HasSubstr("total_size is " + wrong.dump())) << wrong;
+  }
 }
 
 TEST_F(SavedModel, ATensorInTwoShardsIsRefused) {
+  nlohmann::json map;
+  for (const auto& [name, tensor] : weights()) {
+    map[name] = map.size() % 2 ? "a.safetensors" : "b.safetensors";
+  }
   fs::copy(path() / "model.safetensors", path() / "a.safetensors");
   fs::rename(path() / "model.safetensors", path() / "b.safetensors");
-  write_file(path() / "model.safetensors.index.json",
-             R"({"weight_map": {"model.norm.weight": "a.safetensors",
-                                "lm_head.weight": "b.safetensors"}})");
-  EXPECT_THAT(load_error(), HasSubstr("is in two shards"));
+  write_file(path() / "model.safetensors.index.json", nlohmann::json{{"weight_map", map}}.dump());
+  EXPECT_THAT(load_error(), AllOf(HasSubstr("is in two shards"), HasSubstr("a.safetensors"),
+                                  HasSubstr("b.safetensors")));
 }
 
 TEST(ModelDirectory, CopiesTheTokenizersFiles) {

@@ -126,6 +126,12 @@ TEST(RopeScaling, DynamicFrequenciesDependOnTheSequenceAlone) {
   EXPECT_NE(first, whole);
 }
 
+TEST(RopeScaling, AnEmptyOlderSettingLeavesTheNewerOne) {
+  const ModelConfig config =
+      config_with({{"rope_scaling", Json::object()}, {"rope_parameters", {{"rope_theta", 77.0}}}});
+  EXPECT_EQ(config.rope.theta, 77);
+}
+
 TEST(RopeScaling, BadSettingsAreNamed) {
   const auto error_of = [](const Json& scaling, const char* key = "rope_scaling") {
     return testing::message_of<ConfigError>([&] { config_with({{key, scaling}}); });

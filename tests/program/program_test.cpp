@@ -106,6 +106,16 @@ TEST_F(Program, WrongUsageExitsWith2) {
   }
 }
 
+TEST_F(Program, AnUnknownCommandIsNamed) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"frobnicate"}, {"--threads", "1", "frobnicate", "x", "--json"}}) {
+    const Result result = run(arguments);
+    EXPECT_EQ(result.code, 2);
+    EXPECT_EQ(result.err,
+              "gladius: error: there is no command \"frobnicate\"; gladius --help lists them\n");
+  }
+}
+
 TEST_F(Program, FailuresAreOneLineAndExitCode1) {
   const std::string out = path("result");
   expect_failure({"logits", "--model", model(), "--ids", "1,40", "--out", out},
@@ -235,12 +245,15 @@ TEST_F(Program, TokenizesBothWays) {
   EXPECT_THAT(list, StartsWith("1,"));
   EXPECT_EQ(run({"tokenize", "--tokenizer", tokenizer, "--decode", list, "--no-special"}).out,
             "Hello there\n");
+  const Result empty = run({"tokenize", "--tokenizer", tokenizer, "--text=", "--json"});
+  ASSERT_EQ(empty.code, 0) << empty.err;
+  EXPECT_EQ(nlohmann::json::parse(empty.out)["tokens"], nlohmann::json({"<s>"}));
   write_file(path("text"), "Hello there");
   const Result json = run({"tokenize", "--tokenizer", tokenizer, "--file", path("text"), "--json"});
   EXPECT_EQ(nlohmann::json::parse(json.out)["ids"].size(),
             static_cast<std::size_t>(std::ranges::count(list, ',') + 1));
   expect_failure({"tokenize", "--tokenizer", tokenizer, "--decode", "1,-3"}, "id -3");
-  expect_failure({"tokenize", "--tokenizer", tokenizer, "--file", path("none")}, "cannot read");
+  expect_failure({"tokenize", "--tokenizer", tokenizer, "--file", path("none")}, "No such file");
   expect_failure({"tokenize", "--tokenizer", path("none"), "--text", "x"}, path("none"));
 }
 

@@ -2,6 +2,7 @@
 #include "gladius/models/generate.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -23,9 +24,10 @@ using Clock = std::chrono::steady_clock;
 struct Options {
   std::string model, prompt, ids;
   bool has_ids = false, chat = false, greedy = false;
-  std::int64_t max_new_tokens = 50;
   std::optional<double> temperature, top_p, repetition_penalty;
-  std::optional<std::int64_t> top_k;
+  std::optional<std::int64_t> top_k, max_new_tokens;
+
+  bool chooses_sampling() const { return temperature || top_p || top_k; }
   std::uint64_t seed = 0;
 };
 
@@ -34,15 +36,23 @@ GenerateOptions resolve(const Options& options, const GenerationConfig& model) {
   const auto choose = [](const auto& given, const auto& of_model, auto fallback) {
     return given ? *given : of_model.value_or(fallback);
   };
-  return {.sampling = {.greedy = options.greedy,
+  const bool greedy = !model.do_sample.value_or(true) && !options.chooses_sampling();
+  return {.sampling = {.greedy = options.greedy || greedy,
                        .temperature = choose(options.temperature, model.temperature, 0.7),
                        .top_k = choose(options.top_k, model.top_k, std::int64_t{0}),
                        .top_p = choose(options.top_p, model.top_p, 0.9),
                        .repetition_penalty =
                            choose(options.repetition_penalty, model.repetition_penalty, 1.0)},
-          .max_new_tokens = options.max_new_tokens,
+          .max_new_tokens = choose(options.max_new_tokens, model.max_new_tokens, std::int64_t{50}),
           .eos_token_ids = model.eos_token_ids,
           .seed = options.seed};
+}
+
+void warn_of_unsupported(const GenerationConfig& model, const Common& common) {
+  if (model.unsupported.empty() || common.log_level == "error") return;
+  fmt::print(stderr,
+             "gladius: warning: generation_config.json: not supported and passed over: {}\n",
+             fmt::join(model.unsupported, ", "));
 }
 
 std::string chat_prompt(const Options& options) {
@@ -131,8 +141,9 @@ void run(const Options& options, const Common& common) {
       tokenizer ? encode_prompt(options, *tokenizer) : parse_ids("--ids", options.ids);
   const CausalLM model = load_model(options.model);
   check_ids(tokenizer ? "--prompt" : "--ids", prompt, model.config().vocab_size);
-  const GenerateOptions settings =
-      resolve(options, GenerationConfig::load(options.model, model.config()));
+  const GenerationConfig defaults = GenerationConfig::load(options.model, model.config());
+  const GenerateOptions settings = resolve(options, defaults);
+  warn_of_unsupported(defaults, common);
 
   Output output(tokenizer, !common.json);
   Timing timing{.start = Clock::now(), .first_token = {}, .end = {}};
@@ -160,13 +171,11 @@ void add_generate(CLI::App& program, const Common& common) {
   input->require_option(1);
   command->add_flag("--chat", options->chat, "The prompt is a user's message in a chat")
       ->needs(prompt);
-  command->add_option("--max-new-tokens", options->max_new_tokens, "Most tokens to generate")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
   const std::string otherwise = " (default: generation_config.json's, else {})";
   const auto add = [&](const char* name, auto& value, const char* what, const char* fallback) {
     command->add_option(name, value, what + fmt::format(fmt::runtime(otherwise), fallback));
   };
+  add("--max-new-tokens", options->max_new_tokens, "Most tokens to generate", "50");
   add("--temperature", options->temperature, "Above 0; lower is less random", "0.7");
   add("--top-p", options->top_p, "Keeps the likeliest tokens with this probability", "0.9");
   add("--top-k", options->top_k, "Keeps this many of the likeliest tokens; 0: all", "0");

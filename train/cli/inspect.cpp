@@ -1,6 +1,8 @@
 // gladius inspect: what a model or a safetensors file consists of.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -57,6 +59,26 @@ Json tensors_as_json(const Subject& subject) {
   return tensors;
 }
 
+// As the weights are stored, trained in F32; and by precision.
+Json memory_as_json(const ModelConfig& config, const Components& parts,
+                    const std::vector<SafetensorsFile>& files) {
+  const MemoryNeeds stored =
+      estimate_memory(config, parts.total(), weight_bytes(files), sizeof(float), kTokens);
+  Json precisions = Json::array();
+  for (const Precision& precision : kPrecisions) {
+    const MemoryNeeds needs = estimate_memory(config, parts.total(), precision, kTokens);
+    precisions.push_back({{"precision", precision.name},
+                          {"weights_bytes", needs.weights},
+                          {"inference_bytes", needs.inference},
+                          {"training_bytes", precision.trains ? Json(needs.training) : Json()}});
+  }
+  return {{"tokens", kTokens},
+          {"weights_bytes", stored.weights},
+          {"inference_bytes", stored.inference},
+          {"training_bytes", stored.training},
+          {"precisions", precisions}};
+}
+
 Json document_of(const fs::path& path, const Subject& subject) {
   const Components parts = count_components(subject.files);
   Json document{{"path", path.string()}};
@@ -70,11 +92,7 @@ Json document_of(const fs::path& path, const Subject& subject) {
                               {"final_norm", parts.final_norm}, {"per_layer", parts.per_layer},
                               {"num_layers", parts.num_layers}, {"layers", parts.layers},
                               {"other", parts.other},           {"total", parts.total()}};
-    const MemoryNeeds memory = estimate_memory(*subject.config, subject.files, kTokens);
-    document["memory"] = {{"tokens", memory.tokens},
-                          {"weights_bytes", memory.weights},
-                          {"inference_bytes", memory.inference},
-                          {"training_bytes", memory.training}};
+    document["memory"] = memory_as_json(*subject.config, parts, subject.files);
   }
   document["files"] = files_as_json(subject);
   document["tensors"] = tensors_as_json(subject);
@@ -90,14 +108,18 @@ void print_config(const ModelConfig& config) {
       config.max_position_embeddings);
 }
 
-void print_components(const Components& parts) {
-  Rows rows{{"component", "parameters"}, {"embedding", format_count(parts.embedding)}};
-  rows.push_back({"LM head", parts.head > 0 ? format_count(parts.head) : "tied"});
-  rows.push_back({"final norm", format_count(parts.final_norm)});
-  rows.push_back({"per layer", format_count(parts.per_layer)});
-  rows.push_back({fmt::format("{} layers", parts.num_layers), format_count(parts.layers)});
-  if (parts.other > 0) rows.push_back({"other", format_count(parts.other)});
-  rows.push_back({"total", format_count(parts.total())});
+void print_components(const ModelConfig& config, const Components& parts) {
+  const std::string V = format_count(config.vocab_size), C = format_count(config.hidden_size);
+  Rows rows{{"component", "formula", "sizes", "parameters"},
+            {"embedding", "vocab x hidden", V + " x " + C, format_count(parts.embedding)}};
+  rows.push_back({"LM head", "hidden x vocab", C + " x " + V,
+                  parts.head > 0 ? format_count(parts.head) : "tied"});
+  rows.push_back({"final norm", "hidden", C, format_count(parts.final_norm)});
+  rows.push_back({"per layer", "(see below)", "", format_count(parts.per_layer)});
+  rows.push_back({fmt::format("{} layers", parts.num_layers),
+                  fmt::format("{} x per layer", parts.num_layers), "", format_count(parts.layers)});
+  if (parts.other > 0) rows.push_back({"other", "", "", format_count(parts.other)});
+  rows.push_back({"total", "", "", format_count(parts.total())});
   fmt::print("{}\n", format_table(rows));
 
   Rows layer{{"in a layer", "shape", "parameters"}};
@@ -105,20 +127,49 @@ void print_components(const Components& parts) {
     layer.push_back({entry.name.substr(std::string_view("model.layers.0.").size()),
                      to_string(entry.shape), format_count(numel(entry.shape))});
   }
+  layer.push_back({"layer total", "", format_count(parts.per_layer)});
   fmt::print("{}\n", format_table(layer));
 }
 
-void print_memory(const MemoryNeeds& memory) {
-  fmt::print("memory: weights {}, inference about {}, training about {} ({} tokens)\n\n",
-             format_bytes(memory.weights), format_bytes(memory.inference),
-             format_bytes(memory.training), memory.tokens);
+void print_memory(const ModelConfig& config, const Components& parts) {
+  Rows rows{{"precision", "model size", "inference", "training"}};
+  for (const Precision& precision : kPrecisions) {
+    const MemoryNeeds needs = estimate_memory(config, parts.total(), precision, kTokens);
+    rows.push_back({precision.name, format_bytes(needs.weights),
+                    "~" + format_bytes(needs.inference),
+                    precision.trains ? "~" + format_bytes(needs.training) : "n/a"});
+  }
+  fmt::print("{}(estimates for {} tokens)\n\n", format_table(rows), kTokens);
+}
+
+// "F32 (4 bytes a parameter)", or all types that the file has.
+std::string types_of(const SafetensorsFile& file) {
+  std::map<std::string_view, std::string> types;
+  for (const SafetensorsEntry& entry : file.entries()) {
+    const std::int64_t count = std::max<std::int64_t>(numel(entry.shape), 1);
+    types[entry.dtype.name] =
+        fmt::format("{} ({:.3g} bytes a parameter)", entry.dtype.name,
+                    static_cast<double>(entry.end - entry.begin) / static_cast<double>(count));
+  }
+  std::string text;
+  for (const auto& [name, described] : types) text += (text.empty() ? "" : ", ") + described;
+  return text;
+}
+
+std::string metadata_of(const SafetensorsFile& file) {
+  std::string text;
+  for (const auto& [key, value] : file.metadata())
+    text += fmt::format("{}{}: \"{}\"", text.empty() ? "" : ", ", key, value);
+  return text.empty() ? "no metadata" : text;
 }
 
 void print_files(const Subject& subject) {
   for (const SafetensorsFile& file : subject.files) {
-    fmt::print("{}: {} bytes ({}), {} tensors\nSHA-256 {}\n\n", file.path().filename().string(),
+    fmt::print("{}: {} bytes ({})\n", file.path().filename().string(),
                format_count(static_cast<std::int64_t>(file.file_size())),
-               format_bytes(file.file_size()), file.entries().size(), sha256_file(file.path()));
+               format_bytes(file.file_size()));
+    fmt::print("safetensors ({}), {} tensors, {}\nSHA-256 {}\n\n", metadata_of(file),
+               file.entries().size(), types_of(file), sha256_file(file.path()));
   }
 }
 
@@ -143,8 +194,8 @@ void inspect(const fs::path& path, const Common& common) {
   const Components parts = count_components(subject.files);
   if (subject.config) {
     print_config(*subject.config);
-    print_components(parts);
-    print_memory(estimate_memory(*subject.config, subject.files, kTokens));
+    print_components(*subject.config, parts);
+    print_memory(*subject.config, parts);
   } else {
     fmt::print("{} parameters\n\n", format_count(parts.total()));
   }

@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "commands.h"
@@ -26,6 +29,40 @@ void add_common(CLI::App& program, Common& common) {
   program.add_flag("--json", common.json, "Results on standard output as JSON");
 }
 
+// The arguments in CLI11's order, last first. Of `--option=` it would take the next argument for
+// the value, which is the empty text.
+std::vector<std::string> arguments(int argc, char** argv) {
+  std::vector<std::string> list;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const bool empty_value =
+        argument.size() > 3 && argument.starts_with("--") && argument.ends_with('=');
+    list.push_back(empty_value ? argument.substr(0, argument.size() - 1) : argument);
+    if (empty_value) list.emplace_back();
+  }
+  std::ranges::reverse(list);
+  return list;
+}
+
+// The word that stands where a command is expected, if any.
+std::optional<std::string> unknown_command(const CLI::App& program) {
+  if (!program.get_subcommands().empty()) return std::nullopt;
+  for (const std::string& word : program.remaining()) {
+    if (!word.starts_with('-')) return word;
+  }
+  return std::nullopt;
+}
+
+int report_wrong_usage(const CLI::App& program, const CLI::ParseError& error) {
+  if (const auto word = unknown_command(program)) {
+    fmt::print(stderr, "gladius: error: there is no command \"{}\"; gladius --help lists them\n",
+               *word);
+  } else {
+    program.exit(error);
+  }
+  return 2;
+}
+
 int run(int argc, char** argv) {
   CLI::App program("Trains, distils and runs Llama-family models on a CPU.", "gladius");
   program.require_subcommand(1);
@@ -37,12 +74,11 @@ int run(int argc, char** argv) {
   });
   for (const AddCommand add : kCommands) add(program, common);
   try {
-    program.parse(argc, argv);
+    program.parse(arguments(argc, argv));
   } catch (const CLI::Success& help) {
     return program.exit(help);
   } catch (const CLI::ParseError& error) {
-    program.exit(error);
-    return 2;
+    return report_wrong_usage(program, error);
   }
   return 0;
 }

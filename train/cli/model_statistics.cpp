@@ -45,16 +45,17 @@ Components count_components(const std::vector<SafetensorsFile>& files) {
   return result;
 }
 
-MemoryNeeds estimate_memory(const ModelConfig& config, const std::vector<SafetensorsFile>& files,
-                            std::int64_t tokens) {
-  MemoryNeeds needs{.tokens = tokens};
-  std::uint64_t parameters = 0;
+std::uint64_t weight_bytes(const std::vector<SafetensorsFile>& files) {
+  std::uint64_t bytes = 0;
   for (const SafetensorsFile& file : files) {
-    for (const SafetensorsEntry& entry : file.entries()) {
-      needs.weights += entry.end - entry.begin;
-      parameters += static_cast<std::uint64_t>(numel(entry.shape));
-    }
+    for (const SafetensorsEntry& entry : file.entries()) bytes += entry.end - entry.begin;
   }
+  return bytes;
+}
+
+MemoryNeeds estimate_memory(const ModelConfig& config, std::int64_t parameters,
+                            std::uint64_t weights, std::uint64_t trained_size,
+                            std::int64_t tokens) {
   const auto bytes = [&](std::int64_t elements_per_token) {
     return static_cast<std::uint64_t>(elements_per_token * tokens) * sizeof(float);
   };
@@ -62,10 +63,18 @@ MemoryNeeds estimate_memory(const ModelConfig& config, const std::vector<Safeten
       2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim;
   const std::int64_t layer = activations_per_token(config);
   const auto last_logits = static_cast<std::uint64_t>(config.vocab_size) * sizeof(float);
-  needs.inference = needs.weights + bytes(cache) + bytes(layer) + last_logits;
-  needs.training = 4 * parameters * sizeof(float) + bytes(config.num_hidden_layers * layer) +
-                   bytes(2 * config.vocab_size);
-  return needs;
+  const std::uint64_t a_parameter = 2 * trained_size + 2 * sizeof(float);
+  return {.weights = weights,
+          .inference = weights + bytes(cache) + bytes(layer) + last_logits,
+          .training = a_parameter * static_cast<std::uint64_t>(parameters) +
+                      bytes(config.num_hidden_layers * layer) + bytes(2 * config.vocab_size)};
+}
+
+MemoryNeeds estimate_memory(const ModelConfig& config, std::int64_t parameters,
+                            const Precision& precision, std::int64_t tokens) {
+  const auto bits = static_cast<std::uint64_t>(precision.bits);
+  return estimate_memory(config, parameters, static_cast<std::uint64_t>(parameters) * bits / 8,
+                         bits / 8, tokens);
 }
 
 }  // namespace gladius::cli

@@ -22,17 +22,31 @@ struct Components {
 };
 Components count_components(const std::vector<SafetensorsFile>& files);
 
+/// Bytes of all tensors.
+std::uint64_t weight_bytes(const std::vector<SafetensorsFile>& files);
+
 /// Estimates in bytes for one sequence of `tokens`.
 struct MemoryNeeds {
-  std::int64_t tokens = 0;
   std::uint64_t weights = 0;
-  /// Weights as stored, key/value cache, one layer's activations at a time, logits.
+  /// Weights, key/value cache, one layer's activations at a time, logits.
   std::uint64_t inference = 0;
-  /// F32 weights, gradients and AdamW's two moments; what all layers save for the backward pass;
-  /// logits and their gradient.
+  /// Weights and gradients in a type, AdamW's two moments in F32; what all layers save for the
+  /// backward pass; logits and their gradient.
   std::uint64_t training = 0;
 };
-MemoryNeeds estimate_memory(const ModelConfig& config, const std::vector<SafetensorsFile>& files,
-                            std::int64_t tokens);
+/// With weights of so many bytes, and training in a type of `trained_size` bytes.
+MemoryNeeds estimate_memory(const ModelConfig& config, std::int64_t parameters,
+                            std::uint64_t weights, std::uint64_t trained_size, std::int64_t tokens);
+
+/// A type that weights could be kept in.
+struct Precision {
+  const char* name;
+  int bits;
+  bool trains;
+};
+inline constexpr Precision kPrecisions[] = {
+    {"float32", 32, true}, {"float16", 16, true}, {"int8", 8, false}, {"int4", 4, false}};
+MemoryNeeds estimate_memory(const ModelConfig& config, std::int64_t parameters,
+                            const Precision& precision, std::int64_t tokens);
 
 }  // namespace gladius::cli

@@ -1,13 +1,11 @@
 // gladius tokenize: text to ids and back.
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iterator>
 #include <memory>
 
 #include "commands.h"
 #include "gladius/models/tokenizer/tokenizer.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/io/text_file.h"
 #include "support.h"
 
 namespace gladius::cli {
@@ -19,15 +17,8 @@ struct Options {
   bool no_special = false;
 };
 
-std::string read_text(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (!in || std::filesystem::is_directory(path)) throw IoError("cannot read " + path);
-  return text;
-}
-
 void encode(const Tokenizer& tokenizer, const Options& options, const Common& common) {
-  const std::string text = options.has_file ? read_text(options.file) : options.text;
+  const std::string text = options.has_file ? read_text_file(options.file) : options.text;
   const std::vector<std::int32_t> ids = tokenizer.encode(text, !options.no_special);
   if (!common.json) {
     fmt::print("{}\n", format_ids({ids.begin(), ids.end()}));

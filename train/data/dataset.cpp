@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <fstream>
-#include <sstream>
 
+#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/tensor/io/text_file.h"
 
 namespace gladius {
 namespace {
@@ -46,13 +48,9 @@ class LineReader {
 
  private:
   static Json parse(const std::string& line) {
-    try {
-      Json json = Json::parse(line);
-      if (json.is_object()) return json;
-    } catch (const Json::parse_error& error) {
-      throw FormatError(fmt::format("not valid JSON: {}", error.what()));
-    }
-    throw FormatError("expected a JSON object");
+    Json json = parse_json(line);
+    if (!json.is_object()) throw FormatError("expected a JSON object");
+    return json;
   }
 
   Example by_kind(const Json& json) const {
@@ -115,8 +113,10 @@ class LineReader {
   const DatasetOptions& options_;
 };
 
-std::vector<Example> read_lines(std::istream& in, const std::string& file,
-                                const LineReader& reader) {
+std::vector<Example> read_lines(const std::string& file, const LineReader& reader) {
+  static_cast<void>(
+      open_regular_file(file));  // refuses what a stream would wait on or read as empty
+  std::ifstream in(file, std::ios::binary);
   std::vector<Example> examples;
   std::string line;
   for (std::int64_t number = 1; std::getline(in, line); ++number) {
@@ -129,15 +129,15 @@ std::vector<Example> read_lines(std::istream& in, const std::string& file,
       throw FormatError(fmt::format("{}:{}: {}", file, number, error.what()));
     }
   }
+  if (in.bad()) throw IoError(fmt::format("cannot read {}: the file ended in an error", file));
   return examples;
 }
 
-std::vector<Example> read_text(std::istream& in, const std::string& file, const LineReader& reader,
+std::vector<Example> read_text(const std::string& file, const LineReader& reader,
                                std::int64_t max_seq_len) {
-  std::stringstream text;
-  text << in.rdbuf();
+  const std::string text = read_text_file(file);
   try {
-    const std::vector<std::int32_t> ids = reader.encoder().encode(text.str());
+    const std::vector<std::int32_t> ids = reader.encoder().encode(text);
     reader.check_range("token", ids, false);
     return cut_into_examples(ids, max_seq_len);
   } catch (const ConfigError& error) {
@@ -155,15 +155,10 @@ std::vector<Example> load_dataset(const std::filesystem::path& file, const TextE
   if (extension != ".jsonl" && extension != ".txt") {
     throw ConfigError(fmt::format("data file {}: expected a .jsonl or .txt file", file.string()));
   }
-  std::ifstream in(file, std::ios::binary);
-  if (!in || std::filesystem::is_directory(file)) {
-    throw IoError(fmt::format("cannot read the data file {}", file.string()));
-  }
   const LineReader reader(encoder, options);
   std::vector<Example> examples = extension == ".txt"
-                                      ? read_text(in, file.string(), reader, options.max_seq_len)
-                                      : read_lines(in, file.string(), reader);
-  if (in.bad()) throw IoError(fmt::format("reading the data file {} failed", file.string()));
+                                      ? read_text(file.string(), reader, options.max_seq_len)
+                                      : read_lines(file.string(), reader);
   if (examples.empty()) throw FormatError(fmt::format("{}: no examples", file.string()));
   return examples;
 }

@@ -6,7 +6,7 @@
 #include <functional>
 #include <map>
 
-#include "gladius/tensor/io/atomic_file.h"
+#include "gladius/tensor/io/text_file.h"
 #include "gladius/tensor/shape.h"
 
 namespace gladius {

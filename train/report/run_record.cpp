@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "gladius/models/config.h"
+#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/safetensors.h"
 #include "gladius/tensor/io/sha256.h"
@@ -18,9 +19,8 @@ using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 Json read_object(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return Json::object();
-  Json json = Json::parse(in, nullptr, /*allow_exceptions=*/false);
+  if (!fs::exists(path)) return Json::object();
+  Json json = read_json_file(path);
   if (!json.is_object()) throw FormatError(fmt::format("{}: not a JSON object", path.string()));
   return json;
 }

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <random>
 
+#include "gladius/tensor/io/text_file.h"
 #include "support/message_of.h"
 #include "support/temporary_directory.h"
 

@@ -166,6 +166,14 @@ std::vector<Malformed> malformed_files() {
        "MetadataIncompleteBuffer: the tensors take 2 bytes, but 3 follow"},
       {"a byte too few", file_of(a + kInfo + "}", 1),
        "MetadataIncompleteBuffer: the tensors take 2 bytes, but 1 follow"},
+      {"the second tensor cut off",
+       file_of(a + kInfo + R"(,"b":)" + info("U8", "[2]", "[2,4]") + R"(,"c":)" +
+                   info("U8", "[2]", "[4,6]") + "}",
+               3),
+       "MetadataIncompleteBuffer: the tensors take 6 bytes, but 3 follow the header (is the file "
+       R"(truncated? "b" ends at 4))"},
+      {"syntax error in a tensor", file_of(a + R"({"dtype":"U8","shape":[02]}})", 2),
+       json + R"(no JSON at byte 30 of the header, in tensor "a")"},
       {"far past the file",
        file_of(a + info("U8", "[2305843009213693951]", "[0,2305843009213693951]") + "}"),
        "MetadataIncompleteBuffer: "},
@@ -327,6 +335,11 @@ TEST(SafetensorsLayout, RefusesWhatCouldNotBeReadBack) {
   EXPECT_THAT(failure({{"a", stored("U8"), {-1}}}), StartsWith(R"(TensorInvalidInfo("a"))"));
   EXPECT_THAT(failure({{"a", stored("F64"), {1LL << 62}}}),
               StartsWith(R"(ValidationOverflow("a"))"));
+  std::vector<SafetensorsSpec> large;
+  for (const char* name : {"b", "c", "d", "e"}) large.push_back({name, stored("U8"), {1LL << 60}});
+  EXPECT_EQ(plan_safetensors(large).entries.back().end, std::uint64_t{1} << 62);
+  large.push_back({"f", stored("U8"), {1}});
+  EXPECT_THAT(failure(large), StartsWith(R"(ValidationOverflow("f"): the tensors up to this one)"));
   EXPECT_THAT(failure({{std::string(100'000'000, 'a'), stored("U8"), {}}}),
               StartsWith("HeaderTooLarge: "));
 }

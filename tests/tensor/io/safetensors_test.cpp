@@ -175,7 +175,13 @@ TEST(Safetensors, RefusesBytesThatDoNotFitAndLeavesTheOlderFile) {
                 write_safetensors_bytes(directory / "file", {{"a", stored_dtype(Dtype::F32), {2}}},
                                         {std::as_bytes(std::span(text))});
               }),
-              HasSubstr("F32 [2] takes 8 bytes, 7 were given"));
+              StartsWith((directory / "file").string() +
+                         ": TensorInvalidInfo(\"a\"): F32 [2] takes 8 bytes, 7 were given"));
+  EXPECT_THAT(message_of<FormatError>([&] {
+                const Tensor one = Tensor::ones({1});
+                write_safetensors(directory / "file", {{"a", one}, {"a", one}});
+              }),
+              AllOf(StartsWith((directory / "file").string() + ": "), HasSubstr("name is taken")));
   EXPECT_THAT(message_of([&] {
                 write_safetensors(directory / "file", {{"a", Tensor()}});
               }),
