@@ -102,7 +102,7 @@ class Faults {
   // Kills the run at a random moment, and sometimes again on its way back.
   void kill_at_random_times() {
     const Experiment experiment(kKillSteps, kEvery);
-    for (int wanted = some(20, 220); wanted > 0;) {
+    for (int wanted = some(40, 240); wanted > 0;) {
       const fs::path out = experiment.fresh();
       const std::int64_t time = random(0, experiment.duration().count());
       if (!kill_after(experiment, out, time)) continue;  // it was faster
@@ -134,7 +134,7 @@ class Faults {
 
   void kill_at_calls() {
     const Experiment experiment(kSteps, kEvery);
-    for (long call = 1; call <= experiment.calls(); call += some(37, 1)) {
+    for (long call = 1; call <= experiment.calls(); call += some(11, 1)) {
       const fs::path out = experiment.fresh();
       const Ending ending =
           experiment.run(out, preload({{"CALL", std::to_string(call)}, {"KIND", "kill"}}));
@@ -155,7 +155,7 @@ class Faults {
 
   void disturb_calls(const std::string& kind, const std::string& name) {
     const Experiment experiment(kSteps, kEvery);
-    for (long call = 1; call <= experiment.calls(); call += some(23, 1)) {
+    for (long call = 1; call <= experiment.calls(); call += some(7, 1)) {
       const fs::path out = experiment.fresh();
       const Ending ending =
           experiment.run(out, preload({{"CALL", std::to_string(call)}, {"KIND", kind}}));

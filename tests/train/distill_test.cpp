@@ -225,7 +225,7 @@ TEST(Distill, WarnsOfOtherThreads) {
 
 TEST(Distill, RefusesWhatDoesNotFitTheMemoryUnlessForced) {
   const TinyRun run;
-  Json config = testing::tiny_config(TinyRun::kVocabulary, 1 << 20);
+  Json config = testing::tiny_config(TinyRun::kVocabulary, 1 << 18);
   config["num_hidden_layers"] = 1000;
   testing::write_file(run.directory / "huge.json", config.dump());
   Json file = run.run_file();
