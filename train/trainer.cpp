@@ -43,14 +43,14 @@ StepRecord Trainer::step() {
   enter_stage();
   const auto start = std::chrono::steady_clock::now();
   const double lr = next_lr();
-  const Batch batch = next_batch();
-  const ObjectiveValue value = objective(batch);
+  batch_ = next_batch();
+  const ObjectiveValue value = objective(batch_);
   accumulate(value);
   if (plan_.ends_group(state_.step)) update();
 
   const double seconds = seconds_since(start);
   state_.elapsed_s += seconds;
-  const auto tokens = batch.tokens();
+  const auto tokens = batch_.tokens();
   return {.step = state_.step++,
           .expert = stage_->expert ? std::optional(stage_->expert->name) : std::nullopt,
           .loss = value.loss.item(),
@@ -59,6 +59,7 @@ StepRecord Trainer::step() {
           .ce = value.ce,
           .lr = lr,
           .grad_norm = state_.grad_norm,
+          .skipped_updates = state_.skipped_updates,
           .tokens = tokens,
           .tokens_per_s = static_cast<double>(tokens) / seconds,
           .elapsed_s = state_.elapsed_s};
@@ -114,8 +115,10 @@ void Trainer::update() {
     optimizer_.set_lr(next_lr());
     optimizer_.step(clipped.scale);
     state_.grad_norm = clipped.norm;
+    state_.skipped_in_a_row = 0;
   } else {
     ++state_.skipped_updates;
+    ++state_.skipped_in_a_row;
     warn_(
         fmt::format("step {}: update skipped, for a loss or gradient that is not finite ({} so "
                     "far in this run)",

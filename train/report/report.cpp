@@ -81,6 +81,7 @@ Table status(const RunRecord& record) {
     table.rows.push_back(
         {"Loss (running mean since step 0)", fmt::format("{:.4f}", last.loss_running_mean)});
     table.rows.push_back({"Initial loss", fmt::format("{:.4f}", first.loss)});
+    table.rows.push_back({"Updates skipped (not finite)", grouped(last.skipped_updates)});
   }
   for (const auto& [key, value] : record.evaluation.items()) {
     table.rows.push_back({"Evaluation: " + key, text_of(value)});
