@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -62,12 +63,35 @@ Json describe_file(const fs::path& file) {
   return {{"bytes", fs::file_size(file)}, {"sha256", sha256_file(file)}};
 }
 
-void write_manifest(const fs::path& directory) {
-  Json files = Json::object();
-  for (const char* name : kFiles) files[name] = describe_file(directory / name);
-  write_text_file(directory / kManifest,
-                  Json{{"format", kFormat}, {"files", files}}.dump(2) + "\n");
-}
+// Writes a checkpoint's files; sums each on another thread while the next is written.
+class Writer {
+ public:
+  explicit Writer(const fs::path& directory) : directory_(directory) {}
+
+  void tensors(const char* name, const NamedTensors& tensors) {
+    write_safetensors(directory_ / name, tensors);
+    describe_later(name);
+  }
+  void state(const Json& json) {
+    write_text_file(directory_ / kState, json.dump(2) + "\n");
+    describe_later(kState);
+  }
+  void manifest() {
+    Json files = Json::object();
+    for (auto& [name, description] : descriptions_) files[name] = description.get();
+    write_text_file(directory_ / kManifest,
+                    Json{{"format", kFormat}, {"files", files}}.dump(2) + "\n");
+  }
+
+ private:
+  void describe_later(const char* name) {
+    descriptions_.emplace_back(name,
+                               std::async(std::launch::async, describe_file, directory_ / name));
+  }
+
+  const fs::path& directory_;
+  std::vector<std::pair<std::string, std::future<Json>>> descriptions_;
+};
 
 void check_manifest(const fs::path& directory) {
   const Json manifest = read_object(directory / kManifest);
@@ -141,14 +165,13 @@ void save_checkpoint(const fs::path& checkpoints, const Checkpoint& checkpoint, 
   const fs::path target = checkpoints / fmt::format("{}{:08}", kPrefix, checkpoint.state.step);
   if (!fs::exists(target)) {
     StagedDirectory staged(target);
-    write_safetensors(staged.path() / kWeights, checkpoint.weights);
-    write_safetensors(staged.path() / kOptimizer, checkpoint.optimizer);
-    write_safetensors(staged.path() / kGradients, checkpoint.gradients);
-    write_text_file(staged.path() / kState, Json{{"metrics_offset", checkpoint.metrics_offset},
-                                                 {"state", checkpoint.state.to_json()}}
-                                                    .dump(2) +
-                                                "\n");
-    write_manifest(staged.path());
+    Writer writer(staged.path());
+    writer.tensors(kOptimizer, checkpoint.optimizer);  // the largest first
+    writer.tensors(kWeights, checkpoint.weights);
+    writer.tensors(kGradients, checkpoint.gradients);
+    writer.state(
+        {{"metrics_offset", checkpoint.metrics_offset}, {"state", checkpoint.state.to_json()}});
+    writer.manifest();
     staged.commit();
   }
   const std::vector<fs::path> all = list_checkpoints(checkpoints);

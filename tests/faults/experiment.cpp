@@ -84,8 +84,7 @@ std::string Experiment::result(const fs::path& out) const {
 }
 
 Environment preload(const Environment& settings) {
-  Environment environment{{"LD_PRELOAD", GLADIUS_FAILING_CALLS},
-                          {"ASAN_OPTIONS", "verify_asan_link_order=0"}};
+  Environment environment{{"LD_PRELOAD", GLADIUS_FAILING_CALLS}};
   for (const auto& [name, value] : settings)
     environment[fmt::format("GLADIUS_FAULT_{}", name)] = value;
   return environment;
