@@ -102,6 +102,7 @@ void make_directory(const fs::path& path) {
 
 RunDirectory RunDirectory::create(const fs::path& path, const RunIdentity& identity) {
   make_directory(path);
+  require_no_run({path});  // before the lock, which would leave a file in somebody's directory
   RunDirectory directory(path);
   const RunPaths& paths = directory.paths_;
   require_no_run(paths);
