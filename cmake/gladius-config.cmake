@@ -13,10 +13,12 @@ find_dependency(OpenBlasOpenMP)
 list(POP_FRONT CMAKE_MODULE_PATH)
 
 find_dependency(PkgConfig)
+pkg_check_modules(pcre2 QUIET IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(utf8proc QUIET IMPORTED_TARGET libutf8proc)
-if(NOT utf8proc_FOUND)
+if(NOT pcre2_FOUND OR NOT utf8proc_FOUND)
   set(gladius_FOUND FALSE)
-  set(gladius_NOT_FOUND_MESSAGE "gladius needs libutf8proc (Debian: libutf8proc-dev)")
+  set(gladius_NOT_FOUND_MESSAGE
+    "gladius needs libpcre2-8 and libutf8proc (Debian: libpcre2-dev, libutf8proc-dev)")
   return()
 endif()
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -14,12 +15,12 @@ namespace gladius {
 struct TrainerState {
   std::int64_t step = 0;             // the next one
   std::int64_t data_position = 0;    // examples behind it; see BatchStream
-  std::int64_t data_examples = 0;    // of all the data
   std::int64_t skipped_lines = 0;    // bad ones passed over
   std::int64_t updates = 0;          // ended groups, skipped ones included; the schedule's position
   std::int64_t skipped_updates = 0;  // for a loss or gradient that was not finite
-  bool group_is_spoiled = false;     // a loss of the current group was not finite
-  double loss_sum = 0;               // of the finite losses
+  std::int64_t skipped_in_a_row = 0;
+  bool group_is_spoiled = false;  // a loss of the current group was not finite
+  double loss_sum = 0;            // of the finite losses
   std::int64_t losses = 0;
   std::optional<double> first_loss;  // the first that was finite
   std::optional<double> grad_norm;   // of the last update
@@ -39,14 +40,21 @@ struct Checkpoint {
 };
 
 /// Writes CHECKPOINTS/step-00000123/ whole or not at all, then removes all but the `keep` newest.
-/// The tensors go to safetensors files, the rest to state.json. IoError.
+/// The tensors go to safetensors files, the rest to state.json; manifest.json has the size and
+/// SHA-256 of each. IoError.
 void save_checkpoint(const std::filesystem::path& checkpoints, const Checkpoint& checkpoint,
                      std::int64_t keep);
 
 /// The one with the most steps, if there is one.
 std::optional<std::filesystem::path> newest_checkpoint(const std::filesystem::path& checkpoints);
 
-/// Reads one; tensors are read-only views of the files. IoError, FormatError.
+/// Reads one; tensors are read-only views of the files. IoError; FormatError also for a file that
+/// is not the one that the manifest describes.
 Checkpoint load_checkpoint(const std::filesystem::path& directory);
+
+/// Reads the newest that is whole. Newer ones that are not are told to `warn`, a line each, and set
+/// aside as step-00000123.damaged. Nothing if there are none; FormatError if none of them is whole.
+std::optional<Checkpoint> load_newest_checkpoint(
+    const std::filesystem::path& checkpoints, const std::function<void(const std::string&)>& warn);
 
 }  // namespace gladius

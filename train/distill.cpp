@@ -3,16 +3,22 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <chrono>
+#include <fstream>
 #include <optional>
 
 #include "gladius/models/model_directory.h"
+#include "gladius/tensor/error.h"
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/train/checkpoint.h"
 #include "gladius/train/data/dataset.h"
 #include "gladius/train/environment.h"
 #include "gladius/train/evaluate.h"
+#include "gladius/train/fingerprint.h"
+#include "gladius/train/memory.h"
 #include "gladius/train/report/report.h"
 #include "gladius/train/run_directory.h"
+#include "gladius/train/snapshot.h"
 #include "gladius/train/staged_directory.h"
 #include "gladius/train/student.h"
 #include "gladius/train/trainer.h"
@@ -26,10 +32,24 @@ struct Inputs {
   std::optional<Dataset> eval_examples;
 };
 
+void check_memory(const RunConfig& config, const ModelConfig& student, const Dataset& examples,
+                  const RunEvents& events) {
+  const auto available = available_memory();
+  if (!config.check_memory || !available) return;
+  const MemoryNeed need =
+      estimate_memory(config, student, largest_batch(examples, batch_options(config)));
+  require_memory(need, *available);
+  if (need.required() + need.expert > available->bytes) {
+    events.warn(
+        "the experts' weights do not fit the memory beside the run; they will be read from "
+        "the disk at every step");
+  }
+}
+
 // Everything that the run file names, so that what is wrong shows before anything is written.
 Inputs read_inputs(const RunConfig& config, const RunEvents& events) {
-  const std::shared_ptr<CausalLM> student = make_student(config.student);
-  const std::int64_t vocab_size = student->config().vocab_size;
+  const ModelConfig student = ModelConfig::load(config.student.config);
+  const std::int64_t vocab_size = student.vocab_size;
   for (const ExpertConfig& expert : config.experts) {
     check_vocabulary(expert, vocab_size, ModelConfig::load(expert.model).vocab_size);
   }
@@ -45,10 +65,14 @@ Inputs read_inputs(const RunConfig& config, const RunEvents& events) {
                           .on_bad_line = config.data.on_bad_line,
                           .warn = events.warn});
   };
-  Inputs inputs{.student = student, .examples = open(config.data.train), .eval_examples = {}};
+  Inputs inputs{.student = nullptr, .examples = open(config.data.train), .eval_examples = {}};
   if (!config.data.eval.empty()) inputs.eval_examples = open(config.data.eval);
+  check_memory(config, student, inputs.examples, events);
+  inputs.student = make_student(config.student);
   return inputs;
 }
+
+using Json = nlohmann::ordered_json;
 
 class Run {
  public:
@@ -65,9 +89,10 @@ class Run {
     begin();
     while (!trainer_.done()) {
       step();
-      if (trainer_.done()) break;
       const bool stop = events_.stop_requested();
-      if (stop || trainer_.state().step % config_.checkpoint_every == 0) save_checkpoint();
+      const bool due = trainer_.state().step % config_.checkpoint_every == 0;
+      // The last step's makes sure that a failure to evaluate or to save costs no training.
+      if (stop || due || trainer_.done()) save_checkpoint();
       if (stop) return stopped();
     }
     return finish();
@@ -76,17 +101,33 @@ class Run {
  private:
   // Goes back to the newest checkpoint, if there is one; returns how much of the metrics it covers.
   std::uint64_t restore() {
-    const auto newest = newest_checkpoint(directory_.paths().checkpoints());
-    if (!newest) return 0;
-    const Checkpoint checkpoint = load_checkpoint(*newest);
-    trainer_.restore(checkpoint);
-    return checkpoint.metrics_offset;
+    const auto checkpoint = load_newest_checkpoint(directory_.paths().checkpoints(), events_.warn);
+    if (!checkpoint) return 0;
+    trainer_.restore(*checkpoint);
+    return checkpoint->metrics_offset;
+  }
+
+  // Sums are split by threads, and kernels chosen by processor: both decide the last bits.
+  void compare_environments(const Json& now) const {
+    std::ifstream in(directory_.paths().environment());
+    const Json before = Json::parse(in, nullptr, /*allow_exceptions=*/false);
+    if (!before.is_object()) return;
+    for (const char* key : {"threads", "cpu"}) {
+      const Json old = before.value(key, Json()), current = now.value(key, Json());
+      if (old == current) continue;
+      events_.warn(fmt::format(
+          "the run goes on with other {} ({}) than before ({}), so the last bits of its results "
+          "may differ from those of a run that never stopped",
+          key, current.dump(), old.dump()));
+    }
   }
 
   void begin() {
     const std::int64_t step = trainer_.state().step;
     directory_.note(step == 0 ? "training started" : fmt::format("resumed at step {}", step));
-    write_text_file(directory_.paths().environment(), describe_environment().dump(2) + "\n");
+    const Json environment = describe_environment();
+    compare_environments(environment);
+    write_text_file(directory_.paths().environment(), environment.dump(2) + "\n");
     events_.begin(trainer_.plan(), trainer_.state());
   }
 
@@ -99,14 +140,29 @@ class Run {
     const StepRecord record = trainer_.step();
     metrics_.append(record);
     events_.step(record);
+    if (trainer_.diverged()) fail_with_snapshot(record);
+  }
+
+  [[noreturn]] void fail_with_snapshot(const StepRecord& record) const {
+    const RunPaths& paths = directory_.paths();
+    write_snapshot(paths, *student_, trainer_.last_batch(), record);
+    directory_.note(fmt::format("step {}: given up, not finite", record.step));
+    throw Error(fmt::format(
+        "step {}: {} updates in a row were skipped for a loss or gradient that is not finite; the "
+        "model, the batch and the step's metrics are in {}; a smaller optimizer.lr or "
+        "optimizer.max_grad_norm may help, from the start with another --out",
+        record.step, trainer_.state().skipped_in_a_row, paths.snapshot().string()));
   }
 
   void save_checkpoint() {
+    const auto start = std::chrono::steady_clock::now();
     Checkpoint checkpoint = trainer_.checkpoint();
     checkpoint.metrics_offset = metrics_.sync();
     gladius::save_checkpoint(directory_.paths().checkpoints(), checkpoint,
                              config_.keep_checkpoints);
-    directory_.note(fmt::format("checkpoint at step {}", checkpoint.state.step));
+    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+    directory_.note(
+        fmt::format("checkpoint at step {}, in {:.2f} s", checkpoint.state.step, time.count()));
   }
 
   RunOutcome stopped() const {
@@ -150,9 +206,15 @@ class Run {
   MetricsFile metrics_;
 };
 
-RunDirectory open_directory(const RunConfig& config, const std::filesystem::path& out, bool resume,
-                            const RunEvents& events) {
-  if (!resume) return RunDirectory::create(out, config.resolved());
+RunDirectory create_directory(const RunConfig& config, const std::filesystem::path& out) {
+  return RunDirectory::create(out,
+                              {.run = config.resolved(),
+                               .inputs = describe_inputs(config),
+                               .student_config = ModelConfig::load(config.student.config).source});
+}
+
+RunDirectory reopen_directory(const RunConfig& config, const std::filesystem::path& out,
+                              const RunEvents& events) {
   std::vector<std::string> changed;
   RunDirectory directory = RunDirectory::resume(out, config.resolved(), changed);
   if (!changed.empty()) {
@@ -165,16 +227,19 @@ RunDirectory open_directory(const RunConfig& config, const std::filesystem::path
 
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
                    const RunEvents& events) {
-  if (resume && std::filesystem::exists(RunPaths{out}.model())) {
-    const RunDirectory directory = open_directory(config, out, resume, events);
+  if (!resume) {
+    Inputs inputs = read_inputs(config, events);
+    return Run(config, std::move(inputs), create_directory(config, out), events).execute();
+  }
+  RunDirectory directory = reopen_directory(config, out, events);
+  if (std::filesystem::exists(directory.paths().model())) {
     events.info(fmt::format("the run in {} is complete", out.string()));
     write_report(directory.paths());
     const std::int64_t steps = TrainingPlan(config).total_steps();
     return {.complete = true, .steps = steps, .total_steps = steps};
   }
-  Inputs inputs = read_inputs(config, events);
-  return Run(config, std::move(inputs), open_directory(config, out, resume, events), events)
-      .execute();
+  check_inputs(directory.inputs(), config);
+  return Run(config, read_inputs(config, events), std::move(directory), events).execute();
 }
 
 }  // namespace gladius

@@ -1,8 +1,6 @@
 #include "gladius/train/metrics.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <cmath>
 #include <fstream>
@@ -27,12 +25,6 @@ double read_number(const Json& value) {
   return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
 }
 
-FileDescriptor open_for_appending(const std::filesystem::path& path) {
-  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
-  if (file.get() < 0) throw_io_error("open", path);
-  return file;
-}
-
 }  // namespace
 
 Json StepRecord::to_json() const {
@@ -44,6 +36,7 @@ Json StepRecord::to_json() const {
             {"ce", ce},
             {"lr", lr},
             {"grad_norm", optional_number(grad_norm)},
+            {"skipped_updates", skipped_updates},
             {"tokens", tokens},
             {"tokens_per_s", tokens_per_s},
             {"elapsed_s", elapsed_s}};
@@ -61,6 +54,7 @@ StepRecord StepRecord::from_json(const Json& json) try {
   record.ce = read_number(json.at("ce"));
   record.lr = json.at("lr").get<double>();
   record.grad_norm = read_optional(json.at("grad_norm"));
+  record.skipped_updates = json.at("skipped_updates").get<std::int64_t>();
   record.tokens = json.at("tokens").get<std::int64_t>();
   record.tokens_per_s = read_number(json.at("tokens_per_s"));
   record.elapsed_s = json.at("elapsed_s").get<double>();
@@ -70,30 +64,23 @@ StepRecord StepRecord::from_json(const Json& json) try {
   throw FormatError(fmt::format("not a line of metrics: {}", error.what()));
 }
 
-MetricsFile::MetricsFile(std::filesystem::path path, std::uint64_t offset)
-    : path_(std::move(path)), file_(open_for_appending(path_)), offset_(offset) {
-  struct stat status {};
-  if (::fstat(file_.get(), &status) != 0) throw_io_error("read the size of", path_);
-  if (static_cast<std::uint64_t>(status.st_size) < offset) {
+MetricsFile::MetricsFile(const std::filesystem::path& path, std::uint64_t offset)
+    : file_(path), offset_(offset) {
+  if (const std::uint64_t size = file_.size(); size < offset) {
     throw FormatError(fmt::format("{} has {} bytes, but had {} when the checkpoint was written",
-                                  path_.string(), status.st_size, offset));
+                                  path.string(), size, offset));
   }
-  if (::ftruncate(file_.get(), static_cast<off_t>(offset)) != 0) throw_io_error("cut", path_);
+  file_.cut(offset);
 }
 
 void MetricsFile::append(const StepRecord& record) {
   const std::string line = record.to_json().dump() + "\n";
-  for (std::size_t done = 0; done < line.size();) {
-    const ssize_t written = ::write(file_.get(), line.data() + done, line.size() - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) throw_io_error("write", path_);
-    done += static_cast<std::size_t>(written);
-  }
+  file_.append(line);
   offset_ += line.size();
 }
 
 std::uint64_t MetricsFile::sync() {
-  if (::fsync(file_.get()) != 0) throw_io_error("write to disk", path_);
+  file_.sync();
   return offset_;
 }
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/train/append_file.h"
 
 namespace gladius {
 
@@ -20,12 +20,13 @@ struct StepRecord {
   double loss_running_mean = 0;  // of the finite losses since step 0 of the run
   std::optional<double> kl;
   double ce = 0;
-  double lr = 0;                    // of the update that this step's gradients go into
-  std::optional<double> grad_norm;  // before clipping, of the last update
-  std::int64_t tokens = 0;          // of this step
-  double tokens_per_s = 0;          // of this step
-  double elapsed_s = 0;             // of training, pauses between resumed runs left out
-  std::int64_t skipped_lines = 0;   // bad ones so far; not in the file if there are none
+  double lr = 0;                     // of the update that this step's gradients go into
+  std::optional<double> grad_norm;   // before clipping, of the last update
+  std::int64_t skipped_updates = 0;  // in the run so far, for a loss or gradient not finite
+  std::int64_t tokens = 0;           // of this step
+  double tokens_per_s = 0;           // of this step
+  double elapsed_s = 0;              // of training, pauses between resumed runs left out
+  std::int64_t skipped_lines = 0;    // bad ones so far; not in the file if there are none
 
   nlohmann::ordered_json to_json() const;
   /// FormatError for a key that is missing or of another type.
@@ -37,7 +38,7 @@ class MetricsFile {
  public:
   /// Creates the file, or cuts it to its first `offset` bytes, as a checkpoint knew it. IoError;
   /// FormatError if it is shorter.
-  MetricsFile(std::filesystem::path path, std::uint64_t offset);
+  MetricsFile(const std::filesystem::path& path, std::uint64_t offset);
 
   /// The line is with the operating system when this returns.
   void append(const StepRecord& record);
@@ -45,8 +46,7 @@ class MetricsFile {
   std::uint64_t sync();
 
  private:
-  std::filesystem::path path_;
-  FileDescriptor file_;
+  AppendFile file_;
   std::uint64_t offset_;
 };
 

@@ -118,8 +118,8 @@ Json expert_json(const ExpertConfig& expert) {
 // May a run go on with another value here?
 bool is_harmless(const std::string& key) {
   constexpr std::string_view kHarmless[] = {
-      "activation_checkpointing", "log_every", "checkpoint_every",
-      "keep_checkpoints",         "data.eval", "data.on_bad_line"};
+      "activation_checkpointing", "log_every",    "checkpoint_every", "keep_checkpoints",
+      "max_nonfinite_steps",      "check_memory", "data.eval",        "data.on_bad_line"};
   return key.starts_with("data.eval.") || std::ranges::find(kHarmless, key) != std::end(kHarmless);
 }
 
@@ -145,10 +145,11 @@ RunConfig RunConfig::load(const std::filesystem::path& file,
 }
 
 RunConfig RunConfig::parse(const Json& json, const std::string& file) {
-  const RunFields fields(json, file, "",
-                         {"student", "experts", "steps", "data", "loss", "optimizer", "batch_size",
-                          "gradient_accumulation", "activation_checkpointing", "log_every",
-                          "checkpoint_every", "keep_checkpoints", "seed"});
+  const RunFields fields(
+      json, file, "",
+      {"student", "experts", "steps", "data", "loss", "optimizer", "batch_size",
+       "gradient_accumulation", "activation_checkpointing", "log_every", "checkpoint_every",
+       "keep_checkpoints", "max_nonfinite_steps", "check_memory", "seed"});
   RunConfig run;
   run.student = read_student(fields.object("student", {"config", "init", "tokenizer", "seed"}));
   read_experts(fields, run);
@@ -164,6 +165,8 @@ RunConfig RunConfig::parse(const Json& json, const std::string& file) {
   run.log_every = fields.integer("log_every", 10, 1);
   run.checkpoint_every = fields.integer("checkpoint_every", 100, 1);
   run.keep_checkpoints = fields.integer("keep_checkpoints", 2, 1);
+  run.max_nonfinite_steps = fields.integer("max_nonfinite_steps", 10, 1);
+  run.check_memory = fields.boolean("check_memory", true);
   run.seed = fields.integer("seed", 0, 0);
   return run;
 }
@@ -200,6 +203,8 @@ Json RunConfig::resolved() const {
   json["log_every"] = log_every;
   json["checkpoint_every"] = checkpoint_every;
   json["keep_checkpoints"] = keep_checkpoints;
+  json["max_nonfinite_steps"] = max_nonfinite_steps;
+  json["check_memory"] = check_memory;
   json["seed"] = seed;
   return json;
 }

@@ -16,28 +16,43 @@ struct RunPaths {
   std::filesystem::path directory;
 
   std::filesystem::path run_json() const { return directory / "run.json"; }
+  std::filesystem::path inputs() const { return directory / "inputs.json"; }
+  std::filesystem::path student_config() const { return directory / "student_config.json"; }
   std::filesystem::path metrics() const { return directory / "metrics.jsonl"; }
   std::filesystem::path timeline() const { return directory / "timeline.jsonl"; }
   std::filesystem::path environment() const { return directory / "environment.json"; }
   std::filesystem::path evaluation() const { return directory / "evaluation.json"; }
   std::filesystem::path checkpoints() const { return directory / "checkpoints"; }
   std::filesystem::path model() const { return directory / "model"; }
+  /// What is left for inspection when updates fail; see snapshot.h.
+  std::filesystem::path snapshot() const { return directory / "nonfinite"; }
   std::filesystem::path report_markdown() const { return directory / "report.md"; }
   std::filesystem::path report_html() const { return directory / "report.html"; }
 };
 
-/// A run's directory while it is being written: one process at a time (flock on DIR/lock).
+/// What makes a run the one it is; written once, when it begins.
+struct RunIdentity {
+  nlohmann::ordered_json run;             // run.json: the resolved run file
+  nlohmann::ordered_json inputs;          // inputs.json: see describe_inputs
+  nlohmann::ordered_json student_config;  // the student's config.json
+};
+
+/// A run's directory while it is being written: one process at a time (flock on DIR/lock, which
+/// names the process).
 class RunDirectory {
  public:
-  /// For a new run, with `run` (a resolved run file) as its run.json. The directory is made, or is
-  /// empty; IoError if it holds anything, since an earlier run is never overwritten.
-  static RunDirectory create(const std::filesystem::path& path, const nlohmann::ordered_json& run);
+  /// For a new run. The directory is made, or is empty; IoError if it holds anything, since an
+  /// earlier run is never overwritten. run.json comes last: what a process leaves that was killed
+  /// before is no run, and is written over.
+  static RunDirectory create(const std::filesystem::path& path, const RunIdentity& identity);
   /// To go on with a run. IoError if there is none; ConfigError if `run` is another one (see
   /// check_resumable). What may change is written to run.json and given to `changed`.
   static RunDirectory resume(const std::filesystem::path& path, const nlohmann::ordered_json& run,
                              std::vector<std::string>& changed);
 
   const RunPaths& paths() const { return paths_; }
+  /// What inputs.json holds. IoError, FormatError.
+  nlohmann::ordered_json inputs() const;
   /// Adds a line to timeline.jsonl: the time and what happened.
   void note(std::string_view event) const;
 

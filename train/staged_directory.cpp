@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <string_view>
+#include <vector>
 
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/file_descriptor.h"
@@ -12,13 +14,7 @@ namespace gladius {
 namespace {
 
 constexpr std::string_view kMark = ".staged";
-
-void sync(const std::filesystem::path& path) {
-  const FileDescriptor opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (opened.get() < 0) throw_io_error("open", path);
-  // EINVAL: a filesystem whose directories cannot be synced, and need not be.
-  if (::fsync(opened.get()) != 0 && errno != EINVAL) throw_io_error("write to disk", path);
-}
+constexpr std::string_view kTemporaryMark = ".tmp-";
 
 }  // namespace
 
@@ -37,12 +33,12 @@ StagedDirectory::~StagedDirectory() {
 
 void StagedDirectory::commit() {
   for (const auto& entry : std::filesystem::directory_iterator(staged_)) {
-    if (entry.is_regular_file()) sync(entry.path());
+    if (entry.is_regular_file()) sync_to_disk(entry.path());
   }
-  sync(staged_);
+  sync_to_disk(staged_);
   if (::rename(staged_.c_str(), target_.c_str()) != 0) throw_io_error("create", target_);
   committed_ = true;
-  sync(target_.parent_path());
+  sync_to_disk(target_.parent_path());
 }
 
 void remove_directory(const std::filesystem::path& directory) {
@@ -54,13 +50,25 @@ void remove_directory(const std::filesystem::path& directory) {
   if (error) throw_io_error("remove", directory, error.value());
 }
 
-void remove_staged(const std::filesystem::path& parent) {
+bool is_leftover(const std::filesystem::path& name) {
+  const std::string text = name.filename().string();
+  return text.ends_with(kMark) || text.find(kTemporaryMark) != std::string::npos;
+}
+
+void remove_leftovers(const std::filesystem::path& parent) {
+  std::vector<std::filesystem::path> leftovers;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(parent, ignored)) {
-    if (entry.path().filename().string().ends_with(kMark)) {
-      std::filesystem::remove_all(entry.path(), ignored);
-    }
+    if (is_leftover(entry.path())) leftovers.push_back(entry.path());
   }
+  for (const auto& path : leftovers) std::filesystem::remove_all(path, ignored);
+}
+
+void sync_to_disk(const std::filesystem::path& path) {
+  const FileDescriptor opened(::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (opened.get() < 0) throw_io_error("open", path);
+  // EINVAL: a filesystem whose directories cannot be synced, and need not be.
+  if (::fsync(opened.get()) != 0 && errno != EINVAL) throw_io_error("write to disk", path);
 }
 
 }  // namespace gladius

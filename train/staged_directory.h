@@ -29,8 +29,13 @@ class StagedDirectory {
 /// Removes a directory with all it holds, so that a half-removed one is never seen under its name.
 void remove_directory(const std::filesystem::path& directory);
 
-/// Removes what processes that were killed have left staged in `parent`. Only while no other
-/// process writes there.
-void remove_staged(const std::filesystem::path& parent);
+/// Removes what processes that were killed have left in `parent`: staged directories and temporary
+/// files (atomic_file.h). Only while no other process writes there.
+void remove_leftovers(const std::filesystem::path& parent);
+/// Whether a name is that of such a temporary file.
+bool is_leftover(const std::filesystem::path& name);
+
+/// What is known of a file or directory to disk. IoError.
+void sync_to_disk(const std::filesystem::path& path);
 
 }  // namespace gladius

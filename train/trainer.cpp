@@ -31,29 +31,24 @@ Trainer::Trainer(const RunConfig& config, std::shared_ptr<CausalLM> student, Dat
       student_(std::move(student)),
       parameters_(student_->parameters()),
       optimizer_(student_->named_parameters(), config.optimizer),
-      batches_(std::move(data), {.batch_size = config.batch_size,
-                                 .packing = config.data.packing,
-                                 .max_seq_len = config.data.max_seq_len,
-                                 .shuffle = config.data.shuffle,
-                                 .seed = static_cast<std::uint64_t>(config.seed)}),
+      batches_(std::move(data), batch_options(config)),
       warn_(std::move(warn)) {
   student_->set_requires_grad(true);
   student_->set_activation_checkpointing(config.activation_checkpointing);
-  state_.data_examples = batches_.examples();
 }
 
 StepRecord Trainer::step() {
   enter_stage();
   const auto start = std::chrono::steady_clock::now();
   const double lr = next_lr();
-  const Batch batch = next_batch();
-  const ObjectiveValue value = objective(batch);
+  batch_ = next_batch();
+  const ObjectiveValue value = objective(batch_);
   accumulate(value);
   if (plan_.ends_group(state_.step)) update();
 
   const double seconds = seconds_since(start);
   state_.elapsed_s += seconds;
-  const auto tokens = batch.tokens();
+  const auto tokens = batch_.tokens();
   return {.step = state_.step++,
           .expert = stage_->expert ? std::optional(stage_->expert->name) : std::nullopt,
           .loss = value.loss.item(),
@@ -62,6 +57,7 @@ StepRecord Trainer::step() {
           .ce = value.ce,
           .lr = lr,
           .grad_norm = state_.grad_norm,
+          .skipped_updates = state_.skipped_updates,
           .tokens = tokens,
           .tokens_per_s = static_cast<double>(tokens) / seconds,
           .elapsed_s = state_.elapsed_s,
@@ -116,8 +112,10 @@ void Trainer::update() {
     optimizer_.set_lr(next_lr());
     optimizer_.step(clipped.scale);
     state_.grad_norm = clipped.norm;
+    state_.skipped_in_a_row = 0;
   } else {
     ++state_.skipped_updates;
+    ++state_.skipped_in_a_row;
     warn_(
         fmt::format("step {}: update skipped, for a loss or gradient that is not finite ({} so "
                     "far in this run)",
@@ -152,12 +150,6 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   if (checkpoint.state.step > plan_.total_steps()) {
     throw FormatError(fmt::format("the checkpoint is at step {}, the run ends at step {}",
                                   checkpoint.state.step, plan_.total_steps()));
-  }
-  if (checkpoint.state.data_examples != batches_.examples()) {
-    throw FormatError(
-        fmt::format("the data has {} examples, and had {} when the checkpoint was written; put the "
-                    "files back as they were",
-                    batches_.examples(), checkpoint.state.data_examples));
   }
   student_->load_state_dict(cloned(checkpoint.weights));
   optimizer_.load_state_dict(checkpoint.optimizer);

@@ -37,6 +37,10 @@ class Trainer {
   const TrainingPlan& plan() const { return plan_; }
   const TrainerState& state() const { return state_; }
   bool done() const { return state_.step == plan_.total_steps(); }
+  /// Whether `max_nonfinite_steps` updates in a row have been skipped: it is of no use to go on.
+  bool diverged() const { return state_.skipped_in_a_row >= config_.max_nonfinite_steps; }
+  /// What the last step has read.
+  const Batch& last_batch() const { return batch_; }
 
   /// One micro-batch, and the update if it ends a group.
   StepRecord step();
@@ -62,6 +66,7 @@ class Trainer {
   BatchStream batches_;
   Warn warn_;
   TrainerState state_;
+  Batch batch_;
   const Stage* stage_ = nullptr;  // that teacher_ belongs to
   std::unique_ptr<Teacher> teacher_;
 };

@@ -149,7 +149,7 @@ Variable stack(const std::vector<Variable>& parts, std::int64_t dim) {
 
 std::vector<Variable> split(const Variable& x, std::int64_t length, std::int64_t dim) {
   const std::int64_t size = x.size(normalize_dim("split", dim, x.dim()));
-  if (length < 1) {
+  if (length < 1 && !(length == 0 && size == 0)) {
     throw ShapeError(fmt::format("split: pieces of length {} of {}; expected at least 1", length,
                                  x.value().describe()));
   }

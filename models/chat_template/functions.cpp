@@ -6,6 +6,7 @@
 #include <array>
 #include <ctime>
 
+#include "gladius/models/chat_template/filters.h"
 #include "gladius/models/chat_template/operations.h"
 #include "gladius/models/chat_template/print.h"
 
@@ -92,6 +93,13 @@ Value strftime_now(Runtime&, Arguments arguments) {
 }
 
 }  // namespace
+
+Function find_filter(std::string_view name) {
+  for (const auto find : {find_text_filter, find_number_filter, find_sequence_filter}) {
+    if (const Function filter = find(name)) return filter;
+  }
+  return nullptr;
+}
 
 std::optional<Value> find_global(std::string_view name) {
   using Global = Value (*)(Runtime&, Arguments);

@@ -248,7 +248,6 @@ Value filter_select(Runtime& runtime, const Value& value, Arguments arguments) {
 
 Function find_sequence_filter(std::string_view name) {
   static const std::unordered_map<std::string_view, Function> filters{
-      {"attribute", "default"},
       {"count", filter_length},
       {"d", filter_default},
       {"default", filter_default},

@@ -11,8 +11,7 @@ namespace {
 // Offset to which white space reaches back from `pos`, not further than `limit`.
 std::size_t white_space_before(std::string_view text, std::size_t pos, std::size_t limit) {
   while (pos > limit) {
-    std::size_t start = pos - 1;
-    while (start > limit && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
+    const std::size_t start = utf8::character_before(text, pos);
     if (!utf8::is_white_space(utf8::code_point(text, start))) break;
     pos = start;
   }
@@ -26,11 +25,28 @@ std::size_t white_space_after(std::string_view text, std::size_t pos) {
   return pos;
 }
 
+// Whether it is a letter, a mark, a digit or a connector.
+bool is_word_character(std::string_view character) {
+  static const Regex word =
+      Regex::from_pcre2(R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}])");
+  return !word.find_all(character).empty();
+}
+
+bool stands_alone(std::string_view text, std::size_t start, std::size_t stop) {
+  if (start > 0) {
+    const std::size_t before = utf8::character_before(text, start);
+    if (is_word_character(text.substr(before, start - before))) return false;
+  }
+  return stop == text.size() ||
+         !is_word_character(text.substr(stop, utf8::char_length(text[stop])));
+}
+
 }  // namespace
 
 void AddedTokenMatcher::add(const AddedToken& token, const std::string& pattern) {
   if (pattern.empty()) return;
   auto& entries = by_first_byte_[static_cast<unsigned char>(pattern[0])];
+  if (entries.empty()) leads_ += pattern[0];
   const auto place = std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) {
     return entry.pattern.size() < pattern.size();
   });
@@ -40,7 +56,7 @@ void AddedTokenMatcher::add(const AddedToken& token, const std::string& pattern)
 std::vector<AddedTokenMatcher::Part> AddedTokenMatcher::split(std::string_view text) const {
   std::vector<Part> parts;
   std::size_t done = 0;
-  for (std::size_t pos = 0; pos < text.size();) {
+  for (std::size_t pos = 0; (pos = find_lead(text, pos)) < text.size();) {
     const auto& entries = by_first_byte_[static_cast<unsigned char>(text[pos])];
     const auto hit = std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) {
       return text.compare(pos, entry.pattern.size(), entry.pattern) == 0;
@@ -51,15 +67,23 @@ std::vector<AddedTokenMatcher::Part> AddedTokenMatcher::split(std::string_view t
     }
     std::size_t start = pos, stop = pos + hit->pattern.size();
     pos = stop;
+    if (hit->token.single_word && !stands_alone(text, start, stop)) continue;
     if (hit->token.lstrip) start = white_space_before(text, start, std::min(done, start));
     if (hit->token.rstrip) stop = white_space_after(text, stop);
     // White space that the token before took is not text any more.
-    if (done < start) parts.push_back({-1, text.substr(done, start - done)});
-    parts.push_back({hit->token.id, text.substr(start, stop - start)});
+    if (done < start) parts.push_back({-1, {done, start}});
+    parts.push_back({hit->token.id, {start, stop}});
     done = stop;
   }
-  if (done < text.size()) parts.push_back({-1, text.substr(done)});
+  if (done < text.size()) parts.push_back({-1, {done, text.size()}});
   return parts;
+}
+
+std::size_t AddedTokenMatcher::find_lead(std::string_view text, std::size_t pos) const {
+  if (leads_.empty()) return text.size();
+  if (leads_.size() == 1) return std::min(text.find(leads_[0], pos), text.size());
+  while (pos < text.size() && by_first_byte_[static_cast<unsigned char>(text[pos])].empty()) ++pos;
+  return pos;
 }
 
 std::vector<AddedToken> read_added_tokens(const nlohmann::json& list) {
@@ -74,9 +98,7 @@ std::vector<AddedToken> read_added_tokens(const nlohmann::json& list) {
     const std::string role = fmt::format("added token \"{}\"", token.content);
     token.id = field<std::int32_t>(entry, "id", role);
     if (token.id < 0) throw FormatError(fmt::format("tokenizer: {} has id {}", role, token.id));
-    if (field_or(entry, "single_word", role, false)) {
-      throw ConfigError(fmt::format("tokenizer: {}: single_word is not supported", role));
-    }
+    token.single_word = field_or(entry, "single_word", role, false);
     token.lstrip = field_or(entry, "lstrip", role, false);
     token.rstrip = field_or(entry, "rstrip", role, false);
     token.special = field_or(entry, "special", role, false);

@@ -2,22 +2,23 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
+
+#include "gladius/models/tokenizer/regex.h"
 
 namespace gladius {
 
 struct AddedToken {
   std::int32_t id = 0;
   std::string content;
-  bool lstrip = false;      ///< takes the white space before it
-  bool rstrip = false;      ///< takes the white space after it
-  bool normalized = false;  ///< is looked for in the normalised text
-  bool special = false;     ///< is left out of decoded text on request
+  bool single_word = false;  ///< is not looked for inside words
+  bool lstrip = false;       ///< takes the white space before it
+  bool rstrip = false;       ///< takes the white space after it
+  bool normalized = false;   ///< is looked for in the normalised text
+  bool special = false;      ///< is left out of decoded text on request
 };
 
 /// Finds added tokens: at each place the longest, from left to right.
@@ -26,7 +27,7 @@ class AddedTokenMatcher {
   /// A part of the text: an added token, or (id -1) text between them.
   struct Part {
     std::int32_t id;
-    std::string_view text;
+    TextRange range;
   };
 
   /// `pattern` is the token's content as it stands in the text that is searched.
@@ -38,10 +39,14 @@ class AddedTokenMatcher {
     std::string pattern;
     AddedToken token;
   };
+  // The next position from `pos` on where a token may begin, or the text's size.
+  std::size_t find_lead(std::string_view text, std::size_t pos) const;
+
   std::vector<Entry> by_first_byte_[256];  // longest first
+  std::string leads_;                      // the first bytes
 };
 
-/// Reads "added_tokens"; null gives none. `single_word` tokens are refused.
+/// Reads "added_tokens"; null gives none.
 std::vector<AddedToken> read_added_tokens(const nlohmann::json& list);
 
 }  // namespace gladius

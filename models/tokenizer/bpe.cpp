@@ -1,11 +1,11 @@
 #include "gladius/models/tokenizer/bpe.h"
 
 #include <algorithm>
-#include <map>
-#include <set>
+#include <optional>
 #include <utility>
 
 #include "gladius/models/tokenizer/json_fields.h"
+#include "gladius/models/tokenizer/merge_queue.h"
 #include "gladius/models/tokenizer/utf8.h"
 
 namespace gladius {
@@ -16,10 +16,20 @@ using tokenizer_json::field_or;
 using tokenizer_json::Json;
 
 constexpr char kRole[] = "model BPE";
+constexpr std::uint32_t kNoMerge = 0xFFFFFFFF;
+
+std::uint64_t pair_key(std::uint32_t left, std::uint32_t right) {
+  return std::uint64_t{left} << 32 | right;
+}
 
 std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
-  return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
-         static_cast<std::uint32_t>(right);
+  return pair_key(static_cast<std::uint32_t>(left), static_cast<std::uint32_t>(right));
+}
+
+char32_t first_character(std::string_view text) { return utf8::code_point(text, 0); }
+
+char32_t last_character(std::string_view text) {
+  return utf8::code_point(text, utf8::character_before(text, text.size()));
 }
 
 // A merge is "left right", or since tokenizers 0.20 ["left", "right"].
@@ -43,6 +53,13 @@ void refuse_text(const Json& model, const char* name) {
   }
 }
 
+const Json& member(const Json& model, const char* name) {
+  if (!model.contains(name)) {
+    throw FormatError(fmt::format("tokenizer: {} has no \"{}\"", kRole, name));
+  }
+  return model.at(name);
+}
+
 }  // namespace
 
 Bpe::Bpe(const Json& model) {
@@ -55,16 +72,7 @@ Bpe::Bpe(const Json& model) {
   fuse_unk_ = field_or(model, "fuse_unk", kRole, false);
   byte_fallback_ = field_or(model, "byte_fallback", kRole, false);
   ignore_merges_ = field_or(model, "ignore_merges", kRole, false);
-
-  const Json vocab = field<Json>(model, "vocab", kRole);
-  if (!vocab.is_object()) throw FormatError("tokenizer: model BPE: \"vocab\" is not an object");
-  for (const auto& [token, id] : vocab.items()) {
-    if (!id.is_number_unsigned() || id.get<std::uint64_t>() > 0x3FFFFFFF) {
-      throw FormatError(
-          fmt::format("tokenizer: {}: the id of \"{}\" is not an integer from 0", kRole, token));
-    }
-    vocab_.emplace(token, id.get<std::int32_t>());
-  }
+  read_vocab(member(model, "vocab"));
   const auto unk = field_or<std::string>(model, "unk_token", kRole, "");
   if (!unk.empty() && (unk_ = find(unk)) < 0) {
     throw FormatError(
@@ -72,13 +80,29 @@ Bpe::Bpe(const Json& model) {
   }
   byte_ids_.resize(256);
   for (int byte = 0; byte < 256; ++byte) byte_ids_[byte] = find(fmt::format("<0x{:02X}>", byte));
-  read_merges(field<Json>(model, "merges", kRole));
-  find_joinable_pairs();
+  bytes_stand_alone_ = byte_fallback_ && std::ranges::find(byte_ids_, -1) == byte_ids_.end();
+  read_merges(member(model, "merges"));
+}
+
+void Bpe::read_vocab(const Json& vocab) {
+  if (!vocab.is_object()) throw FormatError("tokenizer: model BPE: \"vocab\" is not an object");
+  vocab_.reserve(vocab.size());
+  for (const auto& [token, id] : vocab.items()) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() > 0x3FFFFFFF) {
+      throw FormatError(
+          fmt::format("tokenizer: {}: the id of \"{}\" is not an integer from 0", kRole, token));
+    }
+    vocab_.emplace(token, id.get<std::int32_t>());
+    if (!token.empty() && utf8::char_length(token[0]) == token.size()) {
+      characters_.set(first_character(token), id.get<std::int32_t>());
+    }
+  }
 }
 
 void Bpe::read_merges(const Json& merges) {
   if (!merges.is_array()) throw FormatError("tokenizer: model BPE: \"merges\" is not a list");
-  merges_.reserve(merges.size());
+  merges_ = FlatMap<Merge>(merges.size());
+  merged_.reserve(merges.size());
   for (std::size_t i = 0; i < merges.size(); ++i) {
     const auto [left, right] = parts_of_merge(merges[i], i);
     const std::int32_t a = find(left), b = find(right), merged = find(left + right);
@@ -88,37 +112,12 @@ void Bpe::read_merges(const Json& merges) {
           kRole, i, left, right));
     }
     // A pair listed twice has the later rank, as in the reference.
-    merges_[pair_key(a, b)] = {static_cast<std::int32_t>(i), merged};
-  }
-}
-
-// Two neighbouring first symbols can end up in one token only if some merge joins a token that can
-// end with the one to a token that can start with the other. Tokens grow with every merge, so going
-// by length visits what a token is made of before the token.
-void Bpe::find_joinable_pairs() {
-  std::map<std::int32_t, std::set<std::int32_t>> first, last;
-  std::unordered_map<std::int32_t, std::size_t> length;
-  for (const auto& [token, id] : vocab_) {
-    length[id] = token.size();
-    const bool character = !token.empty() && utf8::char_length(token[0]) == token.size();
-    if (character) first[id].insert(id), last[id].insert(id);
-  }
-  for (const std::int32_t id : byte_ids_) {
-    if (id >= 0) first[id].insert(id), last[id].insert(id);
-  }
-  std::vector<std::pair<std::uint64_t, std::int32_t>> by_length;
-  by_length.reserve(merges_.size());
-  for (const auto& [pair, merge] : merges_) by_length.emplace_back(pair, merge.id);
-  std::sort(by_length.begin(), by_length.end(),
-            [&](const auto& a, const auto& b) { return length[a.second] < length[b.second]; });
-  for (const auto& [pair, id] : by_length) {
-    const auto left = static_cast<std::int32_t>(pair >> 32);
-    const auto right = static_cast<std::int32_t>(pair & 0xFFFFFFFFu);
-    first[id].insert(first[left].begin(), first[left].end());
-    last[id].insert(last[right].begin(), last[right].end());
-    for (const std::int32_t a : last[left]) {
-      for (const std::int32_t b : first[right]) joinable_.insert(pair_key(a, b));
-    }
+    merges_.set(pair_key(a, b), {static_cast<std::uint32_t>(i), merged});
+    merged_.push_back(merged);
+    // Tokens grow at their ends only: a merge ever joins the last character of its left part to the
+    // first of its right part.
+    joinable_.set(pair_key(last_character(left), first_character(right)), true);
+    bytes_stand_alone_ &= !left.starts_with("<0x") && !right.starts_with("<0x");
   }
 }
 
@@ -127,123 +126,150 @@ std::int32_t Bpe::find(std::string_view token) const {
   return found == vocab_.end() ? -1 : found->second;
 }
 
-const Bpe::Merge* Bpe::find_merge(std::int32_t left, std::int32_t right) const {
-  const auto found = merges_.find(pair_key(left, right));
-  return found == merges_.end() ? nullptr : &found->second;
+std::int32_t Bpe::find_character(std::string_view character) const {
+  const std::int32_t* id = characters_.find(first_character(character));
+  return id ? *id : -1;
 }
 
-void Bpe::split_into_symbols(std::string_view word, std::vector<std::int32_t>& symbols) const {
-  bool unk_pending = false;
+const Bpe::Merge* Bpe::find_merge(std::int32_t left, std::int32_t right) const {
+  return merges_.find(pair_key(left, right));
+}
+
+// Characters that are not in the vocabulary join nothing if they are bytes; else they may be fused
+// into one unknown token.
+bool Bpe::joinable(std::string_view left, std::string_view right) const {
+  if (find_character(left) < 0 || find_character(right) < 0) return !bytes_stand_alone_;
+  return joinable_.find(pair_key(first_character(left), first_character(right))) != nullptr;
+}
+
+void Bpe::encode(std::string_view word, WordCache& cache, std::vector<WordToken>& tokens) const {
+  if (word.size() > 0x7FFFFFFF) {
+    throw Error("tokenizer: a word is over 2 GiB long; encode the text in parts");
+  }
+  constexpr std::size_t kShort = 24;
+  // With ignore_merges a word that is a token stays whole; its parts would not be words.
+  if (word.size() <= kShort || ignore_merges_) return encode_part(word, cache, tokens);
+  std::size_t begin = 0, previous = 0;
+  for (std::size_t pos = utf8::char_length(word[0]); pos < word.size();) {
+    const std::size_t length = utf8::char_length(word[pos]);
+    if (!joinable(word.substr(previous, pos - previous), word.substr(pos, length))) {
+      encode_part(word.substr(begin, pos - begin), cache, tokens);
+      begin = pos;
+    }
+    previous = pos;
+    pos += length;
+  }
+  encode_part(word.substr(begin), cache, tokens);
+}
+
+void Bpe::encode_part(std::string_view part, WordCache& cache,
+                      std::vector<WordToken>& tokens) const {
+  const bool cached = part.size() <= WordCache::kLongestWord;
+  const std::size_t hash = cached ? WordCache::hash(part) : 0;
+  if (cached) {
+    if (const auto known = cache.find(part, hash); !known.empty()) {
+      tokens.insert(tokens.end(), known.begin(), known.end());
+      return;
+    }
+  }
+  const std::size_t begin = tokens.size();
+  const std::int32_t whole = ignore_merges_ ? find(part) : -1;
+  if (whole >= 0) {
+    tokens.push_back({whole, static_cast<std::uint32_t>(part.size())});
+  } else {
+    constexpr std::size_t kFewSymbols = 64;
+    split_into_symbols(part, tokens);
+    tokens.size() - begin <= kFewSymbols ? merge_short(tokens, begin) : merge_long(tokens, begin);
+  }
+  if (cached) cache.add(part, hash, std::span(tokens).subspan(begin));
+}
+
+void Bpe::split_into_symbols(std::string_view word, std::vector<WordToken>& symbols) const {
+  std::uint32_t unknown = 0;  // bytes of the unknown token that is not put out yet
   const auto flush_unk = [&] {
-    if (unk_pending) symbols.push_back(unk_);
-    unk_pending = false;
+    if (unknown > 0) symbols.push_back({unk_, unknown});
+    unknown = 0;
   };
-  symbols.reserve(symbols.size() + word.size());
   for (std::size_t pos = 0, length; pos < word.size(); pos += length) {
     length = utf8::char_length(word[pos]);
     const std::string_view character = word.substr(pos, length);
-    if (const std::int32_t id = find(character); id >= 0) {
+    if (const std::int32_t id = find_character(character); id >= 0) {
       flush_unk();
-      symbols.push_back(id);
+      symbols.push_back({id, static_cast<std::uint32_t>(length)});
       continue;
     }
     const auto byte_id = [&](char c) { return byte_ids_[static_cast<unsigned char>(c)]; };
-    if (byte_fallback_ &&
-        std::all_of(character.begin(), character.end(), [&](char c) { return byte_id(c) >= 0; })) {
+    if (byte_fallback_ && std::ranges::all_of(character, [&](char c) { return byte_id(c) >= 0; })) {
       // A pending unknown token is left pending here, as in the reference.
-      for (const char c : character) symbols.push_back(byte_id(c));
+      for (const char c : character) symbols.push_back({byte_id(c), 1});
     } else if (unk_ >= 0) {
       if (!fuse_unk_) flush_unk();
-      unk_pending = true;
+      unknown += static_cast<std::uint32_t>(length);
     }
   }
   flush_unk();
 }
 
-void Bpe::encode(std::string_view word, std::vector<std::int32_t>& ids) const {
-  if (ignore_merges_) {
-    if (const std::int32_t id = find(word); id >= 0) {
-      ids.push_back(id);
-      return;
-    }
+// Merges symbols[begin, end) by looking over all pairs for each merge.
+void Bpe::merge_short(std::vector<WordToken>& symbols, std::size_t begin) const {
+  WordToken* word = symbols.data() + begin;
+  std::size_t count = symbols.size() - begin;
+  if (count < 2) return;
+  const auto rank_at = [&](std::size_t i) {
+    const Merge* merge = find_merge(word[i].id, word[i + 1].id);
+    return merge ? merge->rank : kNoMerge;
+  };
+  std::vector<std::uint32_t> ranks(count - 1);
+  for (std::size_t i = 0; i < ranks.size(); ++i) ranks[i] = rank_at(i);
+  while (count > 1) {
+    const auto best = std::min_element(ranks.begin(), ranks.end());
+    if (*best == kNoMerge) break;
+    const auto at = static_cast<std::size_t>(best - ranks.begin());
+    word[at] = {merged_[*best], word[at].bytes + word[at + 1].bytes};
+    std::copy(word + at + 2, word + count, word + at + 1);
+    ranks.erase(best);
+    --count;
+    if (at > 0) ranks[at - 1] = rank_at(at - 1);
+    if (at + 1 < count) ranks[at] = rank_at(at);
   }
-  constexpr std::size_t kCachedLength = 32;
-  constexpr std::size_t kCachedWords = 1 << 16;
-  std::unordered_map<std::string, std::vector<std::int32_t>, TransparentHash, std::equal_to<>>
-      cache;
-  std::vector<std::int32_t> symbols;
-  split_into_symbols(word, symbols);
-  for (std::size_t begin = 0, end; begin < symbols.size(); begin = end) {
-    for (end = begin + 1; end < symbols.size(); ++end) {
-      if (!joinable_.contains(pair_key(symbols[end - 1], symbols[end]))) break;
-    }
-    const std::size_t count = end - begin;
-    if (count > kCachedLength || symbols.size() < 2 * kCachedLength) {
-      merge_symbols(&symbols[begin], count, ids);
-      continue;
-    }
-    const std::string_view key(reinterpret_cast<const char*>(&symbols[begin]),
-                               count * sizeof(std::int32_t));
-    if (const auto hit = cache.find(key); hit != cache.end()) {
-      ids.insert(ids.end(), hit->second.begin(), hit->second.end());
-      continue;
-    }
-    const std::size_t before = ids.size();
-    merge_symbols(&symbols[begin], count, ids);
-    if (cache.size() < kCachedWords) {
-      cache.emplace(key, std::vector<std::int32_t>(ids.begin() + before, ids.end()));
-    }
-  }
+  symbols.resize(begin + count);
 }
 
-// Takes the pair of lowest rank, leftmost first, from a heap; an entry whose pair has changed since
-// it was queued is dropped. The symbols are a linked list over their first positions.
-void Bpe::merge_symbols(const std::int32_t* symbols, std::size_t count,
-                        std::vector<std::int32_t>& ids) const {
-  struct Node {
-    std::int32_t id, previous, next;
+// The same with a queue. The symbols are a linked list over their first positions; a queued merge
+// whose pair has changed since is dropped.
+void Bpe::merge_long(std::vector<WordToken>& symbols, std::size_t begin) const {
+  constexpr std::uint32_t kNone = 0xFFFFFFFF;
+  struct Links {
+    std::uint32_t previous, next, rank;  // rank of the merge with the next
   };
-  struct Candidate {
-    std::int32_t rank, position, id;
-    bool operator<(const Candidate& other) const {  // std's heaps give the largest first
-      return std::pair(rank, position) > std::pair(other.rank, other.position);
-    }
+  WordToken* word = symbols.data() + begin;
+  const auto count = static_cast<std::uint32_t>(symbols.size() - begin);
+  std::vector<Links> links(count);
+  MergeQueue queue(static_cast<std::uint32_t>(merged_.size()));
+  const auto find_rank = [&](std::uint32_t at) {
+    const std::uint32_t next = links[at].next;
+    const Merge* merge = next == kNone ? nullptr : find_merge(word[at].id, word[next].id);
+    links[at].rank = merge ? merge->rank : kNoMerge;
+    if (merge) queue.push({merge->rank, at});
   };
-  if (count == 1) return ids.push_back(symbols[0]);
-  if (count > 0x7FFFFFFE) throw Error("tokenizer: the text is over 2 GiB long; encode it in parts");
-  std::vector<Node> nodes(count);
-  std::vector<Candidate> heap;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto at = static_cast<std::int32_t>(i);
-    nodes[i] = {symbols[i], at - 1, i + 1 < count ? at + 1 : -1};
-    const Merge* merge = i + 1 < count ? find_merge(symbols[i], symbols[i + 1]) : nullptr;
-    if (merge) heap.push_back({merge->rank, at, merge->id});
+  for (std::uint32_t i = 0; i < count; ++i) {
+    links[i] = {i == 0 ? kNone : i - 1, i + 1 == count ? kNone : i + 1, kNoMerge};
+    find_rank(i);
   }
-  std::make_heap(heap.begin(), heap.end());
-  const auto queue = [&](std::int32_t left, std::int32_t right) {
-    if (const Merge* merge = find_merge(nodes[left].id, nodes[right].id)) {
-      heap.push_back({merge->rank, left, merge->id});
-      std::push_heap(heap.begin(), heap.end());
-    }
-  };
-  while (!heap.empty()) {
-    std::pop_heap(heap.begin(), heap.end());
-    const Candidate top = heap.back();
-    heap.pop_back();
-    Node& left = nodes[top.position];
-    if (left.id < 0 || left.next < 0) continue;
-    Node& right = nodes[left.next];
-    // The reference compares the result only, not the rank; the same token can be made two ways.
-    const Merge* merge = find_merge(left.id, right.id);
-    if (!merge || merge->id != top.id) continue;
-    left.id = top.id;
-    right.id = -1;
-    left.next = right.next;
-    if (left.next >= 0) nodes[left.next].previous = top.position;
-    if (left.previous >= 0) queue(left.previous, top.position);
-    if (left.next >= 0) queue(top.position, left.next);
+  while (const std::optional<MergeQueue::Merge> merge = queue.pop()) {
+    const std::uint32_t at = merge->position;
+    if (links[at].rank != merge->rank) continue;
+    const std::uint32_t right = links[at].next;
+    word[at] = {merged_[merge->rank], word[at].bytes + word[right].bytes};
+    links[at].next = links[right].next;
+    links[right].rank = kNoMerge;
+    if (links[at].next != kNone) links[links[at].next].previous = at;
+    find_rank(at);
+    if (links[at].previous != kNone) find_rank(links[at].previous);
   }
-  for (std::int32_t at = 0; at >= 0; at = nodes[at].next) ids.push_back(nodes[at].id);
+  std::size_t kept = 0;
+  for (std::uint32_t at = 0; at != kNone; at = links[at].next) word[kept++] = word[at];
+  symbols.resize(begin + kept);
 }
 
 }  // namespace gladius

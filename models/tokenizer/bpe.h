@@ -9,8 +9,10 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
+
+#include "gladius/models/tokenizer/flat_map.h"
+#include "gladius/models/tokenizer/word_cache.h"
 
 namespace gladius {
 
@@ -27,8 +29,9 @@ class Bpe {
   /// FormatError for a malformed model, ConfigError for an option that is not supported.
   explicit Bpe(const nlohmann::json& model);
 
-  /// Appends the ids of `word` (UTF-8). Time O(n log n) in its length, whatever it holds.
-  void encode(std::string_view word, std::vector<std::int32_t>& ids) const;
+  /// Appends the tokens of `word` (UTF-8, under 2 GiB). Words stay in `cache`, which belongs to
+  /// this model. Time O(n log n) in the word's length, whatever it holds.
+  void encode(std::string_view word, WordCache& cache, std::vector<WordToken>& tokens) const;
 
   /// Token to id, found by std::string_view too.
   using Vocab = std::unordered_map<std::string, std::int32_t, TransparentHash, std::equal_to<>>;
@@ -36,28 +39,35 @@ class Bpe {
 
  private:
   struct Merge {
-    std::int32_t rank;
+    std::uint32_t rank;
     std::int32_t id;
   };
 
+  void read_vocab(const nlohmann::json& vocab);
   void read_merges(const nlohmann::json& merges);
-  void find_joinable_pairs();
-  void split_into_symbols(std::string_view word, std::vector<std::int32_t>& symbols) const;
-  void merge_symbols(const std::int32_t* symbols, std::size_t count,
-                     std::vector<std::int32_t>& ids) const;
-  const Merge* find_merge(std::int32_t left, std::int32_t right) const;
+  bool joinable(std::string_view left, std::string_view right) const;
   std::int32_t find(std::string_view token) const;
+  std::int32_t find_character(std::string_view character) const;
+  const Merge* find_merge(std::int32_t left, std::int32_t right) const;
+
+  void encode_part(std::string_view part, WordCache& cache, std::vector<WordToken>& tokens) const;
+  void split_into_symbols(std::string_view word, std::vector<WordToken>& symbols) const;
+  void merge_short(std::vector<WordToken>& symbols, std::size_t begin) const;
+  void merge_long(std::vector<WordToken>& symbols, std::size_t begin) const;
 
   Vocab vocab_;
-  std::unordered_map<std::uint64_t, Merge> merges_;
-  // Pairs of first symbols between which a merge can ever happen; text is cut elsewhere, so that
-  // a long text without pre-tokenizer is many short words.
-  std::unordered_set<std::uint64_t> joinable_;
+  FlatMap<std::int32_t> characters_;  // the vocabulary's single characters by code point
+  FlatMap<Merge> merges_;             // by pair of ids
+  std::vector<std::int32_t> merged_;  // result of a merge by rank
+  // Pairs of characters between which a merge can ever happen; text is cut elsewhere, so that a
+  // long text without pre-tokenizer is many short words.
+  FlatMap<bool> joinable_;
   std::vector<std::int32_t> byte_ids_;  // ids of <0x00> to <0xFF>, -1 where there is none
   std::int32_t unk_ = -1;
   bool fuse_unk_ = false;
   bool byte_fallback_ = false;
   bool ignore_merges_ = false;
+  bool bytes_stand_alone_ = false;  // any character has byte tokens, and no merge takes them
 };
 
 }  // namespace gladius

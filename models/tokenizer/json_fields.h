@@ -5,7 +5,11 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "gladius/models/tokenizer/regex.h"
+#include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/error.h"
 
 namespace gladius::tokenizer_json {
@@ -27,6 +31,17 @@ T field(const Json& object, const std::string& name, const std::string& role) {
   }
 }
 
+/// Makes the stages of a Sequence from the list `member`; nothing where a stage is null.
+template <class Stage, class Make>
+std::vector<Stage> sequence(const Json& component, const char* member, const std::string& role,
+                            Make make) {
+  std::vector<Stage> stages;
+  for (const Json& part : field<std::vector<Json>>(component, member, role)) {
+    if (Stage stage = make(part)) stages.push_back(std::move(stage));
+  }
+  return stages;
+}
+
 /// As field(), with a default for a member that is missing or null.
 template <class T>
 T field_or(const Json& object, const std::string& name, const std::string& role, T fallback) {
@@ -34,14 +49,24 @@ T field_or(const Json& object, const std::string& name, const std::string& role,
   return field<T>(object, name, role);
 }
 
-/// The literal text of a pattern {"String": ...}; regular expressions are refused.
-inline std::string string_pattern(const Json& component, const std::string& role) {
-  const Json pattern = field<Json>(component, "pattern", role);
-  if (pattern.is_object() && pattern.contains("Regex")) {
-    throw ConfigError(fmt::format("tokenizer: {} with a Regex pattern is not supported", role));
+/// The pattern of a component: {"String": ...} or {"Regex": ...}.
+inline Regex pattern(const Json& component, const std::string& role) {
+  const Json value = field<Json>(component, "pattern", role);
+  if (value.is_object() && value.contains("Regex")) {
+    return Regex::from_oniguruma(field<std::string>(value, "Regex", role + " pattern"));
   }
-  const auto text = field<std::string>(pattern, "String", role + " pattern");
+  const auto text = field<std::string>(value, "String", role + " pattern");
   if (text.empty()) throw FormatError(fmt::format("tokenizer: {} has an empty pattern", role));
+  return Regex::from_literal(text);
+}
+
+/// The member `name` as one character.
+inline std::string character(const Json& component, const std::string& name,
+                             const std::string& role) {
+  auto text = field<std::string>(component, name, role);
+  if (text.empty() || utf8::char_length(text[0]) != text.size()) {
+    throw FormatError(fmt::format("tokenizer: {}: \"{}\" is not one character", role, name));
+  }
   return text;
 }
 

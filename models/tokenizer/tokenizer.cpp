@@ -2,21 +2,63 @@
 
 #include <algorithm>
 #include <iterator>
+#include <mutex>
 #include <unordered_set>
 
 #include "gladius/models/json_file.h"
 #include "gladius/models/tokenizer/added_tokens.h"
 #include "gladius/models/tokenizer/bpe.h"
+#include "gladius/models/tokenizer/decoders.h"
 #include "gladius/models/tokenizer/json_fields.h"
-#include "gladius/models/tokenizer/text_stages.h"
+#include "gladius/models/tokenizer/normalizers.h"
+#include "gladius/models/tokenizer/post_processors.h"
+#include "gladius/models/tokenizer/pre_tokenizers.h"
 #include "gladius/models/tokenizer/utf8.h"
 
 namespace gladius {
+namespace {
 
 using tokenizer_json::Json;
 
+// A member of the file that may be missing, which is as null.
+Json member(const Json& root, const char* name) {
+  return root.contains(name) ? root.at(name) : Json();
+}
+
+const Json& model_of(const Json& root) {
+  if (!root.is_object() || !root.contains("model")) {
+    throw FormatError("tokenizer: the file has no \"model\"");
+  }
+  return root.at("model");
+}
+
+// The caches that are not in use: each call of encode() takes one, so that threads need not wait
+// for each other.
+class CachePool {
+ public:
+  std::unique_ptr<WordCache> take() {
+    const std::lock_guard lock(mutex_);
+    if (caches_.empty()) return std::make_unique<WordCache>();
+    auto cache = std::move(caches_.back());
+    caches_.pop_back();
+    return cache;
+  }
+  void give_back(std::unique_ptr<WordCache> cache) {
+    const std::lock_guard lock(mutex_);
+    caches_.push_back(std::move(cache));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<WordCache>> caches_;
+};
+
+}  // namespace
+
 struct Tokenizer::Impl {
   explicit Impl(const Json& root);
+
+  Encoding encode(std::string_view source, bool add_special_tokens, bool with_spans) const;
 
   Bpe bpe;
   Normalizer normalizer;
@@ -27,24 +69,36 @@ struct Tokenizer::Impl {
   AddedTokenMatcher in_normalized;  // and in the normalised text
   std::vector<std::string> tokens;
   Bpe::Vocab added;
-  std::unordered_set<std::int32_t> special;
+  std::unordered_set<std::int32_t> added_ids, special;
 
  private:
+  // A call of encode() on its way.
+  struct Run {
+    Encoding encoding;
+    bool with_spans;
+    WordCache& cache;
+    std::vector<WordToken> word;  // kept, for its memory
+
+    void put(std::int32_t id, const AlignedText& text, TextRange range) {
+      encoding.ids.push_back(id);
+      if (with_spans) encoding.spans.push_back(text.span(range.begin, range.end));
+    }
+  };
+
   void add(const AddedToken& token);
   void set_token(std::int32_t id, const std::string& token);
+  AlignedText normalize(AlignedText text) const {
+    return normalizer ? normalizer(std::move(text)) : text;
+  }
+  void encode_text(AlignedText text, bool at_start, Run& run) const;
+  void encode_words(const Words& words, Run& run) const;
+  void post_process(std::string_view source, bool add_special_tokens, Encoding& encoding) const;
+
+  mutable CachePool caches_;
 };
 
-namespace {
-
-// A member of the file that may be missing, which is as null.
-Json member(const Json& root, const char* name) {
-  return root.contains(name) ? root.at(name) : Json();
-}
-
-}  // namespace
-
 Tokenizer::Impl::Impl(const Json& root)
-    : bpe(tokenizer_json::field<Json>(root, "model", "the file")),
+    : bpe(model_of(root)),
       normalizer(make_normalizer(member(root, "normalizer"))),
       pre_tokenizer(make_pre_tokenizer(member(root, "pre_tokenizer"))),
       post_processor(make_post_processor(member(root, "post_processor"))),
@@ -64,12 +118,14 @@ void Tokenizer::Impl::add(const AddedToken& token) {
   }
   set_token(token.id, token.content);
   added.emplace(token.content, token.id);
-  if (token.special) special.insert(token.id);
-  if (!token.normalized) {
-    in_text.add(token, token.content);
-  } else {
-    in_normalized.add(token, normalizer ? normalizer(token.content) : token.content);
-  }
+  added_ids.insert(token.id);
+  // The reference knows a normalized token by its normalized text, also in decoded text.
+  const std::string text = token.normalized
+                               ? normalize(AlignedText::from_source(token.content, false)).bytes()
+                               : token.content;
+  tokens[static_cast<std::size_t>(token.id)] = text;
+  if (token.special && text == token.content) special.insert(token.id);
+  (token.normalized ? in_normalized : in_text).add(token, text);
 }
 
 void Tokenizer::Impl::set_token(std::int32_t id, const std::string& token) {
@@ -102,53 +158,91 @@ Tokenizer Tokenizer::load(const std::filesystem::path& path) {
   }
 }
 
-std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
-  if (const std::size_t bad = utf8::find_invalid(text); bad != std::string_view::npos) {
-    throw FormatError(fmt::format("tokenizer: the text is not UTF-8 at byte {}", bad));
+Encoding Tokenizer::Impl::encode(std::string_view source, bool add_special_tokens,
+                                 bool with_spans) const {
+  auto cache = caches_.take();
+  Run run{{}, with_spans, *cache, {}};
+  AlignedText text = AlignedText::from_source(source, with_spans);
+  const auto parts = in_text.split(text.bytes());
+  for (const auto& [id, range] : parts) {
+    if (id >= 0) {
+      run.put(id, text, range);
+    } else if (range.end - range.begin == text.size()) {
+      encode_text(std::move(text), true, run);
+    } else {
+      encode_text(text.slice(range.begin, range.end), range.begin == 0, run);
+    }
   }
-  std::vector<std::int32_t> ids;
-  if (add_special_tokens) ids = impl_->post_processor.prefix;
-  for (const auto& part : impl_->in_text.split(text)) {
-    if (part.id >= 0) {
-      ids.push_back(part.id);
+  caches_.give_back(std::move(cache));
+  post_process(source, add_special_tokens, run.encoding);
+  return std::move(run.encoding);
+}
+
+// Text without the added tokens that are looked for in the source.
+void Tokenizer::Impl::encode_text(AlignedText text, bool at_start, Run& run) const {
+  text = normalize(std::move(text));
+  const auto parts = in_normalized.split(text.bytes());
+  for (const auto& [id, range] : parts) {
+    if (id >= 0) {
+      run.put(id, text, range);
       continue;
     }
-    std::string normalized(part.text);
-    if (impl_->normalizer) normalized = impl_->normalizer(std::move(normalized));
-    bool at_start = part.text.data() == text.data();
-    for (const auto& inner : impl_->in_normalized.split(normalized)) {
-      const bool first = std::exchange(at_start, false);
-      if (inner.id >= 0) {
-        ids.push_back(inner.id);
-        continue;
-      }
-      std::vector<TextPiece> pieces{{std::string(inner.text), first}};
-      if (impl_->pre_tokenizer) pieces = impl_->pre_tokenizer(std::move(pieces));
-      for (const TextPiece& piece : pieces) impl_->bpe.encode(piece.text, ids);
+    const bool whole = range.end - range.begin == text.size();
+    AlignedText part = whole ? std::move(text) : text.slice(range.begin, range.end);
+    Words words{std::move(part), {{0, range.end - range.begin}}, at_start && range.begin == 0};
+    encode_words(pre_tokenizer ? pre_tokenizer(std::move(words)) : std::move(words), run);
+  }
+}
+
+void Tokenizer::Impl::encode_words(const Words& words, Run& run) const {
+  const std::string_view text = words.text.bytes();
+  for (const auto& [begin, end] : words.ranges) {
+    run.word.clear();
+    bpe.encode(text.substr(begin, end - begin), run.cache, run.word);
+    std::size_t pos = begin;
+    for (const WordToken& token : run.word) {
+      run.put(token.id, words.text, {pos, pos + token.bytes});
+      pos += token.bytes;
     }
   }
-  if (add_special_tokens) {
-    const auto& suffix = impl_->post_processor.suffix;
-    ids.insert(ids.end(), suffix.begin(), suffix.end());
-  }
-  return ids;
+}
+
+void Tokenizer::Impl::post_process(std::string_view source, bool add_special_tokens,
+                                   Encoding& encoding) const {
+  if (!post_processor) return;
+  const std::function<std::string_view(std::size_t)> token = [&](std::size_t i) {
+    const std::int32_t id = encoding.ids[i];
+    const ByteSpan span = encoding.spans[i];
+    // An added token's span may hold white space that it took.
+    return added_ids.contains(id) && span.end > span.begin
+               ? source.substr(span.begin, span.end - span.begin)
+               : std::string_view(tokens[static_cast<std::size_t>(id)]);
+  };
+  post_processor({encoding, add_special_tokens, source, token});
+}
+
+std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
+  return impl_->encode(text, add_special_tokens, /*with_spans=*/false).ids;
+}
+
+Encoding Tokenizer::encode_with_spans(std::string_view text, bool add_special_tokens) const {
+  return impl_->encode(text, add_special_tokens, /*with_spans=*/true);
 }
 
 std::string Tokenizer::decode(const std::vector<std::int32_t>& ids,
                               bool skip_special_tokens) const {
-  std::vector<std::string> tokens;
+  TokenList tokens;
+  tokens.bytes.reserve(ids.size() * 4);
+  tokens.ends.reserve(ids.size());
   for (const std::int32_t id : ids) {
     const std::string& token = id_to_token(id);
-    if (!token.empty() && !(skip_special_tokens && is_special(id))) tokens.push_back(token);
-  }
-  if (impl_->decoder) tokens = impl_->decoder(std::move(tokens));
-  std::string text;
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (token.empty() || (skip_special_tokens && is_special(id))) continue;
     // Without a decoder the reference joins the tokens with spaces.
-    if (i > 0 && !impl_->decoder) text += ' ';
-    text += tokens[i];
+    if (!impl_->decoder && tokens.size() > 0) tokens.bytes += ' ';
+    tokens.push_back(token);
   }
-  return text;
+  if (impl_->decoder) impl_->decoder(tokens);
+  return std::move(tokens.bytes);
 }
 
 std::int64_t Tokenizer::vocab_size() const {
@@ -168,24 +262,5 @@ const std::string& Tokenizer::id_to_token(std::int32_t id) const {
 }
 
 bool Tokenizer::is_special(std::int32_t id) const { return impl_->special.contains(id); }
-
-std::string StreamDecoder::push(std::int32_t id) {
-  window_.push_back(id);
-  const std::string text = tokenizer_.decode(window_, skip_special_);
-  const bool incomplete = text.ends_with(utf8::kReplacement);
-  if (text.size() <= shown_.size() || incomplete) return "";
-  return take(text);
-}
-
-std::string StreamDecoder::flush() { return take(tokenizer_.decode(window_, skip_special_)); }
-
-std::string StreamDecoder::take(const std::string& text) {
-  const auto differs = std::mismatch(shown_.begin(), shown_.end(), text.begin(), text.end());
-  std::string fresh(differs.second, text.end());
-  window_.erase(window_.begin(), window_.begin() + static_cast<std::ptrdiff_t>(shown_ids_));
-  shown_ids_ = window_.size();
-  shown_ = tokenizer_.decode(window_, skip_special_);
-  return fresh;
-}
 
 }  // namespace gladius

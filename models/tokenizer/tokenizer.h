@@ -8,10 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include "gladius/models/tokenizer/encoding.h"
+
 namespace gladius {
 
-/// Byte pair encoding with byte fallback (the Llama kind) as the reference library `tokenizers`
-/// does it. A cheap handle; immutable, so that threads may share one.
+/// Byte pair encoding as the reference library `tokenizers` does it: the Llama kind (byte fallback)
+/// and the Qwen kind (byte-level tokens). A cheap handle; immutable, so that threads may share one.
 class Tokenizer {
  public:
   /// Reads DIR/tokenizer.json or the file itself. IoError when it cannot be read, FormatError when
@@ -19,10 +21,13 @@ class Tokenizer {
   static Tokenizer load(const std::filesystem::path& path);
 
   /// Ids of `text`, with the post-processor's tokens (Llama's first one) unless told otherwise.
-  /// FormatError when the text is not UTF-8.
+  /// What is not UTF-8 in the text counts as U+FFFD.
   std::vector<std::int32_t> encode(std::string_view text, bool add_special_tokens = true) const;
 
-  /// Text of `ids`; ids without a token are passed over, as in the reference.
+  /// The same with the bytes of `text` that each id stands for; takes more time.
+  Encoding encode_with_spans(std::string_view text, bool add_special_tokens = true) const;
+
+  /// Text of `ids`, valid UTF-8; ids without a token are passed over, as in the reference.
   std::string decode(const std::vector<std::int32_t>& ids, bool skip_special_tokens = true) const;
 
   /// The last id and one, added tokens included.
@@ -31,6 +36,7 @@ class Tokenizer {
   std::int32_t token_to_id(std::string_view token) const;
   /// The token, or "" where the id has none.
   const std::string& id_to_token(std::int32_t id) const;
+  /// Whether decode() can leave the id out.
   bool is_special(std::int32_t id) const;
 
  private:

@@ -1,8 +1,10 @@
 // UTF-8, as the tokenizer's parts need it: lengths of characters, validity, the White_Space set.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -28,28 +30,76 @@ inline char32_t code_point(std::string_view text, std::size_t pos) {
   return value;
 }
 
-/// Offset of the first byte that is not UTF-8 (overlong forms and surrogates are not), else npos.
+/// Where the character that ends at `end` (not 0) begins.
+inline std::size_t character_before(std::string_view text, std::size_t end) {
+  --end;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return end;
+}
+
+/// Bytes of the valid character at `pos`, or 0 (overlong forms and surrogates are not valid).
+inline std::size_t valid_length(std::string_view text, std::size_t pos) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[pos + i]); };
+  if (byte(0) < 0x80) return 1;
+  const std::size_t length = char_length(text[pos]);
+  if (byte(0) < 0xC2 || byte(0) > 0xF4 || length > text.size() - pos) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  }
+  const char32_t value = code_point(text, pos);
+  if (length == 3 && (value < 0x800 || (value >= 0xD800 && value < 0xE000))) return 0;
+  if (length == 4 && (value < 0x10000 || value > 0x10FFFF)) return 0;
+  return length;
+}
+
+/// Offset of the first byte that is not UTF-8, else npos.
 inline std::size_t find_invalid(std::string_view text) {
   std::size_t pos = 0;
   while (pos < text.size()) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[pos + i]); };
-    if (byte(0) < 0x80) {
-      ++pos;
+    std::uint64_t eight = 0;
+    if (text.size() - pos >= sizeof eight) std::memcpy(&eight, text.data() + pos, sizeof eight);
+    if (text.size() - pos >= sizeof eight && (eight & 0x8080808080808080u) == 0) {
+      pos += sizeof eight;
       continue;
     }
-    const std::size_t length = char_length(text[pos]);
-    if (byte(0) < 0xC2 || byte(0) > 0xF4 || length > text.size() - pos) return pos;
-    for (std::size_t i = 1; i < length; ++i) {
-      if ((byte(i) & 0xC0) != 0x80) return pos;
-    }
-    const char32_t value = code_point(text, pos);
-    if ((length == 3 && (value < 0x800 || (value >= 0xD800 && value < 0xE000))) ||
-        (length == 4 && (value < 0x10000 || value > 0x10FFFF))) {
-      return pos;
-    }
+    const std::size_t length = valid_length(text, pos);
+    if (length == 0) return pos;
     pos += length;
   }
   return std::string_view::npos;
+}
+
+/// How many bytes one U+FFFD stands for at `pos`, where no valid character begins: the longest
+/// start of a character, else one byte (Unicode 15, section 3.9, "maximal subparts").
+inline std::size_t invalid_length(std::string_view text, std::size_t pos) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[pos + i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0xC2 || lead > 0xF4) return 1;
+  // The second byte's range keeps overlong forms, surrogates and values over U+10FFFF out.
+  const unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  const unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  const std::size_t most = std::min(char_length(text[pos]), text.size() - pos);
+  std::size_t length = 1;
+  while (length < most && byte(length) >= (length == 1 ? low : 0x80) &&
+         byte(length) <= (length == 1 ? high : 0xBF)) {
+    ++length;
+  }
+  return length;
+}
+
+/// `text` with U+FFFD for what is not UTF-8.
+inline std::string repair(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t valid = std::min(find_invalid(text), text.size());
+    out.append(text, 0, valid);
+    text.remove_prefix(valid);
+    if (text.empty()) break;
+    out.append(kReplacement);
+    text.remove_prefix(invalid_length(text, 0));
+  }
+  return out;
 }
 
 /// Appends the character `value`.

@@ -28,7 +28,7 @@ def pytest_report_header():
 
 def pytest_terminal_summary(terminalreporter):
     for name, (value, limit) in sorted(WORST.items()):
-        terminalreporter.write_line(f"worst {name}: {value:.2e} (limit {limit:.0e})")
+        terminalreporter.write_line(f"worst {name}: {value:.2e} (limit {limit:.3g})")
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def check_close(name, difference, limit, detail=""):
     end."""
     worst, _ = WORST.get(name, (0.0, limit))
     WORST[name] = (max(worst, difference), limit)
-    assert difference <= limit, f"{name}: {difference:.3e} > {limit:.0e} {detail}"
+    assert difference <= limit, f"{name}: {difference:.3e} > {limit:.3g} {detail}"
 
 
 def relative_norm(value, reference, floor=0.0):

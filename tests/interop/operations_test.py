@@ -155,7 +155,7 @@ def index_case(draw, op):
         weight = draw.input((draw.integer(1, 6), draw.size()))
         ids = draw.index(draw.shape(0, 3), weight.leaf().shape[0])
         # PyTorch has no second gradient for no ids.
-        return Case(op, [weight, ids], second=second and ids.base.numel() > 0)
+        return Case(op, [weight, ids], second=second and ids.leaf().numel() > 0)
     if op == "index_select":
         return Case(op, [x, draw.index((draw.size(),), shape[dim])], attributes, second)
     picked = [draw.integer(0, n) for n in shape]

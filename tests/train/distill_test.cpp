@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 
 #include "gladius/tensor/io/safetensors.h"
 #include "gladius/train/checkpoint.h"
+#include "gladius/train/fingerprint.h"
 #include "gladius/train/run_directory.h"
 #include "support/message_of.h"
 #include "train/tiny_models.h"
@@ -123,14 +125,15 @@ TEST(Distill, GoesOnToTheBitWithPackingAndBadLines) {
   }
 }
 
-TEST(Distill, RefusesToGoOnWithOtherData) {
+TEST(Distill, RefusesToGoOnWithFilesThatCameLater) {
   const TinyRun run;
-  const RunConfig config = run.config(run.run_file());
-  execute(config, run.directory / "out", false, 5);
-  const std::string before = read_file(run.directory / "data.jsonl");
-  testing::write_file(run.directory / "data.jsonl", before + before);
-  EXPECT_THAT(message_of<FormatError>([&] { execute(config, run.directory / "out", true); }),
-              HasSubstr("the data has 20 examples, and had 10"));
+  Json file = run.run_file();
+  file["data"]["train"] = "data*.jsonl";
+  execute(run.config(file), run.directory / "out", false, 5);
+  testing::write_file(run.directory / "data-2.jsonl", "{\"input_ids\": [1]}");
+  EXPECT_THAT(
+      message_of<ConfigError>([&] { execute(run.config(file), run.directory / "out", true); }),
+      HasSubstr("data-2.jsonl was not there when the run began"));
 }
 
 // A killed process leaves metrics past its last checkpoint, and something half-written.
@@ -157,8 +160,8 @@ TEST(Distill, KeepsTheNewestCheckpoints) {
   file["checkpoint_every"] = 2;
   execute(run.config(file), run.directory / "out");
   const fs::path checkpoints = run.directory / "out" / "checkpoints";
-  EXPECT_EQ(newest_checkpoint(checkpoints), checkpoints / "step-00000010");
-  EXPECT_TRUE(fs::exists(checkpoints / "step-00000008"));
+  EXPECT_EQ(newest_checkpoint(checkpoints), checkpoints / "step-00000012");
+  EXPECT_TRUE(fs::exists(checkpoints / "step-00000010"));
   EXPECT_EQ(std::distance(fs::directory_iterator(checkpoints), {}), 2);
 }
 
@@ -192,9 +195,80 @@ TEST(Distill, RefusesToResumeAnotherRun) {
 TEST(Distill, OneProcessADirectory) {
   const TinyRun run;
   const RunConfig config = run.config(run.run_file());
-  const RunDirectory held = RunDirectory::create(run.directory / "out", config.resolved());
+  const RunDirectory held =
+      RunDirectory::create(run.directory / "out", {.run = config.resolved(),
+                                                   .inputs = describe_inputs(config),
+                                                   .student_config = Json::object()});
   EXPECT_THAT(message_of<IoError>([&] { execute(config, run.directory / "out", true); }),
-              HasSubstr("another process"));
+              HasSubstr("another process (pid " + std::to_string(::getpid()) + ") is running"));
+}
+
+// What a process leaves that was killed before its run.json is no run.
+TEST(Distill, ARunThatNeverBeganIsBegunAgain) {
+  const TinyRun run;
+  const RunConfig config = run.config(run.run_file());
+  const fs::path whole = run.directory / "whole", out = run.directory / "out";
+  execute(config, whole);
+  fs::create_directories(out / "checkpoints");
+  for (const char* name : {"lock", "inputs.json", "student_config.json", "run.json.tmp-12-0"}) {
+    testing::write_file(out / name, "{");
+  }
+  EXPECT_TRUE(execute(config, out).complete);
+  EXPECT_EQ(weights(out), weights(whole));
+  EXPECT_FALSE(fs::exists(out / "run.json.tmp-12-0"));
+}
+
+TEST(Distill, GivesUpWithASnapshotWhenNothingIsFinite) {
+  const TinyRun run;
+  CausalLM broken = testing::tiny_model(testing::tiny_config(TinyRun::kVocabulary), 1);
+  for (const auto& [name, tensor] : broken.state_dict()) Tensor(tensor).fill_(NAN);
+  save_model(run.directory / "broken", broken);
+  Json file = run.run_file();
+  file["student"] = {{"init", "broken"}};
+  file["max_nonfinite_steps"] = 3;
+  const fs::path out = run.directory / "out";
+  for (const bool resume : {false, true}) {
+    EXPECT_THAT(message_of<Error>([&] { execute(run.config(file), out, resume); }),
+                AllOf(HasSubstr("step 8: 3 updates in a row were skipped"),
+                      HasSubstr((out / "nonfinite").string())));
+    EXPECT_EQ(Json::parse(read_file(out / "nonfinite" / "step.json")).at("skipped_updates"), 3);
+    EXPECT_EQ(load_model(out / "nonfinite" / "model").config().vocab_size, TinyRun::kVocabulary);
+    const auto batch = SafetensorsFile::open(out / "nonfinite" / "batch.safetensors");
+    EXPECT_EQ(batch.tensor("ids").numel(), batch.tensor("labels").numel());
+    EXPECT_FALSE(fs::exists(out / "model"));
+    EXPECT_EQ(read_metrics(out / "metrics.jsonl").size(), 9u);
+  }
+}
+
+TEST(Distill, WarnsOfOtherThreads) {
+  const TinyRun run;
+  const RunConfig config = run.config(run.run_file());
+  const fs::path out = run.directory / "out";
+  execute(config, out, false, 5);
+  Json environment = Json::parse(read_file(out / "environment.json"));
+  environment["threads"] = 77;
+  testing::write_file(out / "environment.json", environment.dump());
+  std::vector<std::string> warnings;
+  distill(config, out, true,
+          {.begin = [](const TrainingPlan&, const TrainerState&) {},
+           .step = [](const StepRecord&) {},
+           .info = [](const std::string&) {},
+           .warn = [&](const std::string& text) { warnings.push_back(text); },
+           .stop_requested = [] { return false; }});
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_THAT(warnings[0], AllOf(HasSubstr("other threads"), HasSubstr("than before (77)")));
+}
+
+TEST(Distill, RefusesWhatDoesNotFitTheMemoryUnlessForced) {
+  const TinyRun run;
+  Json config = testing::tiny_config(TinyRun::kVocabulary, 1 << 18);
+  config["num_hidden_layers"] = 1000;
+  testing::write_file(run.directory / "huge.json", config.dump());
+  Json file = run.run_file();
+  file["student"]["config"] = "huge.json";
+  EXPECT_THAT(message_of<Error>([&] { execute(run.config(file), run.directory / "out"); }),
+              AllOf(HasSubstr("memory: the run needs about"), HasSubstr("check_memory=false")));
+  EXPECT_FALSE(fs::exists(run.directory / "out"));
 }
 
 TEST(Distill, BadInputLeavesNoRunBehind) {

@@ -27,6 +27,7 @@ StepRecord record(std::int64_t step) {
           .ce = 7,
           .lr = 1e-4,
           .grad_norm = {},
+          .skipped_updates = 2,
           .tokens = 9,
           .tokens_per_s = 4.5,
           .elapsed_s = 2};
@@ -35,8 +36,8 @@ StepRecord record(std::int64_t step) {
 TEST(Metrics, ALineHasTheKeysOfTheSpecification) {
   EXPECT_EQ(record(3).to_json().dump(),
             R"({"step":3,"expert":"q\"wen","loss":0.3333333333333333,"loss_running_mean":2.5,)"
-            R"("kl":0.1,"ce":7.0,"lr":0.0001,"grad_norm":null,"tokens":9,"tokens_per_s":4.5,)"
-            R"("elapsed_s":2.0})");
+            R"("kl":0.1,"ce":7.0,"lr":0.0001,"grad_norm":null,"skipped_updates":2,"tokens":9,)"
+            R"("tokens_per_s":4.5,"elapsed_s":2.0})");
 }
 
 TEST(Metrics, BadLinesAreCountedWhereThereAreAny) {

@@ -131,6 +131,29 @@ TEST(Trainer, AShortGroupHasTheMeanOfItsOwn) {
   EXPECT_EQ(weights[0], weights[1]);
 }
 
+// The loss is finite, the gradient is not: sums of squares leave the range of a float.
+TEST(Trainer, AGradientThatIsNotFiniteIsSkippedAndEndsTheRunAfterSomeInARow) {
+  const TinyRun run;
+  Json file = run.run_file();
+  file["max_nonfinite_steps"] = 2;
+  const auto student = tiny_student();
+  for (const auto& [name, tensor] : student->state_dict()) {
+    if (name != "lm_head.weight") continue;
+    Tensor head = tensor;
+    head.fill_(0);
+    head.narrow(0, 0, 1).fill_(3e38F);
+  }
+  Trainer trainer(run.config(file), student, examples(5, 3, 6), ignore);
+  const auto before = weights_of(*student);
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_FALSE(trainer.diverged());
+    trainer.step();
+  }
+  EXPECT_TRUE(trainer.diverged());
+  EXPECT_EQ(trainer.state().skipped_updates, 2);
+  EXPECT_EQ(weights_of(*student), before);
+}
+
 TEST(Trainer, AGroupThatIsNotFiniteIsSkippedCountedAndLogged) {
   const TinyRun run;
   std::vector<std::string> warnings;
@@ -151,7 +174,9 @@ TEST(Trainer, AGroupThatIsNotFiniteIsSkippedCountedAndLogged) {
   EXPECT_TRUE(std::isnan(spoiled.loss));
   EXPECT_TRUE(spoiled.to_json().dump().find("\"loss\":null") != std::string::npos);
   EXPECT_TRUE(std::isfinite(last.loss_running_mean));
-  EXPECT_EQ(trainer.state().skipped_updates, 1);
+  EXPECT_EQ(spoiled.skipped_updates, 0);
+  EXPECT_EQ(last.skipped_updates, 1);
+  EXPECT_EQ(trainer.state().skipped_in_a_row, 1);
   EXPECT_EQ(trainer.state().updates, 2);
   EXPECT_EQ(weights_of(*student), before);
   ASSERT_EQ(warnings.size(), 2u);
@@ -159,6 +184,7 @@ TEST(Trainer, AGroupThatIsNotFiniteIsSkippedCountedAndLogged) {
   EXPECT_THAT(warnings[1], HasSubstr("step 5: update skipped"));
   for (int i = 0; i < 3; ++i) trainer.step();
   EXPECT_EQ(trainer.state().skipped_updates, 1);
+  EXPECT_EQ(trainer.state().skipped_in_a_row, 0);
   EXPECT_NE(weights_of(*student), before);
 }
 

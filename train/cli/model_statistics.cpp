@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "gladius/train/memory.h"
+
 namespace gladius::cli {
 namespace {
 
@@ -11,15 +13,6 @@ constexpr std::string_view kLayers = "model.layers.";
 std::string_view layer_of(std::string_view name) {
   name.remove_prefix(kLayers.size());
   return name.substr(0, name.find('.'));
-}
-
-// Elements that a layer's operations produce for a token.
-std::int64_t activations_per_token(const ModelConfig& config) {
-  const std::int64_t queries = config.num_attention_heads * config.head_dim;
-  const std::int64_t keys = config.num_key_value_heads * config.head_dim;
-  const std::int64_t norms_and_sums = 4 * config.hidden_size;
-  const std::int64_t attention = 2 * (queries + keys) + keys + queries;  // before, after rotation
-  return norms_and_sums + attention + 3 * config.intermediate_size;
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 #include "stop_signals.h"
 
+#include <unistd.h>
+
 #include <csignal>
+#include <string_view>
 
 namespace gladius::cli {
 namespace {
@@ -8,7 +11,18 @@ namespace {
 // A signal handler can reach nothing else.
 volatile std::sig_atomic_t stop_requested = 0;
 
-void request_stop(int) { stop_requested = 1; }
+// Only calls that are safe in a handler. A second signal, of either kind, ends the process.
+void request_stop(int signal) {
+  if (stop_requested != 0) {
+    ::signal(signal, SIG_DFL);
+    ::raise(signal);  // delivered on return from here
+    return;
+  }
+  stop_requested = 1;
+  constexpr std::string_view kText =
+      "\ngladius: stopping after this step, with a checkpoint; once more stops at once\n";
+  [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, kText.data(), kText.size());
+}
 
 void install(void (*handler)(int), int flags) {
   struct sigaction action {};
@@ -22,7 +36,7 @@ void install(void (*handler)(int), int flags) {
 
 StopSignals::StopSignals() {
   stop_requested = 0;
-  install(request_stop, static_cast<int>(SA_RESETHAND) | SA_RESTART);
+  install(request_stop, SA_RESTART);
 }
 
 StopSignals::~StopSignals() { install(SIG_DFL, 0); }

@@ -3,8 +3,8 @@
 
 namespace gladius::cli {
 
-/// While it lives, the first SIGINT or SIGTERM is a request to stop; a second of the same kind has
-/// its usual effect and ends the process at once. One at a time in a process.
+/// While it lives, the first SIGINT or SIGTERM is a request to stop, which standard error repeats;
+/// a second one, of either kind, ends the process at once. One at a time in a process.
 class StopSignals {
  public:
   StopSignals();

@@ -1,10 +1,40 @@
 #include "gladius/train/data/batch_stream.h"
 
+#include <algorithm>
+#include <functional>
+#include <numeric>
 #include <utility>
 
 #include "gladius/tensor/error.h"
 
 namespace gladius {
+
+BatchOptions batch_options(const RunConfig& config) {
+  return {.batch_size = config.batch_size,
+          .packing = config.data.packing,
+          .max_seq_len = config.data.max_seq_len,
+          .shuffle = config.data.shuffle,
+          .seed = static_cast<std::uint64_t>(config.seed)};
+}
+
+std::int64_t largest_batch(const Dataset& data, const BatchOptions& options) {
+  if (!data.in_memory()) return options.batch_size * options.max_seq_len;
+  std::vector<std::int64_t> lengths;
+  for (std::int64_t i = 0; i < data.size(); ++i) {
+    if (const auto example = data.read(i)) lengths.push_back(std::ssize(example->ids));
+  }
+  if (lengths.empty()) return 0;
+  if (options.packing) {
+    const auto all = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
+    return options.batch_size * std::min(all, options.max_seq_len);
+  }
+  std::ranges::sort(lengths, std::greater{});
+  std::int64_t tokens = 0;
+  for (std::int64_t i = 0; i < options.batch_size; ++i) {  // may reach into the next epoch
+    tokens += lengths[static_cast<std::size_t>(i % std::ssize(lengths))];
+  }
+  return tokens;
+}
 
 BatchStream::BatchStream(Dataset data, const BatchOptions& options)
     : data_(std::move(data)),

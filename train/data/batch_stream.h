@@ -18,6 +18,13 @@ struct BatchOptions {
   std::uint64_t seed = 0;
 };
 
+/// As the run file says.
+BatchOptions batch_options(const RunConfig& config);
+
+/// Tokens of the largest batch there can be: exact where all examples are held in memory, else what
+/// max_seq_len allows.
+std::int64_t largest_batch(const Dataset& data, const BatchOptions& options);
+
 /// Takes examples in DataOrder's order, bad lines passed over. A batch is the next `batch_size`
 /// examples; with packing the next `batch_size` packs, each of which takes the following examples
 /// as long as they fit into max_seq_len together and the epoch lasts. No token sees another example
@@ -35,9 +42,6 @@ class BatchStream {
   /// Bad lines among those of the first epoch: each counts once.
   std::int64_t skipped() const { return skipped_; }
   void seek(std::int64_t position, std::int64_t skipped);
-
-  /// Examples an epoch, bad lines included.
-  std::int64_t examples() const { return data_.size(); }
 
  private:
   using ExamplePtr = std::shared_ptr<const Example>;

@@ -45,7 +45,7 @@ std::unique_ptr<ExampleSource> open_file(const std::filesystem::path& file,
   return source;
 }
 
-std::vector<std::unique_ptr<ExampleSource>> in_memory(std::vector<Example> examples) {
+std::vector<std::unique_ptr<ExampleSource>> source_of(std::vector<Example> examples) {
   std::vector<std::unique_ptr<ExampleSource>> sources;
   sources.push_back(std::make_unique<ExamplesInMemory>(std::move(examples)));
   return sources;
@@ -60,7 +60,7 @@ std::size_t bytes_of(const Example* example) {
 }  // namespace
 
 Dataset::Dataset(std::vector<Example> examples)
-    : Dataset(in_memory(std::move(examples)), DatasetOptions{}) {}
+    : Dataset(source_of(std::move(examples)), DatasetOptions{}) {}
 
 Dataset::Dataset(std::vector<std::unique_ptr<ExampleSource>> sources, DatasetOptions options)
     : sources_(std::move(sources)), starts_{0}, options_(std::move(options)) {

@@ -48,6 +48,8 @@ class Dataset {
 
   /// Examples, bad lines included.
   std::int64_t size() const { return starts_.back(); }
+  /// Whether all are held in memory.
+  bool in_memory() const { return static_cast<std::int64_t>(first_.size()) == size(); }
   /// Null for a bad line that is passed over.
   std::shared_ptr<const Example> read(std::int64_t index) const;
 

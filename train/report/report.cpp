@@ -81,6 +81,7 @@ Table status(const RunRecord& record) {
     table.rows.push_back(
         {"Loss (running mean since step 0)", fmt::format("{:.4f}", last.loss_running_mean)});
     table.rows.push_back({"Initial loss", fmt::format("{:.4f}", first.loss)});
+    table.rows.push_back({"Updates skipped (not finite)", grouped(last.skipped_updates)});
     if (last.skipped_lines > 0) {
       table.rows.push_back({"Bad lines passed over", grouped(last.skipped_lines)});
     }

@@ -61,11 +61,12 @@ void read_weights(const fs::path& directory, RunRecord& record) {
   }
 }
 
-Json read_model_config(const RunRecord& record, const RunPaths& paths) {
+// The run's own copy: no path of a file that came from elsewhere is followed.
+Json read_model_config(const RunPaths& paths) {
   try {
-    return ModelConfig::load(record.complete ? paths.model() : record.config.student.config).source;
+    return ModelConfig::load(paths.student_config()).source;
   } catch (const Error&) {
-    return nullptr;  // the run file's paths need not be there any more
+    return nullptr;
   }
 }
 
@@ -79,7 +80,7 @@ RunRecord RunRecord::read(const RunPaths& paths) {
   record.directory = paths.directory;
   record.config = RunConfig::load(paths.run_json());
   record.complete = fs::exists(paths.model());
-  record.model_config = read_model_config(record, paths);
+  record.model_config = read_model_config(paths);
   if (fs::exists(paths.metrics())) record.metrics = read_metrics(paths.metrics());
   record.timeline = read_timeline(paths.timeline());
   record.environment = read_object(paths.environment());

@@ -3,11 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <thread>
 
 #include "gladius/tensor/error.h"
 
@@ -15,6 +17,7 @@ namespace gladius {
 namespace {
 
 using nlohmann::json;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
@@ -137,8 +140,10 @@ TEST_F(TokenizerTest, MergesAsTheRescanningDefinitionAndDecodesBack) {
   for (int round = 0; round < 400; ++round) {
     std::string text;
     std::vector<std::string> symbols{kSpace};
-    for (std::size_t n = 1 + gen_() % 60; n > 0; --n) {
-      const char c = " abcde"[gen_() % 6];
+    // Long words without spaces go through the queue, short ones do not.
+    const std::size_t letters = round % 10 == 0 ? 5 : 6;
+    for (std::size_t n = 1 + gen_() % (round % 10 == 0 ? 400 : 60); n > 0; --n) {
+      const char c = "abcde "[gen_() % letters];
       text += c;
       symbols.push_back(c == ' ' ? kSpace : std::string(1, c));
     }
@@ -178,6 +183,114 @@ TEST_F(TokenizerTest, StreamingGivesTheSameTextAndNeverHalfACharacter) {
   EXPECT_EQ(all + stream.flush(), text);
 }
 
+TEST_F(TokenizerTest, SpansCoverTheSource) {
+  SCOPED_TRACE(testing::Message() << "seed " << seed_);
+  const Tokenizer tokenizer = load(fixture_.file);
+  for (int round = 0; round < 100; ++round) {
+    std::string text;
+    for (std::size_t n = gen_() % 80; n > 0; --n) {
+      const std::string pieces[] = {"a", "b", "c", " ", "\u00e9", "</s>", "\xff", "\U0001F642"};
+      text += pieces[gen_() % std::size(pieces)];
+    }
+    const Encoding encoding = tokenizer.encode_with_spans(text);
+    ASSERT_EQ(encoding.ids, tokenizer.encode(text));
+    ASSERT_EQ(encoding.spans.size(), encoding.ids.size());
+    EXPECT_EQ(encoding.spans[0], (ByteSpan{0, 0})) << "the template's token";
+    std::uint32_t end = 0;
+    for (std::size_t i = 1; i < encoding.spans.size(); ++i) {
+      const ByteSpan span = encoding.spans[i];
+      // Tokens that share a character, or the prefix and its character, share a span.
+      EXPECT_TRUE(span.begin == end || span.end == end || span.begin + 1 == end) << text;
+      EXPECT_LT(span.begin, span.end);
+      end = span.end;
+      const std::string& token = tokenizer.id_to_token(encoding.ids[i]);
+      if (token == "</s>") {
+        EXPECT_EQ(text.substr(span.begin, span.end - span.begin), token);
+      }
+    }
+    EXPECT_EQ(end, text.size());
+  }
+}
+
+TEST_F(TokenizerTest, InvalidBytesCountAsReplacementCharacters) {
+  const Tokenizer tokenizer = load(fixture_.file);
+  EXPECT_EQ(tokenizer.encode("a\xff\xe2\x82z"), tokenizer.encode("a\ufffd\ufffdz"));
+}
+
+TEST_F(TokenizerTest, MergesMayBePairs) {
+  json pairs = fixture_.file;
+  for (json& merge : pairs["model"]["merges"]) {
+    const auto text = merge.get<std::string>();
+    const std::size_t space = text.find(' ');
+    merge = {text.substr(0, space), text.substr(space + 1)};
+  }
+  const std::string text = "abc de abcde ab eeee";
+  EXPECT_EQ(load(pairs).encode(text), load(fixture_.file).encode(text));
+}
+
+TEST_F(TokenizerTest, IgnoredMergesTakeAWholeWordThatIsAToken) {
+  json file = fixture_.file;
+  file["model"]["vocab"]["ba" + kSpace + "c"] = 900;
+  file["normalizer"] = file["normalizer"]["normalizers"][1];
+  file["model"]["ignore_merges"] = true;
+  EXPECT_EQ(load(file).encode("ba c", false), std::vector<std::int32_t>{900});
+  file["model"]["ignore_merges"] = false;
+  EXPECT_NE(load(file).encode("ba c", false), std::vector<std::int32_t>{900});
+}
+
+TEST_F(TokenizerTest, AddedTokensTakeSpacesAndStandAlone) {
+  json file = fixture_.file;
+  const auto token = [](int id, const char* text, const char* flag) {
+    json entry{{"id", id}, {"content", text}, {"normalized", false}, {"special", false}};
+    entry[flag] = true;
+    return entry;
+  };
+  file["added_tokens"].insert(
+      file["added_tokens"].end(),
+      {token(901, "<l>", "lstrip"), token(902, "<r>", "rstrip"), token(903, "dad", "single_word")});
+  file["normalizer"] = nullptr;
+  const Tokenizer tokenizer = load(file);
+  const auto a = tokenizer.token_to_id("a"), b = tokenizer.token_to_id("b");
+  EXPECT_EQ(tokenizer.encode("a \u3000<l>b", false), (std::vector<std::int32_t>{a, 901, b}));
+  EXPECT_EQ(tokenizer.encode("a<r> \n<l>b", false), (std::vector<std::int32_t>{a, 902, 901, b}));
+  const auto spans = tokenizer.encode_with_spans("a <l>b", false).spans;
+  EXPECT_EQ(spans[1], (ByteSpan{1, 5}));
+  const auto holds = [&](const std::string& text) {
+    const auto ids = tokenizer.encode(text, false);
+    return std::find(ids.begin(), ids.end(), 903) != ids.end();
+  };
+  EXPECT_TRUE(holds("a.dad-b"));
+  EXPECT_FALSE(holds("dada"));
+  EXPECT_FALSE(holds("\u00e9dad"));
+  EXPECT_FALSE(holds("dad\u0301"));
+}
+
+TEST_F(TokenizerTest, ThreadsMayShareOne) {
+  const Tokenizer tokenizer = load(fixture_.file);
+  const std::string text = "abc de abcde ab eeee";
+  const auto expected = tokenizer.encode(text);
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 200; ++i) wrong += tokenizer.encode(text) != expected;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(TokenizerTest, StreamingOfInvalidBytesHoldsLittleBack) {
+  const Tokenizer tokenizer = load(fixture_.file);
+  const auto byte = tokenizer.token_to_id("<0xFF>");
+  StreamDecoder stream(tokenizer);
+  std::size_t held = 0;
+  for (int i = 0; i < 100; ++i) {
+    held = stream.push(byte).empty() ? held + 1 : 0;
+    ASSERT_LT(held, 8u);
+  }
+}
+
 TEST_F(TokenizerTest, BadFilesAreRefusedByName) {
   json file = fixture_.file;
   file["normalizer"] = {{"type", "Lowercase"}};
@@ -189,6 +302,31 @@ TEST_F(TokenizerTest, BadFilesAreRefusedByName) {
   file["model"]["merges"].push_back("a zzz");
   EXPECT_THAT(load_error(file), HasSubstr("zzz"));
   EXPECT_THAT(load_error(json::array()), HasSubstr("tokenizer.json"));
+  for (const char* member : {"truncation", "padding"}) {
+    file = fixture_.file;
+    file[member] = json::object();
+    EXPECT_THAT(load_error(file), HasSubstr(member));
+  }
+  for (const auto& [member, value] :
+       std::map<std::string, json>{{"dropout", 0.1},
+                                   {"continuing_subword_prefix", "##"},
+                                   {"end_of_word_suffix", "</w>"},
+                                   {"unk_token", "<none>"},
+                                   {"vocab", 3},
+                                   {"merges", "a b"},
+                                   {"byte_fallback", "yes"}}) {
+    file = fixture_.file;
+    file["model"][member] = value;
+    EXPECT_THAT(load_error(file), AllOf(HasSubstr(member), HasSubstr("tokenizer.json")));
+  }
+  for (const json& merge : {json("a"), json("a b c"), json{"a"}, json{1, 2}, json()}) {
+    file = fixture_.file;
+    file["model"]["merges"].push_back(merge);
+    EXPECT_THAT(load_error(file), HasSubstr("is not a pair"));
+  }
+  file = fixture_.file;
+  file["added_tokens"][0]["id"] = 7;
+  EXPECT_THAT(load_error(file), HasSubstr("<unk>"));
   EXPECT_THROW(Tokenizer::load(directory_ / "missing.json"), IoError);
 }
 

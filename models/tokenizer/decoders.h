@@ -1,0 +1,17 @@
+// The decoder of a tokenizer.json.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "gladius/models/tokenizer/token_list.h"
+
+namespace gladius {
+
+using TokenDecoder = std::function<void(TokenList&)>;
+
+/// Replace, ByteFallback, Fuse, Strip, ByteLevel, Metaspace and Sequence; null gives none.
+/// ConfigError names any other component, FormatError a malformed one.
+TokenDecoder make_decoder(const nlohmann::json& component);
+
+}  // namespace gladius

@@ -1,0 +1,12 @@
+// Unicode normalization form C.
+#pragma once
+
+#include "gladius/models/tokenizer/aligned_text.h"
+
+namespace gladius {
+
+/// Composes characters and their marks (Unicode Standard Annex #15). As in the reference, what is
+/// composed has the span of its first part, and where marks change places the spans do not.
+AlignedText normalize_nfc(AlignedText text);
+
+}  // namespace gladius

@@ -1,0 +1,40 @@
+// Tokens on their way through the decoders.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gladius {
+
+/// A list of strings in one buffer: text of a million tokens is no million allocations.
+struct TokenList {
+  std::string bytes;
+  std::vector<std::size_t> ends;
+
+  std::size_t size() const { return ends.size(); }
+  std::string_view operator[](std::size_t i) const {
+    const std::size_t begin = i == 0 ? 0 : ends[i - 1];
+    return std::string_view(bytes).substr(begin, ends[i] - begin);
+  }
+  /// What was appended to `bytes` since the last token is a token.
+  void end_token() { ends.push_back(bytes.size()); }
+  void push_back(std::string_view token) {
+    bytes += token;
+    end_token();
+  }
+};
+
+/// Appends `text` with every occurrence of `from` (not empty) replaced.
+inline void append_replaced(std::string_view text, std::string_view from, std::string_view to,
+                            std::string& out) {
+  std::size_t pos = 0;
+  for (std::size_t hit; (hit = text.find(from, pos)) != std::string_view::npos;) {
+    out.append(text, pos, hit - pos).append(to);
+    pos = hit + from.size();
+  }
+  out.append(text, pos);
+}
+
+}  // namespace gladius

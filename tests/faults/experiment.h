@@ -1,0 +1,54 @@
+// A small run, what it comes to undisturbed, and whether a disturbed one comes to the same.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "faults/process.h"
+#include "train/tiny_models.h"
+
+namespace gladius::faults {
+
+using Environment = std::map<std::string, std::string>;
+
+class Experiment {
+ public:
+  /// Makes the inputs of a run on two experts of `steps` steps each, with evaluation at the end,
+  /// and runs it undisturbed.
+  Experiment(std::int64_t steps, std::int64_t checkpoint_every);
+
+  /// The command that begins the run in `out`, or goes on with what is there.
+  std::vector<std::string> command(const std::filesystem::path& out) const;
+  /// The same as a process; `environment` for the preloaded library.
+  Ending run(const std::filesystem::path& out, const Environment& environment = {}) const;
+
+  /// A directory that is not there, for another run.
+  std::filesystem::path fresh() const;
+  std::filesystem::path input(const char* name) const { return inputs_.directory / name; }
+  std::filesystem::path err() const { return inputs_.directory / "err"; }
+  std::chrono::microseconds duration() const { return duration_; }
+  /// Calls that change files, in an undisturbed run.
+  long calls() const { return calls_; }
+
+  /// Goes on with the run to its end; empty if that gives the weights and the metrics of the
+  /// undisturbed one, and removes the directory; else what is wrong.
+  std::string recover(const std::filesystem::path& out) const;
+
+ private:
+  /// Weights' SHA-256 and the metrics without what the clock decides.
+  std::string result(const std::filesystem::path& out) const;
+
+  testing::TinyRun inputs_;
+  std::string expected_;
+  std::chrono::microseconds duration_{};
+  long calls_ = 0;
+};
+
+/// The settings that preload tests/faults/failing_calls.cpp, with these added (without their
+/// prefix).
+Environment preload(const Environment& settings);
+
+}  // namespace gladius::faults

@@ -1,0 +1,171 @@
+// `gladius distill` from outside: the files it leaves, the memory it takes, what it refuses.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+
+#include "gladius/train/memory.h"
+#include "train/tiny_models.h"
+
+extern char** environ;
+
+namespace gladius {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::Json;
+using ::testing::Not;
+using testing::read_file;
+using ::testing::StartsWith;
+using testing::TinyRun;
+using testing::write_file;
+
+class DistillProgram : public ::testing::Test {
+ protected:
+  struct Result {
+    int code;
+    std::string err;
+    std::uint64_t peak_bytes;  // resident
+  };
+
+  fs::path path(const char* name) const { return inputs_.directory / name; }
+
+  Result distill(const Json& run, const std::vector<std::string>& more = {}) const {
+    write_file(path("run.json"), run.dump());
+    std::vector<std::string> words{
+        GLADIUS_PROGRAM, "distill", path("run.json"), "--out",  path("out"),
+        "--threads",     "2",       "--log-level",    "warning"};
+    words.insert(words.end(), more.begin(), more.end());
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 2, path("err").c_str(), O_WRONLY | O_CREAT | O_TRUNC,
+                                     0600);
+    pid_t child = 0;
+    EXPECT_EQ(::posix_spawn(&child, GLADIUS_PROGRAM, &actions, nullptr, argv.data(), environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    int status = 0;
+    rusage usage{};
+    EXPECT_EQ(::wait4(child, &status, 0, &usage), child);
+    EXPECT_TRUE(WIFEXITED(status));
+    return {WEXITSTATUS(status), read_file(path("err")),
+            static_cast<std::uint64_t>(usage.ru_maxrss) * 1024};
+  }
+  // One line.
+  void expect_failure(const Result& result, const std::string& what) const {
+    EXPECT_EQ(result.code, 1);
+    EXPECT_THAT(result.err, AllOf(StartsWith("gladius: error: "), HasSubstr(what)));
+    EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
+  }
+
+  TinyRun inputs_;
+};
+
+TEST_F(DistillProgram, FilesHaveTheUmasksRightsAndAreNeverExecutable) {
+  for (const mode_t mask : {022U, 077U}) {
+    fs::remove_all(path("out"));
+    const mode_t before = ::umask(mask);
+    const Result result = distill(inputs_.distillation_file());
+    ::umask(before);
+    ASSERT_EQ(result.code, 0) << result.err;
+    int files = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(path("out"))) {
+      const auto rights = static_cast<mode_t>(entry.status().permissions());
+      EXPECT_EQ(rights, (entry.is_directory() ? 0777U : 0666U) & ~mask) << entry.path();
+      ++files;
+    }
+    EXPECT_GT(files, 15);
+  }
+}
+
+TEST_F(DistillProgram, TheReportEscapesWhatComesFromData) {
+  const std::string name = "<script>alert('1')</script>\"&";
+  Json run = inputs_.distillation_file();
+  run["experts"][0]["name"] = name;
+  const Result result = distill(run);
+  ASSERT_EQ(result.code, 0) << result.err;
+  const std::string html = read_file(path("out/report.html"));
+  EXPECT_THAT(html, AllOf(HasSubstr("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot;&amp;"),
+                          Not(HasSubstr("<script>alert"))));
+}
+
+TEST_F(DistillProgram, NoNameFromAFileIsAPath) {
+  Json run = inputs_.distillation_file();
+  run["experts"][0]["name"] = "../../../escape";
+  ASSERT_EQ(distill(run).code, 0);
+  EXPECT_FALSE(fs::exists(inputs_.directory.path().parent_path() / "escape"));
+  // The paths of a run directory that came from elsewhere are not followed by its report.
+  Json resolved = Json::parse(read_file(path("out/run.json")));
+  write_file(path("secret.json"), testing::tiny_config(98765).dump());
+  resolved["student"]["config"] = path("secret.json").string();
+  write_file(path("out/run.json"), resolved.dump());
+  const std::string command =
+      std::string(GLADIUS_PROGRAM) + " report " + path("out").string() + " > /dev/null 2>&1";
+  EXPECT_EQ(std::system(command.c_str()), 0);
+  for (const char* report : {"out/report.md", "out/report.html"}) {
+    EXPECT_THAT(read_file(path(report)), AllOf(Not(HasSubstr("98765")), Not(HasSubstr("98,765"))));
+  }
+  // The index of a model's shards cannot leave its directory.
+  fs::rename(path("expert/model.safetensors"), path("outside.safetensors"));
+  write_file(path("expert/model.safetensors.index.json"),
+             R"({"weight_map": {"lm_head.weight": "../outside.safetensors"}})");
+  fs::remove_all(path("out"));
+  expect_failure(distill(run), "the name of a file in the directory is expected");
+}
+
+TEST_F(DistillProgram, TheMemoryEstimateIsWithin15PercentOfThePeak) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers need memory of their own";
+#endif
+  constexpr std::int64_t kVocabulary = 8000, kTokens = 200;
+  Json json = testing::tiny_config(kVocabulary, 256);
+  write_file(path("student.json"), json.dump());
+  save_model(path("teacher"), testing::tiny_model(json, 3));
+  testing::Rng rng(1);
+  write_file(path("data.jsonl"),
+             testing::as_jsonl(testing::learnable_examples(rng, 4, kTokens, kTokens, kVocabulary)));
+  for (const bool checkpointing : {false, true}) {
+    fs::remove_all(path("out"));
+    Json run = inputs_.run_file();
+    run.erase("steps");
+    run["experts"] = {{{"model", "teacher"}, {"steps", 4}}};
+    run["gradient_accumulation"] = 2;
+    run["activation_checkpointing"] = checkpointing;
+    const Result result = distill(run);
+    ASSERT_EQ(result.code, 0) << result.err;
+    const MemoryNeed need =
+        estimate_memory(inputs_.config(run), ModelConfig::load(path("student.json")), kTokens);
+    const auto estimate = static_cast<double>(need.required() + need.expert);
+    EXPECT_NEAR(estimate, static_cast<double>(result.peak_bytes), 0.15 * estimate);
+  }
+}
+
+TEST_F(DistillProgram, WhatDoesNotFitTheMemoryIsRefusedInOneLine) {
+  Json json = testing::tiny_config(50, 1 << 18);
+  json["num_hidden_layers"] = 1000;
+  write_file(path("student.json"), json.dump());
+  expect_failure(distill(inputs_.run_file()), "memory: the run needs about");
+  EXPECT_FALSE(fs::exists(path("out")));
+}
+
+TEST_F(DistillProgram, AChangedRunFileIsRefusedByKey) {
+  Json run = inputs_.run_file();
+  ASSERT_EQ(distill(run).code, 0);
+  run["optimizer"]["lr"] = 0.5;
+  run["seed"] = 3;
+  run["log_every"] = 1;
+  expect_failure(distill(run, {"--resume"}), "other values of optimizer.lr, seed than the run");
+}
+
+}  // namespace
+}  // namespace gladius

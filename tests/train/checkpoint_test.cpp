@@ -1,0 +1,139 @@
+#include "gladius/train/checkpoint.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "gladius/tensor/error.h"
+#include "gladius/tensor/io/sha256.h"
+#include "support/message_of.h"
+#include "support/random.h"
+#include "support/temporary_directory.h"
+
+namespace gladius {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::message_of;
+using testing::read_file;
+using testing::TemporaryDirectory;
+using testing::write_file;
+
+Checkpoint at_step(std::int64_t step) {
+  const auto value = static_cast<float>(step);
+  Checkpoint checkpoint;
+  checkpoint.state.step = step;
+  checkpoint.state.loss_sum = 1.0 / 3;
+  checkpoint.state.skipped_in_a_row = 4;
+  checkpoint.weights = {{"w", Tensor::full({3}, value)}};
+  checkpoint.optimizer = {{"w.exp_avg", Tensor::full({3}, -value)}};
+  checkpoint.gradients = {{"w", Tensor::full({3}, value / 2)}};
+  checkpoint.metrics_offset = 77;
+  return checkpoint;
+}
+
+class Checkpoints : public ::testing::Test {
+ protected:
+  fs::path path(std::int64_t step) const {
+    return directory_ / ("step-0000000" + std::to_string(step));
+  }
+  std::optional<Checkpoint> load() {
+    warnings_.clear();
+    return load_newest_checkpoint(directory_.path(),
+                                  [&](const std::string& text) { warnings_.push_back(text); });
+  }
+
+  TemporaryDirectory directory_;
+  std::vector<std::string> warnings_;
+};
+
+TEST_F(Checkpoints, AreReadAsTheyWereWritten) {
+  EXPECT_FALSE(load());
+  save_checkpoint(directory_.path(), at_step(3), 2);
+  const auto read = load();
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->state.to_json(), at_step(3).state.to_json());
+  EXPECT_EQ(read->metrics_offset, 77u);
+  EXPECT_EQ(read->weights[0].second.to_vector<float>(), std::vector<float>(3, 3));
+  EXPECT_EQ(read->optimizer[0].second.to_vector<float>(), std::vector<float>(3, -3));
+  EXPECT_EQ(read->gradients[0].second.to_vector<float>(), std::vector<float>(3, 1.5F));
+}
+
+TEST_F(Checkpoints, TheManifestHasTheSumOfEveryOtherFile) {
+  save_checkpoint(directory_.path(), at_step(3), 2);
+  const auto manifest = ordered_json::parse(read_file(path(3) / "manifest.json"));
+  std::size_t files = 0;
+  for (const auto& entry : fs::directory_iterator(path(3))) {
+    const std::string name = entry.path().filename().string();
+    if (name == "manifest.json") continue;
+    ++files;
+    EXPECT_EQ(manifest.at("files").at(name).at("sha256"), sha256_file(entry.path())) << name;
+    EXPECT_EQ(manifest.at("files").at(name).at("bytes"), entry.file_size()) << name;
+  }
+  EXPECT_EQ(files, manifest.at("files").size());
+}
+
+// Whatever byte is another, in whatever file, and wherever a file ends too early.
+TEST_F(Checkpoints, EveryDamageIsFoundAndTheOneBeforeUsed) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  testing::Rng rng(seed);
+  save_checkpoint(directory_.path(), at_step(2), 2);
+  for (const char* name : {"manifest.json", "state.json", "model.safetensors",
+                           "optimizer.safetensors", "gradients.safetensors"}) {
+    for (int trial = 0; trial < 20; ++trial) {
+      save_checkpoint(directory_.path(), at_step(5), 2);
+      const fs::path file = path(5) / name;
+      std::string bytes = read_file(file);
+      const auto at = static_cast<std::size_t>(testing::random_int(rng, 0, std::ssize(bytes) - 1));
+      SCOPED_TRACE(::testing::Message() << name << ", trial " << trial << " at " << at);
+      if (trial == 0) {
+        fs::remove(file);
+      } else if (trial % 2 == 0) {
+        write_file(file, bytes.substr(0, at));
+      } else {
+        bytes[at] = static_cast<char>(bytes[at] ^ (1 << testing::random_int(rng, 0, 7)));
+        write_file(file, bytes);
+      }
+      const auto used = load();
+      ASSERT_TRUE(used);
+      EXPECT_EQ(used->state.step, 2);
+      ASSERT_EQ(warnings_.size(), 1u);
+      EXPECT_THAT(warnings_[0],
+                  AllOf(HasSubstr("step-00000005 is damaged"), HasSubstr(name),
+                        HasSubstr("set aside as step-00000005.damaged; going on from step 2")));
+      EXPECT_FALSE(fs::exists(path(5)));
+      EXPECT_TRUE(fs::exists(directory_ / "step-00000005.damaged"));
+      EXPECT_EQ(newest_checkpoint(directory_.path()), path(2));
+    }
+  }
+}
+
+TEST_F(Checkpoints, ADamagedOneDoesNotCountAmongThoseKept) {
+  save_checkpoint(directory_.path(), at_step(2), 2);
+  save_checkpoint(directory_.path(), at_step(5), 2);
+  fs::remove(path(5) / "state.json");
+  EXPECT_EQ(load()->state.step, 2);
+  save_checkpoint(directory_.path(), at_step(3), 1);
+  EXPECT_EQ(load()->state.step, 3);
+  EXPECT_TRUE(warnings_.empty());
+}
+
+TEST_F(Checkpoints, NoneThatIsWholeIsOneError) {
+  for (const std::int64_t step : {2, 5}) {
+    save_checkpoint(directory_.path(), at_step(step), 2);
+    fs::remove(path(step) / "model.safetensors");
+  }
+  EXPECT_THAT(message_of<FormatError>([&] { load(); }),
+              AllOf(HasSubstr("none of the 2 checkpoints in " + directory_.path().string()),
+                    HasSubstr("step-00000005/model.safetensors is missing"), HasSubstr("--out")));
+  EXPECT_TRUE(warnings_.empty());
+  EXPECT_TRUE(fs::exists(path(5)));
+}
+
+}  // namespace
+}  // namespace gladius

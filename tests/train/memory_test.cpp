@@ -1,0 +1,98 @@
+#include "gladius/train/memory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "gladius/tensor/error.h"
+#include "support/message_of.h"
+#include "support/random_models.h"
+#include "support/temporary_directory.h"
+#include "train/tiny_models.h"
+
+namespace gladius {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::Json;
+using testing::message_of;
+using testing::TemporaryDirectory;
+
+TEST(Memory, ParametersAreCountedAsTheModelHasThem) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  testing::Rng rng(seed);
+  for (int trial = 0; trial < 20; ++trial) {
+    Json json =
+        testing::tiny_config(testing::random_int(rng, 3, 60), 8 * testing::random_int(rng, 1, 5));
+    json["num_hidden_layers"] = testing::random_int(rng, 1, 3);
+    json["tie_word_embeddings"] = testing::random_int(rng, 0, 1) == 1;
+    json["mlp_bias"] = testing::random_int(rng, 0, 1) == 1;
+    json["attention_bias"] = testing::random_int(rng, 0, 1) == 1;
+    if (testing::random_int(rng, 0, 1) == 1) {
+      json["architectures"] = {"Qwen2ForCausalLM"};
+      json["model_type"] = "qwen2";
+    }
+    const ModelConfig config = ModelConfig::parse(json, "test");
+    EXPECT_EQ(count_parameters(config), CausalLM(config).num_parameters()) << json;
+  }
+}
+
+class Groups : public ::testing::Test {
+ protected:
+  void write(const std::string& file, const std::string& text) const {
+    fs::create_directories((root_ / file).parent_path());
+    testing::write_file(root_ / file, text);
+  }
+  std::uint64_t bytes() const { return available_memory(root_.path()).value().bytes; }
+
+  TemporaryDirectory root_;
+};
+
+TEST_F(Groups, WithoutAnythingNothingIsKnown) { EXPECT_FALSE(available_memory(root_.path())); }
+
+TEST_F(Groups, TheLeastLimitCounts) {
+  write("proc/meminfo", "MemTotal:  9 kB\nMemAvailable:    2000 kB\n");
+  EXPECT_EQ(bytes(), 2000u * 1024);
+  write("proc/self/cgroup", "0::/a/b\n");
+  write("sys/fs/cgroup/a/b/memory.max", "max\n");
+  write("sys/fs/cgroup/a/b/memory.current", "5\n");
+  EXPECT_EQ(bytes(), 2000u * 1024);
+  write("sys/fs/cgroup/a/memory.max", "100000\n");  // the group around it
+  write("sys/fs/cgroup/a/memory.current", "60000\n");
+  write("sys/fs/cgroup/a/memory.stat", "anon 7\ninactive_file 10000\n");
+  EXPECT_EQ(bytes(), 100000u - 50000u);
+  EXPECT_THAT(available_memory(root_.path())->limited_by, HasSubstr("cgroup/a/memory.max"));
+  write("sys/fs/cgroup/a/memory.current", "200000\n");
+  EXPECT_EQ(bytes(), 0u);
+}
+
+TEST_F(Groups, OfVersion1) {
+  write("proc/self/cgroup", "3:cpu,memory2:/x\n4:memory:/job\n");
+  write("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "5000\n");
+  write("sys/fs/cgroup/memory/job/memory.usage_in_bytes", "3000\n");
+  write("sys/fs/cgroup/memory/job/memory.stat", "total_inactive_file 1000\n");
+  EXPECT_EQ(bytes(), 3000u);
+}
+
+TEST(Memory, WhatDoesNotFitIsRefusedWithBothFigures) {
+  const ModelConfig config =
+      ModelConfig::load(std::string(GLADIUS_SOURCE_DIR) + "/configs/gladius-125m.json");
+  const MemoryNeed need = estimate_memory(config, false, 512, 3u << 30, 32000);
+  EXPECT_EQ(need.weights, 4u * 124'668'672);
+  EXPECT_NO_THROW(require_memory(need, {need.required(), "MemAvailable"}));
+  EXPECT_THAT(
+      message_of<Error>([&] {
+        require_memory(need, {1u << 30, "MemAvailable"});
+      }),
+      AllOf(HasSubstr("weights 0.46, gradients 0.56, moments 0.93"), HasSubstr("3.00 of mapped"),
+            HasSubstr("1.00 are available (MemAvailable)"), HasSubstr("check_memory=false")));
+  const MemoryNeed less = estimate_memory(config, true, 512, 3u << 30, 32000);
+  EXPECT_LT(less.activations, need.activations / 4);
+}
+
+}  // namespace
+}  // namespace gladius

@@ -1,0 +1,31 @@
+// A file that grows line by line.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+
+#include "gladius/tensor/io/file_descriptor.h"
+
+namespace gladius {
+
+/// Appends to a file, which is made if it is not there (and then is on disk in its directory).
+/// Every function throws IoError.
+class AppendFile {
+ public:
+  explicit AppendFile(std::filesystem::path path);
+
+  std::uint64_t size() const;
+  /// Drops what lies behind the first `size` bytes.
+  void cut(std::uint64_t size);
+  /// The text is with the operating system when this returns.
+  void append(std::string_view text);
+  /// Everything to disk.
+  void sync();
+
+ private:
+  std::filesystem::path path_;
+  FileDescriptor file_;
+};
+
+}  // namespace gladius
