@@ -7,6 +7,7 @@
 
 #include "gladius/models/causal_lm.h"
 #include "gladius/models/sampling.h"
+#include "gladius/tensor/random.h"
 
 namespace gladius {
 
@@ -16,6 +17,27 @@ struct GenerateOptions {
   /// Generation ends after any of these.
   std::vector<std::int64_t> eos_token_ids;
   std::uint64_t seed = 0;
+};
+
+/// Continues texts that often begin alike, such as a conversation after each of its turns: what a
+/// prompt has in common with the text before it is not computed again.
+class GenerationSession {
+ public:
+  /// `model` must outlive the session. ConfigError for options out of range.
+  GenerationSession(const CausalLM& model, GenerateOptions options);
+
+  /// As generate(); the random choices go on from one text to the next.
+  std::vector<std::int64_t> generate(const std::vector<std::int64_t>& prompt,
+                                     const std::function<void(std::int64_t id)>& on_token = {});
+
+ private:
+  Tensor next_logits(const std::vector<std::int64_t>& text);
+
+  const CausalLM& model_;
+  GenerateOptions options_;
+  Generator generator_;
+  KvCache cache_;
+  std::vector<std::int64_t> seen_;  // what the cache holds
 };
 
 /// The tokens that follow `prompt`, an end token included; each is also given to `on_token` as it

@@ -24,4 +24,8 @@ void KvCache::reserve(std::int64_t wanted) {
   }
 }
 
+void KvCache::truncate(std::int64_t length) {
+  for (LayerCache& layer : layers) layer.length = std::min(layer.length, length);
+}
+
 }  // namespace gladius

@@ -17,6 +17,8 @@ struct KvCache {
   std::int64_t capacity() const { return layers.empty() ? 0 : layers.front().k.size(1); }
   /// Makes room for `capacity` tokens, at least twice what there was.
   void reserve(std::int64_t capacity);
+  /// Forgets all but the first `length` tokens.
+  void truncate(std::int64_t length);
 };
 
 }  // namespace gladius

@@ -357,9 +357,9 @@ class Interpreter {
       given[macro.parameters[i].first] = std::move(arguments.positional[i]);
     }
     for (auto& [name, value] : arguments.named) {
-      const auto known =
-          std::find_if(macro.parameters.begin(), macro.parameters.end(),
-                       [&](const auto& parameter) { return parameter.first == name; });
+      const auto known = std::find_if(
+          macro.parameters.begin(), macro.parameters.end(),
+          [&wanted = name](const auto& parameter) { return parameter.first == wanted; });
       if (known == macro.parameters.end() || !given.try_emplace(known->first, value).second) {
         fail(fmt::format("macro '{}' does not take the argument '{}' here", macro.name, name));
       }

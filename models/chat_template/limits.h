@@ -28,13 +28,17 @@ struct Failure {
 }
 
 inline constexpr std::size_t kMaxText = std::size_t{64} << 20;  // bytes of one text or output
-inline constexpr std::size_t kMaxSteps = 10'000'000;            // of one rendering
-inline constexpr std::size_t kBytesPerStep = 16;                // of text read or made
-inline constexpr std::size_t kKeptSteps = 10;                   // of what lives to the end
-inline constexpr int kMaxValueDepth = 200;                      // lists in lists
-inline constexpr int kMaxSyntaxDepth = 100;  // brackets and blocks in one another
-inline constexpr int kMaxTreeDepth = 300;    // operators on operators' results
-inline constexpr int kMaxCallDepth = 1000;   // evaluations within evaluations
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // so that a fuzzer tries many inputs a second
+inline constexpr std::size_t kMaxSteps = 200'000;
+#else
+inline constexpr std::size_t kMaxSteps = 10'000'000;  // of one rendering
+#endif
+inline constexpr std::size_t kBytesPerStep = 16;  // of text read or made
+inline constexpr std::size_t kKeptSteps = 10;     // of what lives to the end
+inline constexpr int kMaxValueDepth = 200;        // lists in lists
+inline constexpr int kMaxSyntaxDepth = 100;       // brackets and blocks in one another
+inline constexpr int kMaxTreeDepth = 300;         // operators on operators' results
+inline constexpr int kMaxCallDepth = 1000;        // evaluations within evaluations
 
 /// The work left to one rendering: templates come from strangers and must neither hang nor fill the
 /// memory. Every evaluation, list element and 16 bytes of text read or made is a step.

@@ -94,9 +94,100 @@ def shard_indexes():
         yield {"weight_map": {**shards, "c": name}}
 
 
+def chat_templates():
+    call = {"type": "function", "function": {"name": "f", "arguments": {"a": [1, None]}}}
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "<think>\nx\n</think>\n\né", "tool_calls": [call]},
+                {"role": "tool", "content": "{}"}, {"role": "assistant", "content": "ok"},
+                {"role": "user", "content": " bye \n"}]
+    context = {"messages": messages, "tools": [{"type": "function", "function": {"name": "f"}}],
+               "add_generation_prompt": True, "bos_token": "<s>", "eos_token": "</s>",
+               "enable_thinking": False}
+    for file in sorted((CORPUS.parents[1] / "interop/templates").glob("*.jinja")):
+        yield file.read_bytes() + b"\0" + json.dumps(context).encode()
+        plain = {**context, "messages": messages[1:2], "tools": None}
+        yield file.read_bytes() + b"\0" + json.dumps(plain).encode()
+    for text in (
+            "{%- set ns = namespace(a=0, b=[]) -%}{% for m in messages if m.role != 'x' %}"
+            "{{ loop.index0 ~ loop.previtem ~ loop.last }}{% set ns.a = ns.a + 1 %}{% else %}-"
+            "{% endfor %}{{ ns.a ** 2 // 3 % 4 - 1.5 }}",
+            "{% macro m(a, b=2) %}{{ a | default('x') | upper | trim }}{{ b }}{% endmacro %}"
+            "{{ m(1, b='y') }}{% filter indent(2) %}a\nb{% endfilter %}{% raw %}{{{% endraw %}",
+            "{{ messages[::-1] | map(attribute='role') | join(', ') }}{{ 'abc'[1:] * 3 }}"
+            "{{ {'a': (1, none)} | tojson(indent=2) }}{{ messages | selectattr('role', 'equalto', "
+            "'user') | list | length }}{{ 'a-b'.split('-')[-1].title() }}",
+            "{% with a = 1 %}{% set b %}x{{ a }}{% endset %}{{ b in 'xx1' and not b is none }}"
+            "{% endwith %}{% generation %}{{ strftime_now('%Y') }}{% endgeneration %}",
+            "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+            "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+            "{{ raise_exception('no: ' ~ messages) }}",
+            "{{ " + "(" * 150):
+        yield text.encode()
+
+
+def tokenizers():
+    def added(id_, content, **flags):
+        keys = ("single_word", "lstrip", "rstrip", "normalized")
+        return {"id": id_, "content": content, "special": True,
+                **{key: flags.get(key, False) for key in keys}}
+
+    texts = ("Hello  world\n\n 12 it's \u00e9<s> <s>a\u0301".encode(), b"\xff\xc3 a\xf0\x9f\x98",
+             ("\u4f60\u597d" * 5 + "\U0001f468\u200d\U0001f469").encode(), b" " * 40)
+    pieces = ["<unk>", "<s>"] + [f"<0x{byte:02X}>" for byte in range(256)]
+    pieces += ["\u2581", "a", "b", "l", "o", "He", "ll", "\u2581a", "lo", "llo"]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    bpe = {"type": "BPE", "dropout": None, "unk_token": "<unk>", "continuing_subword_prefix": None,
+           "end_of_word_suffix": None, "fuse_unk": True, "byte_fallback": True,
+           "ignore_merges": False, "vocab": vocabulary,
+           "merges": ["l o", ["l", "lo"], "\u2581 a"]}
+    template = {"type": "TemplateProcessing",
+                "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                           {"Sequence": {"id": "A", "type_id": 0}}],
+                "pair": [{"Sequence": {"id": "A", "type_id": 0}},
+                         {"Sequence": {"id": "B", "type_id": 1}}],
+                "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}}
+    spaces = [{"type": "Prepend", "prepend": "\u2581"},
+              {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]
+    decoder = [{"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "},
+               {"type": "ByteFallback"}, {"type": "Fuse"},
+               {"type": "Strip", "content": " ", "start": 1, "stop": 0}]
+    llama = {"version": "1.0", "truncation": None, "padding": None,
+             "added_tokens": [added(0, "<unk>"), added(1, "<s>", lstrip=True, rstrip=True)],
+             "normalizer": {"type": "Sequence", "normalizers": spaces}, "pre_tokenizer": None,
+             "post_processor": template, "decoder": {"type": "Sequence", "decoders": decoder},
+             "model": bpe}
+    metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first",
+                 "split": False}
+    # Byte-level tokens: the printable bytes are themselves, the others come from U+0100 on.
+    byte_level = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    letters = {**{byte: chr(byte) for byte in byte_level}}
+    for byte in range(256):
+        letters.setdefault(byte, chr(256 + len(letters) - len(byte_level)))
+    tokens = [letters[byte] for byte in range(256)] + ["He", "ll", "llo", "\u0120a"]
+    split = {"type": "Split", "behavior": "Isolated", "invert": False,
+             "pattern": {"Regex": "(?i:'s|'t)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|"
+                                  " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}}
+    bytes_ = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False,
+              "use_regex": False}
+    qwen = {**llama, "added_tokens": [added(260, "<s>", single_word=True, normalized=True)],
+            "normalizer": {"type": "NFC"},
+            "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, bytes_]},
+            "post_processor": bytes_, "decoder": bytes_,
+            "model": {**bpe, "unk_token": None, "byte_fallback": False, "fuse_unk": False,
+                      "ignore_merges": True,
+                      "vocab": {token: number for number, token in enumerate(tokens)},
+                      "merges": ["H e", "l l", "ll o", "\u0120 a"]}}
+    for tokenizer in (llama, {**llama, "normalizer": None, "pre_tokenizer": metaspace,
+                              "decoder": metaspace}, qwen):
+        for text in texts:
+            yield json.dumps(tokenizer, ensure_ascii=False,
+                             separators=(",", ":")).encode() + b"\0" + text
+
+
 def main():
     for target, inputs in (("safetensors_header", safetensors_headers()), ("config", configs()),
-                           ("shard_index", shard_indexes())):
+                           ("shard_index", shard_indexes()),
+                           ("chat_template", chat_templates()), ("tokenizer", tokenizers())):
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for number, content in enumerate(inputs):

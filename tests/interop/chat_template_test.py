@@ -20,7 +20,7 @@ SPECIAL_TOKENS = {
     "qwen2.5": {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
     "qwen3": {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
 }
-CONVERSATIONS = 120  # a template
+CONVERSATIONS = 250  # a template
 PIECES = [
     "Hello", "world", " ", "  ", "\n", "\n\n", "\t", "'", '"', "\\", "\\n", "{{ x }}", "{% if %}", "<b>&amp;</b>",
     "é", "ß", "Ω", "你好", "🦙", "\u00a0", "\u2028", "\u200b", "\x7f", "\x01", "\r\n", "<think>", "</think>",
@@ -130,7 +130,8 @@ def check(requests, answers):
 def test_random_conversations(name, tmp_path):
     rng = random.Random(f"chat template {name}")
     requests = [random_request(rng, name) for _ in range(CONVERSATIONS)]
-    assert check(requests, render(requests, tmp_path)) > CONVERSATIONS / 4  # the rest are errors on both sides
+    # Over 300 in all; the rest are errors on both sides.
+    assert check(requests, render(requests, tmp_path)) > CONVERSATIONS / 3
 
 
 def random_expression(rng, depth=0):

@@ -52,6 +52,28 @@ TEST(Generate, TheCacheChangesNothing) {
   }
 }
 
+TEST(Generate, ASessionGoesOnFromWhatTextsHaveInCommon) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Rng rng(seed);
+  const CausalLM model = random_model(rng);
+  const GenerateOptions options{
+      .sampling = {.greedy = true}, .max_new_tokens = 5, .eos_token_ids = {}, .seed = 1};
+  GenerationSession session(model, options);
+  Ids text = random_ids(rng, model.config().vocab_size, 3);
+  for (int turn = 0; turn < 12; ++turn) {
+    SCOPED_TRACE(turn);
+    const Ids reply = session.generate(text);
+    EXPECT_EQ(reply, slow_generate(model, text, options));
+    text.insert(text.end(), reply.begin(), reply.end());
+    // Longer, the same again, or a part of it that goes on in another way.
+    text.resize(static_cast<std::size_t>(testing::random_int(rng, 1, std::ssize(text))));
+    for (const auto id : random_ids(rng, model.config().vocab_size, 1 + turn % 3)) {
+      text.push_back(id);
+    }
+  }
+}
+
 TEST(Generate, EndsAfterAnEndToken) {
   Rng rng(11);
   const CausalLM model = random_model(rng);

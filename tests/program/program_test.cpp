@@ -6,7 +6,10 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <sstream>
 
 #include "gladius/models/model_directory.h"
 #include "support/random_models.h"
@@ -46,15 +49,17 @@ class Program : public ::testing::Test {
   std::string path(const char* name) const { return (directory_ / name).string(); }
   std::string model() const { return path("model"); }
 
-  Result run(std::vector<std::string> arguments) const {
+  Result run(std::vector<std::string> arguments, const std::string& input = "") const {
     arguments.insert(arguments.begin(), GLADIUS_PROGRAM);
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    const std::string out = path("out"), err = path("err");
+    const std::string in = path("in"), out = path("out"), err = path("err");
+    write_file(in, input);
     const int flags = O_WRONLY | O_CREAT | O_TRUNC;
+    posix_spawn_file_actions_addopen(&actions, 0, in.c_str(), O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), flags, 0600);
     posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), flags, 0600);
     pid_t child = 0;
@@ -78,8 +83,8 @@ class Program : public ::testing::Test {
 };
 
 TEST_F(Program, EveryCommandHasHelpWithAnExample) {
-  for (const std::string name :
-       {"init", "inspect", "generate", "logits", "gradients", "tokenize", "convert"}) {
+  for (const std::string name : {"init", "inspect", "distill", "generate", "eval", "logits",
+                                 "gradients", "tokenize", "convert"}) {
     const Result result = run({name, "--help"});
     EXPECT_EQ(result.code, 0);
     EXPECT_THAT(result.out, HasSubstr("Example:\n  gladius " + name + " "));
@@ -255,6 +260,104 @@ TEST_F(Program, TokenizesBothWays) {
   expect_failure({"tokenize", "--tokenizer", tokenizer, "--decode", "1,-3"}, "id -3");
   expect_failure({"tokenize", "--tokenizer", tokenizer, "--file", path("none")}, "No such file");
   expect_failure({"tokenize", "--tokenizer", path("none"), "--text", "x"}, path("none"));
+}
+
+TEST_F(Program, EvaluatesDataFiles) {
+  write_file(path("a-1.jsonl"), "{\"input_ids\": [1, 2, 3]}\n{\"input_ids\": [4, 5]}\n");
+  write_file(path("a-2.jsonl"), "{\"input_ids\": [1, 7], \"labels\": [-100, 9]}\n");
+  const std::vector<std::string> arguments{"eval", "--model", model(), "--data", path("a-*.jsonl")};
+  auto with_json = arguments;
+  with_json.push_back("--json");
+  const Result result = run(with_json);
+  ASSERT_EQ(result.code, 0) << result.err;
+  const auto report = nlohmann::json::parse(result.out);
+  EXPECT_EQ(report["sequences"], 3);
+  EXPECT_EQ(report["tokens"], 4);
+  // Each token by itself, from the logits.
+  const CausalLM language_model = load_model(model());
+  double expected = 0;
+  const auto add = [&](const std::vector<std::int64_t>& ids, std::int64_t label) {
+    const auto logits =
+        language_model.forward(Tensor::from(ids, {1, std::ssize(ids)})).value().to_vector<float>();
+    double sum = 0;
+    for (const float logit : std::span(logits).last(40)) sum += std::exp(double{logit});
+    expected +=
+        (std::log(sum) - double{std::span(logits).last(40)[static_cast<std::size_t>(label)]}) / 4;
+  };
+  add({1}, 2);
+  add({1, 2}, 3);
+  add({4}, 5);
+  add({1, 7}, 9);
+  EXPECT_NEAR(report["cross_entropy"].get<double>(), expected, 1e-5);
+  EXPECT_NEAR(report["perplexity"].get<double>(), std::exp(expected), 1e-4 * std::exp(expected));
+  EXPECT_THAT(run(arguments).out, AllOf(HasSubstr("sequences      3\n"), HasSubstr("perplexity")));
+
+  write_file(path("a-2.jsonl"), "{\"input_ids\": [1, 40]}\n");
+  expect_failure(arguments, path("a-2.jsonl") + ":1: token 40 is outside");
+  with_json.push_back("--skip-bad-lines");
+  const Result skipped = run(with_json);
+  EXPECT_EQ(nlohmann::json::parse(skipped.out)["skipped_lines"], 1);
+  EXPECT_THAT(skipped.err, HasSubstr("a-2.jsonl:1: token 40"));
+  expect_failure({"eval", "--model", model(), "--data", path("b-?.jsonl")}, "no file matches");
+}
+
+class Chat : public Program {
+ protected:
+  Chat() {
+    const std::filesystem::path tokenizer =
+        std::string(GLADIUS_SOURCE_DIR) + "/configs/default/tokenizer";
+    testing::Rng rng(2);
+    const nlohmann::ordered_json json{{"architectures", {"LlamaForCausalLM"}},
+                                      {"vocab_size", 4096},
+                                      {"hidden_size", 16},
+                                      {"intermediate_size", 20},
+                                      {"num_hidden_layers", 2},
+                                      {"num_attention_heads", 4},
+                                      {"num_key_value_heads", 2},
+                                      {"eos_token_id", 2}};
+    save_model(directory_ / "chat", testing::random_model(rng, json));
+    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}) {
+      std::filesystem::copy_file(tokenizer / name, directory_ / "chat" / name);
+    }
+  }
+  std::vector<std::string> arguments(std::vector<std::string> more = {}) const {
+    std::vector<std::string> all{"generate", "--model",          path("chat"), "--chat",
+                                 "--greedy", "--max-new-tokens", "5"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+};
+
+TEST_F(Chat, ReadsTurnsUntilExit) {
+  const Result result = run(arguments({"--json"}), "Hi\n\n  \nAnd \xff\r\n/exit\nnot read\n");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+  std::istringstream documents(result.out);
+  std::vector<nlohmann::json> turns;
+  while (!(documents >> std::ws).eof()) documents >> turns.emplace_back();
+  ASSERT_EQ(turns.size(), 2u);
+  // The first turn is what --prompt gives; the second's prompt holds both messages and the answer.
+  const Result alone = run(arguments({"--json", "--prompt", "Hi"}));
+  const auto first = nlohmann::json::parse(alone.out);
+  EXPECT_EQ(turns[0]["ids"], first["ids"]);
+  EXPECT_EQ(turns[0]["prompt_ids"], first["prompt_ids"]);
+  std::string ids;
+  for (const auto& id : turns[1]["prompt_ids"]) {
+    if (!ids.empty()) ids += ',';
+    ids += id.dump();
+  }
+  const Result text =
+      run({"tokenize", "--tokenizer", path("chat"), "--decode", ids, "--json", "--no-special"});
+  const std::string said = nlohmann::json::parse(text.out)["text"];
+  EXPECT_THAT(said, AllOf(HasSubstr("<|user|>\nHi"), HasSubstr("And \xef\xbf\xbd"),
+                          HasSubstr(turns[0]["text"].get<std::string>())));
+}
+
+TEST_F(Chat, StreamsAnswersToTheEndOfTheInput) {
+  const Result result = run(arguments(), "Hi\nthere");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, StartsWith(run(arguments({"--prompt", "Hi"})).out));
+  EXPECT_EQ(run(arguments(), "").out, "");
 }
 
 }  // namespace

@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <iostream>
 #include <memory>
 #include <optional>
 
@@ -23,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
   std::string model, prompt, ids;
-  bool has_ids = false, chat = false, greedy = false;
+  bool has_ids = false, has_prompt = false, chat = false, greedy = false;
   std::optional<double> temperature, top_p, repetition_penalty;
   std::optional<std::int64_t> top_k, max_new_tokens;
 
@@ -55,23 +57,46 @@ void warn_of_unsupported(const GenerationConfig& model, const Common& common) {
              fmt::join(model.unsupported, ", "));
 }
 
-std::string chat_prompt(const Options& options) {
-  const auto chat_template = ChatTemplate::load(options.model);
-  if (!chat_template) {
-    throw ConfigError(fmt::format("{} has no chat template (chat_template.jinja); leave out --chat",
-                                  options.model));
-  }
-  return render_chat(*chat_template, {{{"role", "user"}, {"content", options.prompt}}},
-                     /*add_generation_prompt=*/true, load_special_tokens(options.model));
-}
-
 std::vector<std::int64_t> encode_prompt(const Options& options, const Tokenizer& tokenizer) {
-  // A template writes the special tokens itself.
-  const auto ids = options.chat ? tokenizer.encode(chat_prompt(options), false)
-                                : tokenizer.encode(options.prompt);
+  const auto ids = tokenizer.encode(options.prompt);
   if (ids.empty()) throw ConfigError("--prompt: the text has no tokens");
   return {ids.begin(), ids.end()};
 }
+
+// What is said so far, in the form of the model's chat template.
+class Conversation {
+ public:
+  explicit Conversation(const std::string& model)
+      : template_(load_template(model)), special_tokens_(load_special_tokens(model)) {}
+
+  void add(const char* role, const std::string& text) {
+    // Templates take UTF-8 only; a terminal may send anything.
+    const Json content = Json::parse(
+        Json(text).dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace));
+    messages_.push_back({{"role", role}, {"content", content}});
+  }
+  // Up to where the assistant's answer begins.
+  std::vector<std::int64_t> encode(const Tokenizer& tokenizer) const {
+    const std::string text =
+        render_chat(template_, messages_, /*add_generation_prompt=*/true, special_tokens_);
+    const auto ids = tokenizer.encode(text, false);  // the template writes the special tokens
+    return {ids.begin(), ids.end()};
+  }
+
+ private:
+  using Json = nlohmann::ordered_json;
+
+  static ChatTemplate load_template(const std::string& model) {
+    auto chat_template = ChatTemplate::load(model);
+    if (chat_template) return *std::move(chat_template);
+    throw ConfigError(
+        fmt::format("{} has no chat template (chat_template.jinja); leave out --chat", model));
+  }
+
+  ChatTemplate template_;
+  Json special_tokens_;
+  Json messages_ = Json::array();
+};
 
 // Shows tokens as they come: their text, or their ids where there is no tokenizer.
 class Output {
@@ -134,20 +159,13 @@ void report(const Output& output, const std::vector<std::int64_t>& prompt,
   print_json(document);
 }
 
-void run(const Options& options, const Common& common) {
-  std::optional<Tokenizer> tokenizer;
-  if (!options.has_ids) tokenizer = Tokenizer::load(options.model);
-  const std::vector<std::int64_t> prompt =
-      tokenizer ? encode_prompt(options, *tokenizer) : parse_ids("--ids", options.ids);
-  const CausalLM model = load_model(options.model);
-  check_ids(tokenizer ? "--prompt" : "--ids", prompt, model.config().vocab_size);
-  const GenerationConfig defaults = GenerationConfig::load(options.model, model.config());
-  const GenerateOptions settings = resolve(options, defaults);
-  warn_of_unsupported(defaults, common);
-
+// One answer, shown as it comes; returns its text.
+std::string answer(GenerationSession& session, const std::vector<std::int64_t>& prompt,
+                   const std::optional<Tokenizer>& tokenizer, const GenerateOptions& settings,
+                   const Common& common) {
   Output output(tokenizer, !common.json);
   Timing timing{.start = Clock::now(), .first_token = {}, .end = {}};
-  const std::vector<std::int64_t> ids = generate(model, prompt, settings, [&](std::int64_t id) {
+  const std::vector<std::int64_t> ids = session.generate(prompt, [&](std::int64_t id) {
     if (timing.first_token == Clock::time_point()) timing.first_token = Clock::now();
     output.push(id);
   });
@@ -155,6 +173,49 @@ void run(const Options& options, const Common& common) {
   if (ids.empty()) timing.first_token = timing.end;
   output.finish();
   if (common.json) report(output, prompt, ids, settings, timing);
+  return output.text();
+}
+
+// The next line that says something; nothing at the end of the input or at /exit.
+std::optional<std::string> read_turn() {
+  const bool terminal = ::isatty(STDIN_FILENO) == 1;
+  for (std::string line;;) {
+    if (terminal) {
+      fmt::print(stderr, "> ");
+      std::fflush(stderr);
+    }
+    if (!std::getline(std::cin, line)) return std::nullopt;
+    if (line.ends_with('\r')) line.pop_back();
+    if (line == "/exit") return std::nullopt;
+    if (line.find_first_not_of(" \t") != std::string::npos) return line;
+  }
+}
+
+void run(const Options& options, const Common& common) {
+  std::optional<Tokenizer> tokenizer;
+  if (!options.has_ids) tokenizer = Tokenizer::load(options.model);
+  std::optional<Conversation> conversation;
+  if (options.chat) conversation.emplace(options.model);
+  const CausalLM model = load_model(options.model);
+  const GenerationConfig defaults = GenerationConfig::load(options.model, model.config());
+  const GenerateOptions settings = resolve(options, defaults);
+  warn_of_unsupported(defaults, common);
+  GenerationSession session(model, settings);
+  const auto reply_to = [&](const std::vector<std::int64_t>& prompt) {
+    check_ids(tokenizer ? "--prompt" : "--ids", prompt, model.config().vocab_size);
+    return answer(session, prompt, tokenizer, settings, common);
+  };
+
+  if (!conversation) {
+    reply_to(tokenizer ? encode_prompt(options, *tokenizer) : parse_ids("--ids", options.ids));
+    return;
+  }
+  const bool interactive = !options.has_prompt;
+  for (auto turn = interactive ? read_turn() : std::optional(options.prompt); turn;
+       turn = interactive ? read_turn() : std::nullopt) {
+    conversation->add("user", *turn);
+    conversation->add("assistant", reply_to(conversation->encode(*tokenizer)));
+  }
 }
 
 }  // namespace
@@ -168,9 +229,12 @@ void add_generate(CLI::App& program, const Common& common) {
   CLI::Option_group* input = command->add_option_group("prompt");
   CLI::Option* prompt = input->add_option("--prompt", options->prompt, "Text to continue");
   CLI::Option* ids = input->add_option("--ids", options->ids, "Token ids to continue: 1,2,3");
-  input->require_option(1);
-  command->add_flag("--chat", options->chat, "The prompt is a user's message in a chat")
-      ->needs(prompt);
+  input->require_option(0, 1);
+  command
+      ->add_flag("--chat", options->chat,
+                 "The prompt is a user's message in a chat; without a prompt the messages are read "
+                 "from the standard input, a line each, until /exit or the end")
+      ->excludes(ids);
   const std::string otherwise = " (default: generation_config.json's, else {})";
   const auto add = [&](const char* name, auto& value, const char* what, const char* fallback) {
     command->add_option(name, value, what + fmt::format(fmt::runtime(otherwise), fallback));
@@ -184,6 +248,10 @@ void add_generate(CLI::App& program, const Common& common) {
   command->add_flag("--greedy", options->greedy, "Always the likeliest token");
   command->callback([=, &common] {
     options->has_ids = ids->count() > 0;
+    options->has_prompt = prompt->count() > 0;
+    if (!options->has_ids && !options->has_prompt && !options->chat) {
+      throw CLI::RequiredError("--prompt, --ids or --chat");
+    }
     run(*options, common);
   });
 }
