@@ -66,7 +66,9 @@ const BatchStream::ExamplePtr& BatchStream::peek() {
   for (std::int64_t bad = 0; !next_;) {
     next_ = data_.read(order_.example_at(position_));
     if (next_) break;
-    if (++bad == data_.size()) throw FormatError("data: every line is bad");
+    // Two shuffled epochs, one with its good line first and the next with it last, have
+    // 2 (size - 1) bad ones between.
+    if (++bad > 2 * (data_.size() - 1)) throw FormatError("data: every line is bad");
     if (position_ < data_.size()) ++skipped_;
     ++position_;
   }

@@ -110,6 +110,14 @@ TEST_F(BadLines, AreNotAllThereIs) {
   EXPECT_THAT(message_of<FormatError>([&] { stream.next(); }), HasSubstr("every line is bad"));
 }
 
+// The shuffles of two epochs may put all bad lines between their good ones.
+TEST_F(BadLines, OneGoodLineIsFoundInEveryOrder) {
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    BatchStream stream(open("{}\n{\"input_ids\": [7]}\n{}\n"), {.shuffle = true, .seed = seed});
+    for (int i = 0; i < 5; ++i) ASSERT_THAT(ids_of(stream.next()), ElementsAre(7)) << seed;
+  }
+}
+
 TEST_F(BadLines, PositionsAreExactWithPackingShufflingAndBadLines) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(seed);
