@@ -77,6 +77,57 @@ def test_the_student_loads_with_fresh_weights(student):
         assert abs(kurtosis - 3) < 5 * (24 / count) ** 0.5, name
 
 
+# Sections 7.1 and 7.2 of the card, as they stand there.
+CARD_LOADING = """
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = AutoModelForCausalLM.from_pretrained("amuzetnoM/Gladius")
+tokenizer = AutoTokenizer.from_pretrained("amuzetnoM/Gladius")
+"""
+CARD_INFERENCE = """
+import torch
+
+prompt = "What is the capital of France?"
+inputs = tokenizer(prompt, return_tensors="pt")
+
+with torch.no_grad():
+    outputs = model.generate(
+        **inputs,
+        max_new_tokens=50,
+        do_sample=True,
+        temperature=0.7,
+        top_p=0.9,
+        pad_token_id=tokenizer.eos_token_id
+    )
+
+response = tokenizer.decode(outputs[0], skip_special_tokens=True)
+print(response)
+"""
+
+
+def test_the_cards_usage_runs_as_written(student, tmp_path, monkeypatch, capsys):
+    # A directory of the name that the card gives is found before anything is downloaded.
+    (tmp_path / "amuzetnoM").mkdir()
+    (tmp_path / "amuzetnoM/Gladius").symlink_to(student)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(CARD_LOADING, names)
+    tokenizer, config = names["tokenizer"], names["model"].config
+    assert type(names["model"]) is transformers.LlamaForCausalLM
+    assert tokenizer.vocab_size <= config.vocab_size
+    # 6.2
+    assert [tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id,
+            tokenizer.pad_token_id] == [1, 2, 0, 2]
+    exec(CARD_INFERENCE, names)
+    prompt, outputs = names["inputs"]["input_ids"][0], names["outputs"][0]
+    assert torch.equal(outputs[:len(prompt)], prompt)
+    assert len(prompt) < len(outputs) <= len(prompt) + 50
+    assert names["response"].startswith(names["prompt"])
+    assert capsys.readouterr().out == names["response"] + "\n"
+    ids = gladius_json("tokenize", "--tokenizer", student, "--text", names["prompt"])["ids"]
+    assert ids == prompt.tolist()
+
+
 def test_the_student_as_inspect_sees_it(student):
     seen = gladius_json("inspect", student)
     with open(student / "model.safetensors", "rb") as file:

@@ -1,19 +1,14 @@
 // `gladius distill` from outside: the files it leaves, the memory it takes, what it refuses.
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spawn.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <fstream>
 
 #include "gladius/train/memory.h"
+#include "program/run_program.h"
 #include "train/tiny_models.h"
-
-extern char** environ;
 
 namespace gladius {
 namespace {
@@ -23,6 +18,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::Json;
 using ::testing::Not;
+using testing::ProgramResult;
 using testing::read_file;
 using ::testing::StartsWith;
 using testing::TinyRun;
@@ -30,40 +26,18 @@ using testing::write_file;
 
 class DistillProgram : public ::testing::Test {
  protected:
-  struct Result {
-    int code;
-    std::string err;
-    std::uint64_t peak_bytes;  // resident
-  };
-
   fs::path path(const char* name) const { return inputs_.directory / name; }
 
-  Result distill(const Json& run, const std::vector<std::string>& more = {}) const {
+  ProgramResult distill(const Json& run, const std::vector<std::string>& more = {}) const {
     write_file(path("run.json"), run.dump());
-    std::vector<std::string> words{
-        GLADIUS_PROGRAM, "distill", path("run.json"), "--out",  path("out"),
-        "--threads",     "2",       "--log-level",    "warning"};
-    words.insert(words.end(), more.begin(), more.end());
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 2, path("err").c_str(), O_WRONLY | O_CREAT | O_TRUNC,
-                                     0600);
-    pid_t child = 0;
-    EXPECT_EQ(::posix_spawn(&child, GLADIUS_PROGRAM, &actions, nullptr, argv.data(), environ), 0);
-    posix_spawn_file_actions_destroy(&actions);
-    int status = 0;
-    rusage usage{};
-    EXPECT_EQ(::wait4(child, &status, 0, &usage), child);
-    EXPECT_TRUE(WIFEXITED(status));
-    return {WEXITSTATUS(status), read_file(path("err")),
-            static_cast<std::uint64_t>(usage.ru_maxrss) * 1024};
+    std::vector<std::string> arguments{"distill",     path("run.json"), "--out",
+                                       path("out"),   "--threads",      "2",
+                                       "--log-level", "warning"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return testing::run_program(inputs_.directory.path(), arguments);
   }
   // One line.
-  void expect_failure(const Result& result, const std::string& what) const {
+  void expect_failure(const ProgramResult& result, const std::string& what) const {
     EXPECT_EQ(result.code, 1);
     EXPECT_THAT(result.err, AllOf(StartsWith("gladius: error: "), HasSubstr(what)));
     EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
@@ -76,7 +50,7 @@ TEST_F(DistillProgram, FilesHaveTheUmasksRightsAndAreNeverExecutable) {
   for (const mode_t mask : {022U, 077U}) {
     fs::remove_all(path("out"));
     const mode_t before = ::umask(mask);
-    const Result result = distill(inputs_.distillation_file());
+    const ProgramResult result = distill(inputs_.distillation_file());
     ::umask(before);
     ASSERT_EQ(result.code, 0) << result.err;
     int files = 0;
@@ -93,7 +67,7 @@ TEST_F(DistillProgram, TheReportEscapesWhatComesFromData) {
   const std::string name = "<script>alert('1')</script>\"&";
   Json run = inputs_.distillation_file();
   run["experts"][0]["name"] = name;
-  const Result result = distill(run);
+  const ProgramResult result = distill(run);
   ASSERT_EQ(result.code, 0) << result.err;
   const std::string html = read_file(path("out/report.html"));
   EXPECT_THAT(html, AllOf(HasSubstr("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot;&amp;"),
@@ -142,7 +116,7 @@ TEST_F(DistillProgram, TheMemoryEstimateIsWithin15PercentOfThePeak) {
     run["experts"] = {{{"model", "teacher"}, {"steps", 4}}};
     run["gradient_accumulation"] = 2;
     run["activation_checkpointing"] = checkpointing;
-    const Result result = distill(run);
+    const ProgramResult result = distill(run);
     ASSERT_EQ(result.code, 0) << result.err;
     const MemoryNeed need =
         estimate_memory(inputs_.config(run), ModelConfig::load(path("student.json")), kTokens);
@@ -157,7 +131,7 @@ TEST_F(DistillProgram, TheDataMayBeLargerThanTheMemoryItTakes) {
 #endif
   Json run = inputs_.run_file();
   run["data"]["shuffle"] = true;
-  const Result small = distill(run);
+  const ProgramResult small = distill(run);
   ASSERT_EQ(small.code, 0) << small.err;
   std::string line = "{\"input_ids\": [1, 2, 3], \"comment\": \"";
   line += std::string(1000, '.') + "\"}\n";
@@ -166,7 +140,7 @@ TEST_F(DistillProgram, TheDataMayBeLargerThanTheMemoryItTakes) {
     for (int i = 0; i < 100'000; ++i) data << line;
   }
   fs::remove_all(path("out"));
-  const Result large = distill(run);
+  const ProgramResult large = distill(run);
   ASSERT_EQ(large.code, 0) << large.err;
   // Of the 100 MB: 16 bytes a line, and 8 MiB of examples.
   EXPECT_LT(large.peak_bytes, small.peak_bytes + (24 << 20));

@@ -1,9 +1,6 @@
 // The program from outside: exit codes, what goes to which stream, messages.
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spawn.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,24 +9,19 @@
 #include <sstream>
 
 #include "gladius/models/model_directory.h"
+#include "program/run_program.h"
 #include "support/random_models.h"
 #include "support/temporary_directory.h"
-
-extern char** environ;
 
 namespace gladius {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using testing::ProgramResult;
 using testing::read_file;
 using ::testing::StartsWith;
 using testing::write_file;
-
-struct Result {
-  int code;
-  std::string out, err;
-};
 
 class Program : public ::testing::Test {
  protected:
@@ -49,30 +41,13 @@ class Program : public ::testing::Test {
   std::string path(const char* name) const { return (directory_ / name).string(); }
   std::string model() const { return path("model"); }
 
-  Result run(std::vector<std::string> arguments, const std::string& input = "") const {
-    arguments.insert(arguments.begin(), GLADIUS_PROGRAM);
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    const std::string in = path("in"), out = path("out"), err = path("err");
-    write_file(in, input);
-    const int flags = O_WRONLY | O_CREAT | O_TRUNC;
-    posix_spawn_file_actions_addopen(&actions, 0, in.c_str(), O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), flags, 0600);
-    posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), flags, 0600);
-    pid_t child = 0;
-    EXPECT_EQ(::posix_spawn(&child, GLADIUS_PROGRAM, &actions, nullptr, argv.data(), environ), 0);
-    posix_spawn_file_actions_destroy(&actions);
-    int status = 0;
-    EXPECT_EQ(::waitpid(child, &status, 0), child);
-    EXPECT_TRUE(WIFEXITED(status)) << read_file(err);
-    return {WEXITSTATUS(status), read_file(out), read_file(err)};
+  ProgramResult run(const std::vector<std::string>& arguments,
+                    const std::string& input = "") const {
+    return testing::run_program(directory_.path(), arguments, input);
   }
   // One line, nothing on standard output.
   void expect_failure(const std::vector<std::string>& arguments, const std::string& what) const {
-    const Result result = run(arguments);
+    const ProgramResult result = run(arguments);
     EXPECT_EQ(result.code, 1) << what;
     EXPECT_EQ(result.out, "") << what;
     EXPECT_THAT(result.err, AllOf(StartsWith("gladius: error: "), HasSubstr(what)));
@@ -85,7 +60,7 @@ class Program : public ::testing::Test {
 TEST_F(Program, EveryCommandHasHelpWithAnExample) {
   for (const std::string name : {"init", "inspect", "distill", "generate", "eval", "logits",
                                  "gradients", "tokenize", "convert"}) {
-    const Result result = run({name, "--help"});
+    const ProgramResult result = run({name, "--help"});
     EXPECT_EQ(result.code, 0);
     EXPECT_THAT(result.out, HasSubstr("Example:\n  gladius " + name + " "));
     EXPECT_THAT(run({"--help"}).out, HasSubstr("\n  " + name + " "));
@@ -104,7 +79,7 @@ TEST_F(Program, WrongUsageExitsWith2) {
         {"convert", "--model", model(), "--dtype", "int4", "--out", path("x")},
         {"inspect", model(), "--unknown"},
         {"inspect", model(), "--threads", "0"}}) {
-    const Result result = run(arguments);
+    const ProgramResult result = run(arguments);
     EXPECT_EQ(result.code, 2) << result.err;
     EXPECT_EQ(result.out, "");
     EXPECT_NE(result.err, "");
@@ -114,7 +89,7 @@ TEST_F(Program, WrongUsageExitsWith2) {
 TEST_F(Program, AnUnknownCommandIsNamed) {
   for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{"frobnicate"}, {"--threads", "1", "frobnicate", "x", "--json"}}) {
-    const Result result = run(arguments);
+    const ProgramResult result = run(arguments);
     EXPECT_EQ(result.code, 2);
     EXPECT_EQ(result.err,
               "gladius: error: there is no command \"frobnicate\"; gladius --help lists them\n");
@@ -151,7 +126,7 @@ TEST_F(Program, FailuresAreOneLineAndExitCode1) {
 
 TEST_F(Program, InitIsReproducibleBySeed) {
   for (const auto& [out, seed] : {std::pair("a", "3"), {"b", "3"}, {"c", "4"}}) {
-    const Result result =
+    const ProgramResult result =
         run({"init", "--config", model(), "--out", path(out), "--seed", seed, "--json"});
     EXPECT_EQ(result.code, 0) << result.err;
     EXPECT_EQ(nlohmann::json::parse(result.out)["seed"], std::stoi(seed));
@@ -161,7 +136,7 @@ TEST_F(Program, InitIsReproducibleBySeed) {
 }
 
 TEST_F(Program, LogitsAreTheModels) {
-  const Result result =
+  const ProgramResult result =
       run({"logits", "--model", model(), "--ids", "1,7,39", "--out", path("result")});
   EXPECT_EQ(result.code, 0) << result.err;
   const Tensor logits = SafetensorsFile::open(path("result")).tensor("logits");
@@ -174,7 +149,7 @@ TEST_F(Program, LogitsAreTheModels) {
 TEST_F(Program, GradientsComeForEveryParameterWithTeachersOfAnyWidth) {
   for (const std::int64_t width : {30, 40, 50}) {
     write_safetensors(path("teacher"), {{"logits", Tensor::zeros({2, width})}});
-    const Result result =
+    const ProgramResult result =
         run({"gradients", "--model", model(), "--ids", "1,2", "--labels", "-100,3",
              "--teacher-logits", path("teacher"), "--out", path("result"), "--json"});
     ASSERT_EQ(result.code, 0) << result.err;
@@ -198,10 +173,10 @@ TEST_F(Program, GradientsComeForEveryParameterWithTeachersOfAnyWidth) {
 TEST_F(Program, GeneratesTheSameIdsAsTextOrJson) {
   const std::vector<std::string> arguments{"generate",         "--model", model(),  "--ids", "5,6",
                                            "--max-new-tokens", "6",       "--seed", "9"};
-  const Result plain = run(arguments);
+  const ProgramResult plain = run(arguments);
   auto with_json = arguments;
   with_json.push_back("--json");
-  const Result json = run(with_json);
+  const ProgramResult json = run(with_json);
   ASSERT_EQ(plain.code, 0) << plain.err;
   ASSERT_EQ(json.code, 0) << json.err;
   const auto report = nlohmann::json::parse(json.out);
@@ -216,10 +191,10 @@ TEST_F(Program, GeneratesTheSameIdsAsTextOrJson) {
 }
 
 TEST_F(Program, ConvertsAndInspects) {
-  const Result converted = run({"convert", "--model", model(), "--dtype", "bf16", "--out",
-                                path("half"), "--max-shard-size", "2KB"});
+  const ProgramResult converted = run({"convert", "--model", model(), "--dtype", "bf16", "--out",
+                                       path("half"), "--max-shard-size", "2KB"});
   EXPECT_EQ(converted.code, 0) << converted.err;
-  const Result result = run({"inspect", path("half"), "--json"});
+  const ProgramResult result = run({"inspect", path("half"), "--json"});
   ASSERT_EQ(result.code, 0) << result.err;
   const auto report = nlohmann::json::parse(result.out);
   const CausalLM model = load_model(path("half"));
@@ -234,27 +209,28 @@ TEST_F(Program, ConvertsAndInspects) {
   EXPECT_GT(report["files"].size(), 1u);
   EXPECT_EQ(report["tensors"].size(), model.named_parameters().size());
   for (const auto& tensor : report["tensors"]) EXPECT_EQ(tensor["dtype"], "BF16");
-  const Result text = run({"inspect", path("half")});
+  const ProgramResult text = run({"inspect", path("half")});
   EXPECT_THAT(text.out,
               AllOf(HasSubstr("LlamaForCausalLM"), HasSubstr("SHA-256"), HasSubstr("2 layers")));
-  const Result file = run({"inspect", path("model/model.safetensors"), "--json"});
+  const ProgramResult file = run({"inspect", path("model/model.safetensors"), "--json"});
   EXPECT_EQ(nlohmann::json::parse(file.out)["parameters"], model.num_parameters());
 }
 
 TEST_F(Program, TokenizesBothWays) {
   const std::string tokenizer = std::string(GLADIUS_SOURCE_DIR) + "/configs/default/tokenizer";
-  const Result ids = run({"tokenize", "--tokenizer", tokenizer, "--text", "Hello there"});
+  const ProgramResult ids = run({"tokenize", "--tokenizer", tokenizer, "--text", "Hello there"});
   ASSERT_EQ(ids.code, 0) << ids.err;
   std::string list = ids.out;
   list.pop_back();
   EXPECT_THAT(list, StartsWith("1,"));
   EXPECT_EQ(run({"tokenize", "--tokenizer", tokenizer, "--decode", list, "--no-special"}).out,
             "Hello there\n");
-  const Result empty = run({"tokenize", "--tokenizer", tokenizer, "--text=", "--json"});
+  const ProgramResult empty = run({"tokenize", "--tokenizer", tokenizer, "--text=", "--json"});
   ASSERT_EQ(empty.code, 0) << empty.err;
   EXPECT_EQ(nlohmann::json::parse(empty.out)["tokens"], nlohmann::json({"<s>"}));
   write_file(path("text"), "Hello there");
-  const Result json = run({"tokenize", "--tokenizer", tokenizer, "--file", path("text"), "--json"});
+  const ProgramResult json =
+      run({"tokenize", "--tokenizer", tokenizer, "--file", path("text"), "--json"});
   EXPECT_EQ(nlohmann::json::parse(json.out)["ids"].size(),
             static_cast<std::size_t>(std::ranges::count(list, ',') + 1));
   expect_failure({"tokenize", "--tokenizer", tokenizer, "--decode", "1,-3"}, "id -3");
@@ -268,7 +244,7 @@ TEST_F(Program, EvaluatesDataFiles) {
   const std::vector<std::string> arguments{"eval", "--model", model(), "--data", path("a-*.jsonl")};
   auto with_json = arguments;
   with_json.push_back("--json");
-  const Result result = run(with_json);
+  const ProgramResult result = run(with_json);
   ASSERT_EQ(result.code, 0) << result.err;
   const auto report = nlohmann::json::parse(result.out);
   EXPECT_EQ(report["sequences"], 3);
@@ -295,7 +271,7 @@ TEST_F(Program, EvaluatesDataFiles) {
   write_file(path("a-2.jsonl"), "{\"input_ids\": [1, 40]}\n");
   expect_failure(arguments, path("a-2.jsonl") + ":1: token 40 is outside");
   with_json.push_back("--skip-bad-lines");
-  const Result skipped = run(with_json);
+  const ProgramResult skipped = run(with_json);
   EXPECT_EQ(nlohmann::json::parse(skipped.out)["skipped_lines"], 1);
   EXPECT_THAT(skipped.err, HasSubstr("a-2.jsonl:1: token 40"));
   expect_failure({"eval", "--model", model(), "--data", path("b-?.jsonl")}, "no file matches");
@@ -329,7 +305,8 @@ class Chat : public Program {
 };
 
 TEST_F(Chat, ReadsTurnsUntilExit) {
-  const Result result = run(arguments({"--json"}), "Hi\n\n  \nAnd \xff\r\n/exit\nnot read\n");
+  const ProgramResult result =
+      run(arguments({"--json"}), "Hi\n\n  \nAnd \xff\r\n/exit\nnot read\n");
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.err, "");
   std::istringstream documents(result.out);
@@ -337,7 +314,7 @@ TEST_F(Chat, ReadsTurnsUntilExit) {
   while (!(documents >> std::ws).eof()) documents >> turns.emplace_back();
   ASSERT_EQ(turns.size(), 2u);
   // The first turn is what --prompt gives; the second's prompt holds both messages and the answer.
-  const Result alone = run(arguments({"--json", "--prompt", "Hi"}));
+  const ProgramResult alone = run(arguments({"--json", "--prompt", "Hi"}));
   const auto first = nlohmann::json::parse(alone.out);
   EXPECT_EQ(turns[0]["ids"], first["ids"]);
   EXPECT_EQ(turns[0]["prompt_ids"], first["prompt_ids"]);
@@ -346,7 +323,7 @@ TEST_F(Chat, ReadsTurnsUntilExit) {
     if (!ids.empty()) ids += ',';
     ids += id.dump();
   }
-  const Result text =
+  const ProgramResult text =
       run({"tokenize", "--tokenizer", path("chat"), "--decode", ids, "--json", "--no-special"});
   const std::string said = nlohmann::json::parse(text.out)["text"];
   EXPECT_THAT(said, AllOf(HasSubstr("<|user|>\nHi"), HasSubstr("And \xef\xbf\xbd"),
@@ -354,7 +331,7 @@ TEST_F(Chat, ReadsTurnsUntilExit) {
 }
 
 TEST_F(Chat, StreamsAnswersToTheEndOfTheInput) {
-  const Result result = run(arguments(), "Hi\nthere");
+  const ProgramResult result = run(arguments(), "Hi\nthere");
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, StartsWith(run(arguments({"--prompt", "Hi"})).out));
   EXPECT_EQ(run(arguments(), "").out, "");
