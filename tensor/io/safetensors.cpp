@@ -27,26 +27,19 @@ auto of_file(const std::filesystem::path& path, F&& f) {
   }
 }
 
-// The bytes of the tensor at a position among the specs, valid until the next call.
-using BytesOf = std::function<std::span<const std::byte>(std::size_t)>;
-
-void write_file(const std::filesystem::path& path, const std::vector<SafetensorsSpec>& specs,
-                const SafetensorsMetadata& metadata, const BytesOf& bytes_of) {
-  const SafetensorsLayout layout = of_file(path, [&] { return plan_safetensors(specs, metadata); });
-  AtomicFile file(path);
-  file.write(layout.header);
-  for (std::size_t i = 0; i < layout.order.size(); ++i) {
-    const SafetensorsEntry& entry = layout.entries[i];
-    const std::span<const std::byte> bytes = bytes_of(layout.order[i]);
-    if (bytes.size() != entry.end - entry.begin) {
-      throw FormatError(
-          fmt::format("{}: TensorInvalidInfo({}): {} {} takes {} bytes, {} were given",
-                      path.string(), safetensors_json::quote_name(entry.name), entry.dtype.name,
-                      to_string(entry.shape), entry.end - entry.begin, bytes.size()));
-    }
-    file.write(bytes);
+void write_tensor(AtomicFile& file, const std::filesystem::path& path,
+                  const SafetensorsEntry& entry, std::size_t spec, const SafetensorsData& data) {
+  const std::uint64_t expected = entry.end - entry.begin;
+  std::uint64_t given = 0;
+  data(spec, [&](std::span<const std::byte> bytes) {
+    given += bytes.size();
+    if (given <= expected) file.write(bytes);
+  });
+  if (given != expected) {
+    throw FormatError(fmt::format("{}: TensorInvalidInfo({}): {} {} takes {} bytes, {} were given",
+                                  path.string(), safetensors_json::quote_name(entry.name),
+                                  entry.dtype.name, to_string(entry.shape), expected, given));
   }
-  file.commit();
 }
 
 }  // namespace
@@ -113,6 +106,18 @@ Tensor SafetensorsFile::tensor(std::string_view name) const {
                 contiguous_strides(found.shape), 0, dtype);
 }
 
+void write_safetensors_data(const std::filesystem::path& path,
+                            const std::vector<SafetensorsSpec>& specs, const SafetensorsData& data,
+                            const SafetensorsMetadata& metadata) {
+  const SafetensorsLayout layout = of_file(path, [&] { return plan_safetensors(specs, metadata); });
+  AtomicFile file(path);
+  file.write(layout.header);
+  for (std::size_t i = 0; i < layout.order.size(); ++i) {
+    write_tensor(file, path, layout.entries[i], layout.order[i], data);
+  }
+  file.commit();
+}
+
 void write_safetensors(const std::filesystem::path& path,
                        const std::vector<std::pair<std::string, Tensor>>& tensors,
                        const SafetensorsMetadata& metadata) {
@@ -123,12 +128,11 @@ void write_safetensors(const std::filesystem::path& path,
     }
     specs.push_back({name, stored_dtype(tensor.dtype()), tensor.shape()});
   }
-  Tensor current;
-  write_file(path, specs, metadata, [&](std::size_t i) {
-    current = Tensor();  // a copy goes before the next is made
-    current = tensors[i].second.contiguous();
-    return std::span<const std::byte>(current.raw_data(), current.nbytes());
-  });
+  const auto data = [&](std::size_t i, const SafetensorsSink& sink) {
+    const Tensor tensor = tensors[i].second.contiguous();  // a copy lives until it is written
+    sink({tensor.raw_data(), tensor.nbytes()});
+  };
+  write_safetensors_data(path, specs, data, metadata);
 }
 
 void write_safetensors_bytes(const std::filesystem::path& path,
@@ -139,7 +143,8 @@ void write_safetensors_bytes(const std::filesystem::path& path,
     throw Error(fmt::format("write_safetensors_bytes: {} spans of bytes for {} tensors",
                             bytes.size(), specs.size()));
   }
-  write_file(path, specs, metadata, [&](std::size_t i) { return bytes[i]; });
+  const auto data = [&](std::size_t i, const SafetensorsSink& sink) { sink(bytes[i]); };
+  write_safetensors_data(path, specs, data, metadata);
 }
 
 }  // namespace gladius

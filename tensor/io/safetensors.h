@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -63,5 +64,16 @@ void write_safetensors_bytes(const std::filesystem::path& path,
                              const std::vector<SafetensorsSpec>& specs,
                              const std::vector<std::span<const std::byte>>& bytes,
                              const SafetensorsMetadata& metadata = {});
+
+/// Takes bytes of a tensor, in their order.
+using SafetensorsSink = std::function<void(std::span<const std::byte>)>;
+/// Hands all bytes of the tensor at a position among the specs to the sink.
+using SafetensorsData = std::function<void(std::size_t spec, const SafetensorsSink& sink)>;
+
+/// As write_safetensors_bytes, for bytes that are made while they are written, so that they need
+/// not all be in memory. `data` is called once for each of the specs, in the file's order.
+void write_safetensors_data(const std::filesystem::path& path,
+                            const std::vector<SafetensorsSpec>& specs, const SafetensorsData& data,
+                            const SafetensorsMetadata& metadata = {});
 
 }  // namespace gladius

@@ -5,11 +5,15 @@
 
 #include "commands.h"
 #include "gladius/autograd/grad_mode.h"
+#include "gladius/autograd/ops/views.h"
 #include "gladius/models/model_directory.h"
 #include "support.h"
 
 namespace gladius::cli {
 namespace {
+
+// The logits of a long text can take more memory than the model.
+constexpr std::int64_t kTokensAtOnce = 128;
 
 struct Options {
   std::string model, ids, out;
@@ -21,8 +25,14 @@ void logits(const Options& options, const Common& common) {
   const std::int64_t T = std::ssize(ids), V = model.config().vocab_size;
   check_ids("--ids", ids, V);
   const NoGrad no_grad;
-  const Tensor result = model.forward(Tensor::from(ids, {1, T})).value();
-  write_safetensors(options.out, {{"logits", result.reshape({T, V}).to(Dtype::F32)}});
+  const Variable hidden = model.hidden_states(Tensor::from(ids, {1, T}), sequential_context(1, T));
+  const auto head = [&](std::size_t, const SafetensorsSink& sink) {
+    for (const Variable& some : split(hidden, kTokensAtOnce, 1)) {
+      const Tensor logits = model.head(some).value().to(Dtype::F32).contiguous();
+      sink({logits.raw_data(), logits.nbytes()});
+    }
+  };
+  write_safetensors_data(options.out, {{"logits", stored_dtype(Dtype::F32), {T, V}}}, head);
   if (common.json) {
     print_json({{"out", options.out}, {"shape", {T, V}}});
   } else {

@@ -167,6 +167,29 @@ TEST(Safetensors, StoredDtypesOfAllKindsPassAsBytes) {
   }
 }
 
+TEST(Safetensors, DataMadeWhileWrittenIsTheSameFile) {
+  const TemporaryDirectory directory;
+  const std::vector<std::pair<std::string, Tensor>> tensors{{"c", Tensor::ones({0})},
+                                                            {"b", Tensor::ones({3, 5}, Dtype::F64)},
+                                                            {"a", Tensor::arange(7, Dtype::F32)}};
+  write_safetensors(directory / "whole", tensors);
+  std::vector<SafetensorsSpec> specs;
+  for (const auto& [name, tensor] : tensors) {
+    specs.push_back({name, stored_dtype(tensor.dtype()), tensor.shape()});
+  }
+  std::vector<std::size_t> asked;
+  const auto data = [&](std::size_t i, const SafetensorsSink& sink) {
+    asked.push_back(i);
+    const Tensor& tensor = tensors[i].second;
+    for (std::size_t at = 0; at < tensor.nbytes(); at += 5) {
+      sink({tensor.raw_data() + at, std::min<std::size_t>(5, tensor.nbytes() - at)});
+    }
+  };
+  write_safetensors_data(directory / "pieces", specs, data);
+  EXPECT_THAT(asked, ::testing::UnorderedElementsAre(0, 1, 2));
+  EXPECT_EQ(testing::read_file(directory / "pieces"), testing::read_file(directory / "whole"));
+}
+
 TEST(Safetensors, RefusesBytesThatDoNotFitAndLeavesTheOlderFile) {
   const TemporaryDirectory directory;
   testing::write_file(directory / "file", "older");
@@ -177,6 +200,14 @@ TEST(Safetensors, RefusesBytesThatDoNotFitAndLeavesTheOlderFile) {
               }),
               StartsWith((directory / "file").string() +
                          ": TensorInvalidInfo(\"a\"): F32 [2] takes 8 bytes, 7 were given"));
+  EXPECT_THAT(
+      message_of<FormatError>([&] {
+        const auto twice = [&](std::size_t, const SafetensorsSink& sink) {
+          for (int i = 0; i < 2; ++i) sink(std::as_bytes(std::span(text)));
+        };
+        write_safetensors_data(directory / "file", {{"a", stored_dtype(Dtype::F32), {2}}}, twice);
+      }),
+      HasSubstr("takes 8 bytes, 14 were given"));
   EXPECT_THAT(message_of<FormatError>([&] {
                 const Tensor one = Tensor::ones({1});
                 write_safetensors(directory / "file", {{"a", one}, {"a", one}});
