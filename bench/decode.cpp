@@ -12,6 +12,7 @@
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/parallel.h"
 #include "gladius/tensor/random.h"
+#include "support/measure.h"
 #include "support/roofline.h"
 
 namespace gladius::bench {
@@ -28,11 +29,6 @@ struct Settings {
   int threads = 0;
   bool json = false;
 };
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
 
 // A model of the configuration with random weights of the type, in memory.
 CausalLM random_model(const std::string& config, Dtype dtype) {

@@ -106,6 +106,7 @@ NamedTensors read_weights(const std::vector<SafetensorsFile>& files, const LoadO
     for (const SafetensorsEntry& entry : file.entries()) {
       if (is_buffer(entry.name)) continue;
       weights.emplace_back(entry.name, as_loaded(file.tensor(entry.name), options));
+      if (options.trainable) file.forget();  // else file and copies would be held at once
     }
   }
   return weights;
@@ -137,9 +138,16 @@ std::vector<NamedTensors> split_into_shards(const NamedTensors& weights, Dtype d
   return shards;
 }
 
-void write_shard(const fs::path& path, NamedTensors tensors, Dtype dtype) {
-  for (auto& [name, tensor] : tensors) tensor = tensor.to(dtype);
-  write_safetensors(path, tensors);
+// Converts one tensor at a time.
+void write_shard(const fs::path& path, const NamedTensors& tensors, Dtype dtype) {
+  std::vector<SafetensorsSpec> specs;
+  for (const auto& [name, tensor] : tensors) {
+    specs.push_back({name, stored_dtype(dtype), tensor.shape()});
+  }
+  write_safetensors_data(path, specs, [&](std::size_t i, const SafetensorsSink& sink) {
+    const Tensor stored = tensors[i].second.to(dtype).contiguous();
+    sink({stored.raw_data(), stored.nbytes()});
+  });
 }
 
 // Writes the weights and returns the names of their files.

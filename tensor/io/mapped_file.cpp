@@ -34,4 +34,10 @@ MappedFile::~MappedFile() {
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
+void MappedFile::forget() const {
+  if (bytes_.empty()) return;
+  // Without success the pages stay, which harms nothing.
+  static_cast<void>(::madvise(const_cast<std::byte*>(bytes_.data()), bytes_.size(), MADV_DONTNEED));
+}
+
 }  // namespace gladius

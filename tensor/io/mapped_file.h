@@ -23,6 +23,9 @@ class MappedFile {
   /// The contents; page-aligned.
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::filesystem::path& path() const { return path_; }
+  /// Takes what was read of the file out of this process's memory, as if it had just been opened;
+  /// bytes() stay valid. For whoever has copied what it needs.
+  void forget() const;
 
  private:
   MappedFile(std::filesystem::path path, std::span<const std::byte> bytes);

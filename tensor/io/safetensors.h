@@ -41,6 +41,8 @@ class SafetensorsFile {
   /// unaligned. Throws DtypeError for a stored dtype that Tensor lacks, FormatError for a BOOL
   /// other than 0, 1.
   Tensor tensor(std::string_view name) const;
+  /// MappedFile::forget.
+  void forget() const { file_->forget(); }
 
  private:
   SafetensorsFile(std::shared_ptr<const MappedFile> file, SafetensorsHeader header);

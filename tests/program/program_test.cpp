@@ -146,6 +146,28 @@ TEST_F(Program, LogitsAreTheModels) {
             load_model(model()).forward(Tensor::from(ids, {1, 3})).value().to_vector<float>());
 }
 
+TEST_F(Program, SizesBeyondTheMemoryAreRefusedByName) {
+  const nlohmann::ordered_json config{{"architectures", {"LlamaForCausalLM"}},
+                                      {"vocab_size", 1000},
+                                      {"hidden_size", 1024},
+                                      {"intermediate_size", 1024},
+                                      {"num_hidden_layers", 2},
+                                      {"num_attention_heads", 4}};
+  for (const auto& [key, value] :
+       {std::pair("vocab_size", 1'000'000'000), std::pair("intermediate_size", 1'000'000'000),
+        std::pair("hidden_size", 500'000'000), std::pair("num_hidden_layers", 60'000)}) {
+    nlohmann::ordered_json large = config;
+    large[key] = value;
+    if (value == 60'000) large["hidden_size"] = 1 << 16;
+    write_file(path("large.json"), large.dump());
+    expect_failure({"init", "--config", path("large.json"), "--out", path("large")},
+                   path("large.json") + ": ");
+    expect_failure({"init", "--config", path("large.json"), "--out", path("large")},
+                   fmt::format("{} {}", key, value));
+    EXPECT_FALSE(std::filesystem::exists(path("large")));
+  }
+}
+
 TEST_F(Program, GradientsComeForEveryParameterWithTeachersOfAnyWidth) {
   for (const std::int64_t width : {30, 40, 50}) {
     write_safetensors(path("teacher"), {{"logits", Tensor::zeros({2, width})}});

@@ -5,7 +5,9 @@
 
 #include "commands.h"
 #include "gladius/models/model_directory.h"
+#include "gladius/tensor/error.h"
 #include "gladius/tensor/random.h"
+#include "gladius/train/memory.h"
 #include "support.h"
 
 namespace gladius::cli {
@@ -16,9 +18,27 @@ struct Options {
   std::uint64_t seed = 0;
 };
 
+// A slip in a size is told by the sizes, before the machine runs out of memory.
+void require_memory_for_weights(const ModelConfig& config, const std::string& file) {
+  const std::int64_t parameters = count_parameters(config);
+  const auto bytes = static_cast<std::uint64_t>(parameters) * sizeof(float);
+  const auto available = available_memory();
+  if (!available || bytes <= available->bytes) return;
+  throw ConfigError(fmt::format(
+      "{}: vocab_size {}, hidden_size {}, intermediate_size {}, num_hidden_layers {}, "
+      "num_attention_heads {} and head_dim {} make {} parameters, whose float32 weights take {}, "
+      "and {} are available ({}); choose smaller sizes",
+      file, config.vocab_size, config.hidden_size, config.intermediate_size,
+      config.num_hidden_layers, config.num_attention_heads, config.head_dim,
+      format_count(parameters), format_bytes(bytes), format_bytes(available->bytes),
+      available->limited_by));
+}
+
 void init(const Options& options, const Common& common) {
   if (!options.tokenizer.empty()) tokenizer_files(options.tokenizer);  // fails before the work
-  CausalLM model(ModelConfig::load(options.config));
+  const ModelConfig config = ModelConfig::load(options.config);
+  require_memory_for_weights(config, options.config);
+  CausalLM model(config);
   require_vacant(options.out);
   Generator generator(options.seed);
   model.init_weights(generator);
