@@ -22,16 +22,19 @@ char32_t last_character(std::string_view text) {
 }
 
 // A merge is "left right", or since tokenizers 0.20 ["left", "right"].
-std::pair<std::string, std::string> parts_of_merge(const Json& merge, std::size_t index) {
+std::pair<std::string_view, std::string_view> parts_of_merge(const Json& merge, std::size_t index) {
+  const auto text_of = [](const Json& json) -> std::string_view {
+    return json.get_ref<const std::string&>();
+  };
   if (merge.is_string()) {
-    const auto& text = merge.get_ref<const std::string&>();
+    const std::string_view text = text_of(merge);
     const std::size_t space = text.find(' ');
-    if (space != std::string::npos && text.find(' ', space + 1) == std::string::npos) {
+    if (space != text.npos && text.find(' ', space + 1) == text.npos) {
       return {text.substr(0, space), text.substr(space + 1)};
     }
   } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
              merge[1].is_string()) {
-    return {merge[0].get<std::string>(), merge[1].get<std::string>()};
+    return {text_of(merge[0]), text_of(merge[1])};
   }
   throw FormatError(fmt::format("tokenizer: {}: merge {} is not a pair of tokens", kRole, index));
 }
@@ -63,25 +66,26 @@ Bpe::Bpe(const Json& model) {
   ignore_merges_ = field_or(model, "ignore_merges", kRole, false);
   read_vocab(member(model, "vocab"));
   const auto unk = field_or<std::string>(model, "unk_token", kRole, "");
-  if (!unk.empty() && (unk_ = find(unk)) < 0) {
+  if (!unk.empty() && (unk_ = vocab_.find(unk)) < 0) {
     throw FormatError(
         fmt::format("tokenizer: {}: unk_token \"{}\" is not in the vocabulary", kRole, unk));
   }
   byte_ids_.resize(256);
-  for (int byte = 0; byte < 256; ++byte) byte_ids_[byte] = find(fmt::format("<0x{:02X}>", byte));
+  for (int byte = 0; byte < 256; ++byte)
+    byte_ids_[byte] = vocab_.find(fmt::format("<0x{:02X}>", byte));
   bytes_stand_alone_ = byte_fallback_ && std::ranges::find(byte_ids_, -1) == byte_ids_.end();
   read_merges(member(model, "merges"));
 }
 
 void Bpe::read_vocab(const Json& vocab) {
   if (!vocab.is_object()) throw FormatError("tokenizer: model BPE: \"vocab\" is not an object");
-  vocab_.reserve(vocab.size());
+  vocab_ = TokenIds(vocab.size());
   for (const auto& [token, id] : vocab.items()) {
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() > 0x3FFFFFFF) {
       throw FormatError(
           fmt::format("tokenizer: {}: the id of \"{}\" is not an integer from 0", kRole, token));
     }
-    vocab_.emplace(token, id.get<std::int32_t>());
+    vocab_.add(token, id.get<std::int32_t>());
     if (!token.empty() && utf8::char_length(token[0]) == token.size()) {
       characters_.set(first_character(token), id.get<std::int32_t>());
     }
@@ -92,9 +96,11 @@ void Bpe::read_merges(const Json& merges) {
   if (!merges.is_array()) throw FormatError("tokenizer: model BPE: \"merges\" is not a list");
   merges_ = FlatMap<Merge>(merges.size());
   merged_.reserve(merges.size());
+  std::string joined;
   for (std::size_t i = 0; i < merges.size(); ++i) {
     const auto [left, right] = parts_of_merge(merges[i], i);
-    const std::int32_t a = find(left), b = find(right), merged = find(left + right);
+    joined.assign(left).append(right);
+    const std::int32_t a = vocab_.find(left), b = vocab_.find(right), merged = vocab_.find(joined);
     if (a < 0 || b < 0 || merged < 0 || left.empty() || right.empty()) {
       throw FormatError(fmt::format(
           "tokenizer: {}: merge {} (\"{}\", \"{}\") has tokens that are not in the vocabulary",
@@ -109,11 +115,6 @@ void Bpe::read_merges(const Json& merges) {
     joinable_.set(pair_key(last_character(left), first_character(right)), true);
     bytes_stand_alone_ &= !left.starts_with("<0x") && !right.starts_with("<0x");
   }
-}
-
-std::int32_t Bpe::find(std::string_view token) const {
-  const auto found = vocab_.find(token);
-  return found == vocab_.end() ? -1 : found->second;
 }
 
 std::int32_t Bpe::find_character(std::string_view character) const {
@@ -159,7 +160,7 @@ void Bpe::encode_part(std::string_view part, WordCache& cache,
     }
   }
   const std::size_t begin = tokens.size();
-  const std::int32_t whole = ignore_merges_ ? find(part) : -1;
+  const std::int32_t whole = ignore_merges_ ? vocab_.find(part) : -1;
   if (whole >= 0) {
     tokens.push_back({whole, static_cast<std::uint32_t>(part.size())});
   } else {

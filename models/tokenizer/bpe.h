@@ -4,25 +4,16 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <span>
-#include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "gladius/models/tokenizer/flat_map.h"
+#include "gladius/models/tokenizer/token_ids.h"
 #include "gladius/models/tokenizer/word_cache.h"
 
 namespace gladius {
-
-struct TransparentHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const {
-    return std::hash<std::string_view>{}(text);
-  }
-};
 
 /// The "model" of a tokenizer.json of type BPE. Immutable after construction.
 class Bpe {
@@ -35,9 +26,7 @@ class Bpe {
   /// that of any.
   void encode(std::string_view word, WordCache& cache, std::vector<WordToken>& tokens) const;
 
-  /// Token to id, found by std::string_view too.
-  using Vocab = std::unordered_map<std::string, std::int32_t, TransparentHash, std::equal_to<>>;
-  const Vocab& vocab() const { return vocab_; }
+  const TokenIds& vocab() const { return vocab_; }
 
  private:
   struct Merge {
@@ -53,7 +42,6 @@ class Bpe {
   void read_vocab(const nlohmann::json& vocab);
   void read_merges(const nlohmann::json& merges);
   bool joinable(std::string_view left, std::string_view right) const;
-  std::int32_t find(std::string_view token) const;
   std::int32_t find_character(std::string_view character) const;
   const Merge* find_merge(std::int32_t left, std::int32_t right) const;
 
@@ -63,7 +51,7 @@ class Bpe {
   std::vector<WindowToken> merge_window(std::span<const WordToken> symbols) const;
   void merge_long(std::vector<WordToken>& symbols, std::size_t begin) const;
 
-  Vocab vocab_;
+  TokenIds vocab_;
   FlatMap<std::int32_t> characters_;  // the vocabulary's single characters by code point
   FlatMap<Merge> merges_;             // by pair of ids
   std::vector<std::int32_t> merged_;  // result of a merge by rank

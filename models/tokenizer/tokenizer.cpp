@@ -68,7 +68,7 @@ struct Tokenizer::Impl {
   AddedTokenMatcher in_text;        // added tokens looked for in the text as it came
   AddedTokenMatcher in_normalized;  // and in the normalised text
   std::vector<std::string> tokens;
-  Bpe::Vocab added;
+  TokenIds added;
   std::unordered_set<std::int32_t> added_ids, special;
 
  private:
@@ -86,7 +86,7 @@ struct Tokenizer::Impl {
   };
 
   void add(const AddedToken& token);
-  void set_token(std::int32_t id, const std::string& token);
+  void set_token(std::int32_t id, std::string_view token);
   AlignedText normalize(AlignedText text) const {
     return normalizer ? normalizer(std::move(text)) : text;
   }
@@ -106,18 +106,21 @@ Tokenizer::Impl::Impl(const Json& root)
   for (const char* name : {"truncation", "padding"}) {
     if (!member(root, name).is_null()) tokenizer_json::refuse("component", name);
   }
-  for (const auto& [token, id] : bpe.vocab()) set_token(id, token);
+  tokens.reserve(bpe.vocab().size());
+  for (std::size_t i = 0; i < bpe.vocab().size(); ++i) {
+    set_token(bpe.vocab()[i].id, bpe.vocab()[i].text);
+  }
   for (const AddedToken& token : read_added_tokens(member(root, "added_tokens"))) add(token);
 }
 
 void Tokenizer::Impl::add(const AddedToken& token) {
-  const auto known = bpe.vocab().find(token.content);
-  if (known != bpe.vocab().end() && known->second != token.id) {
+  const std::int32_t known = bpe.vocab().find(token.content);
+  if (known >= 0 && known != token.id) {
     throw FormatError(fmt::format("tokenizer: added token \"{}\" has id {}, but {} in the model",
-                                  token.content, token.id, known->second));
+                                  token.content, token.id, known));
   }
   set_token(token.id, token.content);
-  added.emplace(token.content, token.id);
+  added.add(token.content, token.id);
   added_ids.insert(token.id);
   // The reference knows a normalized token by its normalized text, also in decoded text.
   const std::string text = token.normalized
@@ -128,7 +131,7 @@ void Tokenizer::Impl::add(const AddedToken& token) {
   (token.normalized ? in_normalized : in_text).add(token, text);
 }
 
-void Tokenizer::Impl::set_token(std::int32_t id, const std::string& token) {
+void Tokenizer::Impl::set_token(std::int32_t id, std::string_view token) {
   // One bound for all, so that a wrong id cannot ask for gigabytes.
   constexpr std::int32_t kMaxId = 1 << 24;
   if (id > kMaxId) {
@@ -250,10 +253,8 @@ std::int64_t Tokenizer::vocab_size() const {
 }
 
 std::int32_t Tokenizer::token_to_id(std::string_view token) const {
-  for (const Bpe::Vocab* vocab : {&impl_->added, &impl_->bpe.vocab()}) {
-    if (const auto found = vocab->find(token); found != vocab->end()) return found->second;
-  }
-  return -1;
+  const std::int32_t added = impl_->added.find(token);
+  return added >= 0 ? added : impl_->bpe.vocab().find(token);
 }
 
 const std::string& Tokenizer::id_to_token(std::int32_t id) const {
