@@ -6,10 +6,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "gladius/autograd/ops/losses.h"
+#include "gladius/autograd/ops/linear_losses.h"
 #include "gladius/autograd/ops/views.h"
 #include "gladius/models/causal_lm.h"
 #include "gladius/optim/adamw.h"
@@ -127,8 +128,10 @@ class Step {
     Variable loss;
     Times times{};
     times.forward = seconds([&] {
-      const Variable logits = model_.forward(ids_);
-      loss = cross_entropy(reshape(logits, {ids_.size(1), model_.config().vocab_size}), labels_);
+      const std::int64_t T = ids_.size(1);
+      const Variable hidden = model_.hidden_states(ids_, sequential_context(1, T));
+      loss = linear_cross_entropy(reshape(hidden, {T, hidden.size(-1)}), model_.head_weight(),
+                                  labels_);
     });
     times.backward = seconds([&] { loss.backward(); });
     times.optimizer = seconds([&] {
@@ -211,6 +214,7 @@ void run(const Settings& settings) {
   for (const std::int64_t T : settings.tokens) {
     results.push_back(measure(model, T, settings.repeats));
     if (!settings.json) print(results.back());
+    std::fflush(stdout);
   }
   if (settings.json) fmt::print("{}\n", results.dump(2));
 }

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "gladius/autograd/ops/linear_losses.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/parallel.h"
@@ -111,13 +112,14 @@ MemoryNeed estimate_memory(const ModelConfig& student, bool activation_checkpoin
   const std::int64_t layer = activations_per_token(student);
   const std::int64_t all_layers = activation_checkpointing ? layer + student.num_hidden_layers * H
                                                            : student.num_hidden_layers * layer;
-  return {.weights = bytes(parameters),
-          .gradients = bytes(parameters + largest),
-          .moments = bytes(2 * parameters),
-          .activations = bytes(tokens * all_layers),
-          .logits = bytes(tokens * (2 * student.vocab_size + expert_vocabulary)),
-          .program = kProgramBytes + static_cast<std::uint64_t>(num_threads()) * kBytesAThread,
-          .expert = expert_bytes};
+  return {
+      .weights = bytes(parameters),
+      .gradients = bytes(parameters + largest),
+      .moments = bytes(2 * parameters),
+      .activations = bytes(tokens * all_layers),
+      .logits = bytes(std::min(tokens, kLinearLossRows) * (student.vocab_size + expert_vocabulary)),
+      .program = kProgramBytes + static_cast<std::uint64_t>(num_threads()) * kBytesAThread,
+      .expert = expert_bytes};
 }
 
 MemoryNeed estimate_memory(const RunConfig& config, const ModelConfig& student,
