@@ -11,6 +11,7 @@
 #include "gladius/train/fingerprint.h"
 #include "gladius/train/run_directory.h"
 #include "support/message_of.h"
+#include "train/run_events.h"
 #include "train/tiny_models.h"
 
 namespace gladius {
@@ -97,6 +98,7 @@ TEST(Distill, GoesOnToTheBit) {
     EXPECT_TRUE(execute(config, out, true).complete);
     EXPECT_EQ(weights(out), weights(whole));
     EXPECT_EQ(timeless_metrics(out), expected);
+    EXPECT_EQ(testing::events_differ({out}), "");
   }
 }
 
@@ -150,6 +152,7 @@ TEST(Distill, GoesOnFromTheNewestCheckpointAfterAKill) {
   EXPECT_TRUE(execute(config, out, true).complete);
   EXPECT_EQ(weights(out), weights(whole));
   EXPECT_EQ(timeless_metrics(out), timeless_metrics(whole));
+  EXPECT_EQ(testing::events_differ({out}), "");
   EXPECT_FALSE(fs::exists(out / "model.staged"));
   EXPECT_FALSE(fs::exists(out / "checkpoints" / "step-00000012.staged"));
 }
