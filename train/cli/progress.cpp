@@ -7,18 +7,12 @@
 #include <cmath>
 #include <cstdio>
 
+#include "gladius/train/text_format.h"
+
 namespace gladius::cli {
 namespace {
 
 constexpr std::int64_t kBarWidth = 20;
-
-// 3725 -> "1:02:05"
-std::string clock_time(double seconds) {
-  if (!std::isfinite(seconds)) return "-";
-  const auto s = static_cast<std::int64_t>(std::lround(seconds));
-  return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
-                   : fmt::format("{}:{:02}", s / 60, s % 60);
-}
 
 std::string bar(std::int64_t done, std::int64_t total) {
   const std::int64_t filled = done * kBarWidth / total;
@@ -49,7 +43,7 @@ void Progress::step(const StepRecord& record) {
   const std::string line =
       fmt::format("step {}/{}  loss {:.4f}  mean {:.4f}  {:.0f} tokens/s  {} left", done,
                   total_steps_, record.loss, record.loss_running_mean, record.tokens_per_s,
-                  clock_time(step_seconds * static_cast<double>(total_steps_ - done)));
+                  format_duration(step_seconds * static_cast<double>(total_steps_ - done)));
   if (terminal_) {
     fmt::print(stderr, "\r\x1b[K{} {}", bar(done, total_steps_), line);
     bar_shown_ = true;
@@ -76,10 +70,9 @@ void Progress::print_result(const StepRecord& record) {
                "Change from start");
     header_shown_ = true;
   }
-  const std::string change =
-      record.step == 0 || !first_loss_
-          ? "baseline"
-          : fmt::format("{:+.1f}%", (record.loss_running_mean / *first_loss_ - 1) * 100);
+  const std::string change = record.step == 0 || !first_loss_
+                                 ? "baseline"
+                                 : format_change(record.loss_running_mean, *first_loss_);
   fmt::print("{:>8}  {:>10.4f}  {:>12.4f}  {:>17}\n", record.step, record.loss,
              record.loss_running_mean, change);
   std::fflush(stdout);

@@ -72,8 +72,8 @@ TEST(Event, AStepHasItsNumbersUnderTheMetricsNames) {
               ::testing::ElementsAre(
                   std::pair("loss/ce", 7.F), std::pair("loss/kl", 0.1F),
                   std::pair("loss/loss", static_cast<float>(step.loss)),
-                  std::pair("loss/loss_running_mean", 2.5F), std::pair("optimizer/grad_norm", 1e-3F),
-                  std::pair("optimizer/lr", 1e-4F),
+                  std::pair("loss/loss_running_mean", 2.5F),
+                  std::pair("optimizer/grad_norm", 1e-3F), std::pair("optimizer/lr", 1e-4F),
                   std::pair("throughput/tokens_per_s", static_cast<float>(step.tokens_per_s))));
 }
 
