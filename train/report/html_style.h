@@ -43,8 +43,9 @@ dd { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; overflow-w
 details { border: 1px solid var(--edge); border-radius: 6px; margin: .6rem 0 1rem; }
 summary { cursor: pointer; padding: .5rem .85rem; color: var(--soft); }
 details > .scroll, details > pre { margin: 0 .85rem .85rem; max-height: 34rem; overflow: auto; }
-figure { margin: 1rem 0 1.8rem; padding: 0 .6rem 0 3.6rem; overflow: hidden; }
-figcaption { margin: 0 0 .3rem -3.6rem; font-size: 14px; }
+figure { display: inline-block; vertical-align: bottom; width: calc(50% - .4rem); margin: 0 0 1.2rem;
+         padding: 0 1rem 0 3.4rem; overflow: hidden; }
+figcaption { margin: 0 0 .2rem -3.4rem; font-size: 14px; }
 .key { color: var(--soft); margin-left: 1rem; white-space: nowrap; }
 .key::before { content: ""; display: inline-block; width: 1.1rem; height: 3px; margin-right: .4rem;
                border-radius: 2px; vertical-align: middle; background: var(--ink); }
@@ -63,7 +64,9 @@ path.band { fill: var(--ink); opacity: .18; }
 .at rect { fill: transparent; }
 .at line { stroke: var(--soft); }
 .at circle { fill: var(--ink); stroke: var(--page); stroke-width: 1.5; }
-.at text { text-anchor: end; fill: var(--text); }
+.at text, .last text { text-anchor: end; fill: var(--text); }
+.last text { fill: var(--soft); }
+svg.plot:has(.at:hover) .last { visibility: hidden; }
 .at > :not(rect) { visibility: hidden; pointer-events: none; }
 .at:hover > * { visibility: visible; }
 @media (max-width: 52rem) {
@@ -72,7 +75,7 @@ path.band { fill: var(--ink); opacity: .18; }
   nav a { display: inline-block; border-left: 0; padding: .15rem .8rem .15rem 0; }
   h1 { margin-top: 1.4rem; font-size: 1.45rem; }
   dl { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  figure { padding-right: .2rem; }
+  figure { width: 100%; padding-right: .4rem; }
 }
 @media print {
   nav { display: none; }

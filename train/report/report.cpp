@@ -8,6 +8,7 @@ namespace gladius {
 Document model_card(const RunRecord& record) {
   Document document{Heading{1, "Model card: " + record.name()}};
   add_overview(document, record);
+  add_plots(document, record);
   add_model(document, record);
   add_training(document, record);
   add_progress(document, record);

@@ -26,7 +26,7 @@ struct Axes {
   Axes(const std::vector<PlotStretch>& points, std::size_t series)
       : x0(points.front().first),
         x1(points.back().last),
-        top(static_cast<double>(series) * kLineHeight + kGap) {
+        top(static_cast<double>(series + 1) * kLineHeight + kGap) {
     double low = INFINITY, high = -INFINITY;
     for (const PlotStretch& point : points) {
       for (const PlotStretch::Range& range : point.ranges) {
@@ -142,6 +142,20 @@ std::string describe(const PlotStretch::Range& range) {
   return fmt::format("{:.5g} ({:.5g} to {:.5g})", range.mean, range.low, range.high);
 }
 
+// A line for the steps and one for each series, above the plot to the right.
+std::string values_text(const Plot& plot, const PlotStretch& point) {
+  const std::string first = format_step(point.first), last = format_step(point.last);
+  std::string svg = fmt::format("<text x=\"100%\" y=\"12\">{}</text>",
+                                first == last ? fmt::format("step {}", first)
+                                              : fmt::format("steps {} to {}", first, last));
+  for (std::size_t i = 0; i < plot.series.size(); ++i) {
+    svg += fmt::format("<text x=\"100%\" y=\"{:.0f}\">{}: {}</text>",
+                       12 + kLineHeight * static_cast<double>(i + 1),
+                       escape_html(plot.series[i].name), describe(point.ranges[i]));
+  }
+  return svg;
+}
+
 // A column as wide as its stretch; the page shows the rest of the group while it is pointed at.
 std::string readout(const Plot& plot, const PlotStretch& point, double width, const Axes& axes) {
   const double x = axes.percent(middle(point));
@@ -149,22 +163,13 @@ std::string readout(const Plot& plot, const PlotStretch& point, double width, co
       "<g class=\"at\"><rect x=\"{0:.2f}%\" y=\"{1:.0f}\" width=\"{2:.2f}%\" height=\"{5:.0f}\"/>"
       "<line x1=\"{3:.2f}%\" x2=\"{3:.2f}%\" y1=\"{1:.0f}\" y2=\"{4:.0f}\"/>",
       x - width / 2, axes.top, width, x, axes.bottom(), kPlotHeight);
-  const std::string steps =
-      point.first == point.last
-          ? fmt::format("step {}", format_step(point.first))
-          : fmt::format("steps {}\u2013{}", format_step(point.first), format_step(point.last));
   for (std::size_t i = 0; i < plot.series.size(); ++i) {
-    const PlotStretch::Range& range = point.ranges[i];
-    if (!std::isnan(range.mean)) {
-      svg += fmt::format("<circle class=\"s{}\" cx=\"{:.2f}%\" cy=\"{:.1f}\" r=\"4\"/>", i, x,
-                         axes.y(range.mean));
-    }
-    svg +=
-        fmt::format("<text x=\"100%\" y=\"{:.0f}\">{}{}: {}</text>",
-                    kLineHeight * static_cast<double>(i + 1) - 4, i == 0 ? steps + " \u00b7 " : "",
-                    escape_html(plot.series[i].name), describe(range));
+    const double value = point.ranges[i].mean;
+    if (std::isnan(value)) continue;
+    svg += fmt::format("<circle class=\"s{}\" cx=\"{:.2f}%\" cy=\"{:.1f}\" r=\"4\"/>", i, x,
+                       axes.y(value));
   }
-  return svg + "</g>\n";
+  return svg + values_text(plot, point) + "</g>\n";
 }
 
 std::string picture(const Plot& plot) {
@@ -176,6 +181,7 @@ std::string picture(const Plot& plot) {
   svg += grid(axes) + marks(plot.marks, axes) + lines(points, axes);
   const double width = 100.0 / static_cast<double>(std::max<std::size_t>(points.size() - 1, 1));
   for (const PlotStretch& point : points) svg += readout(plot, point, width, axes);
+  svg += fmt::format("<g class=\"last\">{}</g>\n", values_text(plot, points.back()));
   return svg + "</svg>\n";
 }
 

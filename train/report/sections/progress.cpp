@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
-#include <limits>
 #include <optional>
 #include <span>
 
@@ -40,34 +39,6 @@ void add_timeline(Document& document, const RunRecord& record) {
     document.push_back(Collapsed{"All " + format_count(std::ssize(entries)) + " entries",
                                  timeline_table(entries)});
   }
-}
-
-// Expert, if there are any, each with the step at which it begins.
-std::vector<Plot::Mark> expert_marks(const RunRecord& record) {
-  std::vector<Plot::Mark> marks;
-  const TrainingPlan plan = record.plan();
-  for (const Stage& stage : plan.stages()) {
-    if (stage.expert) marks.push_back({static_cast<double>(stage.begin), stage.expert->name});
-  }
-  return marks;
-}
-
-using Number = std::optional<double> (*)(const StepRecord&);
-
-Plot::Series series(const RunRecord& record, std::string name, Number number) {
-  Plot::Series result{std::move(name), {}};
-  for (const StepRecord& step : record.metrics) {
-    result.values.push_back(number(step).value_or(std::numeric_limits<double>::quiet_NaN()));
-  }
-  return result;
-}
-
-Plot plot(const RunRecord& record, std::string title, std::vector<Plot::Series> series) {
-  Plot result{std::move(title), {}, std::move(series), expert_marks(record)};
-  for (const StepRecord& step : record.metrics) {
-    result.steps.push_back(static_cast<double>(step.step));
-  }
-  return result;
 }
 
 // Of the logged steps those that are a round number of them apart, and the last.
@@ -110,11 +81,6 @@ void add_loss(Document& document, const RunRecord& record) {
     document.push_back(Paragraph{kNoStep});
     return;
   }
-  document.push_back(
-      plot(record, "Loss",
-           {series(record, "each step", [](const auto& step) { return std::optional(step.loss); }),
-            series(record, "mean since step 0",
-                   [](const auto& step) { return std::optional(step.loss_running_mean); })}));
   document.push_back(losses(record));
 }
 
@@ -171,24 +137,6 @@ void add_convergence(Document& document, const RunRecord& record) {
   }
 }
 
-void add_course(Document& document, const RunRecord& record) {
-  document.push_back(Heading{2, "Course of training"});
-  if (record.metrics.empty()) {
-    document.push_back(Paragraph{kNoStep});
-    return;
-  }
-  document.push_back(plot(record, "Learning rate", {series(record, "rate", [](const auto& step) {
-                            return std::optional(step.lr);
-                          })}));
-  document.push_back(
-      plot(record, "Gradient norm before clipping",
-           {series(record, "norm", [](const auto& step) { return step.grad_norm; })}));
-  document.push_back(
-      plot(record, "Throughput", {series(record, "tokens a second", [](const auto& step) {
-             return std::optional(step.tokens_per_s);
-           })}));
-}
-
 }  // namespace
 
 std::vector<const StepRecord*> logged_steps(const RunRecord& record) {
@@ -205,7 +153,6 @@ void add_progress(Document& document, const RunRecord& record) {
   add_timeline(document, record);
   add_loss(document, record);
   add_convergence(document, record);
-  add_course(document, record);
 }
 
 }  // namespace gladius

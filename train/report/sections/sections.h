@@ -9,11 +9,13 @@ namespace gladius {
 
 /// Identification, status.
 void add_overview(Document& document, const RunRecord& record);
+/// Loss, gradient norm, learning rate and throughput over the steps; nothing before the first.
+void add_plots(Document& document, const RunRecord& record);
 /// Architecture with the parameters by component, weight files with checksums, memory.
 void add_model(Document& document, const RunRecord& record);
 /// Method, experts, configuration, hardware.
 void add_training(Document& document, const RunRecord& record);
-/// Timeline, losses, convergence, the course of the other numbers.
+/// Timeline, losses, convergence.
 void add_progress(Document& document, const RunRecord& record);
 /// The model directory's files, every tensor, the losses as data.
 void add_appendix(Document& document, const RunRecord& record);

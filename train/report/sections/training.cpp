@@ -17,16 +17,15 @@ Table experts(const RunConfig& config) {
 }
 
 CodeBlock loss_formula(const RunConfig& config) {
-  return {"", fmt::format(
-                  "L = {:g} * L_KL + {:g} * L_CE\n\n"
-                  "L_KL = KL(softmax(teacher / T) || softmax(student / T)) * T^2, {}\n"
-                  "L_CE = cross-entropy(student, labels), the mean over the tokens with a label\n"
-                  "T    = {:g}",
-                  config.alpha, 1 - config.alpha,
-                  config.reduction == LossReduction::mean
-                      ? "the mean over the tokens"
-                      : "summed over the tokens, by the number of sequences (batchmean)",
-                  config.temperature)};
+  return {"", fmt::format("L = {:g} * L_KL + {:g} * L_CE\n\n"
+                          "L_KL = KL(softmax(teacher / T) || softmax(student / T)) * T^2, {}\n"
+                          "L_CE = CrossEntropy(student, labels), a mean over the tokens\n"
+                          "T    = {:g}",
+                          config.alpha, 1 - config.alpha,
+                          config.reduction == LossReduction::mean
+                              ? "a mean over the tokens"
+                              : "a sum over each sequence (batchmean)",
+                          config.temperature)};
 }
 
 void add_method(Document& document, const RunConfig& config) {
