@@ -73,7 +73,7 @@ TEST(Distill, LeavesAModelMetricsAndReports) {
   EXPECT_THAT(read_file(out / "report.md"),
               AllOf(HasSubstr("| Training status | Complete |"), HasSubstr("| Steps | 12 of 12 |"),
                     HasSubstr("lm\\_head.weight"), HasSubstr("baseline")));
-  EXPECT_THAT(read_file(out / "report.html"), AllOf(HasSubstr("<svg "), HasSubstr("<title>step")));
+  EXPECT_THAT(read_file(out / "report.html"), HasSubstr("<svg "));
 }
 
 TEST(Distill, GoesOnToTheBit) {

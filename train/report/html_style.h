@@ -35,7 +35,7 @@ td { overflow-wrap: break-word; max-width: 34rem; }
 .n { text-align: right; white-space: nowrap; padding: .34rem 0 .34rem 1.4rem; }
 pre { background: var(--panel); border-radius: 6px; padding: .8rem 1rem; margin: .5rem 0 1.2rem;
       overflow: auto; max-height: 26rem; font-size: 13px; line-height: 1.45; }
-dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: .7rem;
+dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(11.5rem, 1fr)); gap: .7rem;
      margin: .6rem 0 1.2rem; }
 dl div { background: var(--panel); border-radius: 6px; padding: .6rem .85rem; }
 dt { color: var(--soft); font-size: 12.5px; }
@@ -44,8 +44,8 @@ details { border: 1px solid var(--edge); border-radius: 6px; margin: .6rem 0 1re
 summary { cursor: pointer; padding: .5rem .85rem; color: var(--soft); }
 details > .scroll, details > pre { margin: 0 .85rem .85rem; max-height: 34rem; overflow: auto; }
 figure { display: inline-block; vertical-align: bottom; width: calc(50% - .4rem); margin: 0 0 1.2rem;
-         padding: 0 1rem 0 3.4rem; overflow: hidden; }
-figcaption { margin: 0 0 .2rem -3.4rem; font-size: 14px; }
+         padding: 0 1rem 0 4rem; overflow: hidden; }
+figcaption { margin: 0 0 .2rem -4rem; font-size: 14px; }
 .key { color: var(--soft); margin-left: 1rem; white-space: nowrap; }
 .key::before { content: ""; display: inline-block; width: 1.1rem; height: 3px; margin-right: .4rem;
                border-radius: 2px; vertical-align: middle; background: var(--ink); }

@@ -92,9 +92,10 @@ Facts status(const RunRecord& record) {
     }
   }
   for (const auto& [key, value] : record.evaluation.items()) {
-    facts.items.emplace_back("Evaluation: " + key, value.is_number_float()
-                                                       ? fmt::format("{:.4f}", value.get<double>())
-                                                       : value.dump());
+    std::string name = "Evaluation: " + key;
+    std::ranges::replace(name, '_', ' ');
+    facts.items.emplace_back(
+        name, value.is_number_float() ? fmt::format("{:.4f}", value.get<double>()) : value.dump());
   }
   return facts;
 }

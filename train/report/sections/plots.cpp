@@ -50,7 +50,7 @@ void add_plots(Document& document, const RunRecord& record) {
                             return std::optional(step.lr);
                           })}));
   document.push_back(
-      plot(record, "Throughput", {series(record, "tokens a second", [](const auto& step) {
+      plot(record, "Throughput", {series(record, "tokens a second of a step", [](const auto& step) {
              return std::optional(step.tokens_per_s);
            })}));
 }
