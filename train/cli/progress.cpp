@@ -1,6 +1,7 @@
 #include "progress.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,11 +13,28 @@
 namespace gladius::cli {
 namespace {
 
-constexpr std::int64_t kBarWidth = 20;
+constexpr std::int64_t kBarWidth = 20, kLeastBarWidth = 5;
 
-std::string bar(std::int64_t done, std::int64_t total) {
-  const std::int64_t filled = done * kBarWidth / total;
-  return fmt::format("[{:=>{}}{: >{}}]", "", filled, "", kBarWidth - filled);
+// Columns of the terminal on standard error, now: it may be resized.
+std::int64_t terminal_columns() {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
+}
+
+std::string bar(std::int64_t done, std::int64_t total, std::int64_t width) {
+  const std::int64_t filled = done * width / total;
+  return fmt::format("[{:=>{}}{: >{}}] ", "", filled, "", width - filled);
+}
+
+// The line with a bar before it, in less than `columns`: what wraps cannot be drawn over.
+std::string fit(const std::string& line, std::int64_t done, std::int64_t total,
+                std::int64_t columns) {
+  constexpr std::int64_t kAround = 4;  // brackets, a space, and the last column
+  const std::int64_t room = columns - kAround - std::ssize(line);
+  const std::string all =
+      room < kLeastBarWidth ? line : bar(done, total, std::min(room, kBarWidth)) + line;
+  return all.substr(0, static_cast<std::size_t>(std::max<std::int64_t>(columns - 1, 0)));
 }
 
 }  // namespace
@@ -45,7 +63,7 @@ void Progress::step(const StepRecord& record) {
                   total_steps_, record.loss, record.loss_running_mean, record.tokens_per_s,
                   format_duration(step_seconds * static_cast<double>(total_steps_ - done)));
   if (terminal_) {
-    fmt::print(stderr, "\r\x1b[K{} {}", bar(done, total_steps_), line);
+    fmt::print(stderr, "\r\x1b[K{}", fit(line, done, total_steps_, terminal_columns()));
     bar_shown_ = true;
   } else {
     fmt::print(stderr, "{}\n", line);
