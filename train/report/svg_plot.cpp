@@ -145,9 +145,9 @@ std::string describe(const PlotStretch::Range& range) {
 // A line for the steps and one for each series, above the plot to the right.
 std::string values_text(const Plot& plot, const PlotStretch& point) {
   const std::string first = format_step(point.first), last = format_step(point.last);
-  std::string svg = fmt::format("<text x=\"100%\" y=\"12\">{}</text>",
-                                first == last ? fmt::format("step {}", first)
-                                              : fmt::format("steps {} to {}", first, last));
+  std::string svg = fmt::format(
+      "<text x=\"100%\" y=\"12\">{}</text>",
+      first == last ? fmt::format("step {}", first) : fmt::format("steps {} to {}", first, last));
   for (std::size_t i = 0; i < plot.series.size(); ++i) {
     svg += fmt::format("<text x=\"100%\" y=\"{:.0f}\">{}: {}</text>",
                        12 + kLineHeight * static_cast<double>(i + 1),
