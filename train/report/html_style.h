@@ -74,6 +74,9 @@ svg.plot:has(.at:hover) .last { visibility: hidden; }
   nav { position: static; max-height: none; padding: 1rem 0 0; }
   nav a { display: inline-block; border-left: 0; padding: .15rem .8rem .15rem 0; }
   h1 { margin-top: 1.4rem; font-size: 1.45rem; }
+  table { font-size: 13px; }
+  th, td { padding-right: .7rem; }
+  .n { padding: .34rem 0 .34rem .7rem; }
   dl { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   figure { width: 100%; padding-right: .4rem; }
 }
