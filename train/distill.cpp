@@ -181,12 +181,7 @@ class Run {
     if (const std::int64_t skipped = trainer_.state().skipped_lines; skipped > 0) {
       events_.info(fmt::format("{} bad lines of the data were passed over", skipped));
     }
-    if (eval_examples_) {
-      const Evaluation evaluation = evaluate(*student_, *eval_examples_);
-      write_text_file(directory_.paths().evaluation(), evaluation.to_json().dump(2) + "\n");
-      events_.info(fmt::format("evaluation: cross-entropy {:.4f}, perplexity {:.2f} over {} tokens",
-                               evaluation.cross_entropy, evaluation.perplexity, evaluation.tokens));
-    }
+    if (eval_examples_ && !evaluate_student()) return stopped();
     StagedDirectory model(directory_.paths().model());
     save_model(model.path(), *student_);
     if (config_.student.tokenizer) copy_tokenizer(*config_.student.tokenizer, model.path());
@@ -194,6 +189,17 @@ class Run {
     directory_.note("training finished");
     write_report(directory_.paths());
     return outcome(true);
+  }
+
+  // False if a stop was asked for.
+  bool evaluate_student() const {
+    const auto evaluation = evaluate(*student_, *eval_examples_, events_.stop_requested);
+    if (!evaluation) return false;
+    write_text_file(directory_.paths().evaluation(), evaluation->to_json().dump(2) + "\n");
+    events_.info(fmt::format("evaluation: cross-entropy {:.4f}, perplexity {:.2f} over {} tokens",
+                             evaluation->cross_entropy, evaluation->perplexity,
+                             evaluation->tokens));
+    return true;
   }
 
   RunOutcome outcome(bool complete) const {

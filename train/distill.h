@@ -19,7 +19,8 @@ struct RunEvents {
   std::function<void(const StepRecord&)> step;
   std::function<void(const std::string&)> info;
   std::function<void(const std::string&)> warn;
-  /// Asked after each step: whether to write a checkpoint and end.
+  /// Asked after each step, and while the trained student is evaluated: whether to write a
+  /// checkpoint and end.
   std::function<bool()> stop_requested;
 };
 

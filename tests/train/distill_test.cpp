@@ -76,6 +76,29 @@ TEST(Distill, LeavesAModelMetricsAndReports) {
   EXPECT_THAT(read_file(out / "report.html"), HasSubstr("<svg "));
 }
 
+TEST(Distill, MayBeStoppedWhileItEvaluates) {
+  const TinyRun run;
+  Json file = run.run_file();
+  std::string line = "{\"input_ids\": [1";
+  for (int i = 0; i < 300; ++i) line += ", 2";
+  line += "]}\n";
+  testing::write_file(run.directory / "eval.jsonl", line + line + line);
+  file["data"]["eval"] = "eval.jsonl";
+  const fs::path out = run.directory / "out";
+  int asked = 0;
+  const RunOutcome stopped = distill(run.config(file), out, false,
+                                     {.begin = [](const TrainingPlan&, const TrainerState&) {},
+                                      .step = [](const StepRecord&) {},
+                                      .info = [](const std::string&) {},
+                                      .warn = [](const std::string&) {},
+                                      .stop_requested = [&] { return ++asked == 12 + 2; }});
+  EXPECT_FALSE(stopped.complete);
+  EXPECT_EQ(stopped.steps, 12);
+  EXPECT_FALSE(fs::exists(out / "evaluation.json"));
+  EXPECT_TRUE(execute(run.config(file), out, true).complete);
+  EXPECT_TRUE(fs::exists(out / "evaluation.json"));
+}
+
 TEST(Distill, GoesOnToTheBit) {
   const TinyRun run;
   const RunConfig config = run.config(run.distillation_file());
