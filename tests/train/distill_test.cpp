@@ -11,6 +11,7 @@
 #include "gladius/train/fingerprint.h"
 #include "gladius/train/run_directory.h"
 #include "support/message_of.h"
+#include "train/run_events.h"
 #include "train/tiny_models.h"
 
 namespace gladius {
@@ -72,7 +73,7 @@ TEST(Distill, LeavesAModelMetricsAndReports) {
   EXPECT_THAT(read_file(out / "report.md"),
               AllOf(HasSubstr("| Training status | Complete |"), HasSubstr("| Steps | 12 of 12 |"),
                     HasSubstr("lm\\_head.weight"), HasSubstr("baseline")));
-  EXPECT_THAT(read_file(out / "report.html"), AllOf(HasSubstr("<svg "), HasSubstr("<title>step")));
+  EXPECT_THAT(read_file(out / "report.html"), HasSubstr("<svg "));
 }
 
 TEST(Distill, MayBeStoppedWhileItEvaluates) {
@@ -120,6 +121,7 @@ TEST(Distill, GoesOnToTheBit) {
     EXPECT_TRUE(execute(config, out, true).complete);
     EXPECT_EQ(weights(out), weights(whole));
     EXPECT_EQ(timeless_metrics(out), expected);
+    EXPECT_EQ(testing::events_differ({out}), "");
   }
 }
 
@@ -173,6 +175,7 @@ TEST(Distill, GoesOnFromTheNewestCheckpointAfterAKill) {
   EXPECT_TRUE(execute(config, out, true).complete);
   EXPECT_EQ(weights(out), weights(whole));
   EXPECT_EQ(timeless_metrics(out), timeless_metrics(whole));
+  EXPECT_EQ(testing::events_differ({out}), "");
   EXPECT_FALSE(fs::exists(out / "model.staged"));
   EXPECT_FALSE(fs::exists(out / "checkpoints" / "step-00000012.staged"));
 }
