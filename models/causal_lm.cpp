@@ -129,8 +129,10 @@ Variable CausalLM::hidden_states(const Tensor& ids, const TokenContext& context,
   return model_->norm->forward(x);
 }
 
-Variable CausalLM::head(const Variable& hidden) const {
-  return lm_head_ ? lm_head_->forward(hidden) : linear(hidden, model_->embed_tokens->weight);
+Variable CausalLM::head(const Variable& hidden) const { return linear(hidden, head_weight()); }
+
+const Variable& CausalLM::head_weight() const {
+  return lm_head_ ? lm_head_->weight : model_->embed_tokens->weight;
 }
 
 Variable CausalLM::forward(const Tensor& ids) const {

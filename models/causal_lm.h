@@ -45,6 +45,8 @@ class CausalLM : public Module {
                          KvCache* cache = nullptr) const;
   /// Hidden states [..., C] -> logits [..., V].
   Variable head(const Variable& hidden) const;
+  /// What makes them: [V, C], the embeddings if tied.
+  const Variable& head_weight() const;
   /// ids I64 [B, T], whole sequences from position 0 -> logits [B, T, V].
   Variable forward(const Tensor& ids) const;
 

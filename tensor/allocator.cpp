@@ -4,11 +4,12 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <new>
+#include <set>
+#include <utility>
 
 #include "gladius/tensor/error.h"
 
@@ -16,6 +17,7 @@ namespace gladius {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kUnit = std::size_t{4} << 10;    // of the sizes of large blocks
 constexpr std::size_t kSmall = std::size_t{64} << 10;  // below: the C++ runtime is fast enough
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kSlack = std::size_t{128} << 20;  // may always stay cached
@@ -30,20 +32,21 @@ constexpr bool kCaching = true;
   throw Error(fmt::format("out of memory: {} bytes were asked for", bytes));
 }
 
-// Rounds up to an eighth of the power of two below: few distinct sizes, at most 1/8 unused.
-std::size_t block_size(std::size_t bytes) {
-  const std::size_t step = std::bit_floor(bytes) / 8;
-  const std::size_t size = (bytes + step - 1) / step * step;
-  if (size < bytes || size > SIZE_MAX / 2) out_of_memory(bytes);
-  return size;
+std::size_t round_up(std::size_t bytes, std::size_t unit) {
+  if (bytes > SIZE_MAX / 2) out_of_memory(bytes);
+  return (bytes + unit - 1) / unit * unit;
 }
 
-std::byte* new_block(std::size_t size) {
-  if (size < kHugePage) {
-    return static_cast<std::byte*>(
-        ::operator new (size, std::align_val_t{kAlignment}, std::nothrow));
-  }
-  // Mapped, so that freeing returns it; with a page to spare, of which the ends are cut off.
+std::byte* new_bytes(std::size_t bytes) {
+  return static_cast<std::byte*>(
+      ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow));
+}
+
+void delete_bytes(std::byte* data) { ::operator delete (data, std::align_val_t{kAlignment}); }
+
+// Whole huge pages, or null.
+std::byte* map_pages(std::size_t size) {
+  // With a page to spare, of which the ends are cut off.
   void* mapped =
       ::mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) return nullptr;
@@ -58,138 +61,173 @@ std::byte* new_block(std::size_t size) {
   return start + lead;
 }
 
-void delete_block(std::byte* data, std::size_t size) {
-  if (size < kHugePage) {
-    ::operator delete (data, std::align_val_t{kAlignment});
-  } else {
-    ::munmap(data, size);
-  }
-}
+struct Range {
+  std::byte* data = nullptr;
+  std::size_t size = 0;
+};
 
-// Freed blocks by size. A block serves a request of up to a quarter less, so that a training
-// run over sequences of many lengths does not pile up a block for each.
-class BlockCache {
+// Free memory, neighbouring ranges joined.
+class FreeRanges {
  public:
-  std::byte* take(std::size_t wanted, std::size_t& size) {
+  std::size_t bytes() const { return bytes_; }
+
+  // Cuts `size` bytes off the smallest range that has them, or gives null.
+  std::byte* take(std::size_t size) {
+    const auto found = by_size_.lower_bound({size, nullptr});
+    if (found == by_size_.end()) return nullptr;
+    const Range range{found->second, found->first};
+    erase(range);
+    if (range.size > size) insert({range.data + size, range.size - size});
+    return range.data;
+  }
+
+  void give(Range range) {
+    auto next = by_address_.lower_bound(range.data);
+    if (next != by_address_.begin()) {
+      if (const auto [data, size] = *std::prev(next); data + size == range.data) {
+        erase({data, size});
+        range = {data, size + range.size};
+      }
+    }
+    if (next != by_address_.end() && range.data + range.size == next->first) {
+      const Range neighbour{next->first, next->second};
+      erase(neighbour);
+      range.size += neighbour.size;
+    }
+    insert(range);
+  }
+
+  // Takes up to `wanted` bytes, whole huge pages, out of one range: the end of the largest that has
+  // any. Nothing if none has.
+  Range take_pages(std::size_t wanted) {
+    for (auto at = by_size_.rbegin(); at != by_size_.rend() && at->first >= kHugePage; ++at) {
+      const Range range{at->second, at->first};
+      const auto begin = reinterpret_cast<std::uintptr_t>(range.data);
+      const std::size_t lead = (kHugePage - begin % kHugePage) % kHugePage;
+      if (range.size < lead + kHugePage) continue;
+      const std::size_t pages = (range.size - lead) / kHugePage * kHugePage;
+      const std::size_t size = std::min(pages, round_up(wanted, kHugePage));
+      const std::size_t before = lead + pages - size;
+      erase(range);
+      if (before > 0) insert({range.data, before});
+      if (const std::size_t used = before + size; used < range.size) {
+        insert({range.data + used, range.size - used});
+      }
+      return {range.data + before, size};
+    }
+    return {};
+  }
+
+ private:
+  void insert(const Range& range) {
+    by_address_.emplace(range.data, range.size);
+    by_size_.emplace(range.size, range.data);
+    bytes_ += range.size;
+  }
+  void erase(const Range& range) {
+    by_address_.erase(range.data);
+    by_size_.erase({range.size, range.data});
+    bytes_ -= range.size;
+  }
+
+  std::map<std::byte*, std::size_t> by_address_;
+  std::set<std::pair<std::size_t, std::byte*>> by_size_;
+  std::size_t bytes_ = 0;
+};
+
+// Large blocks. They are cut from what is free, wherever it came from: the gradients of a training
+// step take the place of its activations, and the next step's activations theirs, without a new
+// page.
+class Pool {
+ public:
+  // Null if there is no memory.
+  std::byte* allocate(std::size_t size) {
     const std::lock_guard lock(mutex_);
-    const auto found = blocks_.lower_bound(wanted);
-    if (found == blocks_.end() || found->first > wanted + wanted / 4) return nullptr;
-    size = found->first;
-    std::byte* data = found->second.data;
-    cached_ -= size;
-    count_live(data, size);
-    blocks_.erase(found);
+    std::byte* data = kCaching ? take(size) : new_bytes(size);
+    if (!data) return nullptr;
+    live_ += size;
+    peak_live_ = std::max(peak_live_, live_);
+    peak_ = std::max(peak_, live_ + free_.bytes());
     return data;
   }
 
-  void added(std::byte* data, std::size_t size) {
+  void deallocate(std::byte* data, std::size_t size) {
     const std::lock_guard lock(mutex_);
-    count_live(data, size);
-    peak_ = std::max(peak_, live_ + cached_);
-  }
-
-  void give(std::byte* data) {
-    const std::lock_guard lock(mutex_);
-    const auto entry = sizes_.find(data);
-    const std::size_t size = entry->second;
-    sizes_.erase(entry);
     live_ -= size;
-    if (!kCaching) return delete_block(data, size);
-    cached_ += size;
-    blocks_.emplace(size, Block{data, ++clock_});
-  }
-
-  // Before `size` new bytes: deletes the blocks longest unused, unless all together stay below the
-  // most that was ever live. A training step frees its gradients and asks for them again, and would
-  // otherwise pay for fresh pages every time.
-  void make_room(std::size_t size) {
-    const std::lock_guard lock(mutex_);
-    const std::size_t needed = live_ + size;
-    trim_locked(std::max(kSlack, peak_live_ > needed ? peak_live_ - needed : 0));
+    if (!kCaching) return delete_bytes(data);
+    free_.give({data, size});
   }
 
   void clear() {
     const std::lock_guard lock(mutex_);
-    trim_locked(0);
+    trim(0);
   }
 
   MemoryUse use() {
     const std::lock_guard lock(mutex_);
-    return {live_, cached_, peak_};
+    return {live_, free_.bytes(), peak_, mapped_};
   }
 
  private:
-  struct Block {
-    std::byte* data;
-    std::uint64_t freed;  // when, by clock_
-  };
-
-  void count_live(std::byte* data, std::size_t size) {
-    live_ += size;
-    peak_live_ = std::max(peak_live_, live_);
-    sizes_[data] = size;
+  std::byte* take(std::size_t size) {
+    if (std::byte* data = free_.take(size)) return data;
+    // What is free is too small. It stays as long as all together is below the most that was ever
+    // live, with some slack for such ranges.
+    const std::size_t needed = live_ + size;
+    trim(std::max(kSlack, peak_live_ > needed ? peak_live_ - needed : 0));
+    const std::size_t pages = round_up(size, kHugePage);
+    std::byte* data = map_pages(pages);
+    if (!data) {
+      trim(0);
+      data = map_pages(pages);
+    }
+    if (!data) return nullptr;
+    mapped_ += pages;
+    free_.give({data, pages});
+    return free_.take(size);
   }
 
-  // Deletes the blocks longest unused until at most `limit` bytes are cached.
-  void trim_locked(std::size_t limit) {
-    while (cached_ > limit) {
-      const auto oldest = std::min_element(blocks_.begin(), blocks_.end(), [](auto& a, auto& b) {
-        return a.second.freed < b.second.freed;
-      });
-      delete_block(oldest->second.data, oldest->first);
-      cached_ -= oldest->first;
-      blocks_.erase(oldest);
+  // Unmaps free pages until at most `limit` bytes are cached, or none is free as a whole.
+  void trim(std::size_t limit) {
+    while (free_.bytes() > limit) {
+      const Range pages = free_.take_pages(free_.bytes() - limit);
+      if (pages.size == 0) return;
+      ::munmap(pages.data, pages.size);
     }
   }
 
   std::mutex mutex_;
-  std::multimap<std::size_t, Block> blocks_;
-  std::map<std::byte*, std::size_t>
-      sizes_;  // of the live blocks: a reused one may be larger than asked
+  FreeRanges free_;
   std::size_t live_ = 0;
-  std::size_t cached_ = 0;
   std::size_t peak_ = 0;
   std::size_t peak_live_ = 0;
-  std::uint64_t clock_ = 0;
+  std::size_t mapped_ = 0;
 };
 
 // Never destroyed: tensors with static storage duration may outlive any other static.
-BlockCache& cache() {
-  static auto* const instance = new BlockCache;
+Pool& pool() {
+  static auto* const instance = new Pool;
   return *instance;
 }
 
 }  // namespace
 
 std::byte* allocate_bytes(std::size_t bytes) {
-  if (bytes < kSmall) {
-    void* data = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
-    if (!data) out_of_memory(bytes);
-    return static_cast<std::byte*>(data);
-  }
-  std::size_t size = block_size(bytes);
-  if (std::byte* data = cache().take(size, size)) return data;
-  cache().make_room(size);
-  std::byte* data = new_block(size);
-  if (!data) {
-    release_cached_memory();
-    data = new_block(size);
-  }
+  std::byte* data = bytes < kSmall ? new_bytes(bytes) : pool().allocate(round_up(bytes, kUnit));
   if (!data) out_of_memory(bytes);
-  cache().added(data, size);
   return data;
 }
 
 void deallocate_bytes(std::byte* data, std::size_t bytes) {
   if (bytes < kSmall) {
-    ::operator delete (data, std::align_val_t{kAlignment});
+    delete_bytes(data);
   } else {
-    cache().give(data);
+    pool().deallocate(data, round_up(bytes, kUnit));
   }
 }
 
-MemoryUse memory_use() { return cache().use(); }
+MemoryUse memory_use() { return pool().use(); }
 
-void release_cached_memory() { cache().clear(); }
+void release_cached_memory() { pool().clear(); }
 
 }  // namespace gladius

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "gladius/autograd/ops/linear_losses.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/parallel.h"
@@ -95,7 +96,7 @@ std::int64_t activations_per_token(const ModelConfig& config) {
   const std::int64_t queries = config.num_attention_heads * config.head_dim;
   const std::int64_t keys = config.num_key_value_heads * config.head_dim;
   const std::int64_t norms_and_sums = 4 * config.hidden_size;
-  const std::int64_t attention = 2 * (queries + keys) + keys + queries;  // before, after rotation
+  const std::int64_t attention = 2 * (queries + keys);  // rotated queries and keys, values, result
   return norms_and_sums + attention + 3 * config.intermediate_size;
 }
 
@@ -111,13 +112,14 @@ MemoryNeed estimate_memory(const ModelConfig& student, bool activation_checkpoin
   const std::int64_t layer = activations_per_token(student);
   const std::int64_t all_layers = activation_checkpointing ? layer + student.num_hidden_layers * H
                                                            : student.num_hidden_layers * layer;
-  return {.weights = bytes(parameters),
-          .gradients = bytes(parameters + largest),
-          .moments = bytes(2 * parameters),
-          .activations = bytes(tokens * all_layers),
-          .logits = bytes(tokens * (2 * student.vocab_size + expert_vocabulary)),
-          .program = kProgramBytes + static_cast<std::uint64_t>(num_threads()) * kBytesAThread,
-          .expert = expert_bytes};
+  return {
+      .weights = bytes(parameters),
+      .gradients = bytes(parameters + largest),
+      .moments = bytes(2 * parameters),
+      .activations = bytes(tokens * all_layers),
+      .logits = bytes(std::min(tokens, kLinearLossRows) * (student.vocab_size + expert_vocabulary)),
+      .program = kProgramBytes + static_cast<std::uint64_t>(num_threads()) * kBytesAThread,
+      .expert = expert_bytes};
 }
 
 MemoryNeed estimate_memory(const RunConfig& config, const ModelConfig& student,

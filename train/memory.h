@@ -23,7 +23,7 @@ struct MemoryNeed {
   std::uint64_t gradients = 0;    // and the largest of them once more, while it is added
   std::uint64_t moments = 0;      // AdamW's two
   std::uint64_t activations = 0;  // of all layers, or of one and every layer's input
-  std::uint64_t logits = 0;       // the student's, their gradient, the expert's
+  std::uint64_t logits = 0;       // a block of the student's, of the expert's
   std::uint64_t program = 0;      // code, buffers of the BLAS library
   std::uint64_t expert = 0;       // files of the largest, mapped: the system can drop such pages
 

@@ -4,23 +4,28 @@
 
 namespace gladius {
 
-Variable batch_logits(const CausalLM& model, const Batch& batch) {
+Variable batch_hidden_states(const CausalLM& model, const Batch& batch) {
   const Variable hidden = model.hidden_states(batch.ids, batch.context);
-  return model.head(reshape(hidden, {batch.tokens(), hidden.size(-1)}));
+  return reshape(hidden, {batch.tokens(), hidden.size(-1)});
+}
+
+Variable batch_logits(const CausalLM& model, const Batch& batch) {
+  return model.head(batch_hidden_states(model, batch));
 }
 
 ObjectiveValue cross_entropy_objective(const CausalLM& student, const Batch& batch) {
-  Variable loss = cross_entropy(batch_logits(student, batch), batch.labels, kNoLabel);
+  Variable loss = linear_cross_entropy(batch_hidden_states(student, batch), student.head_weight(),
+                                       batch.labels, kNoLabel);
   const double ce = loss.item();
   return {.loss = std::move(loss), .kl = {}, .ce = ce};
 }
 
-ObjectiveValue distillation_objective(const CausalLM& student, const Tensor& teacher_logits,
+ObjectiveValue distillation_objective(const CausalLM& student, const LogitRows& teacher,
                                       const Batch& batch, DistillationOptions options) {
   options.sequences = batch.sequences;
   options.ignore_index = kNoLabel;
-  DistillationLoss loss =
-      distillation_loss(batch_logits(student, batch), teacher_logits, batch.labels, options);
+  DistillationLoss loss = linear_distillation_loss(
+      batch_hidden_states(student, batch), student.head_weight(), teacher, batch.labels, options);
   return {.loss = std::move(loss.loss), .kl = loss.kl, .ce = loss.ce};
 }
 

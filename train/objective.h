@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "gladius/autograd/ops/losses.h"
+#include "gladius/autograd/ops/linear_losses.h"
 #include "gladius/models/causal_lm.h"
 #include "gladius/train/data/batch.h"
 
@@ -16,7 +16,9 @@ struct ObjectiveValue {
   double ce = 0;
 };
 
-/// Logits [N, V] of a batch's tokens.
+/// Hidden states [N, C] of a batch's tokens.
+Variable batch_hidden_states(const CausalLM& model, const Batch& batch);
+/// Their logits [N, V], for losses that need all of them at once.
 Variable batch_logits(const CausalLM& model, const Batch& batch);
 
 /// Mean cross-entropy over the labelled tokens.
@@ -24,7 +26,7 @@ ObjectiveValue cross_entropy_objective(const CausalLM& student, const Batch& bat
 
 /// alpha * KL * temperature^2 + (1 - alpha) * CE against a teacher's logits [N, V'] of the same
 /// tokens (see distillation_loss). `options.sequences` is the batch's.
-ObjectiveValue distillation_objective(const CausalLM& student, const Tensor& teacher_logits,
+ObjectiveValue distillation_objective(const CausalLM& student, const LogitRows& teacher,
                                       const Batch& batch, DistillationOptions options);
 
 }  // namespace gladius

@@ -71,7 +71,7 @@ Teacher::Teacher(const ExpertConfig& expert, const CausalLM& model, std::int64_t
       model_(with_vocabulary(
           model, shared_vocabulary(expert, student_vocab_size, model.config().vocab_size, warn))) {}
 
-Tensor Teacher::logits(const Batch& batch) const {
+LogitRows Teacher::logits(const Batch& batch) const {
   const auto ids = batch.ids.to_vector<std::int64_t>();
   if (const std::int64_t largest = std::ranges::max(ids); largest >= vocabulary()) {
     throw ConfigError(fmt::format(
@@ -80,7 +80,11 @@ Tensor Teacher::logits(const Batch& batch) const {
         name_, largest, vocabulary() - 1));
   }
   const NoGrad no_grad;
-  return batch_logits(model_, batch).value();
+  return [this, hidden = batch_hidden_states(model_, batch).value()](std::int64_t begin,
+                                                                     std::int64_t end) {
+    const NoGrad still;
+    return model_.head(Variable(hidden.narrow(0, begin, end - begin))).value();
+  };
 }
 
 }  // namespace gladius

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "gladius/autograd/ops/linear_losses.h"
 #include "gladius/models/causal_lm.h"
 #include "gladius/train/data/batch.h"
 #include "gladius/train/run_config.h"
@@ -30,8 +31,10 @@ class Teacher {
           const std::function<void(const std::string&)>& warn);
 
   std::int64_t vocabulary() const { return model_.config().vocab_size; }
-  /// [N, vocabulary()]. ConfigError for a token that the expert does not have.
-  Tensor logits(const Batch& batch) const;
+  /// Reads the batch and gives its logits [N, vocabulary()] in blocks of rows, which are computed
+  /// as they are asked for, while this teacher lives. ConfigError for a token that the expert does
+  /// not have.
+  LogitRows logits(const Batch& batch) const;
 
  private:
   Teacher(const ExpertConfig& expert, const CausalLM& model, std::int64_t student_vocab_size,

@@ -6,6 +6,7 @@
 #include "gladius/autograd/ops/matmul.h"
 #include "gladius/autograd/ops/reduce.h"
 #include "gladius/autograd/ops/views.h"
+#include "gladius/autograd/ops/weight_gradient.h"
 #include "gladius/tensor/elementwise.h"
 
 namespace gladius {
@@ -25,18 +26,6 @@ Shape rows_shape(const Shape& shape) {
 
 Tensor as_rows(const Tensor& x) { return x.reshape(rows_shape(x.shape())); }
 
-// g^T x, added to the gradient that the weight has or returned as its first.
-Variable weight_gradient(const Tensor& g, const Tensor& x, const Shape& shape,
-                         const BackwardContext& context) {
-  if (Tensor* held = context.accumulate_into(1)) {
-    matmul_into(*held, g.transpose(0, 1), x, true);
-    return {};
-  }
-  Tensor gradient = Tensor::empty(shape, g.dtype());
-  matmul_into(gradient, g.transpose(0, 1), x, false);
-  return Variable(std::move(gradient));
-}
-
 // What the backward function of linear has to work with.
 struct LinearCall {
   SavedVariable x;  // saved only for the gradient of the weight
@@ -51,7 +40,7 @@ struct LinearCall {
       grads[0] = Variable(matmul(rows, w.to(rows.dtype())).reshape(in_shape));
     }
     if (context.needs(1)) {
-      grads[1] = weight_gradient(rows, as_rows(x.tensor(context)), w.shape(), context);
+      grads[1] = weight_gradient(rows, as_rows(x.tensor(context)), context);
     }
     if (context.needs(2)) grads[2] = Variable(sum(rows, {0}));
     return grads;

@@ -8,10 +8,14 @@
 #include <type_traits>
 
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/kernels/blas_core_type.h"
 #include "gladius/tensor/kernels/dot_rows.h"
 
 namespace gladius::kernels {
 namespace {
+
+// Before main, as it must be.
+[[maybe_unused]] const bool kernels_are_chosen = (choose_blas_kernels(), true);
 
 void blas_gemm(CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, blasint m, blasint n, blasint k,
                float alpha, const float* a, blasint lda, const float* b, blasint ldb, float beta,

@@ -146,6 +146,10 @@ OPERATIONS = {
     "cross_entropy": lambda logits, labels, ignore_index, reduction: F.cross_entropy(
         logits, labels, ignore_index=ignore_index, reduction=reduction),
     "distillation_loss": distillation,
+    "linear_cross_entropy": lambda x, weight, labels, ignore_index: F.cross_entropy(
+        x @ weight.T, labels, ignore_index=ignore_index),
+    "linear_distillation_loss": lambda x, weight, teacher, labels, **options: distillation(
+        x @ weight.T, teacher, labels, **options),
     # Without gradients.
     "eq": binary(torch.eq),
     "lt": binary(torch.lt),

@@ -262,19 +262,25 @@ def label_input(draw, rows, classes, ignore_index):
 
 
 def loss_case(draw, op):
-    rows, classes = draw.integer(1, 12), draw.integer(1, 40)
+    """Of logits, or of what a linear layer makes of its input, block by block if it is long."""
+    linear = op.startswith("linear_")
+    rows = draw.integer(500, 1100) if linear and draw.chance(0.3) else draw.integer(1, 12)
+    classes = draw.integer(1, 40)
     ignore_index = draw.choice([-100, -1, 1000])
-    student = draw.input((rows, classes))
+    width = draw.integer(1, 8)
+    student = ([draw.input((rows, width)), draw.input((classes, width))] if linear
+               else [draw.input((rows, classes))])
     labels = label_input(draw, rows, classes, ignore_index)
-    if op == "cross_entropy":
-        return Case(op, [student, labels],
-                    {"ignore_index": ignore_index,
-                     "reduction": draw.choice(["none", "mean", "sum"])}, draw.chance(0.4))
+    if op.endswith("cross_entropy"):
+        attributes = {"ignore_index": ignore_index}
+        if not linear:
+            attributes["reduction"] = draw.choice(["none", "mean", "sum"])
+        return Case(op, [*student, labels], attributes, rows < 100 and draw.chance(0.4))
     narrower = draw.chance(0.4)
     vocabulary = draw.integer(1, classes) if narrower else 0
     width = max(vocabulary, draw.integer(1, 45)) if narrower else classes
     teacher = draw.input((rows, width), grad=False)
-    return Case(op, [student, teacher, labels],
+    return Case(op, [*student, teacher, labels],
                 {"temperature": draw.choice([1.0, 2.0, draw.uniform(0.5, 5)]),
                  "alpha": draw.choice([0.0, 0.5, 1.0, draw.uniform(0, 1)]),
                  "reduction": draw.choice(["mean", "batchmean"]),
@@ -340,7 +346,8 @@ FAMILIES = {
     "attention": (attention_case, ["attention"]),
     "swiglu": (swiglu_case, ["swiglu"]),
     "differences": (divergence_case, ["mse_loss", "kl_div"]),
-    "losses": (loss_case, ["cross_entropy", "distillation_loss"]),
+    "losses": (loss_case, ["cross_entropy", "distillation_loss", "linear_cross_entropy",
+                           "linear_distillation_loss"]),
     "comparisons": (comparison_case, ["eq", "ne", "lt", "le", "gt", "ge"]),
     "orders": (order_case, ["argmax", "argmin", "sort", "topk", "cumsum"]),
     "triangles": (triangle_case, ["tril", "triu"]),
@@ -360,7 +367,7 @@ def test_random_cases(family, rng, tmp_path):
 # The reference formulas of these broadcast or wrap indices where the operation refuses; what
 # PyTorch refuses they have to refuse as well.
 STRICTER = {"attention", "rotary_embedding", "swiglu", "distillation_loss", "linear", "mse_loss",
-            "kl_div"}
+            "kl_div", "linear_cross_entropy", "linear_distillation_loss"}
 
 
 def changed_shape(draw, shape):

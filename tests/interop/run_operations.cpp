@@ -23,6 +23,7 @@
 #include "gladius/autograd/ops/embedding.h"
 #include "gladius/autograd/ops/functions.h"
 #include "gladius/autograd/ops/layer_norm.h"
+#include "gladius/autograd/ops/linear_losses.h"
 #include "gladius/autograd/ops/losses.h"
 #include "gladius/autograd/ops/matmul.h"
 #include "gladius/autograd/ops/reduce.h"
@@ -136,15 +137,16 @@ LossReduction reduction_named(const std::string& name) {
   return reductions.at(name);
 }
 
-Variables distillation(Inputs x, Attributes a) {
-  const DistillationOptions options{.temperature = a.number("temperature"),
-                                    .alpha = a.number("alpha"),
-                                    .reduction = reduction_named(a.text("reduction")),
-                                    .sequences = a.integer("sequences"),
-                                    .vocabulary = a.integer("vocabulary"),
-                                    .ignore_index = a.integer("ignore_index")};
-  const DistillationLoss result =
-      distillation_loss(x.at(0), x.at(1).value(), x.at(2).value(), options);
+DistillationOptions distillation_options(Attributes a) {
+  return {.temperature = a.number("temperature"),
+          .alpha = a.number("alpha"),
+          .reduction = reduction_named(a.text("reduction")),
+          .sequences = a.integer("sequences"),
+          .vocabulary = a.integer("vocabulary"),
+          .ignore_index = a.integer("ignore_index")};
+}
+
+Variables parts(const DistillationLoss& result) {
   return {result.loss, Variable(Tensor::scalar(result.kl, Dtype::F64)),
           Variable(Tensor::scalar(result.ce, Dtype::F64))};
 }
@@ -269,7 +271,18 @@ const std::map<std::string, Operation>& operations() {
          return cross_entropy(x.at(0), x.at(1).value(), a.integer("ignore_index"),
                               reduction_named(a.text("reduction")));
        })},
-      {"distillation_loss", operation(distillation)},
+      {"distillation_loss", operation([](Inputs x, Attributes a) {
+         return parts(
+             distillation_loss(x.at(0), x.at(1).value(), x.at(2).value(), distillation_options(a)));
+       })},
+      {"linear_cross_entropy", operation([](Inputs x, Attributes a) {
+         return linear_cross_entropy(x.at(0), x.at(1), x.at(2).value(), a.integer("ignore_index"));
+       })},
+      {"linear_distillation_loss", operation([](Inputs x, Attributes a) {
+         return parts(linear_distillation_loss(x.at(0), x.at(1),
+                                               rows_of(x.at(2).value(), x.at(0).size(0)),
+                                               x.at(3).value(), distillation_options(a)));
+       })},
       // Without gradients.
       {"eq", comparison(eq)},
       {"lt", comparison(lt)},

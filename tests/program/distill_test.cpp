@@ -98,6 +98,21 @@ TEST_F(DistillProgram, NoNameFromAFileIsAPath) {
   expect_failure(distill(run), "the name of a file in the directory is expected");
 }
 
+TEST_F(DistillProgram, AnExpertThatIsNotFiniteEndsTheRunWithASnapshot) {
+  Json run = inputs_.distillation_file();
+  const CausalLM expert = testing::tiny_model(testing::tiny_config(TinyRun::kVocabulary), 7);
+  Tensor(expert.state_dict().at(0).second).fill_(NAN);
+  save_model(path("broken"), expert);
+  run["experts"] = {{{"model", "broken"}, {"steps", 20}}};
+  run["max_nonfinite_steps"] = 2;
+  const Result result = distill(run);
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("warning: step 0: the loss is nan\n"),
+                                HasSubstr("error: step 5: 2 updates in a row were skipped")));
+  EXPECT_TRUE(fs::exists(path("out/nonfinite/model/config.json")));
+  EXPECT_FALSE(fs::exists(path("out/model")));
+}
+
 TEST_F(DistillProgram, TheMemoryEstimateIsWithin15PercentOfThePeak) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "sanitizers need memory of their own";

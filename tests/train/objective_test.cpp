@@ -83,7 +83,7 @@ TEST(Objective, IsTheWeightedSumOfDivergenceAndCrossEntropy) {
     const Tensor teacher_logits = batch_logits(teacher, batch).value();
     for (const LossReduction reduction : {LossReduction::mean, LossReduction::batchmean}) {
       const ObjectiveValue value =
-          distillation_objective(student, teacher_logits, batch,
+          distillation_objective(student, rows_of(teacher_logits, batch.tokens()), batch,
                                  {.temperature = T, .alpha = alpha, .reduction = reduction});
       const double count =
           reduction == LossReduction::mean ? static_cast<double>(expected.tokens) : 3;
@@ -142,7 +142,8 @@ TEST_F(TeacherTest, LogitsOfTheSharedEntriesAreTheModels) {
   std::vector<Example> examples;
   const Batch batch = random_batch(rng, 60, examples);
   const Tensor whole = batch_logits(model_, batch).value();
-  const Tensor some = load(60).logits(batch);
+  const Teacher teacher = load(60);
+  const Tensor some = teacher.logits(batch)(0, batch.tokens());
   ASSERT_EQ(some.shape(), (Shape{batch.tokens(), 60}));
   const auto expected = whole.narrow(1, 0, 60).to_vector<double>();
   const auto actual = some.to_vector<double>();

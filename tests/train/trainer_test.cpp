@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <fstream>
 
 #include "train/tiny_models.h"
 
@@ -56,6 +58,31 @@ TEST(Trainer, LearnsATinyProblem) {
     }
     EXPECT_LT(last, 0.5 * first);
   }
+}
+
+// Pages of the process in memory, in bytes.
+std::int64_t resident_bytes() {
+  std::int64_t size = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> size >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+TEST(Trainer, MemoryDoesNotGrowOver1000Steps) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers keep what is freed";
+#endif
+  const TinyRun run;
+  Json file = run.distillation_file();
+  file["experts"] = {{{"model", "expert"}, {"steps", 1000}}};
+  Trainer trainer(run.config(file), tiny_student(), examples(40, 2, 60), ignore);
+  std::int64_t before = 0;
+  while (!trainer.done()) {
+    trainer.step();
+    if (trainer.state().step == 200) before = resident_bytes();
+  }
+  EXPECT_EQ(trainer.state().step, 1000);
+  // A kilobyte a step would be 800.
+  EXPECT_LT(resident_bytes() - before, 400 << 10);
 }
 
 TEST(Trainer, AccumulationEqualsOnePackedBatch) {

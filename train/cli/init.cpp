@@ -8,6 +8,7 @@
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/random.h"
 #include "gladius/train/memory.h"
+#include "gladius/train/text_format.h"
 #include "support.h"
 
 namespace gladius::cli {

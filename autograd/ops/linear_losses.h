@@ -1,0 +1,38 @@
+// Losses over the vocabulary of a linear layer's output: the layer and the loss in one, so that the
+// logits, the largest thing in memory, are never there as a whole (as in Wijmans et al. 2024, "Cut
+// Your Losses in Large-Vocabulary Language Models", arXiv:2411.09009, and Hsu et al. 2024, "Liger
+// Kernel", arXiv:2410.10989).
+//
+// They run over blocks of rows. The gradient of a block's logits takes their place. Of a single
+// block it is kept for the backward pass; of several, the gradients of x and of the weight are made
+// at once, and the backward pass only scales them.
+#pragma once
+
+#include <functional>
+
+#include "gladius/autograd/ops/losses.h"
+
+namespace gladius {
+
+/// Rows of a block, at most: enough for products at full speed.
+inline constexpr std::int64_t kLinearLossRows = 512;
+
+/// cross_entropy(linear(x, weight), labels, ignore_index) for x [N, C], weight [V, C] and labels
+/// I64 [N]. A frozen weight may be BF16 or F16. ShapeError, DtypeError as those two. Differentiable
+/// any number of times; a second derivative computes all logits again.
+Variable linear_cross_entropy(const Variable& x, const Variable& weight, const Tensor& labels,
+                              std::int64_t ignore_index = -100);
+
+/// Gives the rows [begin, end) of logits [N, V'].
+using LogitRows = std::function<Tensor(std::int64_t begin, std::int64_t end)>;
+
+/// Of logits that are there, which must be N rows (ShapeError).
+LogitRows rows_of(Tensor logits, std::int64_t N);
+
+/// distillation_loss(linear(x, weight), teacher, labels, options). The teacher is asked for blocks
+/// of rows, in order. Differentiable once (GraphError).
+DistillationLoss linear_distillation_loss(const Variable& x, const Variable& weight,
+                                          const LogitRows& teacher, const Tensor& labels,
+                                          const DistillationOptions& options = {});
+
+}  // namespace gladius
