@@ -105,7 +105,7 @@ TEST_F(DistillProgram, AnExpertThatIsNotFiniteEndsTheRunWithASnapshot) {
   save_model(path("broken"), expert);
   run["experts"] = {{{"model", "broken"}, {"steps", 20}}};
   run["max_nonfinite_steps"] = 2;
-  const Result result = distill(run);
+  const ProgramResult result = distill(run);
   EXPECT_EQ(result.code, 1);
   EXPECT_THAT(result.err, AllOf(HasSubstr("warning: step 0: the loss is nan\n"),
                                 HasSubstr("error: step 5: 2 updates in a row were skipped")));
