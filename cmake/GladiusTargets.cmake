@@ -29,12 +29,14 @@ function(gladius_include_root folder result)
   set(${result} ${root} PARENT_SCOPE)
 endfunction()
 
-# gladius_library(FOLDER SOURCES ... HEADERS ... [DEPENDS ...] [PRIVATE_DEPENDS ...])
+# gladius_library(FOLDER SOURCES ... HEADERS ... [DEPENDS ...] [PRIVATE_DEPENDS ...] [PRECOMPILE ...])
 #
 # The library gladius::FOLDER. Its headers are reached through an include root of its own, so an
-# include of a folder that is not among DEPENDS does not compile.
+# include of a folder that is not among DEPENDS does not compile. PRECOMPILE are large headers of
+# others that most sources include. (-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON shows a source that leaves
+# an include out.)
 function(gladius_library folder)
-  cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;DEPENDS;PRIVATE_DEPENDS;PRECOMPILE" ${ARGN})
   gladius_include_root(${folder} root)
   list(TRANSFORM ARG_HEADERS PREPEND ${root}/gladius/${folder}/)
 
@@ -45,6 +47,8 @@ function(gladius_library folder)
   target_compile_features(gladius_${folder} PUBLIC cxx_std_20)
   target_link_libraries(gladius_${folder} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
   gladius_target_options(gladius_${folder})
+  target_precompile_headers(gladius_${folder} PRIVATE
+    <algorithm> <filesystem> <functional> <memory> <string> <utility> <vector> ${ARG_PRECOMPILE})
   install(TARGETS gladius_${folder} EXPORT gladius-targets FILE_SET HEADERS)
 endfunction()
 

@@ -22,6 +22,7 @@
 #include "gladius/train/staged_directory.h"
 #include "gladius/train/student.h"
 #include "gladius/train/teacher_cache.h"
+#include "gladius/train/tensorboard/event_file.h"
 #include "gladius/train/trainer.h"
 
 namespace gladius {
@@ -87,7 +88,8 @@ class Run {
         caches_(std::move(caches)),
         trainer_(config, student_, std::move(inputs.examples), events.warn,
                  [this](std::size_t expert) { return caches_.open(expert, events_.warn); }),
-        metrics_(directory_.paths().metrics(), restore()) {}
+        metrics_(directory_.paths().metrics(), restore()),
+        tensorboard_(directory_.paths().events(), read_metrics(directory_.paths().metrics())) {}
 
   RunOutcome execute() {
     begin();
@@ -143,6 +145,7 @@ class Run {
     }
     const StepRecord record = trainer_.step();
     metrics_.append(record);
+    tensorboard_.append(record);
     events_.step(record);
     if (trainer_.diverged()) fail_with_snapshot(record);
   }
@@ -162,6 +165,7 @@ class Run {
     const auto start = std::chrono::steady_clock::now();
     Checkpoint checkpoint = trainer_.checkpoint();
     checkpoint.metrics_offset = metrics_.sync();
+    tensorboard_.sync();
     gladius::save_checkpoint(directory_.paths().checkpoints(), checkpoint,
                              config_.keep_checkpoints);
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
@@ -180,15 +184,11 @@ class Run {
     if (const auto own = directory_.paths().teacher_cache(); std::filesystem::exists(own)) {
       remove_directory(own);  // all that it was for is done
     }
+    tensorboard_.sync();
     if (const std::int64_t skipped = trainer_.state().skipped_lines; skipped > 0) {
       events_.info(fmt::format("{} bad lines of the data were passed over", skipped));
     }
-    if (eval_examples_) {
-      const Evaluation evaluation = evaluate(*student_, *eval_examples_);
-      write_text_file(directory_.paths().evaluation(), evaluation.to_json().dump(2) + "\n");
-      events_.info(fmt::format("evaluation: cross-entropy {:.4f}, perplexity {:.2f} over {} tokens",
-                               evaluation.cross_entropy, evaluation.perplexity, evaluation.tokens));
-    }
+    if (eval_examples_ && !evaluate_student()) return stopped();
     StagedDirectory model(directory_.paths().model());
     save_model(model.path(), *student_);
     if (config_.student.tokenizer) copy_tokenizer(*config_.student.tokenizer, model.path());
@@ -196,6 +196,17 @@ class Run {
     directory_.note("training finished");
     write_report(directory_.paths());
     return outcome(true);
+  }
+
+  // False if a stop was asked for.
+  bool evaluate_student() const {
+    const auto evaluation = evaluate(*student_, *eval_examples_, events_.stop_requested);
+    if (!evaluation) return false;
+    write_text_file(directory_.paths().evaluation(), evaluation->to_json().dump(2) + "\n");
+    events_.info(fmt::format("evaluation: cross-entropy {:.4f}, perplexity {:.2f} over {} tokens",
+                             evaluation->cross_entropy, evaluation->perplexity,
+                             evaluation->tokens));
+    return true;
   }
 
   RunOutcome outcome(bool complete) const {
@@ -212,6 +223,7 @@ class Run {
   TeacherCaches caches_;
   Trainer trainer_;
   MetricsFile metrics_;
+  EventFile tensorboard_;
 };
 
 // Before anything is written.

@@ -19,7 +19,8 @@ struct RunEvents {
   std::function<void(const StepRecord&)> step;
   std::function<void(const std::string&)> info;
   std::function<void(const std::string&)> warn;
-  /// Asked after each step: whether to write a checkpoint and end.
+  /// Asked after each step, and while the trained student is evaluated: whether to write a
+  /// checkpoint and end.
   std::function<bool()> stop_requested;
 };
 
@@ -30,11 +31,12 @@ struct RunOutcome {
 };
 
 /// Trains the student of `config` on its experts, in the run directory `out` (run_directory.h):
-/// metrics.jsonl grows by a line a step, a checkpoint is written every `checkpoint_every` steps and
-/// when the run is stopped, and the end writes model/, evaluation.json (where there is data for it)
-/// and the reports. A new run needs a directory that is empty or not there; with `resume` the run
-/// in it goes on from its newest checkpoint to the same weights, to the bit, as if it had never
-/// stopped (a run that is complete only has its reports written again).
+/// metrics.jsonl grows by a line a step, TensorBoard's event file by an event; a checkpoint is
+/// written every `checkpoint_every` steps and when the run is stopped, and the end writes model/,
+/// evaluation.json (where there is data for it) and the reports. A new run needs a directory that
+/// is empty or not there; with `resume` the run in it goes on from its newest checkpoint to the
+/// same weights, to the bit, as if it had never stopped (a run that is complete only has its
+/// reports written again).
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
                    const RunEvents& events);
 

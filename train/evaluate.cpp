@@ -23,7 +23,8 @@ nlohmann::ordered_json Evaluation::to_json() const {
   return json;
 }
 
-Evaluation evaluate(const CausalLM& model, const Dataset& data) {
+std::optional<Evaluation> evaluate(const CausalLM& model, const Dataset& data,
+                                   const std::function<bool()>& stop_requested) {
   const NoGrad no_grad;
   double total = 0;
   std::int64_t sequences = 0, tokens = 0;
@@ -45,18 +46,21 @@ Evaluation evaluate(const CausalLM& model, const Dataset& data) {
   for (std::int64_t i = 0; i < data.size(); ++i) {
     const std::shared_ptr<const Example> example = data.read(i);
     if (!example) continue;
-    if (!chosen.empty() && size + example->ids.size() > kTokensAPass) pass();
+    if (!chosen.empty() && size + example->ids.size() > kTokensAPass) {
+      if (stop_requested()) return std::nullopt;
+      pass();
+    }
     size += example->ids.size();
     chosen.push_back(example);
   }
   if (!chosen.empty()) pass();
   if (tokens == 0) throw Error("evaluate: no token of the data has a label");
   const double mean = total / static_cast<double>(tokens);
-  return {.sequences = sequences,
-          .skipped_lines = data.size() - sequences,
-          .tokens = tokens,
-          .cross_entropy = mean,
-          .perplexity = std::exp(mean)};
+  return Evaluation{.sequences = sequences,
+                    .skipped_lines = data.size() - sequences,
+                    .tokens = tokens,
+                    .cross_entropy = mean,
+                    .perplexity = std::exp(mean)};
 }
 
 }  // namespace gladius

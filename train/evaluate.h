@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "gladius/models/causal_lm.h"
 #include "gladius/train/data/dataset.h"
@@ -19,7 +21,10 @@ struct Evaluation {
   nlohmann::ordered_json to_json() const;
 };
 
-/// Over all labelled tokens of the data. Error if there are none.
-Evaluation evaluate(const CausalLM& model, const Dataset& data);
+/// Over all labelled tokens of the data; nothing if `stop_requested`, asked between forward passes,
+/// says so. Error if there are none.
+std::optional<Evaluation> evaluate(
+    const CausalLM& model, const Dataset& data,
+    const std::function<bool()>& stop_requested = [] { return false; });
 
 }  // namespace gladius

@@ -96,7 +96,7 @@ std::int64_t activations_per_token(const ModelConfig& config) {
   const std::int64_t queries = config.num_attention_heads * config.head_dim;
   const std::int64_t keys = config.num_key_value_heads * config.head_dim;
   const std::int64_t norms_and_sums = 4 * config.hidden_size;
-  const std::int64_t attention = 2 * (queries + keys) + keys + queries;  // before, after rotation
+  const std::int64_t attention = 2 * (queries + keys);  // rotated queries and keys, values, result
   return norms_and_sums + attention + 3 * config.intermediate_size;
 }
 

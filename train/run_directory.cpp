@@ -1,7 +1,6 @@
 #include "gladius/train/run_directory.h"
 
 #include <fcntl.h>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/file.h>
 
@@ -14,6 +13,7 @@
 #include "gladius/train/append_file.h"
 #include "gladius/train/run_config.h"
 #include "gladius/train/staged_directory.h"
+#include "gladius/train/text_format.h"
 
 namespace gladius {
 namespace {
@@ -136,8 +136,8 @@ RunDirectory::RunDirectory(const fs::path& path) : paths_{path}, lock_(lock(path
 Json RunDirectory::inputs() const { return read_json(paths_.inputs()); }
 
 void RunDirectory::note(std::string_view event) const {
-  const std::string time = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-  AppendFile(paths_.timeline()).append(Json{{"time", time}, {"event", event}}.dump() + "\n");
+  const Json line{{"time", format_time(std::time(nullptr))}, {"event", event}};
+  AppendFile(paths_.timeline()).append(line.dump() + "\n");
 }
 
 }  // namespace gladius

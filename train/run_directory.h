@@ -19,6 +19,8 @@ struct RunPaths {
   std::filesystem::path inputs() const { return directory / "inputs.json"; }
   std::filesystem::path student_config() const { return directory / "student_config.json"; }
   std::filesystem::path metrics() const { return directory / "metrics.jsonl"; }
+  /// TensorBoard looks for files that are named like this.
+  std::filesystem::path events() const { return directory / "events.out.tfevents.gladius"; }
   std::filesystem::path timeline() const { return directory / "timeline.jsonl"; }
   std::filesystem::path environment() const { return directory / "environment.json"; }
   std::filesystem::path evaluation() const { return directory / "evaluation.json"; }

@@ -120,7 +120,10 @@ Variable linear_cross_entropy(const Variable& x, const Variable& weight, const T
       });
 }
 
-LogitRows rows_of(Tensor logits) {
+LogitRows rows_of(Tensor logits, std::int64_t N) {
+  if (logits.dim() != 2 || logits.size(0) != N) {
+    throw ShapeError(fmt::format("rows_of: logits {} are not {} rows", logits.describe(), N));
+  }
   return [logits = std::move(logits)](std::int64_t begin, std::int64_t end) {
     return logits.narrow(0, begin, end - begin);
   };

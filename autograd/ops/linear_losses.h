@@ -26,8 +26,8 @@ Variable linear_cross_entropy(const Variable& x, const Variable& weight, const T
 /// Gives the rows [begin, end) of logits [N, V'].
 using LogitRows = std::function<Tensor(std::int64_t begin, std::int64_t end)>;
 
-/// Of logits that are there.
-LogitRows rows_of(Tensor logits);
+/// Of logits that are there, which must be N rows (ShapeError).
+LogitRows rows_of(Tensor logits, std::int64_t N);
 
 /// distillation_loss(linear(x, weight), teacher, labels, options). The teacher is asked for blocks
 /// of rows, in order. Differentiable once (GraphError).

@@ -1,11 +1,9 @@
 #include "gladius/models/tokenizer/bpe.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "gladius/models/tokenizer/json_fields.h"
-#include "gladius/models/tokenizer/merge_queue.h"
 #include "gladius/models/tokenizer/utf8.h"
 
 namespace gladius {
@@ -16,15 +14,6 @@ using tokenizer_json::field_or;
 using tokenizer_json::Json;
 
 constexpr char kRole[] = "model BPE";
-constexpr std::uint32_t kNoMerge = 0xFFFFFFFF;
-
-std::uint64_t pair_key(std::uint32_t left, std::uint32_t right) {
-  return std::uint64_t{left} << 32 | right;
-}
-
-std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
-  return pair_key(static_cast<std::uint32_t>(left), static_cast<std::uint32_t>(right));
-}
 
 char32_t first_character(std::string_view text) { return utf8::code_point(text, 0); }
 
@@ -112,7 +101,8 @@ void Bpe::read_merges(const Json& merges) {
           kRole, i, left, right));
     }
     // A pair listed twice has the later rank, as in the reference.
-    merges_.set(pair_key(a, b), {static_cast<std::uint32_t>(i), merged});
+    merges_.set(pair_key(static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)),
+                {static_cast<std::uint32_t>(i), merged});
     merged_.push_back(merged);
     // Tokens grow at their ends only: a merge ever joins the last character of its left part to the
     // first of its right part.
@@ -129,10 +119,6 @@ std::int32_t Bpe::find(std::string_view token) const {
 std::int32_t Bpe::find_character(std::string_view character) const {
   const std::int32_t* id = characters_.find(first_character(character));
   return id ? *id : -1;
-}
-
-const Bpe::Merge* Bpe::find_merge(std::int32_t left, std::int32_t right) const {
-  return merges_.find(pair_key(left, right));
 }
 
 // Characters that are not in the vocabulary join nothing if they are bytes; else they may be fused
@@ -208,68 +194,6 @@ void Bpe::split_into_symbols(std::string_view word, std::vector<WordToken>& symb
     }
   }
   flush_unk();
-}
-
-// Merges symbols[begin, end) by looking over all pairs for each merge.
-void Bpe::merge_short(std::vector<WordToken>& symbols, std::size_t begin) const {
-  WordToken* word = symbols.data() + begin;
-  std::size_t count = symbols.size() - begin;
-  if (count < 2) return;
-  const auto rank_at = [&](std::size_t i) {
-    const Merge* merge = find_merge(word[i].id, word[i + 1].id);
-    return merge ? merge->rank : kNoMerge;
-  };
-  std::vector<std::uint32_t> ranks(count - 1);
-  for (std::size_t i = 0; i < ranks.size(); ++i) ranks[i] = rank_at(i);
-  while (count > 1) {
-    const auto best = std::min_element(ranks.begin(), ranks.end());
-    if (*best == kNoMerge) break;
-    const auto at = static_cast<std::size_t>(best - ranks.begin());
-    word[at] = {merged_[*best], word[at].bytes + word[at + 1].bytes};
-    std::copy(word + at + 2, word + count, word + at + 1);
-    ranks.erase(best);
-    --count;
-    if (at > 0) ranks[at - 1] = rank_at(at - 1);
-    if (at + 1 < count) ranks[at] = rank_at(at);
-  }
-  symbols.resize(begin + count);
-}
-
-// The same with a queue. The symbols are a linked list over their first positions; a queued merge
-// whose pair has changed since is dropped.
-void Bpe::merge_long(std::vector<WordToken>& symbols, std::size_t begin) const {
-  constexpr std::uint32_t kNone = 0xFFFFFFFF;
-  struct Links {
-    std::uint32_t previous, next, rank;  // rank of the merge with the next
-  };
-  WordToken* word = symbols.data() + begin;
-  const auto count = static_cast<std::uint32_t>(symbols.size() - begin);
-  std::vector<Links> links(count);
-  MergeQueue queue(static_cast<std::uint32_t>(merged_.size()));
-  const auto find_rank = [&](std::uint32_t at) {
-    const std::uint32_t next = links[at].next;
-    const Merge* merge = next == kNone ? nullptr : find_merge(word[at].id, word[next].id);
-    links[at].rank = merge ? merge->rank : kNoMerge;
-    if (merge) queue.push({merge->rank, at});
-  };
-  for (std::uint32_t i = 0; i < count; ++i) {
-    links[i] = {i == 0 ? kNone : i - 1, i + 1 == count ? kNone : i + 1, kNoMerge};
-    find_rank(i);
-  }
-  while (const std::optional<MergeQueue::Merge> merge = queue.pop()) {
-    const std::uint32_t at = merge->position;
-    if (links[at].rank != merge->rank) continue;
-    const std::uint32_t right = links[at].next;
-    word[at] = {merged_[merge->rank], word[at].bytes + word[right].bytes};
-    links[at].next = links[right].next;
-    links[right].rank = kNoMerge;
-    if (links[at].next != kNone) links[links[at].next].previous = at;
-    find_rank(at);
-    if (links[at].previous != kNone) find_rank(links[at].previous);
-  }
-  std::size_t kept = 0;
-  for (std::uint32_t at = 0; at != kNone; at = links[at].next) word[kept++] = word[at];
-  symbols.resize(begin + kept);
 }
 
 }  // namespace gladius

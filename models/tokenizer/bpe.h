@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -30,7 +31,8 @@ class Bpe {
   explicit Bpe(const nlohmann::json& model);
 
   /// Appends the tokens of `word` (UTF-8, under 2 GiB). Words stay in `cache`, which belongs to
-  /// this model. Time O(n log n) in the word's length, whatever it holds.
+  /// this model. The time is linear in the length of all but contrived words, and O(n log n) in
+  /// that of any.
   void encode(std::string_view word, WordCache& cache, std::vector<WordToken>& tokens) const;
 
   /// Token to id, found by std::string_view too.
@@ -41,6 +43,11 @@ class Bpe {
   struct Merge {
     std::uint32_t rank;
     std::int32_t id;
+  };
+  struct WindowToken {
+    WordToken token;
+    std::uint32_t symbols;  // of which it was merged
+    bool operator==(const WindowToken&) const = default;
   };
 
   void read_vocab(const nlohmann::json& vocab);
@@ -53,6 +60,7 @@ class Bpe {
   void encode_part(std::string_view part, WordCache& cache, std::vector<WordToken>& tokens) const;
   void split_into_symbols(std::string_view word, std::vector<WordToken>& symbols) const;
   void merge_short(std::vector<WordToken>& symbols, std::size_t begin) const;
+  std::vector<WindowToken> merge_window(std::span<const WordToken> symbols) const;
   void merge_long(std::vector<WordToken>& symbols, std::size_t begin) const;
 
   Vocab vocab_;

@@ -8,6 +8,11 @@
 
 namespace gladius {
 
+/// A key of two ids or characters.
+constexpr std::uint64_t pair_key(std::uint32_t left, std::uint32_t right) {
+  return std::uint64_t{left} << 32 | right;
+}
+
 template <class Value>
 class FlatMap {
  public:

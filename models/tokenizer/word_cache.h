@@ -15,6 +15,7 @@ namespace gladius {
 struct WordToken {
   std::int32_t id;
   std::uint32_t bytes;
+  bool operator==(const WordToken&) const = default;
 };
 
 /// Bounded: a full cache starts anew.

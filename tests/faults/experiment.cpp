@@ -8,6 +8,7 @@
 #include "gladius/tensor/io/sha256.h"
 #include "gladius/train/metrics.h"
 #include "gladius/train/run_directory.h"
+#include "train/run_events.h"
 
 namespace gladius::faults {
 
@@ -80,7 +81,7 @@ std::string Experiment::result(const fs::path& out) const {
     if (record.elapsed_s < elapsed) text += " (time goes back)";
     elapsed = record.elapsed_s;
   }
-  return text;
+  return text + testing::events_differ(paths);
 }
 
 Environment preload(const Environment& settings) {

@@ -279,7 +279,8 @@ const std::map<std::string, Operation>& operations() {
          return linear_cross_entropy(x.at(0), x.at(1), x.at(2).value(), a.integer("ignore_index"));
        })},
       {"linear_distillation_loss", operation([](Inputs x, Attributes a) {
-         return parts(linear_distillation_loss(x.at(0), x.at(1), rows_of(x.at(2).value()),
+         return parts(linear_distillation_loss(x.at(0), x.at(1),
+                                               rows_of(x.at(2).value(), x.at(0).size(0)),
                                                x.at(3).value(), distillation_options(a)));
        })},
       // Without gradients.

@@ -97,6 +97,34 @@ def test_random_unicode(file, reference, rng, tmp_path):
     check_texts(file, reference, texts, tmp_path, special=False)
 
 
+def test_long_words(file, reference, rng, tmp_path):
+    """Words of more symbols than fit into one window of merges."""
+    alphabets = ["etaoinshrdlu", "ab", "a", "abcdefghijklmnopqrstuvwxyz", "ACGT", "etaoin\u00e9\u4e2d"]
+    texts = ["".join(rng.choices(alphabet, k=rng.randint(30_000, 80_000))) for alphabet in alphabets]
+    check_texts(file, reference, [text.encode() for text in texts], tmp_path)
+
+
+def test_long_words_with_random_merges(rng, tmp_path):
+    """Merges of random order, which agree with no language."""
+    for _ in range(5):
+        pieces = list("abcd")
+        merges = []
+        while len(merges) < 200:
+            left, right = rng.choices(pieces, k=2)
+            if len(left + right) < 12 and left + right not in pieces:
+                pieces.append(left + right)
+                merges.append((left, right))
+        rng.shuffle(merges)
+        model = tokenizers.models.BPE({piece: i for i, piece in enumerate(pieces)}, merges)
+        reference = tokenizers.Tokenizer(model)
+        reference.save(str(tmp_path / "tokenizer.json"))
+        texts = ["".join(rng.choices("abcd", k=rng.randint(1, 80_000))) for _ in range(10)]
+        answers = run(tmp_path / "tokenizer.json", [{"hex": text.encode().hex(), "special": False}
+                                                    for text in texts], tmp_path)
+        for text, ours in zip(texts, answers, strict=True):
+            assert ours["ids"] == reference.encode(text).ids
+
+
 def test_decoding_random_ids(file, reference, rng, tmp_path):
     choices = [lambda: rng.randrange(reference.get_vocab_size()), lambda: rng.randint(0, 300)]
     lists = [[rng.choice(choices)() for _ in range(rng.randint(0, 60))] for _ in range(3000)]

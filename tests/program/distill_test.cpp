@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "gladius/train/memory.h"
 #include "train/tiny_models.h"
@@ -123,6 +124,21 @@ TEST_F(DistillProgram, NoNameFromAFileIsAPath) {
   expect_failure(distill(run), "the name of a file in the directory is expected");
 }
 
+TEST_F(DistillProgram, AnExpertThatIsNotFiniteEndsTheRunWithASnapshot) {
+  Json run = inputs_.distillation_file();
+  const CausalLM expert = testing::tiny_model(testing::tiny_config(TinyRun::kVocabulary), 7);
+  Tensor(expert.state_dict().at(0).second).fill_(NAN);
+  save_model(path("broken"), expert);
+  run["experts"] = {{{"model", "broken"}, {"steps", 20}}};
+  run["max_nonfinite_steps"] = 2;
+  const Result result = distill(run);
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("warning: step 0: the loss is nan\n"),
+                                HasSubstr("error: step 5: 2 updates in a row were skipped")));
+  EXPECT_TRUE(fs::exists(path("out/nonfinite/model/config.json")));
+  EXPECT_FALSE(fs::exists(path("out/model")));
+}
+
 TEST_F(DistillProgram, TheMemoryEstimateIsWithin15PercentOfThePeak) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "sanitizers need memory of their own";
@@ -148,6 +164,27 @@ TEST_F(DistillProgram, TheMemoryEstimateIsWithin15PercentOfThePeak) {
     const auto estimate = static_cast<double>(need.required() + need.expert);
     EXPECT_NEAR(estimate, static_cast<double>(result.peak_bytes), 0.15 * estimate);
   }
+}
+
+TEST_F(DistillProgram, TheDataMayBeLargerThanTheMemoryItTakes) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers need memory of their own";
+#endif
+  Json run = inputs_.run_file();
+  run["data"]["shuffle"] = true;
+  const Result small = distill(run);
+  ASSERT_EQ(small.code, 0) << small.err;
+  std::string line = "{\"input_ids\": [1, 2, 3], \"comment\": \"";
+  line += std::string(1000, '.') + "\"}\n";
+  {
+    std::ofstream data(path("data.jsonl"));  // not held here: a child's peak includes its parent's
+    for (int i = 0; i < 100'000; ++i) data << line;
+  }
+  fs::remove_all(path("out"));
+  const Result large = distill(run);
+  ASSERT_EQ(large.code, 0) << large.err;
+  // Of the 100 MB: 16 bytes a line, and 8 MiB of examples.
+  EXPECT_LT(large.peak_bytes, small.peak_bytes + (24 << 20));
 }
 
 TEST_F(DistillProgram, WhatDoesNotFitTheMemoryIsRefusedInOneLine) {

@@ -11,45 +11,22 @@
 #include "gladius/train/fingerprint.h"
 #include "gladius/train/run_directory.h"
 #include "support/message_of.h"
-#include "train/tiny_models.h"
+#include "train/run_events.h"
+#include "train/tiny_runs.h"
 
 namespace gladius {
 namespace {
 
 namespace fs = std::filesystem;
 using ::testing::AllOf;
+using testing::execute;
 using ::testing::HasSubstr;
 using testing::Json;
 using testing::message_of;
 using testing::read_file;
+using testing::timeless_metrics;
 using testing::TinyRun;
-
-// Runs until `stop_after` steps are done in all; negative: to the end.
-RunOutcome execute(const RunConfig& config, const fs::path& out, bool resume = false,
-                   std::int64_t stop_after = -1) {
-  std::int64_t steps = 0;
-  return distill(
-      config, out, resume,
-      {.begin = [&](const TrainingPlan&, const TrainerState& state) { steps = state.step; },
-       .step = [&](const StepRecord&) { ++steps; },
-       .info = [](const std::string&) {},
-       .warn = [](const std::string&) {},
-       .stop_requested = [&] { return steps == stop_after; }});
-}
-
-std::string weights(const fs::path& out) { return read_file(out / "model" / "model.safetensors"); }
-
-// The lines without what the clock decides.
-std::vector<std::string> timeless_metrics(const fs::path& out) {
-  std::vector<std::string> lines;
-  for (const StepRecord& record : read_metrics(out / "metrics.jsonl")) {
-    Json json = record.to_json();
-    json.erase("tokens_per_s");
-    json.erase("elapsed_s");
-    lines.push_back(json.dump());
-  }
-  return lines;
-}
+using testing::weights;
 
 TEST(Distill, LeavesAModelMetricsAndReports) {
   const TinyRun run;
@@ -72,7 +49,30 @@ TEST(Distill, LeavesAModelMetricsAndReports) {
   EXPECT_THAT(read_file(out / "report.md"),
               AllOf(HasSubstr("| Training status | Complete |"), HasSubstr("| Steps | 12 of 12 |"),
                     HasSubstr("lm\\_head.weight"), HasSubstr("baseline")));
-  EXPECT_THAT(read_file(out / "report.html"), AllOf(HasSubstr("<svg "), HasSubstr("<title>step")));
+  EXPECT_THAT(read_file(out / "report.html"), HasSubstr("<svg "));
+}
+
+TEST(Distill, MayBeStoppedWhileItEvaluates) {
+  const TinyRun run;
+  Json file = run.run_file();
+  std::string line = "{\"input_ids\": [1";
+  for (int i = 0; i < 300; ++i) line += ", 2";
+  line += "]}\n";
+  testing::write_file(run.directory / "eval.jsonl", line + line + line);
+  file["data"]["eval"] = "eval.jsonl";
+  const fs::path out = run.directory / "out";
+  int asked = 0;
+  const RunOutcome stopped = distill(run.config(file), out, false,
+                                     {.begin = [](const TrainingPlan&, const TrainerState&) {},
+                                      .step = [](const StepRecord&) {},
+                                      .info = [](const std::string&) {},
+                                      .warn = [](const std::string&) {},
+                                      .stop_requested = [&] { return ++asked == 12 + 2; }});
+  EXPECT_FALSE(stopped.complete);
+  EXPECT_EQ(stopped.steps, 12);
+  EXPECT_FALSE(fs::exists(out / "evaluation.json"));
+  EXPECT_TRUE(execute(run.config(file), out, true).complete);
+  EXPECT_TRUE(fs::exists(out / "evaluation.json"));
 }
 
 TEST(Distill, GoesOnToTheBit) {
@@ -97,6 +97,7 @@ TEST(Distill, GoesOnToTheBit) {
     EXPECT_TRUE(execute(config, out, true).complete);
     EXPECT_EQ(weights(out), weights(whole));
     EXPECT_EQ(timeless_metrics(out), expected);
+    EXPECT_EQ(testing::events_differ({out}), "");
   }
 }
 
@@ -150,6 +151,7 @@ TEST(Distill, GoesOnFromTheNewestCheckpointAfterAKill) {
   EXPECT_TRUE(execute(config, out, true).complete);
   EXPECT_EQ(weights(out), weights(whole));
   EXPECT_EQ(timeless_metrics(out), timeless_metrics(whole));
+  EXPECT_EQ(testing::events_differ({out}), "");
   EXPECT_FALSE(fs::exists(out / "model.staged"));
   EXPECT_FALSE(fs::exists(out / "checkpoints" / "step-00000012.staged"));
 }
@@ -249,12 +251,7 @@ TEST(Distill, WarnsOfOtherThreads) {
   environment["threads"] = 77;
   testing::write_file(out / "environment.json", environment.dump());
   std::vector<std::string> warnings;
-  distill(config, out, true,
-          {.begin = [](const TrainingPlan&, const TrainerState&) {},
-           .step = [](const StepRecord&) {},
-           .info = [](const std::string&) {},
-           .warn = [&](const std::string& text) { warnings.push_back(text); },
-           .stop_requested = [] { return false; }});
+  execute(config, out, true, -1, &warnings);
   ASSERT_EQ(warnings.size(), 1u);
   EXPECT_THAT(warnings[0], AllOf(HasSubstr("other threads"), HasSubstr("than before (77)")));
 }

@@ -83,7 +83,7 @@ TEST(Objective, IsTheWeightedSumOfDivergenceAndCrossEntropy) {
     const Tensor teacher_logits = batch_logits(teacher, batch).value();
     for (const LossReduction reduction : {LossReduction::mean, LossReduction::batchmean}) {
       const ObjectiveValue value =
-          distillation_objective(student, rows_of(teacher_logits), batch,
+          distillation_objective(student, rows_of(teacher_logits, batch.tokens()), batch,
                                  {.temperature = T, .alpha = alpha, .reduction = reduction});
       const double count =
           reduction == LossReduction::mean ? static_cast<double>(expected.tokens) : 3;

@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "gladius/models/model_directory.h"
+#include "gladius/train/text_format.h"
 #include "support.h"
 
 namespace gladius::cli {

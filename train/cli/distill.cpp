@@ -67,7 +67,9 @@ void run(Options options, const Common& common) {
 
 void add_distill(CLI::App& program, const Common& common) {
   CLI::App* command = add_command(
-      program, "distill", "Trains a student on its experts, or on data alone where there are none",
+      program, "distill",
+      "Trains a student on its experts, or on data alone where there are none. While it goes on "
+      "`gladius report` shows how it stands, and TensorBoard reads its directory",
       "gladius distill configs/default/distill.run.json --out runs/mine --set optimizer.lr=2e-4");
   const auto options = std::make_shared<Options>();
   command->add_option("RUN.json", options->run_file, "The run file")->required();

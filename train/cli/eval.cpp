@@ -32,7 +32,7 @@ void run(const Options& options, const Common& common) {
   const auto warn = [&](const std::string& text) {
     if (common.log_level != "error") fmt::print(stderr, "gladius: warning: {}\n", text);
   };
-  const Evaluation evaluation = evaluate(
+  const Evaluation evaluation = *evaluate(
       model,
       Dataset::open(options.data, encoder,
                     {.max_seq_len = options.max_seq_len,

@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/random.h"
+#include "gladius/train/text_format.h"
 #include "support.h"
 
 namespace gladius::cli {

@@ -1,15 +1,14 @@
 // gladius inspect: what a model or a safetensors file consists of.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <map>
 #include <memory>
 #include <optional>
 
 #include "commands.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/io/sha256.h"
-#include "model_statistics.h"
+#include "gladius/train/model_tables.h"
+#include "gladius/train/text_format.h"
 #include "support.h"
 
 namespace gladius::cli {
@@ -17,9 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-using Rows = std::vector<std::vector<std::string>>;
-
-constexpr std::int64_t kTokens = 512;  // of the memory estimates, as in the model card
 
 struct Subject {
   std::vector<SafetensorsFile> files;
@@ -63,16 +59,16 @@ Json tensors_as_json(const Subject& subject) {
 Json memory_as_json(const ModelConfig& config, const Components& parts,
                     const std::vector<SafetensorsFile>& files) {
   const MemoryNeeds stored =
-      estimate_memory(config, parts.total(), weight_bytes(files), sizeof(float), kTokens);
+      model_memory(config, parts.total(), weight_bytes(files), sizeof(float), kEstimatedTokens);
   Json precisions = Json::array();
   for (const Precision& precision : kPrecisions) {
-    const MemoryNeeds needs = estimate_memory(config, parts.total(), precision, kTokens);
+    const MemoryNeeds needs = model_memory(config, parts.total(), precision, kEstimatedTokens);
     precisions.push_back({{"precision", precision.name},
                           {"weights_bytes", needs.weights},
                           {"inference_bytes", needs.inference},
                           {"training_bytes", precision.trains ? Json(needs.training) : Json()}});
   }
-  return {{"tokens", kTokens},
+  return {{"tokens", kEstimatedTokens},
           {"weights_bytes", stored.weights},
           {"inference_bytes", stored.inference},
           {"training_bytes", stored.training},
@@ -109,58 +105,13 @@ void print_config(const ModelConfig& config) {
 }
 
 void print_components(const ModelConfig& config, const Components& parts) {
-  const std::string V = format_count(config.vocab_size), C = format_count(config.hidden_size);
-  Rows rows{{"component", "formula", "sizes", "parameters"},
-            {"embedding", "vocab x hidden", V + " x " + C, format_count(parts.embedding)}};
-  rows.push_back({"LM head", "hidden x vocab", C + " x " + V,
-                  parts.head > 0 ? format_count(parts.head) : "tied"});
-  rows.push_back({"final norm", "hidden", C, format_count(parts.final_norm)});
-  rows.push_back({"per layer", "(see below)", "", format_count(parts.per_layer)});
-  rows.push_back({fmt::format("{} layers", parts.num_layers),
-                  fmt::format("{} x per layer", parts.num_layers), "", format_count(parts.layers)});
-  if (parts.other > 0) rows.push_back({"other", "", "", format_count(parts.other)});
-  rows.push_back({"total", "", "", format_count(parts.total())});
-  fmt::print("{}\n", format_table(rows));
-
-  Rows layer{{"in a layer", "shape", "parameters"}};
-  for (const SafetensorsEntry& entry : parts.first_layer) {
-    layer.push_back({entry.name.substr(std::string_view("model.layers.0.").size()),
-                     to_string(entry.shape), format_count(numel(entry.shape))});
-  }
-  layer.push_back({"layer total", "", format_count(parts.per_layer)});
-  fmt::print("{}\n", format_table(layer));
+  fmt::print("{}\n", format_table(component_rows(config, parts)));
+  fmt::print("{}\n", format_table(layer_rows(parts)));
 }
 
 void print_memory(const ModelConfig& config, const Components& parts) {
-  Rows rows{{"precision", "model size", "inference", "training"}};
-  for (const Precision& precision : kPrecisions) {
-    const MemoryNeeds needs = estimate_memory(config, parts.total(), precision, kTokens);
-    rows.push_back({precision.name, format_bytes(needs.weights),
-                    "~" + format_bytes(needs.inference),
-                    precision.trains ? "~" + format_bytes(needs.training) : "n/a"});
-  }
-  fmt::print("{}(estimates for {} tokens)\n\n", format_table(rows), kTokens);
-}
-
-// "F32 (4 bytes a parameter)", or all types that the file has.
-std::string types_of(const SafetensorsFile& file) {
-  std::map<std::string_view, std::string> types;
-  for (const SafetensorsEntry& entry : file.entries()) {
-    const std::int64_t count = std::max<std::int64_t>(numel(entry.shape), 1);
-    types[entry.dtype.name] =
-        fmt::format("{} ({:.3g} bytes a parameter)", entry.dtype.name,
-                    static_cast<double>(entry.end - entry.begin) / static_cast<double>(count));
-  }
-  std::string text;
-  for (const auto& [name, described] : types) text += (text.empty() ? "" : ", ") + described;
-  return text;
-}
-
-std::string metadata_of(const SafetensorsFile& file) {
-  std::string text;
-  for (const auto& [key, value] : file.metadata())
-    text += fmt::format("{}{}: \"{}\"", text.empty() ? "" : ", ", key, value);
-  return text.empty() ? "no metadata" : text;
+  fmt::print("{}(estimates for {} tokens)\n\n", format_table(memory_rows(config, parts.total())),
+             kEstimatedTokens);
 }
 
 void print_files(const Subject& subject) {
@@ -174,7 +125,7 @@ void print_files(const Subject& subject) {
 }
 
 void print_tensors(const Subject& subject) {
-  Rows rows{{"tensor", "dtype", "shape", "parameters", "bytes"}};
+  TableRows rows{{"tensor", "dtype", "shape", "parameters", "bytes"}};
   for (const SafetensorsFile& file : subject.files) {
     for (const SafetensorsEntry& entry : file.entries()) {
       rows.push_back({entry.name, std::string(entry.dtype.name), to_string(entry.shape),

@@ -1,28 +1,40 @@
 #include "progress.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 
+#include "gladius/train/text_format.h"
+
 namespace gladius::cli {
 namespace {
 
-constexpr std::int64_t kBarWidth = 20;
+constexpr std::int64_t kBarWidth = 20, kLeastBarWidth = 5;
 
-// 3725 -> "1:02:05"
-std::string clock_time(double seconds) {
-  if (!std::isfinite(seconds)) return "-";
-  const auto s = static_cast<std::int64_t>(std::lround(seconds));
-  return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
-                   : fmt::format("{}:{:02}", s / 60, s % 60);
+// Columns of the terminal on standard error, now: it may be resized.
+std::int64_t terminal_columns() {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
 }
 
-std::string bar(std::int64_t done, std::int64_t total) {
-  const std::int64_t filled = done * kBarWidth / total;
-  return fmt::format("[{:=>{}}{: >{}}]", "", filled, "", kBarWidth - filled);
+std::string bar(std::int64_t done, std::int64_t total, std::int64_t width) {
+  const std::int64_t filled = done * width / total;
+  return fmt::format("[{:=>{}}{: >{}}] ", "", filled, "", width - filled);
+}
+
+// The line with a bar before it, in less than `columns`: what wraps cannot be drawn over.
+std::string fit(const std::string& line, std::int64_t done, std::int64_t total,
+                std::int64_t columns) {
+  constexpr std::int64_t kAround = 4;  // brackets, a space, and the last column
+  const std::int64_t room = columns - kAround - std::ssize(line);
+  const std::string all =
+      room < kLeastBarWidth ? line : bar(done, total, std::min(room, kBarWidth)) + line;
+  return all.substr(0, static_cast<std::size_t>(std::max<std::int64_t>(columns - 1, 0)));
 }
 
 }  // namespace
@@ -49,9 +61,9 @@ void Progress::step(const StepRecord& record) {
   const std::string line =
       fmt::format("step {}/{}  loss {:.4f}  mean {:.4f}  {:.0f} tokens/s  {} left", done,
                   total_steps_, record.loss, record.loss_running_mean, record.tokens_per_s,
-                  clock_time(step_seconds * static_cast<double>(total_steps_ - done)));
+                  format_duration(step_seconds * static_cast<double>(total_steps_ - done)));
   if (terminal_) {
-    fmt::print(stderr, "\r\x1b[K{} {}", bar(done, total_steps_), line);
+    fmt::print(stderr, "\r\x1b[K{}", fit(line, done, total_steps_, terminal_columns()));
     bar_shown_ = true;
   } else {
     fmt::print(stderr, "{}\n", line);
@@ -76,10 +88,9 @@ void Progress::print_result(const StepRecord& record) {
                "Change from start");
     header_shown_ = true;
   }
-  const std::string change =
-      record.step == 0 || !first_loss_
-          ? "baseline"
-          : fmt::format("{:+.1f}%", (record.loss_running_mean / *first_loss_ - 1) * 100);
+  const std::string change = record.step == 0 || !first_loss_
+                                 ? "baseline"
+                                 : format_change(record.loss_running_mean, *first_loss_);
   fmt::print("{:>8}  {:>10.4f}  {:>12.4f}  {:>17}\n", record.step, record.loss,
              record.loss_running_mean, change);
   std::fflush(stdout);

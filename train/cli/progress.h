@@ -11,9 +11,9 @@
 
 namespace gladius::cli {
 
-/// On standard error: a bar that is redrawn after every step if that is a terminal, else a plain
-/// line every `log_every` steps. On standard output every `log_every` steps a row of the model
-/// card's table, or the step's record as a line of JSON.
+/// On standard error: a bar that is redrawn after every step if that is a terminal (in its width),
+/// else a plain line every `log_every` steps. On standard output every `log_every` steps a row of
+/// the model card's table, or the step's record as a line of JSON.
 class Progress {
  public:
   struct Options {

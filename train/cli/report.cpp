@@ -7,6 +7,7 @@
 #include <string>
 
 #include "commands.h"
+#include "support.h"
 
 namespace gladius::cli {
 namespace {
@@ -26,11 +27,12 @@ void run(const std::string& directory, const Common& common) {
 }  // namespace
 
 void add_report(CLI::App& program, const Common& common) {
-  auto* command =
-      program.add_subcommand("report", "Writes a run's model card, at any time of the run");
+  CLI::App* command = add_command(
+      program, "report",
+      "Writes a run's model card with plots, report.md and report.html, at any time of the run",
+      "gladius report runs/mine");
   const auto directory = std::make_shared<std::string>();
   command->add_option("RUN_DIR", *directory, "The run's directory")->required();
-  command->footer("Example: gladius report runs/mine");
   command->callback([directory, &common] { run(*directory, common); });
 }
 

@@ -28,10 +28,6 @@ std::string format_ids(const std::vector<std::int64_t>& ids);
 
 /// One JSON document on standard output; text that is not UTF-8 gets U+FFFD.
 void print_json(const nlohmann::ordered_json& document);
-/// "475.57 MiB".
-std::string format_bytes(std::uint64_t bytes);
-/// "124,668,672".
-std::string format_count(std::int64_t count);
 /// The most memory that this process has had so far.
 std::uint64_t peak_memory_bytes();
 

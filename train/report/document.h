@@ -1,12 +1,18 @@
 // A report's contents, before it is Markdown or HTML.
 #pragma once
 
+#include <cstddef>
+#include <limits>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "gladius/train/report/plot.h"
+
 namespace gladius {
 
+/// Level 1 is the document's title, 2 begins a section.
 struct Heading {
   int level;
   std::string text;
@@ -14,34 +20,35 @@ struct Heading {
 struct Paragraph {
   std::string text;
 };
+/// Columns from `numbers_from` on are lined up to the right.
 struct Table {
   std::vector<std::string> header;
   std::vector<std::vector<std::string>> rows;
+  std::size_t numbers_from = std::numeric_limits<std::size_t>::max();
 };
 struct CodeBlock {
   std::string language;
   std::string text;
 };
-/// A line over the steps; Markdown has none.
-struct Plot {
-  std::string title;
-  struct Point {
-    double x, y;
-  };
-  std::vector<Point> points;
+/// Names with values that should be seen at a glance.
+struct Facts {
+  std::vector<std::pair<std::string, std::string>> items;
+};
+/// What is long, shown when the reader opens it.
+struct Collapsed {
+  std::string summary;
+  std::variant<Table, CodeBlock> content;
 };
 
-using Block = std::variant<Heading, Paragraph, Table, CodeBlock, Plot>;
+using Block = std::variant<Heading, Paragraph, Table, CodeBlock, Facts, Collapsed, Plot>;
 using Document = std::vector<Block>;
 
-/// Text comes from data: whatever has a meaning in Markdown is escaped.
+/// Text comes from data: whatever has a meaning in Markdown is escaped. Plots are left out.
 std::string to_markdown(const Document& document);
 
-/// A page of its own, without scripts or references to other files; everything is escaped.
+/// A page of its own, without scripts or references to other files; everything is escaped, and the
+/// page's policy forbids a browser to run or load anything.
 std::string to_html(const Document& document, const std::string& title);
-
-/// The plot as an inline SVG picture; values show on hovering. Many points are thinned out, evenly.
-std::string to_svg(const Plot& plot);
 
 /// &, <, >, and quotes as entities.
 std::string escape_html(const std::string& text);

@@ -1,51 +1,64 @@
 #include <fmt/format.h>
 
 #include "gladius/train/report/document.h"
+#include "html_style.h"
 
 namespace gladius {
 namespace {
 
-constexpr const char* kStyle = R"(
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-       color: #1c2330; background: #fff; }
-h1, h2, h3 { line-height: 1.2; margin: 2rem 0 .6rem; }
-table { border-collapse: collapse; margin: .5rem 0 1rem; display: block; overflow-x: auto; }
-th, td { border: 1px solid #d5dae3; padding: .25rem .6rem; text-align: left; }
-th { background: #f2f4f8; }
-pre { background: #f2f4f8; padding: .7rem; overflow-x: auto; max-height: 30rem; }
-svg { width: 100%; height: auto; margin: .5rem 0 1rem; }
-svg text { font: 11px system-ui, sans-serif; fill: #4b5568; }
-svg .grid { stroke: #e3e7ee; }
-svg .line { fill: none; stroke: #3949ab; stroke-width: 1.5; }
-svg .hover { fill: transparent; }
-svg .hover:hover { fill: #3949ab; }
-)";
-
-std::string cells(const char* tag, const std::vector<std::string>& row) {
+std::string row(const char* tag, const std::vector<std::string>& cells, std::size_t numbers_from) {
   std::string text = "<tr>";
-  for (const std::string& cell : row) {
-    text += fmt::format("<{}>{}</{}>", tag, escape_html(cell), tag);
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    text += fmt::format("<{}{}>{}</{}>", tag, i >= numbers_from ? " class=\"n\"" : "",
+                        escape_html(cells[i]), tag);
   }
   return text + "</tr>\n";
 }
 
+// A section's heading has its place among the headings as its id.
 struct Writer {
+  std::size_t index = 0;
+
   std::string operator()(const Heading& heading) const {
-    return fmt::format("<h{0}>{1}</h{0}>\n", heading.level, escape_html(heading.text));
+    return fmt::format("<h{0} id=\"h{1}\">{2}</h{0}>\n", heading.level, index,
+                       escape_html(heading.text));
   }
   std::string operator()(const Paragraph& paragraph) const {
     return fmt::format("<p>{}</p>\n", escape_html(paragraph.text));
   }
   std::string operator()(const Table& table) const {
-    std::string text = "<table>\n" + cells("th", table.header);
-    for (const auto& row : table.rows) text += cells("td", row);
-    return text + "</table>\n";
+    std::string text = "<div class=\"scroll\"><table>\n";
+    text += row("th", table.header, table.numbers_from);
+    for (const auto& cells : table.rows) text += row("td", cells, table.numbers_from);
+    return text + "</table></div>\n";
   }
   std::string operator()(const CodeBlock& code) const {
     return fmt::format("<pre><code>{}</code></pre>\n", escape_html(code.text));
   }
+  std::string operator()(const Facts& facts) const {
+    std::string text = "<dl>\n";
+    for (const auto& [name, value] : facts.items) {
+      text +=
+          fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escape_html(name), escape_html(value));
+    }
+    return text + "</dl>\n";
+  }
+  std::string operator()(const Collapsed& collapsed) const {
+    return fmt::format("<details><summary>{}</summary>\n{}</details>\n",
+                       escape_html(collapsed.summary), std::visit(*this, collapsed.content));
+  }
   std::string operator()(const Plot& plot) const { return to_svg(plot); }
 };
+
+std::string contents(const Document& document) {
+  std::string links;
+  for (std::size_t i = 0; i < document.size(); ++i) {
+    const auto* heading = std::get_if<Heading>(&document[i]);
+    if (heading == nullptr || heading->level != 2) continue;
+    links += fmt::format("<a href=\"#h{}\">{}</a>\n", i, escape_html(heading->text));
+  }
+  return links;
+}
 
 }  // namespace
 
@@ -77,12 +90,15 @@ std::string escape_html(const std::string& text) {
 
 std::string to_html(const Document& document, const std::string& title) {
   std::string body;
-  for (const Block& block : document) body += std::visit(Writer{}, block);
+  for (std::size_t i = 0; i < document.size(); ++i) body += std::visit(Writer{i}, document[i]);
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" "
+      "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n{}</body>\n</html>\n",
-      escape_html(title), kStyle, body);
+      "<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<div class=\"page\">\n"
+      "<nav>\n{}</nav>\n<main>\n{}</main>\n</div>\n</body>\n</html>\n",
+      escape_html(title), kHtmlStyle, contents(document), body);
 }
 
 }  // namespace gladius

@@ -43,7 +43,9 @@ struct Writer {
   }
   std::string operator()(const Table& table) const {
     std::string text = row(table.header) + "|";
-    for (std::size_t i = 0; i < table.header.size(); ++i) text += "---|";
+    for (std::size_t i = 0; i < table.header.size(); ++i) {
+      text += i >= table.numbers_from ? "---:|" : "---|";
+    }
     text += "\n";
     for (const auto& cells : table.rows) text += row(cells);
     return text + "\n";
@@ -51,6 +53,15 @@ struct Writer {
   std::string operator()(const CodeBlock& code) const {
     const std::string fence = fence_for(code.text);
     return fmt::format("{}{}\n{}\n{}\n\n", fence, code.language, code.text, fence);
+  }
+  std::string operator()(const Facts& facts) const {
+    Table table{{"Metric", "Value"}, {}};
+    for (const auto& [name, value] : facts.items) table.rows.push_back({name, value});
+    return (*this)(table);
+  }
+  std::string operator()(const Collapsed& collapsed) const {
+    return fmt::format("<details><summary>{}</summary>\n\n{}</details>\n\n",
+                       escape_html(collapsed.summary), std::visit(*this, collapsed.content));
   }
   std::string operator()(const Plot&) const { return ""; }
 };

@@ -6,8 +6,9 @@
 
 namespace gladius {
 
-/// Identification, status, parameters, weights with checksums, method, configuration, hardware,
-/// timeline, losses with plots, convergence, tensor list, raw losses.
+/// Identification, status, architecture, parameters, weights with checksums, memory, method,
+/// configuration, hardware, timeline, losses with plots, convergence, files, tensor list, raw
+/// losses. The same headings at any time of a run.
 Document model_card(const RunRecord& record);
 
 /// Writes report.md and report.html; at any time during a run or after it. IoError, FormatError.

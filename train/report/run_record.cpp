@@ -1,14 +1,13 @@
 #include "gladius/train/report/run_record.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <fstream>
 
-#include "gladius/models/config.h"
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
-#include "gladius/tensor/io/safetensors.h"
 #include "gladius/tensor/io/sha256.h"
 #include "gladius/train/checkpoint.h"
 
@@ -49,24 +48,51 @@ void read_weights(const fs::path& directory, RunRecord& record) {
   }
   std::ranges::sort(files);
   for (const fs::path& path : files) {
-    const SafetensorsFile file = SafetensorsFile::open(path);
-    record.weight_files.push_back({path, file.file_size(), sha256_file(path)});
-    for (const SafetensorsEntry& entry : file.entries()) {
-      record.tensors.push_back({.name = entry.name,
-                                .dtype = std::string(entry.dtype.name),
-                                .shape = entry.shape,
-                                .parameters = numel(entry.shape),
-                                .bytes = entry.end - entry.begin});
-    }
+    record.weights.push_back(SafetensorsFile::open(path));
+    record.weight_files.push_back(
+        {path.lexically_relative(record.directory).string(), sha256_file(path)});
   }
 }
 
+// A process that is training may replace the newest checkpoint while it is read.
+void read_newest_weights(const RunPaths& paths, RunRecord& record) {
+  constexpr int kTries = 20;
+  for (int i = 0; i < kTries; ++i) {
+    const auto directory =
+        record.complete ? std::optional(paths.model()) : newest_checkpoint(paths.checkpoints());
+    if (!directory) return;
+    try {
+      read_weights(*directory, record);
+      if (fs::exists(*directory)) return;
+    } catch (const std::exception&) {
+      if (fs::exists(*directory)) throw;
+    }
+    record.weights.clear();
+    record.weight_files.clear();
+  }
+}
+
+void list_model(const fs::path& model, RunRecord& record) {
+  for (const auto& entry : fs::directory_iterator(model)) {
+    if (entry.is_regular_file()) {
+      record.model_files.push_back({entry.path().filename().string(), entry.file_size()});
+    }
+  }
+  std::ranges::sort(record.model_files, {}, &ModelFile::name);
+}
+
+std::optional<std::time_t> time_of_last_change(const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  return status.st_mtime;
+}
+
 // The run's own copy: no path of a file that came from elsewhere is followed.
-Json read_model_config(const RunPaths& paths) {
+std::optional<ModelConfig> read_model_config(const RunPaths& paths) {
   try {
-    return ModelConfig::load(paths.student_config()).source;
+    return ModelConfig::load(paths.student_config());
   } catch (const Error&) {
-    return nullptr;
+    return {};
   }
 }
 
@@ -80,14 +106,14 @@ RunRecord RunRecord::read(const RunPaths& paths) {
   record.directory = paths.directory;
   record.config = RunConfig::load(paths.run_json());
   record.complete = fs::exists(paths.model());
-  record.model_config = read_model_config(paths);
-  if (fs::exists(paths.metrics())) record.metrics = read_metrics(paths.metrics());
+  record.model = read_model_config(paths);
+  record.last_change = time_of_last_change(paths.metrics());
+  if (record.last_change) record.metrics = read_metrics(paths.metrics());
   record.timeline = read_timeline(paths.timeline());
   record.environment = read_object(paths.environment());
   record.evaluation = read_object(paths.evaluation());
-  const auto weights =
-      record.complete ? std::optional(paths.model()) : newest_checkpoint(paths.checkpoints());
-  if (weights) read_weights(*weights, record);
+  read_newest_weights(paths, record);
+  if (record.complete) list_model(paths.model(), record);
   return record;
 }
 

@@ -1,11 +1,14 @@
 // What a run directory says about its run.
 #pragma once
 
+#include <ctime>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "gladius/models/config.h"
+#include "gladius/tensor/io/safetensors.h"
 #include "gladius/train/metrics.h"
 #include "gladius/train/run_config.h"
 #include "gladius/train/run_directory.h"
@@ -13,17 +16,14 @@
 
 namespace gladius {
 
-struct TensorRecord {
-  std::string name, dtype;
-  std::vector<std::int64_t> shape;
-  std::int64_t parameters = 0;
-  std::uint64_t bytes = 0;
+struct WeightFile {
+  std::string name;  // within the run directory
+  std::string sha256;
 };
 
-struct WeightFile {
-  std::filesystem::path path;
+struct ModelFile {
+  std::string name;
   std::uint64_t bytes = 0;
-  std::string sha256;
 };
 
 struct TimelineEntry {
@@ -34,15 +34,18 @@ struct TimelineEntry {
 struct RunRecord {
   std::filesystem::path directory;
   RunConfig config;
-  nlohmann::ordered_json model_config;  // null where it cannot be read
+  std::optional<ModelConfig> model;  // none where it cannot be read
   std::vector<StepRecord> metrics;
   std::vector<TimelineEntry> timeline;
   nlohmann::ordered_json environment;  // empty where there is none
   nlohmann::ordered_json evaluation;
-  std::vector<WeightFile> weight_files;  // of model/, or of the newest checkpoint
-  std::vector<TensorRecord> tensors;
-  bool complete = false;
+  std::vector<SafetensorsFile> weights;    // of model/, or of the newest checkpoint, or none yet
+  std::vector<WeightFile> weight_files;    // the same
+  std::vector<ModelFile> model_files;      // of model/
+  std::optional<std::time_t> last_change;  // of the metrics
+  bool complete = false;                   // model/ is there
 
+  std::string name() const { return std::filesystem::absolute(directory).filename().string(); }
   TrainingPlan plan() const { return TrainingPlan(config); }
   std::int64_t steps() const { return static_cast<std::int64_t>(metrics.size()); }
 

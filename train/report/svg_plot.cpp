@@ -2,87 +2,200 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "gladius/train/report/document.h"
+#include "gladius/train/report/plot.h"
+#include "gladius/train/text_format.h"
 
 namespace gladius {
 namespace {
 
-constexpr double kWidth = 800, kHeight = 240, kLeft = 64, kRight = 12, kTop = 28, kBottom = 32;
-constexpr std::size_t kMaxPoints = 400;
-constexpr int kGridLines = 4;
+constexpr std::size_t kMostStretches = 250;
+constexpr int kTicks = 4;
+// In pixels. Widths are percentages of the place that the page gives, so that text keeps its size.
+constexpr double kPlotHeight = 200, kLineHeight = 16, kGap = 10, kBelow = 26;
+constexpr double kWidth = 1000;  // units across a line, which is stretched
 
-// Of each stretch of neighbours the first; points that are not finite are left out.
-std::vector<Plot::Point> thinned(const std::vector<Plot::Point>& points) {
-  std::vector<Plot::Point> finite;
-  std::ranges::copy_if(points, std::back_inserter(finite),
-                       [](const Plot::Point& point) { return std::isfinite(point.y); });
-  const std::size_t stride = finite.size() / kMaxPoints + 1;
-  std::vector<Plot::Point> kept;
-  for (std::size_t i = 0; i < finite.size(); i += stride) kept.push_back(finite[i]);
-  if (!finite.empty() && (finite.size() - 1) % stride != 0) kept.push_back(finite.back());
-  return kept;
-}
+std::string format_step(double step) { return format_count(std::llround(step)); }
 
-// From values to places in the picture.
 struct Axes {
-  double x0, x1, y0, y1;
+  std::vector<double> x_ticks, y_ticks;
+  double x0, x1, top;
 
-  explicit Axes(const std::vector<Plot::Point>& points)
-      : x0(points.front().x), x1(points.back().x), y0(points[0].y), y1(points[0].y) {
-    for (const Plot::Point& point : points) {
-      y0 = std::min(y0, point.y);
-      y1 = std::max(y1, point.y);
+  Axes(const std::vector<PlotStretch>& points, std::size_t series)
+      : x0(points.front().first),
+        x1(points.back().last),
+        top(static_cast<double>(series + 1) * kLineHeight + kGap) {
+    double low = INFINITY, high = -INFINITY;
+    for (const PlotStretch& point : points) {
+      for (const PlotStretch::Range& range : point.ranges) {
+        if (std::isnan(range.mean)) continue;
+        low = std::min(low, range.low);
+        high = std::max(high, range.high);
+      }
     }
+    y_ticks = low <= high ? round_ticks(low, high, kTicks) : round_ticks(0, 1, kTicks);
     if (x1 == x0) x1 = x0 + 1;
-    if (y1 == y0) y1 = y0 + std::max(1e-12, std::abs(y0) * 0.1);
+    for (const double tick : round_ticks(x0, x1, kTicks + 1)) {
+      if (tick >= x0 && tick <= x1 && tick == std::round(tick)) x_ticks.push_back(tick);
+    }
   }
-  double x(double value) const {
-    return kLeft + (value - x0) / (x1 - x0) * (kWidth - kLeft - kRight);
-  }
+
+  double fraction(double step) const { return (step - x0) / (x1 - x0); }
+  double percent(double step) const { return 100 * fraction(step); }
   double y(double value) const {
-    return kHeight - kBottom - (value - y0) / (y1 - y0) * (kHeight - kTop - kBottom);
+    const double share = (value - y_ticks.front()) / (y_ticks.back() - y_ticks.front());
+    return top + kPlotHeight * (1 - share);
   }
+  double bottom() const { return top + kPlotHeight; }
 };
+
+double middle(const PlotStretch& stretch) { return (stretch.first + stretch.last) / 2; }
 
 std::string grid(const Axes& axes) {
   std::string svg;
-  for (int i = 0; i <= kGridLines; ++i) {
-    const double fraction = static_cast<double>(i) / kGridLines;
-    const double value = axes.y0 + fraction * (axes.y1 - axes.y0);
-    const double step = axes.x0 + fraction * (axes.x1 - axes.x0);
+  for (const double tick : axes.y_ticks) {
     svg += fmt::format(
-        "<line class=\"grid\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>"
-        "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{:.4g}</text>"
-        "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{:.0f}</text>\n",
-        kLeft, kWidth - kRight, axes.y(value), axes.y(value), kLeft - 6, axes.y(value) + 4, value,
-        axes.x(step), kHeight - kBottom + 16, step);
+        "<line class=\"grid\" x2=\"100%\" y1=\"{0:.1f}\" y2=\"{0:.1f}\"/>"
+        "<text class=\"y\" x=\"-8\" y=\"{1:.1f}\">{2:.6g}</text>\n",
+        axes.y(tick), axes.y(tick) + 4, tick);
+  }
+  for (const double tick : axes.x_ticks) {
+    svg += fmt::format("<text class=\"x\" x=\"{:.2f}%\" y=\"{:.0f}\">{}</text>\n",
+                       axes.percent(tick), axes.bottom() + 18, format_step(tick));
   }
   return svg;
+}
+
+std::string marks(const std::vector<Plot::Mark>& marks, const Axes& axes) {
+  std::string svg;
+  for (const auto& [step, label] : marks) {
+    if (step < axes.x0 || step > axes.x1) continue;
+    svg += fmt::format(
+        "<line class=\"mark\" x1=\"{0:.2f}%\" x2=\"{0:.2f}%\" y1=\"{1:.0f}\" y2=\"{2:.0f}\"/>"
+        "<text class=\"mark\" x=\"{0:.2f}%\" dx=\"4\" y=\"{3:.0f}\">{4}</text>\n",
+        axes.percent(step), axes.top, axes.bottom(), axes.top + 12, escape_html(label));
+  }
+  return svg;
+}
+
+using Run = std::span<const PlotStretch>;
+
+// The points between those where a series has no value.
+std::vector<Run> unbroken(const std::vector<PlotStretch>& points, std::size_t series) {
+  const auto missing = [&](const PlotStretch& point) {
+    return std::isnan(point.ranges[series].mean);
+  };
+  std::vector<Run> runs;
+  for (auto begin = points.begin(); begin != points.end();) {
+    begin = std::find_if_not(begin, points.end(), missing);
+    const auto end = std::find_if(begin, points.end(), missing);
+    if (begin != end) runs.emplace_back(begin, end);
+    begin = end;
+  }
+  return runs;
+}
+
+std::string line(Run run, std::size_t series, const Axes& axes) {
+  std::string path;
+  for (const PlotStretch& point : run) {
+    path += fmt::format("{}{:.1f},{:.1f}", path.empty() ? "M" : "L",
+                        kWidth * axes.fraction(middle(point)), axes.y(point.ranges[series].mean));
+  }
+  return path + (run.size() == 1 ? "h0" : "");  // a point alone is a dot
+}
+
+// Along the lows and back along the highs.
+std::string band(Run run, std::size_t series, const Axes& axes) {
+  std::string there, back;
+  for (const PlotStretch& point : run) {
+    const PlotStretch::Range& range = point.ranges[series];
+    const double x = kWidth * axes.fraction(middle(point));
+    there += fmt::format("{}{:.1f},{:.1f}", there.empty() ? "M" : "L", x, axes.y(range.low));
+    back = fmt::format("L{:.1f},{:.1f}", x, axes.y(range.high)) + back;
+  }
+  return there + back + "Z";
+}
+
+std::string lines(const std::vector<PlotStretch>& points, const Axes& axes) {
+  std::string svg = fmt::format(
+      "<svg y=\"{0:.0f}\" width=\"100%\" height=\"{1:.0f}\" viewBox=\"0 {0:.0f} {2:.0f} {1:.0f}\" "
+      "preserveAspectRatio=\"none\">\n",
+      axes.top, kPlotHeight, kWidth);
+  for (std::size_t i = 0; i < points.front().ranges.size(); ++i) {
+    std::string bands, line_;
+    for (const Run run : unbroken(points, i)) {
+      bands += band(run, i, axes);
+      line_ += line(run, i, axes);
+    }
+    svg +=
+        fmt::format("<path class=\"band s{0}\" d=\"{1}\"/><path class=\"line s{0}\" d=\"{2}\"/>\n",
+                    i, bands, line_);
+  }
+  return svg + "</svg>\n";
+}
+
+std::string describe(const PlotStretch::Range& range) {
+  if (std::isnan(range.mean)) return "-";
+  if (range.low == range.high) return fmt::format("{:.5g}", range.mean);
+  return fmt::format("{:.5g} ({:.5g} to {:.5g})", range.mean, range.low, range.high);
+}
+
+// A line for the steps and one for each series, above the plot to the right.
+std::string values_text(const Plot& plot, const PlotStretch& point) {
+  const std::string first = format_step(point.first), last = format_step(point.last);
+  std::string svg = fmt::format(
+      "<text x=\"100%\" y=\"12\">{}</text>",
+      first == last ? fmt::format("step {}", first) : fmt::format("steps {} to {}", first, last));
+  for (std::size_t i = 0; i < plot.series.size(); ++i) {
+    svg += fmt::format("<text x=\"100%\" y=\"{:.0f}\">{}: {}</text>",
+                       12 + kLineHeight * static_cast<double>(i + 1),
+                       escape_html(plot.series[i].name), describe(point.ranges[i]));
+  }
+  return svg;
+}
+
+// A column as wide as its stretch; the page shows the rest of the group while it is pointed at.
+std::string readout(const Plot& plot, const PlotStretch& point, double width, const Axes& axes) {
+  const double x = axes.percent(middle(point));
+  std::string svg = fmt::format(
+      "<g class=\"at\"><rect x=\"{0:.2f}%\" y=\"{1:.0f}\" width=\"{2:.2f}%\" height=\"{5:.0f}\"/>"
+      "<line x1=\"{3:.2f}%\" x2=\"{3:.2f}%\" y1=\"{1:.0f}\" y2=\"{4:.0f}\"/>",
+      x - width / 2, axes.top, width, x, axes.bottom(), kPlotHeight);
+  for (std::size_t i = 0; i < plot.series.size(); ++i) {
+    const double value = point.ranges[i].mean;
+    if (std::isnan(value)) continue;
+    svg += fmt::format("<circle class=\"s{}\" cx=\"{:.2f}%\" cy=\"{:.1f}\" r=\"4\"/>", i, x,
+                       axes.y(value));
+  }
+  return svg + values_text(plot, point) + "</g>\n";
+}
+
+std::string picture(const Plot& plot) {
+  const std::vector<PlotStretch> points = stretches(plot, kMostStretches);
+  const Axes axes(points, plot.series.size());
+  std::string svg =
+      fmt::format("<svg class=\"plot\" height=\"{:.0f}\" role=\"img\" aria-label=\"{}\">\n",
+                  axes.bottom() + kBelow, escape_html(plot.title));
+  svg += grid(axes) + marks(plot.marks, axes) + lines(points, axes);
+  const double width = 100.0 / static_cast<double>(std::max<std::size_t>(points.size() - 1, 1));
+  for (const PlotStretch& point : points) svg += readout(plot, point, width, axes);
+  svg += fmt::format("<g class=\"last\">{}</g>\n", values_text(plot, points.back()));
+  return svg + "</svg>\n";
 }
 
 }  // namespace
 
 std::string to_svg(const Plot& plot) {
-  const std::vector<Plot::Point> points = thinned(plot.points);
-  std::string svg = fmt::format(
-      "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n"
-      "<text x=\"{}\" y=\"16\">{}</text>\n",
-      kWidth, kHeight, escape_html(plot.title), kLeft, escape_html(plot.title));
-  if (!points.empty()) {
-    const Axes axes(points);
-    svg += grid(axes);
-    std::string line, hover;
-    for (const Plot::Point& point : points) {
-      line += fmt::format("{:.1f},{:.1f} ", axes.x(point.x), axes.y(point.y));
-      hover += fmt::format(
-          "<circle class=\"hover\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\"><title>step {:.0f}: "
-          "{:.6g}</title></circle>\n",
-          axes.x(point.x), axes.y(point.y), point.x, point.y);
-    }
-    svg += fmt::format("<polyline class=\"line\" points=\"{}\"/>\n{}", line, hover);
+  std::string figure = fmt::format("<figure>\n<figcaption><b>{}</b>", escape_html(plot.title));
+  for (std::size_t i = 0; i < plot.series.size(); ++i) {
+    figure +=
+        fmt::format(" <span class=\"key s{}\">{}</span>", i, escape_html(plot.series[i].name));
   }
-  return svg + "</svg>\n";
+  figure += "</figcaption>\n";
+  if (!plot.steps.empty()) figure += picture(plot);
+  return figure + "</figure>\n";
 }
 
 }  // namespace gladius

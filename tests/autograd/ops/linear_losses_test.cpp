@@ -44,7 +44,8 @@ struct Problem {
   }
 
   DistillationLoss distilled(const Inputs& in) const {
-    return linear_distillation_loss(in[0], in[1], rows_of(teacher), labels, options);
+    return linear_distillation_loss(in[0], in[1], rows_of(teacher, labels.numel()), labels,
+                                    options);
   }
   // With the layer and the loss one by one, and fused.
   std::vector<std::pair<Function, Function>> functions() const {
@@ -239,6 +240,10 @@ TEST(LinearLosses, WrongUse) {
   EXPECT_THAT(message_of<ShapeError>(distilled({3, 4})), HasSubstr("teacher F32 [3, 4]"));
   EXPECT_THAT(message_of<ConfigError>(distilled({2, 4}, {.temperature = 0})),
               HasSubstr("linear_distillation_loss: temperature 0 is not positive"));
+  EXPECT_EQ(message_of<ShapeError>([] {
+              rows_of(Tensor::ones({5, 4}), 2);
+            }),
+            "rows_of: logits F32 [5, 4] are not 2 rows");
 }
 
 }  // namespace

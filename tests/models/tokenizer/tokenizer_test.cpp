@@ -11,6 +11,7 @@
 #include <random>
 #include <thread>
 
+#include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/error.h"
 
 namespace gladius {
@@ -149,6 +150,36 @@ TEST_F(TokenizerTest, MergesAsTheRescanningDefinitionAndDecodesBack) {
     }
     EXPECT_EQ(tokenizer.encode(text, false), fixture_.merged(symbols)) << '"' << text << '"';
     EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
+  }
+}
+
+// In a word of characters c0 c1 c2 ... with a merge of each neighbouring two, those further right
+// first, the pairs are counted from the word's end: no window tells where they begin.
+TEST_F(TokenizerTest, LongWordsMayBeDecidedByTheirEnd) {
+  constexpr int kCharacters = 40'000;
+  json file = fixture_.file;
+  std::vector<std::string> characters;
+  for (char32_t c = 0x3400; std::ssize(characters) < kCharacters; ++c) {
+    if (c < 0xD800 || c > 0xFFFF) utf8::append(characters.emplace_back(), c);
+    if (c == 0xD7FF) c = 0xFFFF;
+  }
+  json& vocab = file["model"]["vocab"];
+  file["model"]["merges"] = json::array();
+  for (const std::string& character : characters) vocab[character] = vocab.size();
+  for (int i = kCharacters - 2; i >= 0; --i) {
+    vocab[characters[i] + characters[i + 1]] = vocab.size();
+    file["model"]["merges"].push_back(characters[i] + " " + characters[i + 1]);
+  }
+  const Tokenizer tokenizer = load(file);
+  for (const int length : {20'000, 20'001, 39'999, 40'000}) {
+    std::string word;
+    for (int i = 0; i < length; ++i) word += characters[i];
+    std::vector<std::int32_t> expected{tokenizer.token_to_id(kSpace)};
+    if (length % 2 == 1) expected.push_back(tokenizer.token_to_id(characters[0]));
+    for (int i = length % 2; i < length; i += 2) {
+      expected.push_back(tokenizer.token_to_id(characters[i] + characters[i + 1]));
+    }
+    EXPECT_EQ(tokenizer.encode(word, false), expected) << length;
   }
 }
 

@@ -285,6 +285,20 @@ TEST_F(DatasetTest, ATextInChunksHasTheIdsOfTheWhole) {
   }
 }
 
+// The experts' own tokenizers, on the repository's documents: code, tables, names, white space.
+TEST_F(DatasetTest, ATextInChunksHasTheIdsOfTheWholeInRealVocabularies) {
+  const std::filesystem::path source = GLADIUS_SOURCE_DIR;
+  std::string text;
+  for (const char* file : {"README.md", "docs/data.md", "run", "models/tokenizer/utf8.h"}) {
+    text += testing::read_file(source / file).substr(0, 1000);
+  }
+  for (const char* name : {"llama2", "qwen3"}) {
+    const std::filesystem::path tokenizer = source / ".." / "shared/data/tokenizers" / name;
+    if (!exists(tokenizer)) GTEST_SKIP() << tokenizer << " is not here: NOT TESTED with it";
+    expect_same_pieces(directory_ / "text.txt", tokenizer, text);
+  }
+}
+
 TEST_F(DatasetTest, ATextWithoutLinesIsCutBetweenCharacters) {
   std::string text;
   while (text.size() < (std::size_t{4} << 20) + 100) text += "\u00e9";

@@ -3,60 +3,60 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 namespace gladius {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::size_t count(const std::string& text, const std::string& what) {
-  std::size_t found = 0;
-  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) {
-    ++found;
-  }
-  return found;
-}
+const std::string kScript = "<script>alert(1)</script>";
 
-const Document kHostile{Heading{1, "<script>alert(1)</script>"}, Paragraph{"*a* | `b`\n# c"},
-                        Table{{"x"}, {{"a|b"}, {"<img src=x onerror='1'>"}}},
-                        CodeBlock{"json", "```\n</code>&"}, Plot{"\"><script>", {{0, 1}, {1, 2}}}};
+const Document kHostile{
+    Heading{1, kScript},
+    Paragraph{"*a* | `b`\n# c"},
+    Table{{"x", "<n>"}, {{"a|b", "1"}, {"<img src=x onerror='1'>", "2"}}, 1},
+    CodeBlock{"json", "```\n</code>&"},
+    Facts{{{kScript, "<img src=x>"}}},
+    Collapsed{"</summary><b>", CodeBlock{"", "</pre><i>"}},
+    Plot{"\"><script>", {0, 1}, {{"<script>", {1, 2}}}, {{0, "</text><script>"}}}};
 
 TEST(Document, HtmlEscapesAllThatComesFromData) {
   const std::string html = to_html(kHostile, "<title>");
-  EXPECT_THAT(html, Not(HasSubstr("<script")));
-  EXPECT_THAT(html, Not(HasSubstr("<img")));
+  for (const char* markup : {"<script", "<img", "<i>", "</summary><b>", "<n>"}) {
+    EXPECT_THAT(html, Not(HasSubstr(markup)));
+  }
   EXPECT_THAT(html, HasSubstr("<title>&lt;title&gt;</title>"));
   EXPECT_THAT(html, HasSubstr("```\n&lt;/code&gt;&amp;"));
   EXPECT_THAT(html, HasSubstr("aria-label=\"&quot;&gt;&lt;script&gt;\""));
+}
+
+TEST(Document, ThePageLetsABrowserRunAndLoadNothing) {
+  const std::string html = to_html(kHostile, "Title");
+  EXPECT_THAT(html, HasSubstr("content=\"default-src 'none'; style-src 'unsafe-inline'\""));
+  for (const char* reference : {"src=\"", "url(", "http:", "https:", "@import"}) {
+    EXPECT_THAT(html, Not(HasSubstr(reference)));
+  }
 }
 
 TEST(Document, MarkdownKeepsDataFromBecomingMarkup) {
   EXPECT_EQ(to_markdown(kHostile),
             "# \\<script\\>alert(1)\\</script\\>\n\n"
             "\\*a\\* \\| \\`b\\` \\# c\n\n"
-            "| x |\n|---|\n| a\\|b |\n| \\<img src=x onerror='1'\\> |\n\n"
-            "````json\n```\n</code>&\n````\n");
+            "| x | \\<n\\> |\n|---|---:|\n| a\\|b | 1 |\n| \\<img src=x onerror='1'\\> | 2 |\n\n"
+            "````json\n```\n</code>&\n````\n\n"
+            "| Metric | Value |\n|---|---|\n"
+            "| \\<script\\>alert(1)\\</script\\> | \\<img src=x\\> |\n\n"
+            "<details><summary>&lt;/summary&gt;&lt;b&gt;</summary>\n\n"
+            "```\n</pre><i>\n```\n\n</details>\n");
 }
 
-TEST(Document, PlotsShowValuesOnHovering) {
-  const std::string svg = to_svg({"Loss", {{0, 4}, {5, NAN}, {10, 2}}});
-  EXPECT_EQ(count(svg, "<circle"), 2u);
-  EXPECT_THAT(svg, HasSubstr("<title>step 10: 2</title>"));
-  EXPECT_THAT(svg, HasSubstr("points=\"64.0,28.0 788.0,208.0 \""));
-  EXPECT_THAT(to_svg({"Empty", {}}), HasSubstr("Empty"));
-  EXPECT_THAT(to_svg({"Flat", {{3, 1}}}), Not(HasSubstr("nan")));
-}
-
-TEST(Document, PlotsOfManyPointsAreThinnedOut) {
-  Plot plot{"Loss", {}};
-  for (int i = 0; i < 100'001; ++i) plot.points.push_back({static_cast<double>(i), 1.0 / (i + 1)});
-  const std::string svg = to_svg(plot);
-  EXPECT_LE(count(svg, "<circle"), 402u);
-  EXPECT_GE(count(svg, "<circle"), 200u);
-  EXPECT_THAT(svg, HasSubstr("step 0: 1<"));
-  EXPECT_THAT(svg, HasSubstr("step 100000: "));
+TEST(Document, TheContentsLeadToTheSections) {
+  const std::string html = to_html({Heading{1, "Title"}, Heading{2, "One"}, Paragraph{"text"},
+                                    Heading{3, "Below"}, Heading{2, "Two"}},
+                                   "");
+  EXPECT_THAT(html, HasSubstr("<nav>\n<a href=\"#h1\">One</a>\n<a href=\"#h4\">Two</a>\n</nav>"));
+  EXPECT_THAT(html, HasSubstr("<h2 id=\"h1\">One</h2>"));
+  EXPECT_THAT(html, HasSubstr("<h2 id=\"h4\">Two</h2>"));
 }
 
 }  // namespace

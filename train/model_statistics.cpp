@@ -1,10 +1,10 @@
-#include "model_statistics.h"
+#include "gladius/train/model_statistics.h"
 
 #include <set>
 
 #include "gladius/train/memory.h"
 
-namespace gladius::cli {
+namespace gladius {
 namespace {
 
 constexpr std::string_view kLayers = "model.layers.";
@@ -53,9 +53,8 @@ std::uint64_t weight_bytes(const std::vector<SafetensorsFile>& files) {
   return bytes;
 }
 
-MemoryNeeds estimate_memory(const ModelConfig& config, std::int64_t parameters,
-                            std::uint64_t weights, std::uint64_t trained_size,
-                            std::int64_t tokens) {
+MemoryNeeds model_memory(const ModelConfig& config, std::int64_t parameters, std::uint64_t weights,
+                         std::uint64_t trained_size, std::int64_t tokens) {
   const auto bytes = [&](std::int64_t elements_per_token) {
     return static_cast<std::uint64_t>(elements_per_token * tokens) * sizeof(float);
   };
@@ -70,11 +69,11 @@ MemoryNeeds estimate_memory(const ModelConfig& config, std::int64_t parameters,
                       bytes(config.num_hidden_layers * layer) + bytes(2 * config.vocab_size)};
 }
 
-MemoryNeeds estimate_memory(const ModelConfig& config, std::int64_t parameters,
-                            const Precision& precision, std::int64_t tokens) {
+MemoryNeeds model_memory(const ModelConfig& config, std::int64_t parameters,
+                         const Precision& precision, std::int64_t tokens) {
   const auto bits = static_cast<std::uint64_t>(precision.bits);
-  return estimate_memory(config, parameters, static_cast<std::uint64_t>(parameters) * bits / 8,
-                         bits / 8, tokens);
+  return model_memory(config, parameters, static_cast<std::uint64_t>(parameters) * bits / 8,
+                      bits / 8, tokens);
 }
 
-}  // namespace gladius::cli
+}  // namespace gladius

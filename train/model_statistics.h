@@ -8,7 +8,7 @@
 #include "gladius/models/config.h"
 #include "gladius/tensor/io/safetensors.h"
 
-namespace gladius::cli {
+namespace gladius {
 
 /// Parameters by component.
 struct Components {
@@ -35,8 +35,8 @@ struct MemoryNeeds {
   std::uint64_t training = 0;
 };
 /// With weights of so many bytes, and training in a type of `trained_size` bytes.
-MemoryNeeds estimate_memory(const ModelConfig& config, std::int64_t parameters,
-                            std::uint64_t weights, std::uint64_t trained_size, std::int64_t tokens);
+MemoryNeeds model_memory(const ModelConfig& config, std::int64_t parameters, std::uint64_t weights,
+                         std::uint64_t trained_size, std::int64_t tokens);
 
 /// A type that weights could be kept in.
 struct Precision {
@@ -46,7 +46,7 @@ struct Precision {
 };
 inline constexpr Precision kPrecisions[] = {
     {"float32", 32, true}, {"float16", 16, true}, {"int8", 8, false}, {"int4", 4, false}};
-MemoryNeeds estimate_memory(const ModelConfig& config, std::int64_t parameters,
-                            const Precision& precision, std::int64_t tokens);
+MemoryNeeds model_memory(const ModelConfig& config, std::int64_t parameters,
+                         const Precision& precision, std::int64_t tokens);
 
-}  // namespace gladius::cli
+}  // namespace gladius

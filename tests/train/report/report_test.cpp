@@ -1,0 +1,252 @@
+#include "gladius/train/report/report.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <regex>
+#include <thread>
+
+#include "gladius/tensor/error.h"
+#include "gladius/tensor/io/sha256.h"
+#include "gladius/train/distill.h"
+#include "support/message_of.h"
+#include "train/tiny_models.h"
+
+namespace gladius {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::Json;
+using testing::message_of;
+using ::testing::Not;
+using testing::read_file;
+using testing::TinyRun;
+using testing::write_file;
+
+class Report : public ::testing::Test {
+ protected:
+  fs::path out() const { return run_.directory / "out"; }
+
+  // Stops after so many steps, if it has them.
+  void execute(const Json& file, std::int64_t stop_after = -1, bool resume = false) const {
+    std::int64_t done = 0;
+    distill(run_.config(file), out(), resume,
+            {.begin = [](const auto&, const auto&) {},
+             .step = [&](const StepRecord& record) { done = record.step + 1; },
+             .info = [](const auto&) {},
+             .warn = [](const auto&) {},
+             .stop_requested = [&] { return done == stop_after; }});
+  }
+
+  // What the directory holds at the beginning, and nothing of its steps.
+  void begin(const Json& file) const {
+    execute(file, 1);
+    for (const char* name : {"metrics.jsonl", "environment.json", "timeline.jsonl",
+                             "events.out.tfevents.gladius", "report.md", "report.html"}) {
+      fs::remove(out() / name);
+    }
+    fs::remove_all(out() / "checkpoints");
+  }
+
+  struct Pages {
+    std::string markdown, html;
+  };
+  Pages report() const {
+    write_report({out()});
+    return {read_file(out() / "report.md"), read_file(out() / "report.html")};
+  }
+
+  static std::vector<std::string> sections(const std::string& html) {
+    const std::regex heading("<h2 id=\"h[0-9]+\">([^<]*)</h2>");
+    std::vector<std::string> found;
+    for (std::sregex_iterator match(html.begin(), html.end(), heading), end; match != end;
+         ++match) {
+      found.push_back((*match)[1]);
+    }
+    return found;
+  }
+
+  static void expect_all_sections(const Pages& pages) {
+    const auto found = sections(pages.html);
+    EXPECT_THAT(found, ElementsAre("Identification", "Status", "Model architecture",
+                                   "Parameter breakdown", "Safetensors analysis", "Memory",
+                                   "Training method", "Training configuration", "Hardware",
+                                   "Timeline", "Loss", "Convergence analysis", "Files",
+                                   "Complete tensor list", "Raw loss data"));
+    for (const std::string& section : found) {
+      EXPECT_THAT(pages.markdown, HasSubstr("\n## " + section + "\n"));
+    }
+  }
+
+  static std::size_t plots(const std::string& html) {
+    const std::regex plot("<svg class=\"plot\"");
+    return static_cast<std::size_t>(
+        std::distance(std::sregex_iterator(html.begin(), html.end(), plot), {}));
+  }
+
+  // All of a run with log_every 2, as the report gives them.
+  static std::string metrics_json(const std::vector<StepRecord>& metrics) {
+    Json raw;
+    for (const StepRecord& record : metrics) {
+      if (record.step % 2 != 0 && record.step + 1 != std::ssize(metrics)) continue;
+      raw["step"].push_back(record.step);
+      raw["loss"].push_back(record.loss);
+      raw["loss_running_mean"].push_back(record.loss_running_mean);
+    }
+    return raw.dump();
+  }
+
+  TinyRun run_;
+};
+
+TEST_F(Report, OfARunThatIsComplete) {
+  Json file = run_.distillation_file();
+  file["data"]["eval"] = "data.jsonl";
+  execute(file);
+  const Pages pages = report();
+  expect_all_sections(pages);
+  EXPECT_EQ(plots(pages.html), 4u);
+  const auto metrics = read_metrics(out() / "metrics.jsonl");
+  const std::string sum = sha256_file(out() / "model" / "model.safetensors");
+  for (const std::string& text :
+       {std::string("| Training status | Complete |"),
+        std::string("| Experts completed | 2 of 2 |"), sum + "  model/model.safetensors",
+        fmt::format("{:.4f}", metrics.front().loss),
+        fmt::format("{:.4f}", metrics.back().loss_running_mean), metrics_json(metrics),
+        std::string("Evaluation: perplexity"), std::string("training finished"),
+        std::string("| model/config.json |"), std::string("| Steps remaining | 0 |"),
+        std::string("| model.layers.\\{i\\}.mlp.up\\_proj.weight |"),
+        std::string("| model.layers.1.mlp.up\\_proj.weight |")}) {
+    EXPECT_THAT(pages.markdown, HasSubstr(text));
+  }
+}
+
+TEST_F(Report, BeforeTheFirstStep) {
+  begin(run_.distillation_file());
+  const Pages pages = report();
+  expect_all_sections(pages);
+  EXPECT_EQ(plots(pages.html), 0u);
+  EXPECT_THAT(
+      pages.markdown,
+      AllOf(HasSubstr("| Training status | In progress |"), HasSubstr("| Steps | 0 of 13 |"),
+            HasSubstr("No weights are written yet. The first checkpoint comes after step 4."),
+            HasSubstr("No step has been made yet.")));
+}
+
+TEST_F(Report, BeforeTheFirstCheckpoint) {
+  execute(run_.distillation_file(), 3);
+  fs::remove_all(out() / "checkpoints");
+  const Pages pages = report();
+  expect_all_sections(pages);
+  EXPECT_EQ(plots(pages.html), 4u);
+  EXPECT_THAT(pages.markdown, HasSubstr("No weights are written yet."));
+}
+
+TEST_F(Report, InTheMiddle) {
+  execute(run_.distillation_file(), 5);
+  const Pages pages = report();
+  expect_all_sections(pages);
+  EXPECT_EQ(plots(pages.html), 4u);
+  EXPECT_THAT(
+      pages.markdown,
+      AllOf(HasSubstr("| Training phase | 1 of 2 (one) |"), HasSubstr("| Steps | 5 of 13 |"),
+            HasSubstr("  checkpoints/step-00000005/model.safetensors"),
+            HasSubstr("| Steps remaining | 2 (one) + 6 (two) |"), HasSubstr("Time left")));
+}
+
+// Checkpoints come and go while they are read.
+TEST_F(Report, AtAnyTimeOfARunThatGoesOn) {
+  Json file = run_.distillation_file();
+  file["checkpoint_every"] = 1;
+  file["keep_checkpoints"] = 1;
+  std::jthread training([&] { execute(file); });
+  const RunPaths paths{out()};
+  while (!fs::exists(paths.run_json())) std::this_thread::yield();
+  for (bool complete = false; !complete;) {
+    const RunRecord record = RunRecord::read(paths);
+    complete = record.complete;
+    EXPECT_EQ(record.weights.size(), record.weight_files.size());
+    EXPECT_FALSE(model_card(record).empty());
+  }
+}
+
+TEST_F(Report, OfTensOfThousandsOfStepsIsShort) {
+  constexpr std::int64_t kSteps = 50'000;
+  Json file = run_.run_file();
+  file["steps"] = kSteps;
+  begin(file);
+  std::string lines, events;
+  StepRecord record;
+  for (record.step = 0; record.step < kSteps; ++record.step) {
+    record.loss = 1 + 1 / static_cast<double>(record.step + 1);
+    record.loss_running_mean = 2;
+    record.elapsed_s += 0.5;
+    lines += record.to_json().dump() + "\n";
+    if (record.step % 100 == 0)
+      events += R"({"time": "now", "event": "checkpoint"})"
+                "\n";
+  }
+  write_file(out() / "metrics.jsonl", lines);
+  write_file(out() / "timeline.jsonl", events);
+  const Pages pages = report();
+  expect_all_sections(pages);
+  EXPECT_LT(pages.html.size(), 3'000'000u);
+  const std::string loss = pages.markdown.substr(pages.markdown.find("\n## Loss\n"));
+  const std::string table = loss.substr(0, loss.find("\n## Convergence"));
+  EXPECT_LT(std::ranges::count(table, '\n'), 70);
+  EXPECT_THAT(table, AllOf(HasSubstr("| 0 | 2.0000 |"), HasSubstr("| 49,999 | 1.0000 |")));
+  EXPECT_THAT(pages.markdown, HasSubstr("| ... | 470 more |"));
+}
+
+TEST_F(Report, EscapesWhateverComesFromTheRun) {
+  const std::string name = "<script>alert('1')</script>\"&|`*";
+  Json file = run_.distillation_file();
+  file["experts"][0]["name"] = name;
+  execute(file, 9);
+  for (const char* path : {"environment.json", "evaluation.json"}) {
+    write_file(out() / path, Json{{name, name}, {"list", {name}}}.dump());
+  }
+  write_file(out() / "timeline.jsonl", Json{{"time", name}, {"event", name}}.dump() + "\n");
+  const fs::path renamed = run_.directory / "<img src=x onerror=alert(1)>";
+  fs::rename(out(), renamed);
+  write_report({renamed});
+  const std::string html = read_file(renamed / "report.html");
+  EXPECT_THAT(html,
+              AllOf(Not(HasSubstr("<script")), Not(HasSubstr("<img")),
+                    HasSubstr("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot;&amp;|`*")));
+  // Outside of fenced code, which shows it as it is.
+  const std::string markdown = std::regex_replace(
+      read_file(renamed / "report.md"), std::regex("\n```json\n[^\n]*(\n [^\n]*)*\n[^`]*```"), "");
+  EXPECT_THAT(markdown, AllOf(Not(ContainsRegex("[^\\]<(script|img)")),
+                              HasSubstr("\\<script\\>alert('1')\\</script\\>\"\\&\\|\\`\\*")));
+}
+
+TEST_F(Report, ChangesCountFromTheFirstFiniteLoss) {
+  begin(run_.run_file());
+  StepRecord first, second;
+  first.loss = first.loss_running_mean = NAN;
+  second.step = 1;
+  second.loss = second.loss_running_mean = 8;
+  StepRecord third = second;
+  third.step = 2;
+  third.loss_running_mean = 6;
+  std::string lines;
+  for (const StepRecord& record : {first, second, third}) lines += record.to_json().dump() + "\n";
+  write_file(out() / "metrics.jsonl", lines);
+  EXPECT_THAT(report().markdown, AllOf(HasSubstr("| Initial loss | 8.0000 |"),
+                                       HasSubstr("| Change of the mean | -25.0% |")));
+}
+
+TEST_F(Report, NeedsARun) {
+  EXPECT_THAT(message_of<IoError>([&] { write_report({run_.directory.path()}); }),
+              HasSubstr("holds no run"));
+}
+
+}  // namespace
+}  // namespace gladius

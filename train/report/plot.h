@@ -1,0 +1,48 @@
+// Lines over the steps of a run.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace gladius {
+
+/// Several lines over the same steps.
+struct Plot {
+  struct Series {
+    std::string name;
+    std::vector<double> values;  // one for each step; what is not finite is left out
+  };
+  /// A step at which something begins.
+  struct Mark {
+    double step;
+    std::string label;
+  };
+
+  std::string title;
+  std::vector<double> steps;  // ascending
+  std::vector<Series> series;
+  std::vector<Mark> marks;
+};
+
+/// What is drawn for some neighbouring steps: of each series the mean and the range.
+struct PlotStretch {
+  struct Range {
+    double low, mean, high;  // NaN where none of the values is finite
+  };
+  double first, last;  // steps
+  std::vector<Range> ranges;
+};
+
+/// The steps in at most `most` stretches of equal length (the last may be shorter), so that many
+/// steps are few points and no extreme is lost.
+std::vector<PlotStretch> stretches(const Plot& plot, std::size_t most);
+
+/// Round numbers (1, 2 or 5 times a power of ten apart), about `count` of them, the first not above
+/// `low` and the last not below `high`.
+std::vector<double> round_ticks(double low, double high, int count);
+
+/// An inline SVG figure, as wide as its place, styled by the page. Pointing at a step shows its
+/// values; there is no script.
+std::string to_svg(const Plot& plot);
+
+}  // namespace gladius

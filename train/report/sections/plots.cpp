@@ -1,0 +1,58 @@
+#include <limits>
+#include <optional>
+
+#include "sections.h"
+
+namespace gladius {
+namespace {
+
+// Expert, if there are any, each with the step at which it begins.
+std::vector<Plot::Mark> expert_marks(const RunRecord& record) {
+  std::vector<Plot::Mark> marks;
+  const TrainingPlan plan = record.plan();
+  for (const Stage& stage : plan.stages()) {
+    if (stage.expert) marks.push_back({static_cast<double>(stage.begin), stage.expert->name});
+  }
+  return marks;
+}
+
+using Number = std::optional<double> (*)(const StepRecord&);
+
+Plot::Series series(const RunRecord& record, std::string name, Number number) {
+  Plot::Series result{std::move(name), {}};
+  for (const StepRecord& step : record.metrics) {
+    result.values.push_back(number(step).value_or(std::numeric_limits<double>::quiet_NaN()));
+  }
+  return result;
+}
+
+Plot plot(const RunRecord& record, std::string title, std::vector<Plot::Series> series) {
+  Plot result{std::move(title), {}, std::move(series), expert_marks(record)};
+  for (const StepRecord& step : record.metrics) {
+    result.steps.push_back(static_cast<double>(step.step));
+  }
+  return result;
+}
+
+}  // namespace
+
+void add_plots(Document& document, const RunRecord& record) {
+  if (record.metrics.empty()) return;
+  document.push_back(
+      plot(record, "Loss",
+           {series(record, "each step", [](const auto& step) { return std::optional(step.loss); }),
+            series(record, "mean since step 0",
+                   [](const auto& step) { return std::optional(step.loss_running_mean); })}));
+  document.push_back(
+      plot(record, "Gradient norm",
+           {series(record, "before clipping", [](const auto& step) { return step.grad_norm; })}));
+  document.push_back(plot(record, "Learning rate", {series(record, "rate", [](const auto& step) {
+                            return std::optional(step.lr);
+                          })}));
+  document.push_back(
+      plot(record, "Throughput", {series(record, "tokens a second of a step", [](const auto& step) {
+             return std::optional(step.tokens_per_s);
+           })}));
+}
+
+}  // namespace gladius

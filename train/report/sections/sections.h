@@ -1,0 +1,28 @@
+// The parts of a model card, in its order. Each has all of its headings at any time of a run, and
+// says what is not there yet.
+#pragma once
+
+#include "gladius/train/report/document.h"
+#include "gladius/train/report/run_record.h"
+
+namespace gladius {
+
+/// Identification, status.
+void add_overview(Document& document, const RunRecord& record);
+/// Loss, gradient norm, learning rate and throughput over the steps; nothing before the first.
+void add_plots(Document& document, const RunRecord& record);
+/// Architecture with the parameters by component, weight files with checksums, memory.
+void add_model(Document& document, const RunRecord& record);
+/// Method, experts, configuration, hardware.
+void add_training(Document& document, const RunRecord& record);
+/// Timeline, losses, convergence.
+void add_progress(Document& document, const RunRecord& record);
+/// The model directory's files, every tensor, the losses as data.
+void add_appendix(Document& document, const RunRecord& record);
+
+/// Every log_every-th step, as the run has printed them, and the last.
+std::vector<const StepRecord*> logged_steps(const RunRecord& record);
+/// The first loss that is finite, which changes are counted from; NaN if there is none.
+double initial_loss(const RunRecord& record);
+
+}  // namespace gladius

@@ -1,0 +1,97 @@
+#include <fmt/format.h>
+
+#include "gladius/train/text_format.h"
+#include "sections.h"
+
+namespace gladius {
+namespace {
+
+Table experts(const RunConfig& config) {
+  Table table{{"Expert", "Model", "Vocabulary", "Steps"}, {}, 3};
+  for (const ExpertConfig& expert : config.experts) {
+    table.rows.push_back({expert.name, expert.model.string(),
+                          expert.vocabulary == VocabularyMode::same ? "same" : "truncate",
+                          format_count(expert.steps)});
+  }
+  return table;
+}
+
+CodeBlock loss_formula(const RunConfig& config) {
+  return {"", fmt::format("L = {:g} * L_KL + {:g} * L_CE\n\n"
+                          "L_KL = KL(softmax(teacher / T) || softmax(student / T)) * T^2, {}\n"
+                          "L_CE = CrossEntropy(student, labels), a mean over the tokens\n"
+                          "T    = {:g}",
+                          config.alpha, 1 - config.alpha,
+                          config.reduction == LossReduction::mean
+                              ? "a mean over the tokens"
+                              : "a sum over each sequence (batchmean)",
+                          config.temperature)};
+}
+
+void add_method(Document& document, const RunConfig& config) {
+  document.push_back(Heading{2, "Training method"});
+  if (config.experts.empty()) {
+    document.push_back(
+        Paragraph{"Trained on the data alone: cross-entropy of the next token, the mean over the "
+                  "tokens with a label."});
+    return;
+  }
+  document.push_back(
+      Paragraph{"Knowledge distillation: the student learns from each expert in turn, and from the "
+                "data. A step is one micro-batch."});
+  document.push_back(loss_formula(config));
+  document.push_back(experts(config));
+}
+
+Table configuration(const RunConfig& config) {
+  const AdamWOptions& optimizer = config.optimizer;
+  Table table{{"Parameter", "Value"}, {}};
+  table.rows = {
+      {"Batch size", format_count(config.batch_size)},
+      {"Gradient accumulation", format_count(config.gradient_accumulation)},
+      {"Effective batch size", format_count(config.batch_size * config.gradient_accumulation)},
+      {"Learning rate", fmt::format("{:g}, {}, {} warm-up updates", optimizer.lr, config.schedule,
+                                    config.warmup_steps)},
+      {"Optimizer", fmt::format("AdamW, betas {:g} and {:g}, epsilon {:g}", optimizer.beta1,
+                                optimizer.beta2, optimizer.eps)},
+      {"Weight decay", fmt::format("{:g}", optimizer.weight_decay)},
+      {"Gradient clipping", fmt::format("{:g}", config.max_grad_norm)},
+      {"Max sequence length", format_count(config.data.max_seq_len)},
+      {"Total steps", format_count(TrainingPlan(config).total_steps())},
+      {"Data", fmt::format("{}{}, loss on {}", config.data.shuffle ? "shuffled" : "in order",
+                           config.data.packing ? ", packed" : "",
+                           config.data.loss_on == LossOn::all ? "all tokens" : "the assistant's")},
+      {"Seeds", fmt::format("{} (weights), {} (data)", config.student.seed, config.seed)},
+  };
+  return table;
+}
+
+Table environment(const RunRecord& record) {
+  Table table{{"Component", "Value"}, {}};
+  for (const auto& [key, value] : record.environment.items()) {
+    if (key == "memory_bytes" && value.is_number_unsigned()) {
+      table.rows.push_back({"memory", format_bytes(value.get<std::uint64_t>())});
+    } else {
+      table.rows.push_back({key, value.is_string() ? value.get<std::string>() : value.dump()});
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+void add_training(Document& document, const RunRecord& record) {
+  add_method(document, record.config);
+  document.push_back(Heading{2, "Training configuration"});
+  document.push_back(configuration(record.config));
+  document.push_back(
+      Collapsed{"The whole run file", CodeBlock{"json", record.config.resolved().dump(2)}});
+  document.push_back(Heading{2, "Hardware"});
+  if (record.environment.empty()) {
+    document.push_back(Paragraph{"Not recorded yet."});
+  } else {
+    document.push_back(environment(record));
+  }
+}
+
+}  // namespace gladius
