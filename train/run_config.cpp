@@ -231,10 +231,10 @@ std::vector<std::string> changed_keys(const Json& before, const Json& after) {
   const Json a = before.flatten(), b = after.flatten();
   std::vector<std::string> keys;
   for (const auto& [key, value] : a.items()) {
-    if (!b.contains(key) || b.at(key) != value) keys.push_back(dotted(key));
+    if (b.value(key, Json()) != value) keys.push_back(dotted(key));
   }
   for (const auto& [key, value] : b.items()) {
-    if (!a.contains(key)) keys.push_back(dotted(key));
+    if (!a.contains(key) && !value.is_null()) keys.push_back(dotted(key));
   }
   return keys;
 }

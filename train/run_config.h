@@ -90,7 +90,7 @@ struct RunConfig {
   nlohmann::ordered_json resolved() const;
 };
 
-/// The keys (as paths) in which two resolved run files differ.
+/// The keys (as paths) in which two resolved run files differ; one that is null counts as missing.
 std::vector<std::string> changed_keys(const nlohmann::ordered_json& before,
                                       const nlohmann::ordered_json& after);
 
