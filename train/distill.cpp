@@ -21,6 +21,7 @@
 #include "gladius/train/snapshot.h"
 #include "gladius/train/staged_directory.h"
 #include "gladius/train/student.h"
+#include "gladius/train/teacher_cache.h"
 #include "gladius/train/tensorboard/event_file.h"
 #include "gladius/train/trainer.h"
 
@@ -77,13 +78,16 @@ using Json = nlohmann::ordered_json;
 
 class Run {
  public:
-  Run(const RunConfig& config, Inputs inputs, RunDirectory directory, const RunEvents& events)
+  Run(const RunConfig& config, Inputs inputs, TeacherCaches caches, RunDirectory directory,
+      const RunEvents& events)
       : config_(config),
         student_(std::move(inputs.student)),
         eval_examples_(std::move(inputs.eval_examples)),
         directory_(std::move(directory)),
         events_(events),
-        trainer_(config, student_, std::move(inputs.examples), events.warn),
+        caches_(std::move(caches)),
+        trainer_(config, student_, std::move(inputs.examples), events.warn,
+                 [this](std::size_t expert) { return caches_.open(expert, events_.warn); }),
         metrics_(directory_.paths().metrics(), restore()),
         tensorboard_(directory_.paths().events(), read_metrics(directory_.paths().metrics())) {}
 
@@ -177,6 +181,9 @@ class Run {
   // The model comes last: its presence says that the run is complete.
   RunOutcome finish() {
     metrics_.sync();
+    if (const auto own = directory_.paths().teacher_cache(); std::filesystem::exists(own)) {
+      remove_directory(own);  // all that it was for is done
+    }
     tensorboard_.sync();
     if (const std::int64_t skipped = trainer_.state().skipped_lines; skipped > 0) {
       events_.info(fmt::format("{} bad lines of the data were passed over", skipped));
@@ -213,16 +220,29 @@ class Run {
   std::optional<Dataset> eval_examples_;
   RunDirectory directory_;
   const RunEvents& events_;
+  TeacherCaches caches_;
   Trainer trainer_;
   MetricsFile metrics_;
   EventFile tensorboard_;
 };
 
-RunDirectory create_directory(const RunConfig& config, const std::filesystem::path& out) {
-  return RunDirectory::create(out,
-                              {.run = config.resolved(),
-                               .inputs = describe_inputs(config),
-                               .student_config = ModelConfig::load(config.student.config).source});
+// Before anything is written.
+TeacherCaches check_caches(const RunConfig& config, const Json& inputs,
+                           const std::filesystem::path& out) {
+  const std::int64_t vocab_size = ModelConfig::load(config.student.config).vocab_size;
+  return {config, inputs, vocab_size, RunPaths{out}.teacher_cache()};
+}
+
+RunOutcome begin_run(const RunConfig& config, const std::filesystem::path& out,
+                     const RunEvents& events) {
+  Inputs inputs = read_inputs(config, events);
+  const Json described = describe_inputs(config);
+  TeacherCaches caches = check_caches(config, described, out);
+  RunDirectory directory = RunDirectory::create(
+      out, {.run = config.resolved(),
+            .inputs = described,
+            .student_config = ModelConfig::load(config.student.config).source});
+  return Run(config, std::move(inputs), std::move(caches), std::move(directory), events).execute();
 }
 
 RunDirectory reopen_directory(const RunConfig& config, const std::filesystem::path& out,
@@ -239,10 +259,7 @@ RunDirectory reopen_directory(const RunConfig& config, const std::filesystem::pa
 
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
                    const RunEvents& events) {
-  if (!resume) {
-    Inputs inputs = read_inputs(config, events);
-    return Run(config, std::move(inputs), create_directory(config, out), events).execute();
-  }
+  if (!resume) return begin_run(config, out, events);
   RunDirectory directory = reopen_directory(config, out, events);
   if (std::filesystem::exists(directory.paths().model())) {
     events.info(fmt::format("the run in {} is complete", out.string()));
@@ -250,8 +267,11 @@ RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bo
     const std::int64_t steps = TrainingPlan(config).total_steps();
     return {.complete = true, .steps = steps, .total_steps = steps};
   }
-  check_inputs(directory.inputs(), config);
-  return Run(config, read_inputs(config, events), std::move(directory), events).execute();
+  const Json inputs = directory.inputs();
+  check_inputs(inputs, config);
+  return Run(config, read_inputs(config, events), check_caches(config, inputs, out),
+             std::move(directory), events)
+      .execute();
 }
 
 }  // namespace gladius

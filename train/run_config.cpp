@@ -63,6 +63,17 @@ DataConfig read_data(const RunFields& fields) {
   return data;
 }
 
+TeacherCacheConfig read_teacher_cache(const RunFields& fields) {
+  TeacherCacheConfig cache;
+  cache.max_gb = fields.number("max_gb", 0, {.low = 0, .high = 1e6});
+  if (fields.has("top_k")) cache.top_k = fields.integer("top_k", 1, 1);
+  cache.path = fields.path("path");
+  if (cache.path && cache.max_gb == 0) {
+    fields.fail("path", "is for a cache that keeps something; give teacher_cache.max_gb as well");
+  }
+  return cache;
+}
+
 void read_loss(const RunFields& fields, RunConfig& run) {
   run.temperature = fields.number("temperature", 2, kPositive);
   run.alpha = fields.number("alpha", 0.5, {.low = 0, .high = 1});
@@ -118,8 +129,9 @@ Json expert_json(const ExpertConfig& expert) {
 // May a run go on with another value here?
 bool is_harmless(const std::string& key) {
   constexpr std::string_view kHarmless[] = {
-      "activation_checkpointing", "log_every",    "checkpoint_every", "keep_checkpoints",
-      "max_nonfinite_steps",      "check_memory", "data.eval",        "data.on_bad_line"};
+      "activation_checkpointing", "log_every",         "checkpoint_every", "keep_checkpoints",
+      "max_nonfinite_steps",      "check_memory",      "data.eval",        "data.on_bad_line",
+      "teacher_cache.max_gb",     "teacher_cache.path"};
   return key.starts_with("data.eval.") || std::ranges::find(kHarmless, key) != std::end(kHarmless);
 }
 
@@ -147,7 +159,7 @@ RunConfig RunConfig::load(const std::filesystem::path& file,
 RunConfig RunConfig::parse(const Json& json, const std::string& file) {
   const RunFields fields(
       json, file, "",
-      {"student", "experts", "steps", "data", "loss", "optimizer", "batch_size",
+      {"student", "experts", "teacher_cache", "steps", "data", "loss", "optimizer", "batch_size",
        "gradient_accumulation", "activation_checkpointing", "log_every", "checkpoint_every",
        "keep_checkpoints", "max_nonfinite_steps", "check_memory", "seed"});
   RunConfig run;
@@ -155,6 +167,8 @@ RunConfig RunConfig::parse(const Json& json, const std::string& file) {
   read_experts(fields, run);
   run.data = read_data(fields.object(
       "data", {"train", "eval", "max_seq_len", "packing", "shuffle", "loss_on", "on_bad_line"}));
+  run.teacher_cache =
+      read_teacher_cache(fields.object("teacher_cache", {"max_gb", "top_k", "path"}));
   read_loss(fields.object("loss", {"temperature", "alpha", "reduction"}), run);
   read_optimizer(fields.object("optimizer", {"lr", "weight_decay", "betas", "eps", "max_grad_norm",
                                              "schedule", "warmup_steps"}),
@@ -187,6 +201,10 @@ Json RunConfig::resolved() const {
                   {"shuffle", data.shuffle},
                   {"loss_on", data.loss_on == LossOn::all ? "all" : "assistant"},
                   {"on_bad_line", data.on_bad_line == OnBadLine::fail ? "fail" : "skip"}};
+  json["teacher_cache"] = {
+      {"max_gb", teacher_cache.max_gb},
+      {"top_k", teacher_cache.top_k ? Json(*teacher_cache.top_k) : Json(nullptr)},
+      {"path", optional_path(teacher_cache.path)}};
   json["loss"] = {{"temperature", temperature},
                   {"alpha", alpha},
                   {"reduction", reduction == LossReduction::mean ? "mean" : "batchmean"}};
@@ -213,10 +231,10 @@ std::vector<std::string> changed_keys(const Json& before, const Json& after) {
   const Json a = before.flatten(), b = after.flatten();
   std::vector<std::string> keys;
   for (const auto& [key, value] : a.items()) {
-    if (!b.contains(key) || b.at(key) != value) keys.push_back(dotted(key));
+    if (b.value(key, Json()) != value) keys.push_back(dotted(key));
   }
   for (const auto& [key, value] : b.items()) {
-    if (!a.contains(key)) keys.push_back(dotted(key));
+    if (!a.contains(key) && !value.is_null()) keys.push_back(dotted(key));
   }
   return keys;
 }

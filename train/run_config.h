@@ -49,12 +49,20 @@ struct DataConfig {
   OnBadLine on_bad_line = OnBadLine::fail;
 };
 
+/// What is kept of the experts' outputs, and how much of them counts.
+struct TeacherCacheConfig {
+  double max_gb = 0;                          // of each expert, in 10^9 bytes; 0: nothing is kept
+  std::optional<std::int64_t> top_k;          // largest logits of a token that count; none: all
+  std::optional<std::filesystem::path> path;  // directory; none: the run's own
+};
+
 /// Everything that a run is made of; what the file leaves out has the model card's values.
 struct RunConfig {
   StudentConfig student;
   std::vector<ExpertConfig> experts;  // none: cross-entropy alone, for `steps`
   std::int64_t steps = 1000;
   DataConfig data;
+  TeacherCacheConfig teacher_cache;
   double temperature = 2;
   double alpha = 0.5;
   LossReduction reduction = LossReduction::mean;
@@ -82,7 +90,7 @@ struct RunConfig {
   nlohmann::ordered_json resolved() const;
 };
 
-/// The keys (as paths) in which two resolved run files differ.
+/// The keys (as paths) in which two resolved run files differ; one that is null counts as missing.
 std::vector<std::string> changed_keys(const nlohmann::ordered_json& before,
                                       const nlohmann::ordered_json& after);
 

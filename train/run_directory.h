@@ -24,6 +24,7 @@ struct RunPaths {
   std::filesystem::path timeline() const { return directory / "timeline.jsonl"; }
   std::filesystem::path environment() const { return directory / "environment.json"; }
   std::filesystem::path evaluation() const { return directory / "evaluation.json"; }
+  std::filesystem::path teacher_cache() const { return directory / "teacher-cache"; }
   std::filesystem::path checkpoints() const { return directory / "checkpoints"; }
   std::filesystem::path model() const { return directory / "model"; }
   /// What is left for inspection when updates fail; see snapshot.h.

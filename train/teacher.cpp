@@ -72,6 +72,12 @@ Teacher::Teacher(const ExpertConfig& expert, const CausalLM& model, std::int64_t
           model, shared_vocabulary(expert, student_vocab_size, model.config().vocab_size, warn))) {}
 
 LogitRows Teacher::logits(const Batch& batch) const {
+  return [this, hidden = hidden_states(batch)](std::int64_t begin, std::int64_t end) {
+    return head(hidden.narrow(0, begin, end - begin));
+  };
+}
+
+Tensor Teacher::hidden_states(const Batch& batch) const {
   const auto ids = batch.ids.to_vector<std::int64_t>();
   if (const std::int64_t largest = std::ranges::max(ids); largest >= vocabulary()) {
     throw ConfigError(fmt::format(
@@ -80,11 +86,12 @@ LogitRows Teacher::logits(const Batch& batch) const {
         name_, largest, vocabulary() - 1));
   }
   const NoGrad no_grad;
-  return [this, hidden = batch_hidden_states(model_, batch).value()](std::int64_t begin,
-                                                                     std::int64_t end) {
-    const NoGrad still;
-    return model_.head(Variable(hidden.narrow(0, begin, end - begin))).value();
-  };
+  return batch_hidden_states(model_, batch).value().to(Dtype::F32);
+}
+
+Tensor Teacher::head(const Tensor& hidden) const {
+  const NoGrad no_grad;
+  return model_.head(Variable(hidden)).value();
 }
 
 }  // namespace gladius

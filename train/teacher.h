@@ -35,6 +35,11 @@ class Teacher {
   /// as they are asked for, while this teacher lives. ConfigError for a token that the expert does
   /// not have.
   LogitRows logits(const Batch& batch) const;
+  /// The two halves of that: F32 [N, hidden_size()] of the batch's tokens, and the logits of rows
+  /// of these. The second is a few percent of the work.
+  Tensor hidden_states(const Batch& batch) const;
+  Tensor head(const Tensor& hidden) const;
+  std::int64_t hidden_size() const { return model_.config().hidden_size; }
 
  private:
   Teacher(const ExpertConfig& expert, const CausalLM& model, std::int64_t student_vocab_size,

@@ -25,14 +25,15 @@ NamedTensors cloned(const NamedTensors& tensors) {
 }  // namespace
 
 Trainer::Trainer(const RunConfig& config, std::shared_ptr<CausalLM> student, Dataset data,
-                 Warn warn)
+                 Warn warn, OpenCache open_cache)
     : config_(config),
       plan_(config),
       student_(std::move(student)),
       parameters_(student_->parameters()),
       optimizer_(student_->named_parameters(), config.optimizer),
       batches_(std::move(data), batch_options(config)),
-      warn_(std::move(warn)) {
+      warn_(std::move(warn)),
+      open_cache_(std::move(open_cache)) {
   student_->set_requires_grad(true);
   student_->set_activation_checkpointing(config.activation_checkpointing);
 }
@@ -68,11 +69,19 @@ StepRecord Trainer::step() {
 void Trainer::enter_stage() {
   const Stage& stage = plan_.stage_of(state_.step);
   if (&stage == stage_) return;
+  cached_teacher_.reset();
   teacher_.reset();
-  if (stage.expert) {
-    teacher_ = std::make_unique<Teacher>(*stage.expert, student_->config().vocab_size, warn_);
-  }
+  if (stage.expert) load_teacher(stage);
   stage_ = &stage;
+}
+
+void Trainer::load_teacher(const Stage& stage) {
+  teacher_ = std::make_unique<Teacher>(*stage.expert, student_->config().vocab_size, warn_);
+  const auto expert = static_cast<std::size_t>(&stage - plan_.stages().data());
+  std::unique_ptr<TeacherCache> cache = open_cache_ ? open_cache_(expert) : nullptr;
+  if (!cache && !config_.teacher_cache.top_k) return;
+  cached_teacher_ =
+      std::make_unique<CachedTeacher>(*teacher_, config_.teacher_cache.top_k, std::move(cache));
 }
 
 Batch Trainer::next_batch() {
@@ -84,7 +93,9 @@ Batch Trainer::next_batch() {
 
 ObjectiveValue Trainer::objective(const Batch& batch) const {
   if (!teacher_) return cross_entropy_objective(*student_, batch);
-  return distillation_objective(*student_, teacher_->logits(batch), batch,
+  const LogitRows teacher =
+      cached_teacher_ ? cached_teacher_->logits(batch) : teacher_->logits(batch);
+  return distillation_objective(*student_, teacher, batch,
                                 {.temperature = config_.temperature,
                                  .alpha = config_.alpha,
                                  .reduction = config_.reduction,

@@ -9,6 +9,7 @@
 
 #include "gladius/models/causal_lm.h"
 #include "gladius/optim/adamw.h"
+#include "gladius/train/cached_teacher.h"
 #include "gladius/train/checkpoint.h"
 #include "gladius/train/data/batch_stream.h"
 #include "gladius/train/metrics.h"
@@ -19,7 +20,8 @@
 
 namespace gladius {
 
-/// Trains a student step by step, on each expert in turn. Touches no file but the experts'.
+/// Trains a student step by step, on each expert in turn. Touches no file but the experts' and
+/// their caches'.
 ///
 /// A step is the next micro-batch of the data (batch_stream.h). The last step of a group
 /// (training_plan.h) makes an update: the mean of the group's gradients, clipped by their norm,
@@ -30,9 +32,12 @@ namespace gladius {
 class Trainer {
  public:
   using Warn = std::function<void(const std::string&)>;
+  /// The cache of an expert, or null.
+  using OpenCache = std::function<std::unique_ptr<TeacherCache>(std::size_t expert)>;
 
   /// `student` holds F32 weights; they are changed in place. `data` must not be empty.
-  Trainer(const RunConfig& config, std::shared_ptr<CausalLM> student, Dataset data, Warn warn);
+  Trainer(const RunConfig& config, std::shared_ptr<CausalLM> student, Dataset data, Warn warn,
+          OpenCache open_cache = {});
 
   const TrainingPlan& plan() const { return plan_; }
   const TrainerState& state() const { return state_; }
@@ -52,6 +57,7 @@ class Trainer {
 
  private:
   void enter_stage();
+  void load_teacher(const Stage& stage);
   Batch next_batch();
   ObjectiveValue objective(const Batch& batch) const;
   void accumulate(const ObjectiveValue& value);
@@ -65,10 +71,12 @@ class Trainer {
   AdamW optimizer_;
   BatchStream batches_;
   Warn warn_;
+  OpenCache open_cache_;
   TrainerState state_;
   Batch batch_;
   const Stage* stage_ = nullptr;  // that teacher_ belongs to
   std::unique_ptr<Teacher> teacher_;
+  std::unique_ptr<CachedTeacher> cached_teacher_;  // null: teacher_ reads whole batches
 };
 
 }  // namespace gladius

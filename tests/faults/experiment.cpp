@@ -22,6 +22,7 @@ Experiment::Experiment(std::int64_t steps, std::int64_t checkpoint_every) {
   for (Json& expert : run["experts"]) expert["steps"] = steps;
   run["checkpoint_every"] = checkpoint_every;
   run["data"]["eval"] = "eval.jsonl";
+  run["teacher_cache"]["max_gb"] = 1;
   write_file(input("eval.jsonl"), read_file(input("data.jsonl")));
   write_file(input("run.json"), run.dump());
 

@@ -12,45 +12,21 @@
 #include "gladius/train/run_directory.h"
 #include "support/message_of.h"
 #include "train/run_events.h"
-#include "train/tiny_models.h"
+#include "train/tiny_runs.h"
 
 namespace gladius {
 namespace {
 
 namespace fs = std::filesystem;
 using ::testing::AllOf;
+using testing::execute;
 using ::testing::HasSubstr;
 using testing::Json;
 using testing::message_of;
 using testing::read_file;
+using testing::timeless_metrics;
 using testing::TinyRun;
-
-// Runs until `stop_after` steps are done in all; negative: to the end.
-RunOutcome execute(const RunConfig& config, const fs::path& out, bool resume = false,
-                   std::int64_t stop_after = -1) {
-  std::int64_t steps = 0;
-  return distill(
-      config, out, resume,
-      {.begin = [&](const TrainingPlan&, const TrainerState& state) { steps = state.step; },
-       .step = [&](const StepRecord&) { ++steps; },
-       .info = [](const std::string&) {},
-       .warn = [](const std::string&) {},
-       .stop_requested = [&] { return steps == stop_after; }});
-}
-
-std::string weights(const fs::path& out) { return read_file(out / "model" / "model.safetensors"); }
-
-// The lines without what the clock decides.
-std::vector<std::string> timeless_metrics(const fs::path& out) {
-  std::vector<std::string> lines;
-  for (const StepRecord& record : read_metrics(out / "metrics.jsonl")) {
-    Json json = record.to_json();
-    json.erase("tokens_per_s");
-    json.erase("elapsed_s");
-    lines.push_back(json.dump());
-  }
-  return lines;
-}
+using testing::weights;
 
 TEST(Distill, LeavesAModelMetricsAndReports) {
   const TinyRun run;
@@ -275,12 +251,7 @@ TEST(Distill, WarnsOfOtherThreads) {
   environment["threads"] = 77;
   testing::write_file(out / "environment.json", environment.dump());
   std::vector<std::string> warnings;
-  distill(config, out, true,
-          {.begin = [](const TrainingPlan&, const TrainerState&) {},
-           .step = [](const StepRecord&) {},
-           .info = [](const std::string&) {},
-           .warn = [&](const std::string& text) { warnings.push_back(text); },
-           .stop_requested = [] { return false; }});
+  execute(config, out, true, -1, &warnings);
   ASSERT_EQ(warnings.size(), 1u);
   EXPECT_THAT(warnings[0], AllOf(HasSubstr("other threads"), HasSubstr("than before (77)")));
 }

@@ -49,6 +49,7 @@ TEST(RunConfig, ResolvedIsARunFileOfItsOwn) {
       R"({"student": {"config": "../c.json", "tokenizer": "t", "seed": 3},
           "experts": [{"model": "q/m", "steps": 7, "vocabulary": "truncate"}],
           "data": {"train": "/d.txt", "shuffle": true, "loss_on": "assistant", "max_seq_len": 9},
+          "teacher_cache": {"max_gb": 0.5, "top_k": 64, "path": "cache"},
           "loss": {"temperature": 3, "alpha": 1, "reduction": "batchmean"},
           "optimizer": {"lr": 0.5, "betas": [0.1, 0.2], "schedule": "cosine", "warmup_steps": 4},
           "batch_size": 2, "keep_checkpoints": 5, "seed": 11})");
@@ -56,6 +57,7 @@ TEST(RunConfig, ResolvedIsARunFileOfItsOwn) {
   EXPECT_EQ(RunConfig::parse(resolved, "/elsewhere/run.json").resolved(), resolved);
   EXPECT_EQ(resolved.at("student").at("config"), "/a/c.json");
   EXPECT_EQ(resolved.at("experts").at(0).at("name"), "m");
+  EXPECT_EQ(resolved.at("teacher_cache").at("path"), "/a/b/cache");
   EXPECT_EQ(resolved.at("optimizer").at("betas"), ordered_json({0.1, 0.2}));
   EXPECT_FALSE(resolved.contains("steps"));
 }
@@ -99,6 +101,9 @@ TEST(RunConfig, TypesAndRangesAreChecked) {
       {"experts=[1]", "\"experts.0\" is number; expected an object"},
       {"experts=[{}]", "\"experts.0.model\" is missing"},
       {"loss=3", "\"loss\" is number; expected an object"},
+      {"teacher_cache.max_gb=-1", "expected a value in [0, "},
+      {"teacher_cache.top_k=0", "\"teacher_cache.top_k\" is 0; expected a value in [1, "},
+      {"teacher_cache.path=c", "give teacher_cache.max_gb as well"},
       {"seed=-1", "\"seed\" is -1"},
   };
   const TemporaryDirectory directory;
@@ -166,6 +171,15 @@ TEST(RunConfig, ResumingRefusesWhatMakesAnotherRun) {
   after["data"]["eval"] = {"/e.jsonl", "/f.jsonl"};
   after["data"]["on_bad_line"] = "skip";
   EXPECT_NO_THROW(check_resumable(before, after));
+  after["teacher_cache"]["max_gb"] = 3;
+  after["teacher_cache"]["path"] = "/cache";
+  EXPECT_NO_THROW(check_resumable(before, after));
+  ordered_json older = before;  // of a version that had no such keys
+  older.erase("teacher_cache");
+  EXPECT_NO_THROW(check_resumable(older, after));
+  after["teacher_cache"]["top_k"] = 9;
+  EXPECT_THAT(message_of<ConfigError>([&] { check_resumable(older, after); }),
+              HasSubstr("teacher_cache.top_k"));
   after["optimizer"]["lr"] = 1;
   after["experts"].push_back({{"model", "m"}});
   EXPECT_THAT(

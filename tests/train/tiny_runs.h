@@ -1,0 +1,47 @@
+// Runs of `distill` in a test, and what they come to.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "gladius/train/distill.h"
+#include "gladius/train/metrics.h"
+#include "train/tiny_models.h"
+
+namespace gladius::testing {
+
+/// Runs until `stop_after` steps are done in all; negative: to the end. Warnings go to `warnings`.
+inline RunOutcome execute(const RunConfig& config, const std::filesystem::path& out,
+                          bool resume = false, std::int64_t stop_after = -1,
+                          std::vector<std::string>* warnings = nullptr) {
+  std::int64_t steps = 0;
+  return distill(
+      config, out, resume,
+      {.begin = [&](const TrainingPlan&, const TrainerState& state) { steps = state.step; },
+       .step = [&](const StepRecord&) { ++steps; },
+       .info = [](const std::string&) {},
+       .warn =
+           [&](const std::string& text) {
+             if (warnings) warnings->push_back(text);
+           },
+       .stop_requested = [&] { return steps == stop_after; }});
+}
+
+inline std::string weights(const std::filesystem::path& out) {
+  return read_file(out / "model" / "model.safetensors");
+}
+
+/// The lines without what the clock decides.
+inline std::vector<std::string> timeless_metrics(const std::filesystem::path& out) {
+  std::vector<std::string> lines;
+  for (const StepRecord& record : read_metrics(out / "metrics.jsonl")) {
+    Json json = record.to_json();
+    json.erase("tokens_per_s");
+    json.erase("elapsed_s");
+    lines.push_back(json.dump());
+  }
+  return lines;
+}
+
+}  // namespace gladius::testing
