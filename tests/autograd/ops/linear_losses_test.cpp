@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "autograd/ops/random_distillation.h"
 #include "gladius/autograd/grad_mode.h"
 #include "gladius/autograd/ops/arithmetic.h"
 #include "gladius/autograd/ops/matmul.h"
@@ -31,16 +32,9 @@ struct Problem {
     labels = Tensor::from(list, {N, 2}).select(1, 0);
     x = random_view(rng, {N, C}, -2, 2);
     weight = random_view(rng, {V, C}, -1, 1);
-    options.temperature = std::vector<double>{1, 2, 4, 3, 0.7}[random_int(rng, 0, 4)];
-    options.alpha = std::vector<double>{0, 0.3, 1}[random_int(rng, 0, 2)];
-    options.reduction = random_int(rng, 0, 1) ? LossReduction::mean : LossReduction::batchmean;
-    options.sequences = random_int(rng, 1, 3);
-    std::int64_t width = V;
-    if (random_int(rng, 0, 1)) {
-      width = random_int(rng, 1, V + 3);
-      options.vocabulary = random_int(rng, 1, std::min(V, width));
-    }
-    teacher = random_view(rng, {N, width}, -4, 4);
+    const testing::RandomDistillation random(rng, V);
+    options = random.options;
+    teacher = random_view(rng, {N, random.width}, -4, 4);
   }
 
   DistillationLoss distilled(const Inputs& in) const {

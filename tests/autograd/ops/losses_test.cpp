@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "autograd/ops/random_distillation.h"
 #include "gladius/autograd/grad_mode.h"
 #include "support/compositions.h"
 #include "support/differentiable.h"
@@ -127,17 +128,10 @@ struct Distillation {
   DistillationOptions options;
 
   Distillation(Rng& rng, std::int64_t N, std::int64_t V) {
-    options.temperature = std::vector<double>{1, 2, 4, 3, 0.7}[random_int(rng, 0, 4)];
-    options.alpha = std::vector<double>{0, 0.3, 1}[random_int(rng, 0, 2)];
-    options.reduction = random_int(rng, 0, 1) ? LossReduction::mean : LossReduction::batchmean;
-    options.sequences = random_int(rng, 1, 3);
-    std::int64_t width = V;
-    if (random_int(rng, 0, 1)) {
-      width = random_int(rng, 1, V + 3);
-      options.vocabulary = random_int(rng, 1, std::min(V, width));
-    }
+    const testing::RandomDistillation random(rng, V);
+    options = random.options;
     student = random_view(rng, {N, V}, -4, 4);
-    teacher = random_view(rng, {N, width}, -4, 4);
+    teacher = random_view(rng, {N, random.width}, -4, 4);
     labels = random_labels(rng, N, V);
   }
 
