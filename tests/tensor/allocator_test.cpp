@@ -60,7 +60,9 @@ TEST(Allocator, BlocksNeverOverlapOnSeveralThreads) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(memory_use().live, live);
   release_cached_memory();
-  EXPECT_EQ(memory_use().cached, 0u);
+  if (live == 0) {  // else pages that are partly in use stay
+    EXPECT_EQ(memory_use().cached, 0u);
+  }
 }
 
 TEST(Allocator, FreedMemoryIsCutAndJoinedForWhatComesNext) {
