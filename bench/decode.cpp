@@ -154,5 +154,5 @@ int main(int argc, char** argv) {
   program.add_option("--threads", settings.threads, "Threads (default: all)");
   program.add_flag("--json", settings.json, "Print JSON");
   CLI11_PARSE(program, argc, argv);
-  gladius::bench::run(settings);
+  return gladius::bench::exit_code("decode", [&] { gladius::bench::run(settings); });
 }

@@ -8,7 +8,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <exception>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -31,14 +30,15 @@ struct Settings {
 };
 
 // In a process of its own, whose memory does not count here.
-void make_model(const std::string& config, const fs::path& directory) {
+void make_model(const ModelConfig& config, const fs::path& directory) {
   const pid_t child = ::fork();
   if (child == 0) {
-    CausalLM model(ModelConfig::load(config));
-    Generator generator(0);
-    model.init_weights(generator);
-    save_model(directory, model);
-    ::_exit(0);
+    ::_exit(exit_code("model_io", [&] {
+      CausalLM model(config);
+      Generator generator(0);
+      model.init_weights(generator);
+      save_model(directory, model);
+    }));
   }
   int status = 0;
   if (::waitpid(child, &status, 0) != child || status != 0) throw Error("no model was made");
@@ -150,9 +150,10 @@ class Scratch {
 };
 
 void run(const Settings& settings) {
+  const ModelConfig config = ModelConfig::load(settings.config);
   const Scratch scratch(settings.directory);
   const fs::path directory = scratch.path() / "model";
-  make_model(settings.config, directory);
+  make_model(config, directory);
   const nlohmann::ordered_json result{
       {"inference", measure_loading(directory, false, settings.repeats)},
       {"training", measure_loading(directory, true, settings.repeats)},
@@ -177,10 +178,5 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   program.add_flag("--json", settings.json, "Print JSON");
   CLI11_PARSE(program, argc, argv);
-  try {
-    gladius::bench::run(settings);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "model_io: error: {}\n", error.what());
-    return 1;
-  }
+  return gladius::bench::exit_code("model_io", [&] { gladius::bench::run(settings); });
 }

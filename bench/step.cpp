@@ -5,9 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "gladius/autograd/ops/linear_losses.h"
@@ -19,6 +17,7 @@
 #include "gladius/tensor/kernels/gemm.h"
 #include "gladius/tensor/parallel.h"
 #include "gladius/tensor/random.h"
+#include "support/measure.h"
 #include "support/roofline.h"
 
 namespace gladius::bench {
@@ -32,30 +31,6 @@ struct Settings {
   bool checkpoint = false;
   bool json = false;
 };
-
-template <class F>
-double seconds(F&& f) {
-  const auto start = std::chrono::steady_clock::now();
-  f();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
-// The most memory this process has held since reset_peak().
-std::int64_t peak_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    std::int64_t kibibytes = 0;
-    if (word == "VmHWM:" && status >> kibibytes) return kibibytes * 1024;
-  }
-  return 0;
-}
-
-void reset_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
 // A product of the step: [rows, in] x [in, out] and its two gradients, so many times.
 struct Product {
@@ -154,7 +129,7 @@ nlohmann::ordered_json measure(CausalLM& model, std::int64_t T, int repeats) {
   reset_peak();
   step.run();  // the optimizer's moments are made
   step.run();  // and are there while the activations are
-  const std::int64_t peak = peak_bytes();
+  const std::uint64_t peak = memory_status("VmHWM:");
   const ProductsAlone products_alone(model.config(), T);
   std::vector<double> forward, backward, optimizer, products, total, ratios;
   for (int i = 0; i < repeats; ++i) {
@@ -235,5 +210,5 @@ int main(int argc, char** argv) {
   program.add_flag("--checkpoint", settings.checkpoint, "Activation checkpointing");
   program.add_flag("--json", settings.json, "Print JSON");
   CLI11_PARSE(program, argc, argv);
-  gladius::bench::run(settings);
+  return gladius::bench::exit_code("step", [&] { gladius::bench::run(settings); });
 }

@@ -1,9 +1,12 @@
 // What the programs that measure whole models share.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <fstream>
 #include <string>
 #include <utility>
@@ -34,5 +37,15 @@ inline std::uint64_t memory_status(const std::string& line) {
   return 0;
 }
 inline void reset_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
+
+/// A program's exit code after `work`: 1 if it throws, which is told in a line.
+template <class Work>
+int exit_code(const char* program, Work&& work) try {
+  std::forward<Work>(work)();
+  return 0;
+} catch (const std::exception& error) {
+  fmt::print(stderr, "{}: error: {}\n", program, error.what());
+  return 1;
+}
 
 }  // namespace gladius::bench
