@@ -1,7 +1,9 @@
 #include "gladius/train/model_statistics.h"
 
+#include <algorithm>
 #include <set>
 
+#include "gladius/autograd/ops/linear_losses.h"
 #include "gladius/train/memory.h"
 
 namespace gladius {
@@ -62,11 +64,14 @@ MemoryNeeds model_memory(const ModelConfig& config, std::int64_t parameters, std
       2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim;
   const std::int64_t layer = activations_per_token(config);
   const auto last_logits = static_cast<std::uint64_t>(config.vocab_size) * sizeof(float);
+  const auto logits_block =
+      static_cast<std::uint64_t>(std::min(tokens, kLinearLossRows) * config.vocab_size) *
+      sizeof(float);
   const std::uint64_t a_parameter = 2 * trained_size + 2 * sizeof(float);
   return {.weights = weights,
           .inference = weights + bytes(cache) + bytes(layer) + last_logits,
           .training = a_parameter * static_cast<std::uint64_t>(parameters) +
-                      bytes(config.num_hidden_layers * layer) + bytes(2 * config.vocab_size)};
+                      bytes(config.num_hidden_layers * layer) + logits_block};
 }
 
 MemoryNeeds model_memory(const ModelConfig& config, std::int64_t parameters,

@@ -31,7 +31,7 @@ struct MemoryNeeds {
   /// Weights, key/value cache, one layer's activations at a time, logits.
   std::uint64_t inference = 0;
   /// Weights and gradients in a type, AdamW's two moments in F32; what all layers save for the
-  /// backward pass; logits and their gradient.
+  /// backward pass; a block of logits.
   std::uint64_t training = 0;
 };
 /// With weights of so many bytes, and training in a type of `trained_size` bytes.
