@@ -166,6 +166,13 @@ def index_case(draw, op):
     return Case(op, inputs, attributes, second)
 
 
+def has_freedom(shape, attributes):
+    """False for a variance divided by 0 (or less, taken for 0): infinite or NaN on both sides, but
+    not the same one in the gradient."""
+    dims = {d % len(shape) for d in attributes["dims"]} if shape else ()
+    return math.prod(shape[d] for d in dims or range(len(shape))) > attributes["correction"]
+
+
 def reduction_case(draw, op):
     large = draw.chance(0.04)
     shape = draw.choice(LARGE_SHAPES) if large else draw.shape()
@@ -177,9 +184,7 @@ def reduction_case(draw, op):
     x = draw.input(shape, fill)
     if op == "var":
         attributes["correction"] = draw.choice([0.0, 1.0, 1.0, 2.0])
-        count = math.prod(shape[d] for d in dims or range(len(shape)))
-        # Divided by 0: infinite or NaN on both sides, but not the same one in the gradient.
-        x.grad = x.grad and count > attributes["correction"]
+        x.grad = x.grad and has_freedom(shape, attributes)
     # Of no elements it is 0 or 0/0 by the order of the operations.
     second = fill != draw.special and not large and 0 not in shape and draw.chance(0.4)
     return Case(op, [x], attributes, second)
@@ -425,6 +430,9 @@ def wrong_use(draw, make, op):
     ways = [spoil_input] * bool(case.inputs) + [spoil_attribute] * bool(spoilable(case))
     if ways:
         draw.choice(ways)(draw, case)
+    if op == "var":
+        x = case.inputs[0]
+        x.grad = x.grad and has_freedom(x.leaf().shape, case.attributes)
     return case
 
 
