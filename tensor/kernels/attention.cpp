@@ -6,9 +6,12 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/kernels/attention_panels.h"
 #include "gladius/tensor/kernels/attention_softmax.h"
+#include "gladius/tensor/kernels/block_gemm.h"
 #include "gladius/tensor/kernels/gemm.h"
 #include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/parallel.h"
@@ -18,10 +21,12 @@ namespace gladius::kernels {
 namespace {
 
 // Rows (queries times heads of a group) and keys of a block, by measurement (bench/tensor/kernels):
-// the scores of a block and what they are made from fit the second-level cache, and the products
-// are large enough for BLAS.
+// the scores of a block and what they are made from fit the second-level cache.
 constexpr std::int64_t kRows = 192;
 constexpr std::int64_t kKeys = 256;
+static_assert(kKeys % kPanelKeys == 0 && kPanelKeys % kScorePadding == 0);
+// Rows that share keys for which it is worth rearranging them.
+constexpr std::int64_t kPanelRows = 17;
 // Operations that are worth a thread of their own.
 constexpr std::int64_t kGrainOperations = 1 << 18;
 
@@ -70,13 +75,14 @@ VisibleKeys visible_keys(const AttentionShape& s, const Tile& tile) {
   return all;
 }
 
-// Calls body(first key, block of scores) for the key blocks that the tile sees, in order.
+// Calls body(first key, block of scores) for the key blocks that the tile sees, in order; each
+// begins at a panel.
 template <class T, class Body>
 void for_key_blocks(const AttentionShape& s, const Tile& tile, T* scores, std::int64_t stride,
                     Body&& body) {
   std::array<VisibleKeys, kRows> visible;
   const VisibleKeys all = visible_keys(s, tile);
-  for (std::int64_t begin = all.begin; begin < all.end; begin += kKeys) {
+  for (std::int64_t begin = all.begin / kPanelKeys * kPanelKeys; begin < all.end; begin += kKeys) {
     const std::int64_t columns = std::min(kKeys, all.end - begin);
     for (std::int64_t i = 0; i < tile.queries; ++i) {
       const VisibleKeys seen = visible_keys(s, tile.b, tile.t + i);
@@ -158,7 +164,8 @@ struct Tiling {
 };
 
 std::int64_t score_stride(std::int64_t keys) {
-  return ceil_div(std::min(keys, kKeys), kScorePadding) * kScorePadding;
+  // A line of the cache more: strides of a power of two share its sets.
+  return padded_keys(std::min(keys, kKeys)) + 16;
 }
 
 // Operations of one product over all tiles; the causal half is not worth telling apart here.
@@ -171,8 +178,42 @@ std::int64_t grain(const AttentionShape& s, std::int64_t tasks, std::int64_t pro
 struct ForwardScratch;
 struct BackwardScratch;
 
+// Keys and values as the forward pass takes them; without panels as they are.
 template <class T>
-void forward_tile(const AttentionShape& s, const Tile& tile, const T* q, const T* k, const T* v,
+struct ForwardKeys {
+  const T *k, *v;
+  std::optional<KeyPanels<T>> transposed_k, rows_v;
+
+  ForwardKeys(const AttentionShape& s, const T* keys, const T* values) : k(keys), v(values) {
+    if (s.T * (s.H / s.Hkv) < kPanelRows) return;
+    transposed_k = transposed_panels(s, k, s.k_stride);
+    rows_v = row_panels(s, v, s.v_stride);
+  }
+
+  // scores [rows, columns] = queries [rows, D] times the keys from `key` on.
+  void multiply_keys(const AttentionShape& s, const Tile& tile, std::int64_t key,
+                     std::int64_t columns, const T* queries, T* scores, std::int64_t stride) const {
+    if (transposed_k) {
+      return multiply_panels(tile.rows(), columns, s.D, queries,
+                             transposed_k->at(tile.b, tile.kv_head, key), scores, stride);
+    }
+    const T* keys = k + (tile.b * s.S + key) * s.k_stride + tile.kv_head * s.D;
+    gemm(false, true, tile.rows(), columns, s.D, T{1}, queries, s.D, keys, s.k_stride, T{0}, scores,
+         stride);
+  }
+
+  // sums [rows, D] += scores [rows, columns] times the values from `key` on.
+  void add_values(const AttentionShape& s, const Tile& tile, std::int64_t key, std::int64_t columns,
+                  const T* scores, std::int64_t stride, T* sums) const {
+    const T* values = rows_v ? rows_v->at(tile.b, tile.kv_head, key)
+                             : v + (tile.b * s.S + key) * s.v_stride + tile.kv_head * s.D;
+    block_gemm(tile.rows(), s.D, columns, scores, stride, 1, values, rows_v ? s.D : s.v_stride,
+               sums, s.D, true);
+  }
+};
+
+template <class T>
+void forward_tile(const AttentionShape& s, const Tile& tile, const T* q, const ForwardKeys<T>& keys,
                   T* out, T* lse) {
   const std::int64_t rows = tile.rows();
   const std::int64_t stride = score_stride(s.S);
@@ -186,15 +227,11 @@ void forward_tile(const AttentionShape& s, const Tile& tile, const T* q, const T
   std::fill(max, sum, -std::numeric_limits<T>::infinity());
   std::fill(sum, sum + rows, T{0});
   load_tile(s, tile, q, s.q_stride, static_cast<T>(s.scale), queries);
-  k += tile.b * s.S * s.k_stride + tile.kv_head * s.D;
-  v += tile.b * s.S * s.v_stride + tile.kv_head * s.D;
 
   for_key_blocks(s, tile, scores, stride, [&](std::int64_t key, const ScoreBlock<T>& block) {
-    gemm(false, true, rows, block.columns, s.D, T{1}, queries, s.D, k + key * s.k_stride,
-         s.k_stride, T{0}, scores, stride);
+    keys.multiply_keys(s, tile, key, block.columns, queries, scores, stride);
     softmax_block(block, max, sum, sums, s.D);
-    gemm(false, false, rows, s.D, block.columns, T{1}, scores, stride, v + key * s.v_stride,
-         s.v_stride, T{1}, sums, s.D);
+    keys.add_values(s, tile, key, block.columns, scores, stride, sums);
   });
 
   for (std::int64_t row = 0; row < rows; ++row) {
@@ -207,6 +244,17 @@ void forward_tile(const AttentionShape& s, const Tile& tile, const T* q, const T
                [&](T& value, std::int64_t row) { value = max[row] + std::log(sum[row]); });
 }
 
+// Keys and values as the backward pass takes them.
+template <class T>
+struct BackwardKeys {
+  KeyPanels<T> transposed_k, transposed_v, rows_k;
+
+  BackwardKeys(const AttentionShape& s, const T* k, const T* v)
+      : transposed_k(transposed_panels(s, k, s.k_stride)),
+        transposed_v(transposed_panels(s, v, s.v_stride)),
+        rows_k(row_panels(s, k, s.k_stride)) {}
+};
+
 // Where the gradients of the keys and values of one key head are summed up.
 template <class T>
 struct KeyGradients {
@@ -217,8 +265,9 @@ struct KeyGradients {
 };
 
 template <class T>
-void backward_tile(const AttentionShape& s, const Tile& tile, const T* q, const T* k, const T* v,
-                   const T* out, const T* lse, const T* dout, T* dq, const KeyGradients<T>& sums) {
+void backward_tile(const AttentionShape& s, const Tile& tile, const T* q,
+                   const BackwardKeys<T>& keys, const T* out, const T* lse, const T* dout, T* dq,
+                   const KeyGradients<T>& sums) {
   const std::int64_t rows = tile.rows();
   const std::int64_t stride = score_stride(s.S);
   T* scores = thread_scratch<BackwardScratch, T>(
@@ -235,25 +284,20 @@ void backward_tile(const AttentionShape& s, const Tile& tile, const T* q, const 
   std::fill(dqueries, row_lse, T{0});
   load_tile(s, tile, q, s.q_stride, static_cast<T>(s.scale), queries);
   for_tile_lse(s, tile, lse, [&](const T& value, std::int64_t row) { row_lse[row] = value; });
-  k += tile.b * s.S * s.k_stride + tile.kv_head * s.D;
-  v += tile.b * s.S * s.v_stride + tile.kv_head * s.D;
 
   for_key_blocks(s, tile, scores, stride, [&](std::int64_t key, const ScoreBlock<T>& block) {
-    const T* keys = k + key * s.k_stride;
-    const T* values = v + key * s.v_stride;
     const std::int64_t columns = block.columns;
-    gemm(false, true, rows, columns, s.D, T{1}, queries, s.D, keys, s.k_stride, T{0}, scores,
-         stride);
-    gemm(false, true, rows, columns, s.D, T{1}, douts, s.D, values, s.v_stride, T{0}, dscores,
-         stride);
+    const auto panels = [&](const KeyPanels<T>& of) { return of.at(tile.b, tile.kv_head, key); };
+    multiply_panels(rows, columns, s.D, queries, panels(keys.transposed_k), scores, stride);
+    multiply_panels(rows, columns, s.D, douts, panels(keys.transposed_v), dscores, stride);
     softmax_block_backward(block, dscores, row_lse, delta);
-    gemm(true, false, columns, s.D, rows, T{1}, scores, stride, douts, s.D, T{1},
-         sums.dv + key * sums.dv_stride, sums.dv_stride);
+    block_gemm(columns, s.D, rows, scores, 1, stride, douts, s.D, sums.dv + key * sums.dv_stride,
+               sums.dv_stride, true);
     // The queries carry the scale already.
-    gemm(true, false, columns, s.D, rows, T{1}, dscores, stride, queries, s.D, T{1},
-         sums.dk + key * sums.dk_stride, sums.dk_stride);
-    gemm(false, false, rows, s.D, columns, T{1}, dscores, stride, keys, s.k_stride, T{1}, dqueries,
-         s.D);
+    block_gemm(columns, s.D, rows, dscores, 1, stride, queries, s.D, sums.dk + key * sums.dk_stride,
+               sums.dk_stride, true);
+    block_gemm(rows, s.D, columns, dscores, stride, 1, panels(keys.rows_k), s.D, dqueries, s.D,
+               true);
   });
   store_tile(s, tile, dqueries, static_cast<T>(s.scale), dq, s.q_stride);
 }
@@ -279,6 +323,7 @@ template <class T>
 void attention(const AttentionShape& shape, const T* q, const T* k, const T* v, T* out, T* lse) {
   check(shape);
   const Tiling tiling(shape);
+  const ForwardKeys<T> keys(shape, k, v);
   const std::int64_t tasks = shape.B * tiling.groups * tiling.blocks;
   parallel_for(tasks, grain(shape, tasks, 2), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t task = begin; task < end; ++task) {
@@ -288,7 +333,7 @@ void attention(const AttentionShape& shape, const T* q, const T* k, const T* v, 
       const std::int64_t block = turn % 2 == 0 ? turn / 2 : tiling.blocks - 1 - turn / 2;
       const std::int64_t group = task / tiling.blocks;
       const Tile tile = tiling.tile(shape, group / tiling.groups, group % tiling.groups, block);
-      forward_tile(shape, tile, q, k, v, out, lse);
+      forward_tile(shape, tile, q, keys, out, lse);
     }
   });
 }
@@ -298,6 +343,7 @@ void attention_backward(const AttentionShape& s, const T* q, const T* k, const T
                         const T* lse, const T* dout, T* dq, T* dk, T* dv) {
   check(s);
   const Tiling tiling(s);
+  const BackwardKeys<T> keys(s, k, v);
   const std::int64_t tiles_per_head = tiling.groups / s.Hkv * tiling.blocks;
   const std::int64_t key_heads = s.B * s.Hkv;
   const std::int64_t parts = query_parts(key_heads, tiles_per_head);
@@ -327,7 +373,7 @@ void attention_backward(const AttentionShape& s, const T* q, const T* k, const T
       for (std::int64_t i = task % parts; i < tiles_per_head; i += parts) {
         const std::int64_t group = key_head % s.Hkv * (tiling.groups / s.Hkv) + i / tiling.blocks;
         const Tile tile = tiling.tile(s, key_head / s.Hkv, group, i % tiling.blocks);
-        backward_tile(s, tile, q, k, v, out, lse, dout, dq, sums);
+        backward_tile(s, tile, q, keys, out, lse, dout, dq, sums);
       }
     }
   });

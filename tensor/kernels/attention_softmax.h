@@ -10,11 +10,11 @@ struct VisibleKeys {
   std::int64_t begin, end;
 };
 
-/// Columns of a score block are padded to a multiple of this, so that SIMD needs no remainder.
+/// Rows of a score block have room for a multiple of this, so that SIMD needs no remainder.
 inline constexpr std::int64_t kScorePadding = 64;
 
 /// A block of scores: `rows` = queries of `heads` neighbouring heads each (row = query * heads +
-/// head), `columns` keys, `stride` (a multiple of kScorePadding) between rows.
+/// head), `columns` keys, `stride` (with room for their padding) between rows.
 template <class T>
 struct ScoreBlock {
   T* scores;

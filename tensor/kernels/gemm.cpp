@@ -9,7 +9,7 @@
 
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/kernels/blas_core_type.h"
-#include "gladius/tensor/kernels/dot_rows.h"
+#include "gladius/tensor/kernels/short_gemm.h"
 
 namespace gladius::kernels {
 namespace {
@@ -81,12 +81,6 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
   if (m == 0 || n == 0) return;
   if (k == 0 || alpha == T{0}) return scale_rows(m, n, beta, c, ldc);
 
-  // What linear layers do with a short input.
-  if constexpr (std::is_same_v<T, float>) {
-    if (!trans_a && trans_b && m <= kDotRows<float> && alpha == 1 && beta == 0) {
-      return parallel_dot_rows(m, n, k, a, lda, b, ldb, c, ldc);
-    }
-  }
   // A product with one row or column only streams the matrix, which gemm would first copy into
   // panels.
   if (m == 1) {
@@ -101,6 +95,19 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
                                stride_c)
                    : blas_gemv(CblasNoTrans, rows, inner, alpha, a, stride_a, b, step_b, beta, c,
                                stride_c);
+  }
+  // What linear layers and their gradients do with a short input.
+  if (alpha == T{1} && (beta == T{0} || beta == T{1})) {
+    const bool accumulate = beta == T{1};
+    if (!trans_a && trans_b && m <= kShortRows && !accumulate) {
+      return short_gemm_nt(m, n, k, a, lda, b, ldb, c, ldc);
+    }
+    if (!trans_a && !trans_b && m <= kShortRows) {
+      return short_gemm_nn(m, n, k, a, lda, b, ldb, c, ldc, accumulate);
+    }
+    if (trans_a && !trans_b && k <= kShortRows) {
+      return short_gemm_tn(m, n, k, a, lda, b, ldb, c, ldc, accumulate);
+    }
   }
   blas_gemm(blas_transpose(trans_a), blas_transpose(trans_b), rows, columns, inner, alpha, a,
             stride_a, b, stride_b, beta, c, stride_c);

@@ -168,13 +168,41 @@ HWY_INLINE T max_of(const T* x, std::int64_t n) {
   return hn::GetLane(hn::MaxOfLanes(d, hn::Max(a, b)));
 }
 
-// e^x, with its limits and NaN (Highway's is undefined far above overflow and gives 0 for NaN).
+// Half of the time of Highway's, as it makes no subnormal results. The polynomial is
+// that of Cephes' expf (Moshier 1989).
+template <class D, class V>
+HWY_INLINE V exp_f32(D d, V x) {
+  const hn::RebindToSigned<D> bits;
+  // Added to it, a number loses its fraction; the lowest bits are the integer next to it.
+  const V rounder = hn::Set(d, 12582912.0f);
+  const V rounded = hn::MulAdd(x, hn::Set(d, 1.44269504f), rounder);
+  const V n = hn::Sub(rounded, rounder);
+  // x - n * log(2), whose upper digits times n are exact.
+  const V r =
+      hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x));
+  V p = hn::Set(d, 1.9875691500e-4f);
+  for (const float coefficient :
+       {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f}) {
+    p = hn::MulAdd(p, r, hn::Set(d, coefficient));
+  }
+  const V fraction = hn::Add(hn::MulAdd(hn::Mul(r, r), p, r), hn::Set(d, 1.0f));
+  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(bits, rounded));
+  const V y = hn::BitCast(d, hn::Add(hn::BitCast(bits, fraction), exponent));
+  const V beyond = hn::Add(x, hn::Set(d, std::numeric_limits<float>::infinity()));
+  return hn::IfThenElse(hn::Le(x, hn::Set(d, 88.7228317f)),
+                        hn::IfThenElseZero(hn::Ge(x, hn::Set(d, -87.3365402f)), y), beyond);
+}
+
+// e^x, with its limits and NaN (Highway's is undefined far above overflow and gives 0 for NaN), to
+// two units in the last place, or to the smallest normal number.
 template <class D, class V>
 HWY_INLINE V exp(D d, V x) {
-  using T = hn::TFromD<D>;
-  const V beyond_overflow = hn::Set(d, static_cast<T>(sizeof(T) == 4 ? 100 : 720));
-  const V y = hn::Exp(d, hn::Min(x, beyond_overflow));
-  return hn::IfThenElse(hn::Eq(x, x), y, x);
+  if constexpr (sizeof(hn::TFromD<D>) == 4) {
+    return exp_f32(d, x);
+  } else {
+    const V y = hn::Exp(d, hn::Min(x, hn::Set(d, 720)));
+    return hn::IfThenElse(hn::Eq(x, x), y, x);
+  }
 }
 
 // 1 / (1 + e^-x).
