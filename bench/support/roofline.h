@@ -30,5 +30,9 @@ class MemoryStreams {
 void count_operations(benchmark::State& state, double operations);
 /// Counters "B/s" and "of_triad" of a benchmark that moves `bytes` an iteration.
 void count_bytes(benchmark::State& state, double bytes);
+/// The same for float32 elements.
+inline void count_elements(benchmark::State& state, double elements) {
+  count_bytes(state, sizeof(float) * elements);
+}
 
 }  // namespace gladius::bench

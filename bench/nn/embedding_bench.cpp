@@ -1,0 +1,17 @@
+#include "gladius/nn/embedding.h"
+#include "support/layer.h"
+
+namespace gladius::bench {
+namespace {
+
+void embedding(benchmark::State& state) {
+  const std::int64_t T = tokens_of(state);
+  Layers<Embedding> layers([] { return std::make_shared<Embedding>(V, C); });
+  const Tensor ids = random_ids(T, V);
+  run_layer(state, elements(2 * T * C, 3 * T * C), [&] { return layers.next().forward(ids); });
+}
+
+BENCHMARK(embedding)->Name("Embedding")->Apply(passes_and_tokens);
+
+}  // namespace
+}  // namespace gladius::bench

@@ -1,0 +1,56 @@
+#include "gladius/tensor/kernels/embedding.h"
+#include "gladius/tensor/parallel.h"
+#include "support/operands.h"
+#include "support/roofline.h"
+
+namespace gladius::bench {
+namespace {
+
+// Batches of T random tokens, one after another, so that their rows of the table come from memory.
+class Batches {
+ public:
+  explicit Batches(std::int64_t T) : T_(T) {}
+  const std::int64_t* next() {
+    position_ = (position_ + T_) % V;
+    return ids_.data<std::int64_t>() + position_;
+  }
+
+ private:
+  std::int64_t T_, position_ = 0;
+  Tensor ids_ = random_ids(2 * V, V);
+};
+
+void embedding_forward(benchmark::State& state) {
+  const std::int64_t T = state.range(0);
+  const float* table = weights().elements(V * C);
+  Batches batches(T);
+  for (auto _ : state) {
+    const std::int64_t* ids = batches.next();
+    float* y = results().elements(T * C);
+    parallel_for(T, 64, [&](std::int64_t begin, std::int64_t end) {
+      kernels::embedding(table, ids + begin, y + begin * C, end - begin, C);
+    });
+  }
+  count_elements(state, static_cast<double>(2 * T * C));
+}
+
+void embedding_backward(benchmark::State& state) {
+  const std::int64_t T = state.range(0);
+  float* dtable = results().elements(V * C);
+  Batches batches(T);
+  for (auto _ : state) {
+    const std::int64_t* ids = batches.next();
+    const float* dy = activations().elements(T * C);
+    parallel_for(C, 64, [&](std::int64_t begin, std::int64_t end) {
+      kernels::embedding_backward(dy, ids, dtable, T, C, begin, end);
+    });
+  }
+  // dy is read, rows of the table's gradient are read and written.
+  count_elements(state, static_cast<double>(3 * T * C));
+}
+
+BENCHMARK(embedding_forward)->Apply(tokens);
+BENCHMARK(embedding_backward)->Apply(tokens);
+
+}  // namespace
+}  // namespace gladius::bench
