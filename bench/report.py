@@ -126,14 +126,12 @@ def render_google(report, names, title, plot_name):
         all_benchmarks += benchmarks(output) if output else []
     if not all_benchmarks:
         return
-    sizes = sorted({int(b.tokens) for b in all_benchmarks if b.tokens})
-    shown = [size for size in (16, 512, 2048) if size in sizes]
-    series = [f"T = {size}" for size in shown] + ["other sizes"]
+    plotted = ["16", "512", "2048", None]
     for b in all_benchmarks:
-        values = fractions.setdefault(b.name, [None] * len(series))
-        size = int(b.tokens or 0)
-        if size in shown or not b.tokens:
-            values[shown.index(size) if size in shown else -1] = b.fraction
+        values = fractions.setdefault(b.name, [None] * len(plotted))
+        if b.tokens in plotted:
+            values[plotted.index(b.tokens)] = b.fraction
+    series = ["T = 16", "T = 512", "T = 2048", "no T"]
     report.svg(plot_name, f"Fractions of the bounds of {title.lower()}", plot.dots(
         title, "fraction of the bound (1.2: or more)", series, list(fractions.items()), 1.2))
     report.table(["", "T", "median", "spread", "rate", "of its bound"],
@@ -284,9 +282,11 @@ def render_machine(report):
         "A layer's or kernel's bound is its operations at the rate of sgemm or its bytes at the rate "
         "of the triad, each operand moved once, whichever takes longer; both roofs are measured when "
         "the program starts (once for each of the programs below). The operands come from memory, in "
-        "turns out of 256 MiB, as those of a training step do. A fraction may pass 1: products with "
-        "other shapes can be faster than a cube, and reading alone is faster than the triad, which "
-        "has to fetch what it overwrites.")
+        "turns out of 256 MiB, as those of a training step do; results of layers and of tensors' "
+        "operations go where the allocator has room, as there. A fraction may pass 1: products with "
+        "other shapes can be faster than a cube, and the triad has to fetch what it overwrites, "
+        "which reading alone, updating in place, and writing to memory that is in the cache need "
+        "not.")
 
 
 def render(results, out):

@@ -25,8 +25,6 @@ std::int64_t OperandRing::advance(std::int64_t n) {
   return start;
 }
 
-float* OperandRing::elements(std::int64_t n) { return memory_.data<float>() + advance(n); }
-
 Tensor OperandRing::tensor(const Shape& shape) {
   const std::int64_t n = numel(shape);
   return memory_.narrow(0, advance(n), n).view(shape);
@@ -42,8 +40,8 @@ OperandRing& weights() {
   return ring;
 }
 
-OperandRing& results() {
-  static OperandRing ring(0);
+ResultRing& results() {
+  static ResultRing ring;
   return ring;
 }
 

@@ -24,12 +24,15 @@ class OperandRing {
   /// Of normally distributed elements; zeros for a standard deviation of 0.
   explicit OperandRing(double standard_deviation);
 
-  /// The next n elements, aligned to cache lines.
-  float* elements(std::int64_t n);
+  /// The next n elements, aligned to cache lines; for reading.
+  const float* elements(std::int64_t n) { return next(n); }
   /// The same as a tensor.
   Tensor tensor(const Shape& shape);
 
   static constexpr std::int64_t kSize = std::int64_t{64} << 20;  // elements
+
+ protected:
+  float* next(std::int64_t n) { return memory_.data<float>() + advance(n); }
 
  private:
   std::int64_t advance(std::int64_t n);
@@ -38,9 +41,16 @@ class OperandRing {
   std::int64_t position_ = 0;
 };
 
-OperandRing& activations();  // standard normal; for reading
-OperandRing& weights();      // with the student's deviation of 0.02; for reading
-OperandRing& results();      // for writing
+/// The same for writing.
+class ResultRing : public OperandRing {
+ public:
+  ResultRing() : OperandRing(0) {}
+  float* elements(std::int64_t n) { return next(n); }
+};
+
+OperandRing& activations();  // standard normal
+OperandRing& weights();      // with the student's standard deviation of 0.02
+ResultRing& results();
 
 /// I64 [T], each below `end`.
 Tensor random_ids(std::int64_t T, std::int64_t end);

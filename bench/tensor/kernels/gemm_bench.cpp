@@ -6,35 +6,35 @@
 namespace gladius::bench {
 namespace {
 
-// Calls product(x [T, k], w [n, k], y [T, n]) with matrices from memory.
+// Calls product(T, n, k), which moves a matrix of weights so many times, and x and y once each.
 template <class Product>
-void run_products(benchmark::State& state, Product&& product) {
+void run_products(benchmark::State& state, std::int64_t weight_moves, Product&& product) {
   const std::int64_t n = state.range(0), k = state.range(1), T = state.range(2);
-  for (auto _ : state) {
-    product(T, n, k, activations().elements(T * k), weights().elements(n * k),
-            results().elements(T * n));
-  }
+  for (auto _ : state) product(T, n, k);
   count_operations(state, 2.0 * static_cast<double>(T * n * k));
-  count_elements(state, static_cast<double>(n * k + T * k + T * n));
+  count_elements(state, static_cast<double>(weight_moves * n * k + T * (n + k)));
 }
 
 void linear(benchmark::State& state) {
-  run_products(state, [](auto T, auto n, auto k, const float* x, const float* w, float* y) {
-    kernels::gemm(false, true, T, n, k, 1.0f, x, k, w, k, 0.0f, y, n);
+  run_products(state, 1, [](std::int64_t T, std::int64_t n, std::int64_t k) {
+    kernels::gemm(false, true, T, n, k, 1.0f, activations().elements(T * k), k,
+                  weights().elements(n * k), k, 0.0f, results().elements(T * n), n);
   });
 }
 
-// dx = dy * w, overwritten.
+// dx = dy * w.
 void linear_dx(benchmark::State& state) {
-  run_products(state, [](auto T, auto n, auto k, float* dx, const float* w, const float* dy) {
-    kernels::gemm(false, false, T, k, n, 1.0f, dy, n, w, k, 0.0f, dx, k);
+  run_products(state, 1, [](std::int64_t T, std::int64_t n, std::int64_t k) {
+    kernels::gemm(false, false, T, k, n, 1.0f, activations().elements(T * n), n,
+                  weights().elements(n * k), k, 0.0f, results().elements(T * k), k);
   });
 }
 
 // dw += dy^T * x.
 void linear_dw(benchmark::State& state) {
-  run_products(state, [](auto T, auto n, auto k, const float* x, float* dw, const float* dy) {
-    kernels::gemm(true, false, n, k, T, 1.0f, dy, n, x, k, 1.0f, dw, k);
+  run_products(state, 2, [](std::int64_t T, std::int64_t n, std::int64_t k) {
+    kernels::gemm(true, false, n, k, T, 1.0f, activations().elements(T * n), n,
+                  activations().elements(T * k), k, 1.0f, results().elements(n * k), k);
   });
 }
 

@@ -9,8 +9,8 @@ namespace {
 template <class W>
 void linear(benchmark::State& state) {
   const std::int64_t n = state.range(0), k = state.range(1), T = state.range(2);
-  // Of several layers, in turns.
-  const std::int64_t count = std::max<std::int64_t>(2, V * C / (n * k));
+  // Of many layers, in turns, so that they come from memory.
+  const std::int64_t count = OperandRing::kSize / (n * k);
   const Tensor layers = weights().tensor({count * n * k}).to(dtype_of<W>);
   std::int64_t layer = 0;
   for (auto _ : state) {
