@@ -23,10 +23,10 @@ void convert(benchmark::State& state) {
   count_bytes(state, static_cast<double>(kElements) * (sizeof(From) + sizeof(To)));
 }
 
-BENCHMARK(convert<bfloat16, float>)->UseRealTime();
-BENCHMARK(convert<float16, float>)->UseRealTime();
-BENCHMARK(convert<float, bfloat16>)->UseRealTime();
-BENCHMARK(convert<float, float16>)->UseRealTime();
+BENCHMARK(convert<bfloat16, float>)->Name("convert_bf16_to_f32")->UseRealTime();
+BENCHMARK(convert<float16, float>)->Name("convert_f16_to_f32")->UseRealTime();
+BENCHMARK(convert<float, bfloat16>)->Name("convert_f32_to_bf16")->UseRealTime();
+BENCHMARK(convert<float, float16>)->Name("convert_f32_to_f16")->UseRealTime();
 
 }  // namespace
 }  // namespace gladius::bench
