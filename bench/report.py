@@ -67,10 +67,11 @@ class Report:
 
 
 def time_text(seconds):
+    """Three digits of the unit that suits."""
     for unit, factor in (("s", 1), ("ms", 1e3), ("µs", 1e6)):
-        if seconds * factor >= 1:
-            return f"{seconds * factor:.3g} {unit}" if seconds < 100 else f"{seconds:.0f} s"
-    return f"{seconds * 1e9:.0f} ns"
+        if seconds * factor >= 0.9995:
+            return f"{seconds * factor:.{3 if seconds < 999.5 else 4}g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
 
 
 def spread(low, high, text=time_text):

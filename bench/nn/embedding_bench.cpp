@@ -7,8 +7,9 @@ namespace {
 void embedding(benchmark::State& state) {
   const std::int64_t T = tokens_of(state);
   Layers<Embedding> layers([] { return std::make_shared<Embedding>(V, C); });
-  const Tensor ids = random_ids(T, V);
-  run_layer(state, elements(2 * T * C, 3 * T * C), [&] { return layers.next().forward(ids); });
+  TokenBatches batches(T);
+  run_layer(state, elements(2 * T * C, 3 * T * C),
+            [&] { return layers.next().forward(batches.next()); });
 }
 
 BENCHMARK(embedding)->Name("Embedding")->Apply(passes_and_tokens);

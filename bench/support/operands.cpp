@@ -45,11 +45,16 @@ ResultRing& results() {
   return ring;
 }
 
-Tensor random_ids(std::int64_t T, std::int64_t end) {
+Tensor random_ids(std::int64_t T) {
   Generator generator(2);
   std::vector<std::int64_t> ids;
-  for (std::int64_t t = 0; t < T; ++t) ids.push_back(generator.randint(0, end));
+  for (std::int64_t t = 0; t < T; ++t) ids.push_back(generator.randint(0, V));
   return Tensor::from(ids, {T});
+}
+
+Tensor TokenBatches::next() {
+  position_ = (position_ + T_) % V;
+  return ids_.narrow(0, position_, T_);
 }
 
 }  // namespace gladius::bench

@@ -52,7 +52,19 @@ OperandRing& activations();  // standard normal
 OperandRing& weights();      // with the student's standard deviation of 0.02
 ResultRing& results();
 
-/// I64 [T], each below `end`.
-Tensor random_ids(std::int64_t T, std::int64_t end);
+/// Random tokens of the vocabulary, I64 [T].
+Tensor random_ids(std::int64_t T);
+
+/// Batches of T random tokens, one after another, so that their rows of a table come from memory.
+class TokenBatches {
+ public:
+  explicit TokenBatches(std::int64_t T) : T_(T), ids_(random_ids(2 * V)) {}
+  /// I64 [T].
+  Tensor next();
+
+ private:
+  std::int64_t T_, position_ = 0;
+  Tensor ids_;
+};
 
 }  // namespace gladius::bench

@@ -3,7 +3,7 @@
 
 #include <benchmark/benchmark.h>
 
-#include <vector>
+#include "gladius/tensor/tensor.h"
 
 namespace gladius::bench {
 
@@ -12,8 +12,9 @@ double sgemm_peak();
 /// The best MemoryStreams::triad() of a few.
 double triad_bandwidth();
 
-/// Streams through arrays of 256 MiB with all threads, far larger than the caches. One pass a call,
-/// for comparisons that alternate with what they bound.
+/// Streams through arrays of 256 MiB with all threads, far larger than the caches, in memory as
+/// tensors have it (huge pages). One pass a call, for comparisons that alternate with what they
+/// bound.
 class MemoryStreams {
  public:
   MemoryStreams();
@@ -23,7 +24,7 @@ class MemoryStreams {
   double read() const;
 
  private:
-  std::vector<float> a_, b_, c_;
+  Tensor a_, b_, c_;
 };
 
 /// Counters "FLOP/s" and "of_sgemm" of a benchmark that does `operations` an iteration.

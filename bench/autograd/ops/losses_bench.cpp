@@ -11,7 +11,7 @@ namespace {
 // Logits are read and become the gradient.
 void cross_entropy(benchmark::State& state) {
   const std::int64_t T = tokens_of(state);
-  const Tensor labels = random_ids(T, V);
+  const Tensor labels = random_ids(T);
   run_layer(state, elements(T * V, T * V), [&] {
     return gladius::cross_entropy(input({T, V}), labels);
   });
@@ -19,7 +19,7 @@ void cross_entropy(benchmark::State& state) {
 
 void distillation_loss(benchmark::State& state) {
   const std::int64_t T = tokens_of(state);
-  const Tensor labels = random_ids(T, V);
+  const Tensor labels = random_ids(T);
   run_layer(state, elements(2 * T * V, T * V), [&] {
     return gladius::distillation_loss(input({T, V}), activations().tensor({T, V}), labels).loss;
   });
@@ -44,7 +44,7 @@ void kl_div(benchmark::State& state) {
 // The head and the loss in one.
 void linear_cross_entropy(benchmark::State& state) {
   const std::int64_t T = tokens_of(state);
-  const Tensor labels = random_ids(T, V);
+  const Tensor labels = random_ids(T);
   Layers<Linear> heads([] { return std::make_shared<Linear>(C, V, false); });
   run_layer(state, linear_passes(T, C, V), [&] {
     return gladius::linear_cross_entropy(input({T, C}), heads.next().weight, labels);
@@ -53,7 +53,7 @@ void linear_cross_entropy(benchmark::State& state) {
 
 void linear_distillation_loss(benchmark::State& state) {
   const std::int64_t T = tokens_of(state);
-  const Tensor labels = random_ids(T, V);
+  const Tensor labels = random_ids(T);
   Layers<Linear> heads([] { return std::make_shared<Linear>(C, V, false); });
   run_layer(state, linear_passes(T, C, V) + elements(T * V, 0), [&] {
     return gladius::linear_distillation_loss(input({T, C}), heads.next().weight,

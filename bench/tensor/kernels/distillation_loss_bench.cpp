@@ -9,7 +9,7 @@ namespace {
 template <bool with_teacher, bool with_gradient>
 void loss(benchmark::State& state) {
   const std::int64_t T = state.range(0);
-  const Tensor labels = random_ids(T, V);
+  const Tensor labels = random_ids(T);
   std::vector<double> ce(static_cast<std::size_t>(T)), kl(ce);
   run_rows<1 + with_teacher, with_gradient>(
       state, V, [&](auto in, auto out, std::int64_t row, std::int64_t rows) {

@@ -6,26 +6,12 @@
 namespace gladius::bench {
 namespace {
 
-// Batches of T random tokens, one after another, so that their rows of the table come from memory.
-class Batches {
- public:
-  explicit Batches(std::int64_t T) : T_(T) {}
-  const std::int64_t* next() {
-    position_ = (position_ + T_) % V;
-    return ids_.data<std::int64_t>() + position_;
-  }
-
- private:
-  std::int64_t T_, position_ = 0;
-  Tensor ids_ = random_ids(2 * V, V);
-};
-
 void embedding_forward(benchmark::State& state) {
   const std::int64_t T = state.range(0);
   const float* table = weights().elements(V * C);
-  Batches batches(T);
+  TokenBatches batches(T);
   for (auto _ : state) {
-    const std::int64_t* ids = batches.next();
+    const std::int64_t* ids = batches.next().data<std::int64_t>();
     float* y = results().elements(T * C);
     parallel_for(T, 64, [&](std::int64_t begin, std::int64_t end) {
       kernels::embedding(table, ids + begin, y + begin * C, end - begin, C);
@@ -37,9 +23,9 @@ void embedding_forward(benchmark::State& state) {
 void embedding_backward(benchmark::State& state) {
   const std::int64_t T = state.range(0);
   float* dtable = results().elements(V * C);
-  Batches batches(T);
+  TokenBatches batches(T);
   for (auto _ : state) {
-    const std::int64_t* ids = batches.next();
+    const std::int64_t* ids = batches.next().data<std::int64_t>();
     const float* dy = activations().elements(T * C);
     parallel_for(C, 64, [&](std::int64_t begin, std::int64_t end) {
       kernels::embedding_backward(dy, ids, dtable, T, C, begin, end);
