@@ -278,16 +278,16 @@ def render_machine(report):
            ["sgemm", " ".join(f"{float(c['sgemm_flop_per_s']) / 1e9:.0f}" for c in contexts)
             + " GFLOP/s: the best of 8 products of 2048 cubed"],
            ["triad", " ".join(f"{float(c['triad_bytes_per_s']) / 1e9:.1f}" for c in contexts)
-            + " GB/s: the best of 8 passes a = b + 3c over arrays of 256 MiB"]] if contexts else [])])
+            + " GB/s: the best of 8 passes a = b + 3c over arrays of 256 MiB, a written past the "
+            "caches"]] if contexts else [])])
     report.paragraph(
         "A layer's or kernel's bound is its operations at the rate of sgemm or its bytes at the rate "
         "of the triad, each operand moved once, whichever takes longer; both roofs are measured when "
         "the program starts (once for each of the programs below). The operands come from memory, in "
         "turns out of 256 MiB, as those of a training step do; results of layers and of tensors' "
         "operations go where the allocator has room, as there. A fraction may pass 1: products with "
-        "other shapes can be faster than a cube, and the triad has to fetch what it overwrites, "
-        "which reading alone, updating in place, and writing to memory that is in the cache need "
-        "not.")
+        "other shapes can be faster than a cube, and results that stay in the cache are not "
+        "written to memory.")
 
 
 def render(results, out):

@@ -5,6 +5,7 @@
 
 #include "gladius/tensor/kernels/blas_core_type.h"
 #include "gladius/tensor/parallel.h"
+#include "support/operands.h"
 #include "support/roofline.h"
 
 int main(int argc, char** argv) {
@@ -16,6 +17,10 @@ int main(int argc, char** argv) {
   benchmark::AddCustomContext("sgemm_flop_per_s", fmt::format("{}", gladius::bench::sgemm_peak()));
   benchmark::AddCustomContext("triad_bytes_per_s",
                               fmt::format("{}", gladius::bench::triad_bandwidth()));
+  // Filled before a clock runs.
+  gladius::bench::activations();
+  gladius::bench::weights();
+  gladius::bench::results();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
 }

@@ -18,7 +18,8 @@ double triad_bandwidth();
 class MemoryStreams {
  public:
   MemoryStreams();
-  /// Bytes a second of a[i] = b[i] + s * c[i], counting the three arrays once each.
+  /// Bytes a second of a[i] = b[i] + s * c[i] of the three arrays, each moved once: a is written
+  /// past the caches, or it would be read as well.
   double triad();
   /// Bytes a second of reading one array.
   double read() const;
