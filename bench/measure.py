@@ -43,6 +43,7 @@ CHECK = {
     "step": [f"{BIN}/step_bench", *SMALL, "--tokens", "16,64", "--json"],
     "checkpoint": [f"{BIN}/step_bench", *SMALL, "--checkpoint", "--tokens", "64", "--json"],
     "decode": [f"{BIN}/decode_bench", *SMALL, "--json"],
+    "decode_bf16": [f"{BIN}/decode_bench", *SMALL, "--dtype", "bf16", "--json"],
     "io": [f"{BIN}/model_io_bench", *SMALL, "--json"],
 }
 
