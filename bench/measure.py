@@ -105,8 +105,9 @@ def main():
         output = run(command, options.bin.resolve())
         failed += output is None
         if output is not None:
+            now = datetime.datetime.now(datetime.timezone.utc)
             result = {"command": " ".join(command), "revision": revision(),
-                      "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M"),
+                      "date": now.strftime("%Y-%m-%d %H:%M"),
                       "machine": machine(), "output": output}
             (options.results / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
     sys.exit(1 if failed else 0)

@@ -76,8 +76,8 @@ class Chart:
 
 
 def dots(title, axis, series, rows, limit):
-    """`rows`: a name and its values by series (None: there is none). A value beyond the limit stands
-    at it."""
+    """`rows`: a name and its values by series (None: there is none). A value beyond the limit
+    stands at it."""
     chart = Chart(title, axis, series, len(rows), limit)
     for row, (name, values) in enumerate(rows):
         chart.label(row, name)

@@ -210,8 +210,8 @@ def render_peers(report, name, title, text):
 def render_decode(report):
     report.write("## Generation")
     report.paragraph(
-        "A token at a time, with the student's size. A token's bound is to read the weights that it "
-        "needs once, at the triad's rate or at that of reading alone.")
+        "A token at a time, with the student's size. A token's bound is to read the weights that "
+        "it needs once, at the triad's rate or at that of reading alone.")
     rows = []
     for name, weights in (("decode", "float32"), ("decode_bf16", "bfloat16")):
         output = report.output(name)
@@ -241,7 +241,8 @@ def render_io(report):
     report.table(
         ["", "median", "beside its bound"],
         [[f"loading for {use}", time_text(output[use]["load_s"]),
-          f"peak {output[use]['peak_of_file']:.3f} x the file"] for use in ("inference", "training")]
+          f"peak {output[use]['peak_of_file']:.3f} x the file"]
+         for use in ("inference", "training")]
         + [["saving", f"{saving['save_bytes_per_s'] / 1e9:.2f} GB/s",
             f"{saving['of_plain']:.2f} of plain writing"]])
     report.command("io")
@@ -281,13 +282,13 @@ def render_machine(report):
             + " GB/s: the best of 8 passes a = b + 3c over arrays of 256 MiB, a written past the "
             "caches"]] if contexts else [])])
     report.paragraph(
-        "A layer's or kernel's bound is its operations at the rate of sgemm or its bytes at the rate "
-        "of the triad, each operand moved once, whichever takes longer; both roofs are measured when "
-        "the program starts (once for each of the programs below). The operands come from memory, in "
-        "turns out of 256 MiB, as those of a training step do; results of layers and of tensors' "
-        "operations go where the allocator has room, as there. A fraction may pass 1: products with "
-        "other shapes can be faster than a cube, and results that stay in the cache are not "
-        "written to memory.")
+        "A layer's or kernel's bound is its operations at the rate of sgemm or its bytes at the "
+        "rate of the triad, each operand moved once, whichever takes longer; both roofs are "
+        "measured when the program starts (once for each of the programs below). The operands come "
+        "from memory, in turns out of 256 MiB, as those of a training step do; results of layers "
+        "and of tensors' operations go where the allocator has room, as there. A fraction may pass "
+        "1: products with other shapes can be faster than a cube, and results that stay in the "
+        "cache are not written to memory.")
 
 
 def render(results, out):
@@ -297,7 +298,7 @@ def render(results, out):
     render_peers(report, "peers_step", "The training step beside PyTorch",
                  "The same step on the same weights and ids, in turns.")
     render_peers(report, "peers_teacher", "A teacher's forward pass beside PyTorch",
-                 "All logits of a Qwen2 model of 1.5B parameters; ours has its weights in bfloat16.")
+                 "All logits of a Qwen2 model of 1.5B parameters, ours with weights in bfloat16.")
     render_decode(report)
     render_io(report)
     render_tokenizers(report)
