@@ -192,10 +192,11 @@ def render_peers(report, name, title, text):
         return
     rows, plotted = [], []
     for size in output:
-        for side, values in size["sides"].items():
+        for side, seconds in size["seconds"].items():
             ratio = size["times_ours"].get(side)
-            rows.append([str(size["tokens"]), side, time_text(values["median_s"]),
-                         spread(values["min_s"], values["max_s"]), gigabytes(values["peak_bytes"]),
+            rows.append([str(size["tokens"]), side, time_text(seconds["median"]),
+                         spread(seconds["min"], seconds["max"]),
+                         gigabytes(size["peak_bytes"][side]),
                          f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
                          if ratio else ""])
             if ratio:

@@ -75,16 +75,16 @@ def test_figures_of_repeated_benchmarks(tmp_path, rng):
 
 
 def test_figures_of_the_peers(tmp_path):
-    def side(median):
-        return {"median_s": median, "min_s": median / 2, "max_s": 2 * median, "peak_bytes": 3e9}
+    def spread(median):
+        return {"median": median, "min": median / 2, "max": 2 * median}
 
     write_result(tmp_path / "results", "peers_step", [{
-        "tokens": 64, "sides": {"gladius": side(0.5), "PyTorch eager": side(1)},
-        "times_ours": {"PyTorch eager": {"median": 2, "min": 1.5, "max": 2.5}},
-        "fastest_peer": "PyTorch eager"}])
+        "tokens": 64, "seconds": {"gladius": spread(0.5), "PyTorch eager": spread(1)},
+        "peak_bytes": {"gladius": 3e9, "PyTorch eager": 4e9},
+        "times_ours": {"PyTorch eager": spread(2)}, "fastest_other": "PyTorch eager"}])
     page = rendered(tmp_path / "results", tmp_path / "docs")
     assert "| 64 | gladius | 500 ms | 250 ms to 1 s | 3.00 |  |" in page
-    assert "| 64 | PyTorch eager | 1 s | 500 ms to 2 s | 3.00 | 2.00 (1.50 to 2.50) |" in page
+    assert "| 64 | PyTorch eager | 1 s | 500 ms to 2 s | 4.00 | 2.00 (1.00 to 4.00) |" in page
 
 
 def test_a_program_that_fails_is_named(tmp_path):
