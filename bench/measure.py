@@ -64,9 +64,10 @@ def revision():
 
 def run(command, programs):
     """The command's output: JSON if it is that, else text. None if it fails, which is told."""
-    # These variables choose other BLAS kernels than the processor's own on some machines.
+    # The first two choose other BLAS kernels than the processor's own on some machines; threads
+    # that wait passively take longer to begin than a short kernel runs.
     environment = {name: value for name, value in os.environ.items()
-                   if name not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+                   if name not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_WAIT_POLICY")}
     words = [sys.executable if word == "python" else
              str(programs / Path(word).name) if word.startswith(BIN) else word for word in command]
     try:

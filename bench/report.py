@@ -280,8 +280,7 @@ def render_machine(report):
            ["sgemm", " ".join(f"{float(c['sgemm_flop_per_s']) / 1e9:.0f}" for c in contexts)
             + " GFLOP/s: the best of 8 products of 2048 cubed"],
            ["triad", " ".join(f"{float(c['triad_bytes_per_s']) / 1e9:.1f}" for c in contexts)
-            + " GB/s: the best of 8 passes a = b + 3c over arrays of 256 MiB, a written past the "
-            "caches"]] if contexts else [])])
+            + " GB/s: the best of 8 passes a = b + 3a over arrays of 256 MiB"]] if contexts else [])])
     report.paragraph(
         "A layer's or kernel's bound is its operations at the rate of sgemm or its bytes at the "
         "rate of the triad, each operand moved once, whichever takes longer; both roofs are "

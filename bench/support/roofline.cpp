@@ -1,8 +1,5 @@
 #include "support/roofline.h"
 
-#include <hwy/cache_control.h>
-#include <hwy/highway.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -16,8 +13,7 @@ namespace {
 
 constexpr int kRuns = 8;
 constexpr std::int64_t kStream = std::int64_t{64} << 20;  // floats of an array
-constexpr std::int64_t kLine = 64;     // floats that a thread's share is a multiple of
-constexpr std::int64_t kGrain = 1024;  // such lines
+constexpr std::int64_t kGrain = 1 << 16;
 
 template <class F>
 double seconds(F&& body) {
@@ -60,31 +56,24 @@ void count(benchmark::State& state, const char* rate, const char* fraction, doub
 
 }  // namespace
 
-MemoryStreams::MemoryStreams()
-    : a_(Tensor::zeros({kStream})), b_(Tensor::ones({kStream})), c_(Tensor::ones({kStream})) {}
+MemoryStreams::MemoryStreams() : a_(Tensor::zeros({kStream})), b_(Tensor::zeros({kStream})) {}
 
 double MemoryStreams::triad() {
-  namespace hn = hwy::HWY_NAMESPACE;
-  constexpr hn::ScalableTag<float> d;
   const double taken = seconds([&] {
-    parallel_for(kStream / kLine, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(kStream, kGrain, [&](std::int64_t begin, std::int64_t end) {
       float* a = a_.data<float>();
-      const float *b = b_.data<float>(), *c = c_.data<float>();
-      const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-      for (std::int64_t i = begin * kLine; i < end * kLine; i += lanes) {
-        hn::Stream(hn::MulAdd(hn::Set(d, 3.0f), hn::Load(d, c + i), hn::Load(d, b + i)), d, a + i);
-      }
-      hwy::FlushStream();
+      const float* b = b_.data<float>();
+      for (std::int64_t i = begin; i < end; ++i) a[i] = b[i] + 3.0f * a[i];
     });
+    benchmark::DoNotOptimize(a_.raw_data());
   });
   return 3.0 * kStream * sizeof(float) / taken;
 }
 
 double MemoryStreams::read() const {
   const double taken = seconds([&] {
-    parallel_for(kStream / kLine, kGrain, [&](std::int64_t begin, std::int64_t end) {
-      benchmark::DoNotOptimize(
-          kernels::sum_of_squares(b_.data<float>() + begin * kLine, (end - begin) * kLine));
+    parallel_for(kStream, kGrain, [&](std::int64_t begin, std::int64_t end) {
+      benchmark::DoNotOptimize(kernels::sum_of_squares(b_.data<float>() + begin, end - begin));
     });
   });
   return kStream * sizeof(float) / taken;

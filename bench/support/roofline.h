@@ -18,14 +18,14 @@ double triad_bandwidth();
 class MemoryStreams {
  public:
   MemoryStreams();
-  /// Bytes a second of a[i] = b[i] + s * c[i] of the three arrays, each moved once: a is written
-  /// past the caches, or it would be read as well.
+  /// Bytes a second of a[i] = b[i] + s * a[i], counting two arrays read and one written. (With a
+  /// third array for the result, that would be fetched before it is overwritten.)
   double triad();
   /// Bytes a second of reading one array.
   double read() const;
 
  private:
-  Tensor a_, b_, c_;
+  Tensor a_, b_;
 };
 
 /// Counters "FLOP/s" and "of_sgemm" of a benchmark that does `operations` an iteration.
