@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <vector>
 
+#include "gladius/tensor/kernels/adamw.h"
 #include "gladius/tensor/kernels/gemm.h"
 #include "gladius/tensor/parallel.h"
 
@@ -32,11 +32,11 @@ double shortest_seconds(F&& body) {
 
 double measure_sgemm() {
   constexpr std::int64_t n = 2048;
-  const std::vector<float> a(n * n, 0.5f);
-  std::vector<float> c(n * n);
-  const double seconds = shortest_seconds([&] {
-    kernels::gemm(false, true, n, n, n, 1.0f, a.data(), n, a.data(), n, 0.0f, c.data(), n);
-  });
+  const Tensor inputs = Tensor::ones({n, n}), output = Tensor::empty({n, n});
+  const float* a = inputs.data<float>();
+  float* c = output.data<float>();
+  const double seconds =
+      shortest_seconds([&] { kernels::gemm(false, true, n, n, n, 1.0f, a, n, a, n, 0.0f, c, n); });
   return 2.0 * n * n * n / seconds;
 }
 
@@ -56,16 +56,16 @@ void count(benchmark::State& state, const char* rate, const char* fraction, doub
 
 }  // namespace
 
-MemoryStreams::MemoryStreams() : a_(kStream), b_(kStream, 1.0f), c_(kStream, 2.0f) {}
+MemoryStreams::MemoryStreams() : a_(Tensor::zeros({kStream})), b_(Tensor::zeros({kStream})) {}
 
 double MemoryStreams::triad() {
   const double taken = seconds([&] {
     parallel_for(kStream, kGrain, [&](std::int64_t begin, std::int64_t end) {
-      float* a = a_.data();
-      const float *b = b_.data(), *c = c_.data();
-      for (std::int64_t i = begin; i < end; ++i) a[i] = b[i] + 3.0f * c[i];
+      float* a = a_.data<float>();
+      const float* b = b_.data<float>();
+      for (std::int64_t i = begin; i < end; ++i) a[i] = b[i] + 3.0f * a[i];
     });
-    benchmark::DoNotOptimize(a_.data());
+    benchmark::DoNotOptimize(a_.raw_data());
   });
   return 3.0 * kStream * sizeof(float) / taken;
 }
@@ -73,12 +73,7 @@ double MemoryStreams::triad() {
 double MemoryStreams::read() const {
   const double taken = seconds([&] {
     parallel_for(kStream, kGrain, [&](std::int64_t begin, std::int64_t end) {
-      // Sums that do not wait for each other.
-      float sums[64] = {};
-      for (std::int64_t i = begin; i + 64 <= end; i += 64) {
-        for (std::int64_t j = 0; j < 64; ++j) sums[j] += b_[static_cast<std::size_t>(i + j)];
-      }
-      benchmark::DoNotOptimize(sums);
+      benchmark::DoNotOptimize(kernels::sum_of_squares(b_.data<float>() + begin, end - begin));
     });
   });
   return kStream * sizeof(float) / taken;

@@ -1,14 +1,12 @@
 // Attention with the student's heads (H = 12, Hkv = 4, D = 64), as slices of one fused product.
-#include <benchmark/benchmark.h>
-
-#include <cmath>
-#include <random>
+#include <algorithm>
 #include <vector>
 
 #include "gladius/tensor/kernels/attention.h"
+#include "support/operands.h"
 #include "support/roofline.h"
 
-namespace gladius {
+namespace gladius::bench {
 namespace {
 
 struct Student {
@@ -16,19 +14,13 @@ struct Student {
   std::vector<float> qkv, dqkv, out, dout, lse;
 
   Student(std::int64_t queries, std::int64_t keys, std::int64_t kv_heads) {
-    constexpr std::int64_t heads = 12, size = 64;
-    const std::int64_t token = (heads + 2 * kv_heads) * size;
-    shape = {1, queries, keys, heads, kv_heads, size, token, token, token, heads * size, 0.125};
-    std::mt19937 random(1);
-    std::normal_distribution<float> normal;
-    for (auto* values : {&qkv, &dout}) {
-      values->resize(
-          static_cast<std::size_t>(values == &qkv ? keys * token : queries * heads * size));
-      for (float& value : *values) value = normal(random);
-    }
+    const std::int64_t token = (H + 2 * kv_heads) * D;
+    shape = {1, queries, keys, H, kv_heads, D, token, token, token, H * D, 0.125};
+    qkv = activations().tensor({keys, token}).to_vector<float>();
+    dout = activations().tensor({queries, H * D}).to_vector<float>();
     dqkv.resize(qkv.size());
     out.resize(dout.size());
-    lse.resize(static_cast<std::size_t>(heads * queries));
+    lse.resize(static_cast<std::size_t>(H * queries));
   }
 
   void forward() {
@@ -49,28 +41,27 @@ struct Student {
 void attention_forward(benchmark::State& state) {
   Student student(state.range(0), state.range(0), state.range(1));
   for (auto _ : state) student.forward();
-  bench::count_operations(state, student.forward_operations());
+  count_operations(state, student.forward_operations());
 }
 
 void attention_backward(benchmark::State& state) {
   Student student(state.range(0), state.range(0), state.range(1));
   student.forward();
   for (auto _ : state) student.backward();
-  bench::count_operations(state, 2.5 * student.forward_operations());
+  count_operations(state, 2.5 * student.forward_operations());
 }
 
-// One query against caches of keys and values [1, S, Hkv, D].
+// One query against caches of keys and values [1, S, Hkv, D], which come from memory.
 void attention_decode(benchmark::State& state) {
-  const std::int64_t keys = state.range(0), token = state.range(1) * 64;
+  const std::int64_t keys = state.range(0), token = state.range(1) * D;
   Student student(1, keys, state.range(1));
-  const std::vector<float> key_cache(static_cast<std::size_t>(keys * token), 0.5f);
-  const std::vector<float> value_cache(static_cast<std::size_t>(keys * token), 0.5f);
   student.shape.k_stride = student.shape.v_stride = token;
   for (auto _ : state) {
-    kernels::attention(student.shape, student.qkv.data(), key_cache.data(), value_cache.data(),
-                       student.out.data(), student.lse.data());
+    kernels::attention(student.shape, student.qkv.data(), activations().elements(keys * token),
+                       activations().elements(keys * token), student.out.data(),
+                       student.lse.data());
   }
-  bench::count_bytes(state, 2.0 * sizeof(float) * static_cast<double>(keys * token));
+  count_elements(state, 2.0 * static_cast<double>(keys * token));
 }
 
 BENCHMARK(attention_forward)
@@ -90,4 +81,4 @@ BENCHMARK(attention_decode)
     ->UseRealTime();
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::bench

@@ -1,76 +1,52 @@
-// Matrix products with the shapes of the 124.7M student (C = 768, 12 + 2 * 4 heads of 64).
-#include <benchmark/benchmark.h>
-
-#include <vector>
-
-#include "gladius/tensor/half.h"
+// Products of a linear layer over T tokens with the student's weights [n, k].
 #include "gladius/tensor/kernels/gemm.h"
-#include "gladius/tensor/kernels/gemm_half_weights.h"
+#include "support/operands.h"
 #include "support/roofline.h"
 
-namespace gladius {
+namespace gladius::bench {
 namespace {
 
-// x [tokens, k] * w [n, k]^T: a linear layer.
+// Calls product(T, n, k), which moves a matrix of weights so many times, and x and y once each.
+template <class Product>
+void run_products(benchmark::State& state, std::int64_t weight_moves, Product&& product) {
+  const std::int64_t n = state.range(0), k = state.range(1), T = state.range(2);
+  for (auto _ : state) product(T, n, k);
+  count_operations(state, 2.0 * static_cast<double>(T * n * k));
+  count_elements(state, static_cast<double>(weight_moves * n * k + T * (n + k)));
+}
+
 void linear(benchmark::State& state) {
-  const std::int64_t m = state.range(0), n = state.range(1), k = state.range(2);
-  const std::vector<float> x(static_cast<std::size_t>(m * k), 0.5f);
-  const std::vector<float> w(static_cast<std::size_t>(n * k), 0.5f);
-  std::vector<float> y(static_cast<std::size_t>(m * n));
-  for (auto _ : state) {
-    kernels::gemm(false, true, m, n, k, 1.0f, x.data(), k, w.data(), k, 0.0f, y.data(), n);
-  }
-  bench::count_operations(state, 2.0 * static_cast<double>(m * n * k));
-  bench::count_bytes(state, sizeof(float) * static_cast<double>(n * k + m * k + m * n));
+  run_products(state, 1, [](std::int64_t T, std::int64_t n, std::int64_t k) {
+    kernels::gemm(false, true, T, n, k, 1.0f, activations().elements(T * k), k,
+                  weights().elements(n * k), k, 0.0f, results().elements(T * n), n);
+  });
 }
-// dx [tokens, k] = dy [tokens, n] * w [n, k].
+
+// dx = dy * w.
 void linear_dx(benchmark::State& state) {
-  const std::int64_t m = state.range(0), n = state.range(1), k = state.range(2);
-  const std::vector<float> dy(static_cast<std::size_t>(m * n), 0.5f);
-  const std::vector<float> w(static_cast<std::size_t>(n * k), 0.5f);
-  std::vector<float> dx(static_cast<std::size_t>(m * k));
-  for (auto _ : state) {
-    kernels::gemm(false, false, m, k, n, 1.0f, dy.data(), n, w.data(), k, 0.0f, dx.data(), k);
-  }
-  bench::count_operations(state, 2.0 * static_cast<double>(m * n * k));
-  bench::count_bytes(state, sizeof(float) * static_cast<double>(n * k + m * k + m * n));
+  run_products(state, 1, [](std::int64_t T, std::int64_t n, std::int64_t k) {
+    kernels::gemm(false, false, T, k, n, 1.0f, activations().elements(T * n), n,
+                  weights().elements(n * k), k, 0.0f, results().elements(T * k), k);
+  });
 }
 
-// dw [n, k] += dy [tokens, n]^T * x [tokens, k].
+// dw += dy^T * x.
 void linear_dw(benchmark::State& state) {
-  const std::int64_t m = state.range(0), n = state.range(1), k = state.range(2);
-  const std::vector<float> dy(static_cast<std::size_t>(m * n), 0.5f);
-  const std::vector<float> x(static_cast<std::size_t>(m * k), 0.5f);
-  std::vector<float> dw(static_cast<std::size_t>(n * k));
-  for (auto _ : state) {
-    kernels::gemm(true, false, n, k, m, 1.0f, dy.data(), n, x.data(), k, 1.0f, dw.data(), k);
+  run_products(state, 2, [](std::int64_t T, std::int64_t n, std::int64_t k) {
+    kernels::gemm(true, false, n, k, T, 1.0f, activations().elements(T * n), n,
+                  activations().elements(T * k), k, 1.0f, results().elements(n * k), k);
+  });
+}
+
+void student_weights(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgNames({"n", "k", "T"})->UseRealTime();
+  for (const auto& [n, k] : {std::pair{C, C}, {Hkv * D, C}, {F, C}, {C, F}, {V, C}}) {
+    for (const std::int64_t T : {1, 16, 64, 512}) benchmark->Args({n, k, T});
   }
-  bench::count_operations(state, 2.0 * static_cast<double>(m * n * k));
-  bench::count_bytes(state, sizeof(float) * static_cast<double>(2 * n * k + m * k + m * n));
 }
-
-// The same with weights in 16 bits.
-template <class W>
-void linear_half(benchmark::State& state) {
-  const std::int64_t m = state.range(0), n = state.range(1), k = state.range(2);
-  const std::vector<float> x(static_cast<std::size_t>(m * k), 0.5f);
-  const std::vector<W> w(static_cast<std::size_t>(n * k), W(0.5f));
-  std::vector<float> y(static_cast<std::size_t>(m * n));
-  for (auto _ : state) kernels::gemm_half_weights(m, n, k, x.data(), w.data(), y.data());
-  bench::count_operations(state, 2.0 * static_cast<double>(m * n * k));
-  bench::count_bytes(state, static_cast<double>(2 * n * k + 4 * m * (n + k)));
-}
-
-void student_sizes(benchmark::internal::Benchmark* benchmark) {
-  benchmark->ArgNames({"tokens", "n", "k"})
-      ->ArgsProduct({{1, 10, 32, 64, 512}, {1280, 32000}, {768}})
-      ->UseRealTime();
-}
-BENCHMARK(linear)->Apply(student_sizes);
-BENCHMARK(linear_dx)->Apply(student_sizes);
-BENCHMARK(linear_dw)->Apply(student_sizes);
-BENCHMARK(linear_half<bfloat16>)->Apply(student_sizes);
-BENCHMARK(linear_half<float16>)->Apply(student_sizes);
+BENCHMARK(linear)->Apply(student_weights);
+BENCHMARK(linear_dx)->Apply(student_weights);
+BENCHMARK(linear_dw)->Apply(student_weights);
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::bench

@@ -1,0 +1,76 @@
+// Losses over the student's vocabulary.
+#include "gladius/autograd/ops/linear_losses.h"
+#include "gladius/autograd/ops/losses.h"
+#include "gladius/autograd/ops/softmax.h"
+#include "gladius/nn/linear.h"
+#include "support/layer.h"
+
+namespace gladius::bench {
+namespace {
+
+// Logits are read and become the gradient.
+void cross_entropy(benchmark::State& state) {
+  const std::int64_t T = tokens_of(state);
+  const Tensor labels = random_ids(T);
+  run_layer(state, elements(T * V, T * V), [&] {
+    return gladius::cross_entropy(input({T, V}), labels);
+  });
+}
+
+void distillation_loss(benchmark::State& state) {
+  const std::int64_t T = tokens_of(state);
+  const Tensor labels = random_ids(T);
+  run_layer(state, elements(2 * T * V, T * V), [&] {
+    return gladius::distillation_loss(input({T, V}), activations().tensor({T, V}), labels).loss;
+  });
+}
+
+void mse_loss(benchmark::State& state) {
+  const std::int64_t T = tokens_of(state);
+  run_layer(state, elements(2 * T * C, 3 * T * C), [&] {
+    return gladius::mse_loss(input({T, C}), Variable(activations().tensor({T, C})));
+  });
+}
+
+// Of two log-softmaxes that are there.
+void kl_div(benchmark::State& state) {
+  const std::int64_t T = tokens_of(state);
+  run_layer(state, elements(2 * T * V, 2 * T * V), [&] {
+    return gladius::kl_div(input({T, V}), Variable(activations().tensor({T, V})),
+                           LossReduction::batchmean, /*log_target=*/true);
+  });
+}
+
+// The head and the loss in one.
+void linear_cross_entropy(benchmark::State& state) {
+  const std::int64_t T = tokens_of(state);
+  const Tensor labels = random_ids(T);
+  Layers<Linear> heads([] { return std::make_shared<Linear>(C, V, false); });
+  run_layer(state, linear_passes(T, C, V), [&] {
+    return gladius::linear_cross_entropy(input({T, C}), heads.next().weight, labels);
+  });
+}
+
+void linear_distillation_loss(benchmark::State& state) {
+  const std::int64_t T = tokens_of(state);
+  const Tensor labels = random_ids(T);
+  Layers<Linear> heads([] { return std::make_shared<Linear>(C, V, false); });
+  run_layer(state, linear_passes(T, C, V) + elements(T * V, 0), [&] {
+    return gladius::linear_distillation_loss(input({T, C}), heads.next().weight,
+                                             rows_of(activations().tensor({T, V}), T), labels)
+        .loss;
+  });
+}
+
+void passes_over_logits(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgNames({"backward", "T"})->ArgsProduct({{0, 1}, {16, 512}})->UseRealTime();
+}
+BENCHMARK(cross_entropy)->Apply(passes_over_logits);
+BENCHMARK(distillation_loss)->Apply(passes_over_logits);
+BENCHMARK(mse_loss)->Apply(passes_and_tokens);
+BENCHMARK(kl_div)->Apply(passes_over_logits);
+BENCHMARK(linear_cross_entropy)->Apply(passes_and_tokens);
+BENCHMARK(linear_distillation_loss)->Apply(passes_and_tokens);
+
+}  // namespace
+}  // namespace gladius::bench

@@ -1,0 +1,31 @@
+#include "gladius/nn/attention.h"
+#include "support/layer.h"
+
+namespace gladius::bench {
+namespace {
+
+// Of the two products over the visible pairs, forward, and of the five backward.
+Passes visible_pairs(std::int64_t T) {
+  const auto operations = 2 * static_cast<double>(H * T * (T + 1) * D);
+  const auto queries = static_cast<double>(T * H * D), keys = static_cast<double>(T * Hkv * D);
+  return {{operations, 2 * queries + 2 * keys}, {2.5 * operations, 4 * queries + 4 * keys}};
+}
+
+void attention(benchmark::State& state) {
+  const std::int64_t T = tokens_of(state), kv = Hkv * D;
+  const auto rotary = std::make_shared<RotaryEmbedding>(D, 10000);
+  const AttentionSizes sizes{
+      .hidden_size = C, .num_heads = H, .num_key_value_heads = Hkv, .head_dim = D};
+  Layers<GroupedQueryAttention> layers(
+      [&] { return std::make_shared<GroupedQueryAttention>(sizes, rotary); });
+  const TokenContext context{.positions = Tensor::arange(T).view({1, T}), .first_key = {}};
+  const Passes rotated = elements(2 * T * (C + kv), 2 * T * (C + kv));
+  const Passes passes = linear_passes(T, C, C) + linear_passes(T, C, kv) + linear_passes(T, C, kv) +
+                        rotated + visible_pairs(T) + linear_passes(T, C, C);
+  run_layer(state, passes, [&] { return layers.next().forward(input({1, T, C}), context); });
+}
+
+BENCHMARK(attention)->Name("GroupedQueryAttention")->Apply(passes_and_tokens);
+
+}  // namespace
+}  // namespace gladius::bench

@@ -1,0 +1,18 @@
+#include "gladius/nn/layer_norm.h"
+#include "support/layer.h"
+
+namespace gladius::bench {
+namespace {
+
+void layer_norm(benchmark::State& state) {
+  const std::int64_t T = tokens_of(state);
+  Layers<LayerNorm> layers([] { return std::make_shared<LayerNorm>(C); });
+  run_layer(state, elements(2 * T * C, 3 * T * C), [&] {
+    return layers.next().forward(input({T, C}));
+  });
+}
+
+BENCHMARK(layer_norm)->Name("LayerNorm")->Apply(passes_and_tokens);
+
+}  // namespace
+}  // namespace gladius::bench

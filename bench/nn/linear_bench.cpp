@@ -1,0 +1,26 @@
+#include "gladius/nn/linear.h"
+#include "support/layer.h"
+
+namespace gladius::bench {
+namespace {
+
+template <std::int64_t in, std::int64_t out>
+void linear(benchmark::State& state) {
+  const std::int64_t T = tokens_of(state);
+  Layers<Linear> layers([] { return std::make_shared<Linear>(in, out, false); });
+  run_layer(state, linear_passes(T, in, out), [&] {
+    return layers.next().forward(input({T, in}));
+  });
+}
+
+BENCHMARK(linear<C, C>)->Name("Linear(C, C)")->Apply(passes_and_tokens);
+BENCHMARK(linear<C, F>)->Name("Linear(C, F)")->Apply(passes_and_tokens);
+BENCHMARK(linear<F, C>)->Name("Linear(F, C)")->Apply(passes_and_tokens);
+BENCHMARK(linear<C, V>)
+    ->Name("Linear(C, V)")
+    ->ArgNames({"backward", "T"})
+    ->ArgsProduct({{0, 1}, {16, 512}})
+    ->UseRealTime();
+
+}  // namespace
+}  // namespace gladius::bench

@@ -1,0 +1,26 @@
+// The main function of the benchmark programs: Google Benchmark's, which also says what machine it
+// is and what it can do.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include "gladius/tensor/kernels/blas_core_type.h"
+#include "gladius/tensor/parallel.h"
+#include "support/operands.h"
+#include "support/roofline.h"
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::AddCustomContext("threads", fmt::format("{}", gladius::num_threads()));
+  benchmark::AddCustomContext("blas_core_type", gladius::kernels::blas_core_type());
+  benchmark::AddCustomContext("compiler", "GCC " __VERSION__);
+  benchmark::AddCustomContext("sgemm_flop_per_s", fmt::format("{}", gladius::bench::sgemm_peak()));
+  benchmark::AddCustomContext("triad_bytes_per_s",
+                              fmt::format("{}", gladius::bench::triad_bandwidth()));
+  // Filled before a clock runs.
+  gladius::bench::activations();
+  gladius::bench::weights();
+  gladius::bench::results();
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}

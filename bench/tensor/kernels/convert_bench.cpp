@@ -1,0 +1,32 @@
+// Both tables of the vocabulary, as weights are loaded from 16 bits and stored to them.
+#include "gladius/tensor/kernels/convert.h"
+#include "gladius/tensor/parallel.h"
+#include "support/operands.h"
+#include "support/roofline.h"
+
+namespace gladius::bench {
+namespace {
+
+constexpr std::int64_t kElements = 2 * V * C;
+
+template <class From, class To>
+void convert(benchmark::State& state) {
+  const Tensor source = weights().tensor({kElements}).to(dtype_of<From>);
+  const Tensor target = Tensor::empty({kElements}, dtype_of<To>);
+  const From* x = source.data<From>();
+  To* y = target.data<To>();
+  for (auto _ : state) {
+    parallel_for(kElements, kElements / 64, [&](std::int64_t begin, std::int64_t end) {
+      kernels::convert(x + begin, y + begin, end - begin);
+    });
+  }
+  count_bytes(state, static_cast<double>(kElements) * (sizeof(From) + sizeof(To)));
+}
+
+BENCHMARK(convert<bfloat16, float>)->Name("convert_bf16_to_f32")->UseRealTime();
+BENCHMARK(convert<float16, float>)->Name("convert_f16_to_f32")->UseRealTime();
+BENCHMARK(convert<float, bfloat16>)->Name("convert_f32_to_bf16")->UseRealTime();
+BENCHMARK(convert<float, float16>)->Name("convert_f32_to_f16")->UseRealTime();
+
+}  // namespace
+}  // namespace gladius::bench
