@@ -18,9 +18,9 @@ def main():
         model = Path(place) / "model"
         rounds.make_model(options.config, model, "float32")
         rounds.compare(options, lambda: [
-            rounds.Side(rounds.OURS, [options.bin / "model_peer", "train", model]),
-            rounds.Side("PyTorch eager", [*rounds.TORCH_SIDE, "train", model], 1e-4),
-            rounds.Side("PyTorch compiled", [*rounds.TORCH_SIDE, "train", model, "compiled"], 1e-4),
+            rounds.our_side(options, "train", model),
+            rounds.torch_side(options, "eager", 1e-4, "train", model),
+            rounds.torch_side(options, "compiled", 1e-4, "train", model, "compiled"),
         ])
 
 

@@ -18,10 +18,9 @@ def main():
         model = Path(place) / "model"
         rounds.make_model(options.config, model, "bfloat16")
         rounds.compare(options, lambda: [
-            rounds.Side(rounds.OURS, [options.bin / "model_peer", "forward", model]),
-            rounds.Side("PyTorch float32", [*rounds.TORCH_SIDE, "forward", model, "float32"], 1e-3),
-            rounds.Side("PyTorch bfloat16", [*rounds.TORCH_SIDE, "forward", model, "bfloat16"],
-                        3e-2),
+            rounds.our_side(options, "forward", model),
+            rounds.torch_side(options, "float32", 1e-3, "forward", model, "float32"),
+            rounds.torch_side(options, "bfloat16", 3e-2, "forward", model, "bfloat16"),
         ])
 
 
