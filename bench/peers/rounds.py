@@ -21,7 +21,7 @@ TORCH_SIDE = [sys.executable, Path(__file__).with_name("torch_side.py")]
 # step asks the kernel for its memory anew. Ours keeps it by itself.
 KEEP_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8589934592:"
                                  "glibc.malloc.trim_threshold=17179869184"}
-WARM_UP = 3  # runs that make, map or compile what later ones use
+WARM_UP = 2  # runs that make, map or compile what later ones use
 
 
 @dataclass

@@ -6,6 +6,7 @@ torch_side.py train DIRECTORY [compiled]     a training step of each line of tok
 torch_side.py forward DIRECTORY DTYPE        all logits of each line
 """
 
+import ctypes
 import json
 import os
 import shutil
@@ -35,6 +36,7 @@ def load(directory, dtype):
         directory, dtype=getattr(torch, dtype), attn_implementation="sdpa")
     for parameter in model.parameters():
         parameter.data = parameter.data.clone()  # in memory, not in the file's mapping
+    ctypes.CDLL(None).malloc_trim(0)  # what loading took is not of the work
     return model
 
 
