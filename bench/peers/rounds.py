@@ -8,10 +8,12 @@ import argparse
 import json
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
-from contextlib import ExitStack
+import tempfile
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,28 +23,26 @@ TORCH_SIDE = [sys.executable, Path(__file__).with_name("torch_side.py")]
 # step asks the kernel for its memory anew. Ours keeps it by itself.
 KEEP_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8589934592:"
                                  "glibc.malloc.trim_threshold=17179869184"}
-WARM_UP = 2  # runs that make, map or compile what later ones use
 
 
 @dataclass
 class Side:
     name: str
     command: list
-    tolerance: float = 0  # of its result, relative to the first side's
+    tolerance: float = 0  # of its first result, relative to the first side's
     variables: dict = field(default_factory=dict)  # of its environment
     seconds: list = field(default_factory=list)
     peak_bytes: int = 0
 
-    def start(self, environment):
+    @contextmanager
+    def running(self, environment):
         self.process = subprocess.Popen(list(map(str, self.command)), stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, env=environment | self.variables)
-        return self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.communicate()  # ends its input
+                                        stdout=subprocess.PIPE, text=True,
+                                        env=environment | self.variables)
+        try:
+            yield self
+        finally:
+            self.process.communicate()  # ends its input
 
     def run(self, line):
         try:
@@ -64,18 +64,21 @@ class Side:
         self.peak_bytes = int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
-def parse_arguments(description, config, tokens):
+def argument_parser(description, config):
     parser = argparse.ArgumentParser(description=description.partition("\n")[0])
-    parser.add_argument("--config", type=Path, default=ROOT / "configs" / config)
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument("--config", type=Path, default=ROOT / "configs" / config,
+                       help="configuration of a random model, in the temporary directory")
+    model.add_argument("--model", type=Path, help="model directory, instead of a random model")
     parser.add_argument("--tokens", type=lambda text: [int(size) for size in text.split(",")],
-                        default=tokens, help="sequence lengths: 16,64,512")
+                        default=[16, 64, 512], help="sequence lengths: 16,64,512")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each side")
     parser.add_argument("--as-installed", action="store_true",
                         help="leave PyTorch its default malloc, which is slower")
     parser.add_argument("--bin", type=Path, default=ROOT / "build/release/bin")
     parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    return parser
 
 
 def our_side(options, work, model):
@@ -87,9 +90,17 @@ def torch_side(options, name, tolerance, *arguments):
                 {} if options.as_installed else KEEP_MEMORY)
 
 
-def make_model(config, directory, dtype):
-    """A random model in a new directory."""
-    subprocess.run([*TORCH_SIDE, "make", config, directory, dtype], check=True)
+@contextmanager
+def model_directory(options, dtype):
+    """The given one, or a random model that is removed at the end."""
+    if options.model:
+        yield options.model
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # removes it then, too
+    with tempfile.TemporaryDirectory() as place:
+        model = Path(place) / "model"
+        subprocess.run([*TORCH_SIDE, "make", options.config, model, dtype], check=True)
+        yield model
 
 
 def environment(threads):
@@ -99,15 +110,16 @@ def environment(threads):
     return kept | {"OMP_NUM_THREADS": str(threads)}
 
 
-def alternate(sides, line, rounds):
-    """The sides' seconds of `rounds` runs each, in turns, and the peaks of memory meanwhile."""
+def check_same(sides, results):
+    for side, result in zip(sides, results):
+        if abs(result - results[0]) > side.tolerance * abs(results[0]):
+            sys.exit(f"error: {side.name} computes {result}, {sides[0].name} {results[0]}")
+
+
+def alternate(sides, line, warm_up, rounds):
+    """Measures `rounds` runs of each side, in turns, and the peaks of memory meanwhile."""
+    check_same(sides, [[side.run(line) for _ in range(warm_up)][0]["result"] for side in sides])
     for side in sides:
-        result = side.run(line)["result"]
-        expected = result if side is sides[0] else expected
-        if abs(result - expected) > side.tolerance * abs(expected):
-            sys.exit(f"error: {side.name} computes {result}, {sides[0].name} {expected}")
-        for _ in range(WARM_UP - 1):
-            side.run(line)
         side.reset_peak()
     for _ in range(rounds):
         for side in sides:
@@ -116,50 +128,49 @@ def alternate(sides, line, rounds):
         side.read_peak()
 
 
-def times_ours(sides):
-    """Of each other side, the ratios of its seconds to ours in the same round."""
-    return {side.name: [its / ours for its, ours in zip(side.seconds, sides[0].seconds)]
-            for side in sides[1:]}
+def spread(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def summary(tokens, sides):
-    ratios = times_ours(sides)
-    fastest = min(ratios, key=lambda name: statistics.median(ratios[name]))
+    ours, *others = sides
+    ratios = {side.name: spread([its / our for its, our in zip(side.seconds, ours.seconds)])
+              for side in others}
     return {
         "tokens": tokens,
-        "sides": {side.name: {"median_s": statistics.median(side.seconds),
-                              "min_s": min(side.seconds), "max_s": max(side.seconds),
-                              "peak_bytes": side.peak_bytes} for side in sides},
-        "times_ours": {name: {"median": statistics.median(values), "min": min(values),
-                              "max": max(values)} for name, values in ratios.items()},
-        "fastest_peer": fastest,
+        "seconds": {side.name: spread(side.seconds) for side in sides},
+        "peak_bytes": {side.name: side.peak_bytes for side in sides},
+        "times_ours": ratios,
+        "fastest_other": min(ratios, key=lambda name: ratios[name]["median"]),
     }
 
 
 def print_summary(result):
-    for name, side in result["sides"].items():
-        row = (f"{result['tokens']:6} {name:18} {side['median_s']:8.3f} "
-               f"({side['min_s']:.3f} to {side['max_s']:.3f}) {side['peak_bytes'] / 1e9:7.2f} GB")
+    for name, seconds in result["seconds"].items():
+        row = (f"{result['tokens']:6} {name:17} {seconds['median']:8.3f} "
+               f"({seconds['min']:.3f} to {seconds['max']:.3f}) "
+               f"{result['peak_bytes'][name] / 1e9:7.2f} GB")
         if name in result["times_ours"]:
             ratio = result["times_ours"][name]
             row += f" {ratio['median']:6.2f}x ({ratio['min']:.2f} to {ratio['max']:.2f})"
-        print(row + (" <" if name == result["fastest_peer"] else ""), flush=True)
+        print(row + (" <" if name == result["fastest_other"] else ""), flush=True)
 
 
-def compare(options, make_sides):
-    """Prints each size's table, or JSON; `make_sides()` gives new sides, ours first."""
-    vocabulary = json.loads(options.config.read_text())["vocab_size"]
+def compare(options, model, make_sides, warm_up):
+    """Prints a table, or JSON. `make_sides()` gives each size's sides, ours first; `warm_up` runs
+    make, map or compile what later ones use."""
+    config = json.loads((model / "config.json").read_text())
     if not options.json:
-        print(f"{options.config.stem}, {options.threads} threads, medians of {options.rounds} "
-              "rounds; ratios over 1: ours is faster", flush=True)
+        print(f"{(options.model or options.config).stem}, {options.threads} threads: tokens, "
+              f"seconds (medians of {options.rounds}), peak memory, times ours", flush=True)
     results = []
     for tokens in options.tokens:
         rng = random.Random(tokens)
-        line = " ".join(str(rng.randrange(vocabulary)) for _ in range(tokens)) + "\n"
-        with ExitStack() as running:
-            sides = [running.enter_context(side.start(environment(options.threads)))
+        ids = " ".join(str(rng.randrange(config["vocab_size"])) for _ in range(tokens))
+        with ExitStack() as stack:
+            sides = [stack.enter_context(side.running(environment(options.threads)))
                      for side in make_sides()]
-            alternate(sides, line, options.rounds)
+            alternate(sides, ids + "\n", warm_up, options.rounds)
         results.append(summary(tokens, sides))
         if not options.json:
             print_summary(results[-1])
