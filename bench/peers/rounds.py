@@ -19,8 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCH_SIDE = [sys.executable, Path(__file__).with_name("torch_side.py")]
-# PyTorch is faster by up to two fifths where malloc keeps what is freed, in huge pages: else each
-# step asks the kernel for its memory anew. Ours keeps it by itself.
+# PyTorch is faster where malloc keeps what is freed, in huge pages: else each step asks the kernel
+# for its memory anew (--as-installed shows how much that takes). Ours keeps it by itself.
 KEEP_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8589934592:"
                                  "glibc.malloc.trim_threshold=17179869184"}
 

@@ -29,8 +29,8 @@ class TrainingStep {
     Result result{};
     result.forward = seconds([&] {
       const Variable hidden = model_.hidden_states(ids, sequential_context(1, T));
-      loss = linear_cross_entropy(reshape(hidden, {T, hidden.size(-1)}), model_.head_weight(),
-                                  labels);
+      loss =
+          linear_cross_entropy(reshape(hidden, {T, hidden.size(-1)}), model_.head_weight(), labels);
     });
     result.backward = seconds([&] { loss.backward(); });
     result.optimizer = seconds([&] {
