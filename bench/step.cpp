@@ -8,17 +8,13 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "gladius/autograd/ops/linear_losses.h"
-#include "gladius/autograd/ops/views.h"
-#include "gladius/models/causal_lm.h"
-#include "gladius/optim/adamw.h"
-#include "gladius/optim/clip_grad.h"
 #include "gladius/tensor/allocator.h"
 #include "gladius/tensor/kernels/gemm.h"
 #include "gladius/tensor/parallel.h"
 #include "gladius/tensor/random.h"
 #include "support/measure.h"
 #include "support/roofline.h"
+#include "support/training_step.h"
 
 namespace gladius::bench {
 namespace {
@@ -82,62 +78,29 @@ class ProductsAlone {
   Tensor x_, y_, w_;
 };
 
-// What one step costs, part by part.
-struct Times {
-  double forward, backward, optimizer, products;
-  double step() const { return forward + backward + optimizer; }
-};
-
-class Step {
- public:
-  Step(CausalLM& model, std::int64_t T, Generator& generator)
-      : model_(model), optimizer_(model.named_parameters(), {.lr = 1e-4}) {
-    std::vector<std::int64_t> ids;
-    for (std::int64_t t = 0; t < T; ++t)
-      ids.push_back(generator.randint(0, model.config().vocab_size));
-    ids_ = Tensor::from(ids, {1, T});
-    labels_ = Tensor::from(ids, {T});
-  }
-
-  Times run() {
-    Variable loss;
-    Times times{};
-    times.forward = seconds([&] {
-      const std::int64_t T = ids_.size(1);
-      const Variable hidden = model_.hidden_states(ids_, sequential_context(1, T));
-      loss = linear_cross_entropy(reshape(hidden, {T, hidden.size(-1)}), model_.head_weight(),
-                                  labels_);
-    });
-    times.backward = seconds([&] { loss.backward(); });
-    times.optimizer = seconds([&] {
-      optimizer_.step(clip_grad_norm(model_.parameters(), 1.0).scale);
-      optimizer_.zero_grad();
-    });
-    return times;
-  }
-
- private:
-  CausalLM& model_;
-  AdamW optimizer_;
-  Tensor ids_, labels_;
-};
+Tensor random_ids(std::int64_t T, std::int64_t vocabulary) {
+  Generator generator(1);
+  std::vector<std::int64_t> ids;
+  for (std::int64_t t = 0; t < T; ++t) ids.push_back(generator.randint(0, vocabulary));
+  return Tensor::from(ids, {1, T});
+}
 
 nlohmann::ordered_json measure(CausalLM& model, std::int64_t T, int repeats) {
-  Generator generator(1);
-  Step step(model, T, generator);
+  const Tensor ids = random_ids(T, model.config().vocab_size);
+  TrainingStep step(model);
   release_cached_memory();
   reset_peak();
-  step.run();  // the optimizer's moments are made
-  step.run();  // and are there while the activations are
+  step.run(ids);  // the optimizer's moments are made
+  step.run(ids);  // and are there while the activations are
   const std::uint64_t peak = memory_status("VmHWM:");
   const ProductsAlone products_alone(model.config(), T);
   std::vector<double> forward, backward, optimizer, products, total, ratios;
   for (int i = 0; i < repeats; ++i) {
-    const Times times = step.run();
+    const TrainingStep::Result times = step.run(ids);
     forward.push_back(times.forward);
     backward.push_back(times.backward);
     optimizer.push_back(times.optimizer);
-    total.push_back(times.step());
+    total.push_back(times.seconds());
     products.push_back(products_alone.run());
     ratios.push_back((times.forward + times.backward) / products.back());
   }
