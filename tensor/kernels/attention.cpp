@@ -25,7 +25,7 @@ namespace {
 constexpr std::int64_t kRows = 192;
 constexpr std::int64_t kKeys = 256;
 static_assert(kKeys % kPanelKeys == 0 && kPanelKeys % kScorePadding == 0);
-// Rows that share keys for which it is worth rearranging them.
+// Rows that share keys from which on it is worth rearranging them.
 constexpr std::int64_t kPanelRows = 17;
 // Operations that are worth a thread of their own.
 constexpr std::int64_t kGrainOperations = 1 << 18;

@@ -9,6 +9,7 @@
 
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/kernels/blas_core_type.h"
+#include "gladius/tensor/kernels/dot_rows.h"
 #include "gladius/tensor/kernels/short_gemm.h"
 
 namespace gladius::kernels {
@@ -81,14 +82,7 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
   if (m == 0 || n == 0) return;
   if (k == 0 || alpha == T{0}) return scale_rows(m, n, beta, c, ldc);
 
-  // A product with one row or column only streams the matrix, which gemm would first copy into
-  // panels.
-  if (m == 1) {
-    const blasint step_a = trans_a ? stride_a : 1;
-    return trans_b
-               ? blas_gemv(CblasNoTrans, columns, inner, alpha, b, stride_b, a, step_a, beta, c, 1)
-               : blas_gemv(CblasTrans, inner, columns, alpha, b, stride_b, a, step_a, beta, c, 1);
-  }
+  // A product with one column streams the matrix, which gemm would first copy into panels.
   if (n == 1) {
     const blasint step_b = trans_b ? 1 : stride_b;
     return trans_a ? blas_gemv(CblasTrans, inner, rows, alpha, a, stride_a, b, step_b, beta, c,
@@ -97,17 +91,21 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
                                stride_c);
   }
   // What linear layers and their gradients do with a short input.
-  if (alpha == T{1} && (beta == T{0} || beta == T{1})) {
-    const bool accumulate = beta == T{1};
-    if (!trans_a && trans_b && m <= kShortRows && !accumulate) {
+  if (alpha == T{1} && beta == T{0}) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (!trans_a && trans_b && m <= kDotRows<float>) {
+        return parallel_dot_rows(m, n, k, a, lda, b, ldb, c, ldc);
+      }
+    }
+    if (!trans_a && trans_b && m <= kShortNt) {
       return short_gemm_nt(m, n, k, a, lda, b, ldb, c, ldc);
     }
-    if (!trans_a && !trans_b && m <= kShortRows) {
-      return short_gemm_nn(m, n, k, a, lda, b, ldb, c, ldc, accumulate);
+    if (trans_a && !trans_b && k <= kShortTn) {
+      return short_gemm_tn(m, n, k, a, lda, b, ldb, c, ldc);
     }
-    if (trans_a && !trans_b && k <= kShortRows) {
-      return short_gemm_tn(m, n, k, a, lda, b, ldb, c, ldc, accumulate);
-    }
+  }
+  if (!trans_a && !trans_b && m <= kShortNn && alpha == T{1} && (beta == T{0} || beta == T{1})) {
+    return short_gemm_nn(m, n, k, a, lda, b, ldb, c, ldc, beta == T{1});
   }
   blas_gemm(blas_transpose(trans_a), blas_transpose(trans_b), rows, columns, inner, alpha, a,
             stride_a, b, stride_b, beta, c, stride_c);

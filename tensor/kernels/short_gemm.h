@@ -10,26 +10,26 @@
 
 namespace gladius::kernels {
 
-/// By measurement (bench/tensor/kernels): up to so many rows, or terms of a sum, these are faster
-/// than BLAS.
-inline constexpr std::int64_t kShortRows = 64;
+/// By measurement (bench/tensor/kernels): up to how many tokens they are faster than BLAS. (BLAS
+/// adds to a gradient as fast as short_gemm_tn, but writes one in twice the time.)
+inline constexpr std::int64_t kShortNt = 128, kShortNn = 32, kShortTn = 64;
 
 // All run on all threads (on the calling one within a parallel_for) for T = float and double; the
 // results do not depend on the number of threads. Rows are `ld*` elements apart.
 
-/// y [m, n] = x [m, k] * w^T, w [n, k]; W may be bfloat16 or float16 where T is float.
-template <class T, class W>
+/// y [m, n] = x [m, k] * w^T, w [n, k].
+template <class T>
 void short_gemm_nt(std::int64_t m, std::int64_t n, std::int64_t k, const T* x, std::int64_t ldx,
-                   const W* w, std::int64_t ldw, T* y, std::int64_t ldy);
+                   const T* w, std::int64_t ldw, T* y, std::int64_t ldy);
 
 /// y [m, n] = x [m, k] * w [k, n], or y += with `accumulate`.
 template <class T>
 void short_gemm_nn(std::int64_t m, std::int64_t n, std::int64_t k, const T* x, std::int64_t ldx,
                    const T* w, std::int64_t ldw, T* y, std::int64_t ldy, bool accumulate);
 
-/// w [m, n] = y^T x, y [k, m] and x [k, n], or w += with `accumulate`.
+/// w [m, n] = y^T x, y [k, m] and x [k, n].
 template <class T>
 void short_gemm_tn(std::int64_t m, std::int64_t n, std::int64_t k, const T* y, std::int64_t ldy,
-                   const T* x, std::int64_t ldx, T* w, std::int64_t ldw, bool accumulate);
+                   const T* x, std::int64_t ldx, T* w, std::int64_t ldw);
 
 }  // namespace gladius::kernels
