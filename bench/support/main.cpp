@@ -8,12 +8,18 @@
 #include "support/operands.h"
 #include "support/roofline.h"
 
+#if defined(__clang__)
+#define GLADIUS_COMPILER __VERSION__
+#else
+#define GLADIUS_COMPILER "GCC " __VERSION__
+#endif
+
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::AddCustomContext("threads", fmt::format("{}", gladius::num_threads()));
   benchmark::AddCustomContext("blas_core_type", gladius::kernels::blas_core_type());
-  benchmark::AddCustomContext("compiler", "GCC " __VERSION__);
+  benchmark::AddCustomContext("compiler", GLADIUS_COMPILER);
   benchmark::AddCustomContext("sgemm_flop_per_s", fmt::format("{}", gladius::bench::sgemm_peak()));
   benchmark::AddCustomContext("triad_bytes_per_s",
                               fmt::format("{}", gladius::bench::triad_bandwidth()));
