@@ -1,12 +1,12 @@
 #include "support/roofline.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 
 #include "gladius/tensor/kernels/adamw.h"
 #include "gladius/tensor/kernels/gemm.h"
 #include "gladius/tensor/parallel.h"
+#include "support/measure.h"
 
 namespace gladius::bench {
 namespace {
@@ -14,13 +14,6 @@ namespace {
 constexpr int kRuns = 8;
 constexpr std::int64_t kStream = std::int64_t{64} << 20;  // floats of an array
 constexpr std::int64_t kGrain = 1 << 16;
-
-template <class F>
-double seconds(F&& body) {
-  const auto start = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // The best of a few runs: the roof is what the machine does undisturbed.
 template <class F>

@@ -30,8 +30,6 @@ constexpr std::int64_t kPanelRows = 17;
 // Operations that are worth a thread of their own.
 constexpr std::int64_t kGrainOperations = 1 << 18;
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 void check(const AttentionShape& s) {
   if (std::min({s.B, s.T, s.S}) < 0 || s.D < 1 || s.H < 1 || s.Hkv < 1 || s.H % s.Hkv != 0) {
     throw ShapeError(fmt::format(

@@ -33,10 +33,7 @@ KeyPanels<T> make_panels(const AttentionShape& s, const T* x, std::int64_t strid
 template <class T>
 KeyPanels<T> transposed_panels(const AttentionShape& s, const T* x, std::int64_t stride) {
   return make_panels(s, x, stride, [&](T* panel, const T* keys, std::int64_t count) {
-    for (std::int64_t d = 0; d < s.D; ++d, panel += kPanelKeys) {
-      for (std::int64_t key = 0; key < count; ++key) panel[key] = keys[key * stride + d];
-      std::fill(panel + count, panel + kPanelKeys, T{0});
-    }
+    transpose_padded(count, s.D, keys, stride, panel, kPanelKeys);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "gladius/tensor/kernels/attention.h"
+#include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/storage.h"
 
 namespace gladius::kernels {
@@ -13,7 +14,7 @@ namespace gladius::kernels {
 inline constexpr std::int64_t kPanelKeys = 64;
 
 inline std::int64_t padded_keys(std::int64_t keys) {
-  return (keys + kPanelKeys - 1) / kPanelKeys * kPanelKeys;
+  return ceil_div(keys, kPanelKeys) * kPanelKeys;
 }
 
 /// The panels of every key head, one after another, D * kPanelKeys elements each.

@@ -7,13 +7,11 @@
 #define HWY_TARGET_INCLUDE "gladius/tensor/kernels/block_gemm.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, once a target:
-#include "hwy/highway.h"
+#include "gladius/tensor/kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gladius::kernels::HWY_NAMESPACE {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 // A tile of C that is summed up in registers: with a row of B and an element of A they must number
 // less than 32 (AVX-512, Arm), or 16.
@@ -127,8 +125,7 @@ void block_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std:
   } while (p < k);
 }
 
-constexpr auto& block_gemm_f32 = block_gemm<float>;
-constexpr auto& block_gemm_f64 = block_gemm<double>;
+GLADIUS_SIMD_VERSIONS(block_gemm);
 
 }  // namespace
 }  // namespace gladius::kernels::HWY_NAMESPACE
@@ -136,25 +133,18 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace gladius::kernels {
-namespace {
 
-HWY_EXPORT(block_gemm_f32);
-HWY_EXPORT(block_gemm_f64);
+GLADIUS_SIMD_EXPORT(block_gemm);
 
-}  // namespace
-
-template <>
-void block_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t a_row,
-                std::int64_t a_column, const float* b, std::int64_t ldb, float* c, std::int64_t ldc,
+template <class T>
+void block_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_row,
+                std::int64_t a_column, const T* b, std::int64_t ldb, T* c, std::int64_t ldc,
                 bool accumulate) {
-  HWY_DYNAMIC_DISPATCH(block_gemm_f32)(m, n, k, a, a_row, a_column, b, ldb, c, ldc, accumulate);
+  GLADIUS_SIMD_DISPATCH(block_gemm, T)
+  (m, n, k, a, a_row, a_column, b, ldb, c, ldc, accumulate);
 }
-template <>
-void block_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const double* a, std::int64_t a_row,
-                std::int64_t a_column, const double* b, std::int64_t ldb, double* c,
-                std::int64_t ldc, bool accumulate) {
-  HWY_DYNAMIC_DISPATCH(block_gemm_f64)(m, n, k, a, a_row, a_column, b, ldb, c, ldc, accumulate);
-}
+
+GLADIUS_INSTANTIATE(block_gemm);
 
 }  // namespace gladius::kernels
 #endif  // HWY_ONCE

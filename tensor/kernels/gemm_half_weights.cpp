@@ -15,8 +15,6 @@ namespace {
 // Rows of w in a panel, which should stay in the second-level cache between conversion and product.
 constexpr std::int64_t kPanelRows = 256;
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 struct PanelScratch;
 
 // All rows of x with the rows [begin, end) of w.

@@ -17,7 +17,6 @@ constexpr std::int64_t kGrain = 1 << 16;
 // Columns of one share start at a line of the cache.
 constexpr std::int64_t kColumns = 64;
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t padded(std::int64_t rows) { return ceil_div(rows, 16) * 16; }
 
 struct TransposedScratch;
@@ -28,11 +27,7 @@ template <class T>
 const T* transposed(std::int64_t m, std::int64_t k, const T* x, std::int64_t ldx) {
   const std::int64_t width = padded(m);
   T* result = thread_scratch<TransposedScratch, T>(static_cast<std::size_t>(k * width));
-  for (std::int64_t p = 0; p < k; ++p) {
-    T* row = result + p * width;
-    for (std::int64_t i = 0; i < m; ++i) row[i] = x[i * ldx + p];
-    std::fill(row + m, row + width, T{0});
-  }
+  transpose_padded(m, k, x, ldx, result, width);
   return result;
 }
 

@@ -168,7 +168,7 @@ HWY_INLINE T max_of(const T* x, std::int64_t n) {
   return hn::GetLane(hn::MaxOfLanes(d, hn::Max(a, b)));
 }
 
-// Half of the time of Highway's, as it makes no subnormal results. The polynomial is
+// Two thirds of the time of Highway's, as it makes no subnormal results. The polynomial is
 // that of Cephes' expf (Moshier 1989).
 template <class D, class V>
 HWY_INLINE V exp_f32(D d, V x) {
