@@ -6,6 +6,7 @@ python bench/report.py [--results build/bench] [--out docs]
 import argparse
 import json
 import statistics
+import sys
 import textwrap
 from pathlib import Path
 
@@ -319,6 +320,8 @@ def main():
     options = parser.parse_args()
     results = {name: json.loads((options.results / f"{name}.json").read_text())
                for name in RESULTS if (options.results / f"{name}.json").is_file()}
+    if not results:
+        sys.exit(f"report: error: no results in {options.results}; ./run bench makes them")
     page = options.out / "benchmarks.md"
     page.write_text(render(results, options.out))
     print(f"report: {page}")

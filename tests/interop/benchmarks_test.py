@@ -92,3 +92,13 @@ def test_a_program_that_fails_is_named(tmp_path):
     assert done.returncode == 1
     assert "decode_bench" in done.stderr
     assert not list(tmp_path.glob("*.json"))
+
+
+def test_without_results_the_page_stays(tmp_path):
+    page = tmp_path / "docs/benchmarks.md"
+    page.parent.mkdir()
+    page.write_text("measured")
+    done = script("report.py", "--results", tmp_path, "--out", page.parent)
+    assert done.returncode == 1
+    assert "no results in" in done.stderr
+    assert page.read_text() == "measured"
