@@ -1,8 +1,11 @@
 // The one thread pool: OpenMP, which OpenBLAS's OpenMP build shares.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <type_traits>
+#include <vector>
 
 namespace gladius {
 
@@ -32,6 +35,28 @@ void parallel_for(std::int64_t n, std::int64_t grain, F&& body) {
         (*static_cast<Body*>(erased))(begin, end);
       },
       const_cast<void*>(static_cast<const void*>(&body)));
+}
+
+/// Calls body(i) for every i in [0, n): for tasks whose results do not depend on the thread. Every
+/// thread takes those of its share in order and then helps the others, so that none waits long for
+/// one that is slow, or away. Each thread has a copy of `body`, which may keep what neighbouring
+/// tasks have in common. So few threads that `grain` tasks or more are for each.
+template <class F>
+void parallel_tasks(std::int64_t n, std::int64_t grain, const F& body) {
+  const std::int64_t threads = std::clamp<std::int64_t>(n / grain, 1, num_threads());
+  const auto share_begin = [&](std::int64_t share) { return share * n / threads; };
+  std::vector<std::atomic<std::int64_t>> next(static_cast<std::size_t>(threads));
+  for (std::size_t share = 0; share < next.size(); ++share) {
+    next[share] = share_begin(static_cast<std::int64_t>(share));
+  }
+  parallel_for(threads, 1, [&](std::int64_t first, std::int64_t) {
+    F own = body;
+    for (std::int64_t turn = 0; turn < threads; ++turn) {
+      const std::int64_t share = (first + turn) % threads, end = share_begin(share + 1);
+      std::atomic<std::int64_t>& task = next[static_cast<std::size_t>(share)];
+      for (std::int64_t i = task++; i < end; i = task++) own(i);
+    }
+  });
 }
 
 }  // namespace gladius

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gladius/tensor/kernels/block_gemm.h"
+#include "gladius/tensor/kernels/transpose.h"
 #include "gladius/tensor/parallel.h"
 
 namespace gladius::kernels {
@@ -33,7 +34,10 @@ KeyPanels<T> make_panels(const AttentionShape& s, const T* x, std::int64_t strid
 template <class T>
 KeyPanels<T> transposed_panels(const AttentionShape& s, const T* x, std::int64_t stride) {
   return make_panels(s, x, stride, [&](T* panel, const T* keys, std::int64_t count) {
-    transpose_padded(count, s.D, keys, stride, panel, kPanelKeys);
+    transpose(count, s.D, keys, stride, panel, kPanelKeys);
+    for (std::int64_t j = 0; j < s.D; ++j) {
+      std::fill(panel + j * kPanelKeys + count, panel + (j + 1) * kPanelKeys, T{0});
+    }
   });
 }
 

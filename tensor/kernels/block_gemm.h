@@ -4,7 +4,6 @@
 // matrices, by copying them into panels first; for a block the copy costs a large part of the time.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 namespace gladius::kernels {
@@ -18,16 +17,5 @@ template <class T>
 void block_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_row,
                 std::int64_t a_column, const T* b, std::int64_t ldb, T* c, std::int64_t ldc,
                 bool accumulate);
-
-/// x [rows, columns], rows `ldx` apart -> y [columns, width], with zeros beyond `rows`: makes a
-/// transposed matrix a B of whole vectors.
-template <class T>
-void transpose_padded(std::int64_t rows, std::int64_t columns, const T* x, std::int64_t ldx, T* y,
-                      std::int64_t width) {
-  for (std::int64_t j = 0; j < columns; ++j, y += width) {
-    for (std::int64_t i = 0; i < rows; ++i) y[i] = x[i * ldx + j];
-    std::fill(y + rows, y + width, T{0});
-  }
-}
 
 }  // namespace gladius::kernels

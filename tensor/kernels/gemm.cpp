@@ -10,7 +10,7 @@
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/kernels/blas_core_type.h"
 #include "gladius/tensor/kernels/dot_rows.h"
-#include "gladius/tensor/kernels/short_gemm.h"
+#include "gladius/tensor/kernels/packed_gemm.h"
 
 namespace gladius::kernels {
 namespace {
@@ -90,22 +90,13 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
                    : blas_gemv(CblasNoTrans, rows, inner, alpha, a, stride_a, b, step_b, beta, c,
                                stride_c);
   }
-  // What linear layers and their gradients do with a short input.
-  if (alpha == T{1} && beta == T{0}) {
-    if constexpr (std::is_same_v<T, float>) {
-      if (!trans_a && trans_b && m <= kDotRows<float>) {
-        return parallel_dot_rows(m, n, k, a, lda, b, ldb, c, ldc);
-      }
+  if constexpr (std::is_same_v<T, float>) {
+    if (alpha == 1 && beta == 0 && !trans_a && trans_b && m <= kDotRows) {
+      return parallel_dot_rows(m, n, k, a, lda, b, ldb, c, ldc);
     }
-    if (!trans_a && trans_b && m <= kShortNt) {
-      return short_gemm_nt(m, n, k, a, lda, b, ldb, c, ldc);
+    if (alpha == 1 && (beta == 0 || beta == 1)) {
+      return packed_gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, beta == 1);
     }
-    if (trans_a && !trans_b && k <= kShortTn) {
-      return short_gemm_tn(m, n, k, a, lda, b, ldb, c, ldc);
-    }
-  }
-  if (!trans_a && !trans_b && m <= kShortNn && alpha == T{1} && (beta == T{0} || beta == T{1})) {
-    return short_gemm_nn(m, n, k, a, lda, b, ldb, c, ldc, beta == T{1});
   }
   blas_gemm(blas_transpose(trans_a), blas_transpose(trans_b), rows, columns, inner, alpha, a,
             stride_a, b, stride_b, beta, c, stride_c);

@@ -26,9 +26,9 @@ using Inputs = std::vector<Variable>;
 
 // A block of a network: two captured weights, values saved by input and by output.
 struct Block {
-  Block(Rng& rng, std::int64_t width)
-      : first(testing::random_tensor(rng, {width, width}, -0.3, 0.3, Dtype::F32), true),
-        second(testing::random_tensor(rng, {width, width}, -0.3, 0.3, Dtype::F32), true) {}
+  Block(Rng& rng, std::int64_t width, Dtype dtype)
+      : first(testing::random_tensor(rng, {width, width}, -0.3, 0.3, dtype), true),
+        second(testing::random_tensor(rng, {width, width}, -0.3, 0.3, dtype), true) {}
 
   Variable operator()(const Inputs& in) const {
     const Variable hidden = tanh(linear(in[0], first));
@@ -38,8 +38,8 @@ struct Block {
 };
 
 struct Network {
-  Network(Rng& rng, int depth, std::int64_t width) {
-    for (int i = 0; i < depth; ++i) blocks.emplace_back(rng, width);
+  Network(Rng& rng, int depth, std::int64_t width, Dtype dtype = Dtype::F32) {
+    for (int i = 0; i < depth; ++i) blocks.emplace_back(rng, width, dtype);
   }
   Variable operator()(Variable x, bool checkpointed) const {
     for (const Block& block : blocks) {
@@ -116,7 +116,7 @@ TEST(Checkpoint, IsDifferentiableTwice) {
 
 TEST(Checkpoint, RetainedGraphGivesTheSameAgain) {
   Rng rng(5);
-  const Block block(rng, 6);
+  const Block block(rng, 6, Dtype::F32);
   const Variable x(testing::random_tensor(rng, {2, 6}, -1, 1, Dtype::F32), true);
   const Variable y = sum(checkpoint(block, {x}));
   const Variable first = grad({y}, {x}, {}, /*retain_graph=*/true)[0];
@@ -159,15 +159,16 @@ TEST(Checkpoint, RunsTheFunctionOnceMoreAndOnlyIfNeeded) {
 
 TEST(Checkpoint, HoldsTheInputsOfBlocksOnly) {
   Rng rng(6);
-  const std::int64_t width = 256, rows = 256;  // 256 KiB each activation
-  const Network network(rng, 8, width);
-  const Variable x(testing::random_tensor(rng, {rows, width}, -1, 1, Dtype::F32));
+  const std::int64_t width = 256, rows = 256;  // 512 KiB each activation
+  // BLAS multiplies doubles: products of floats would leave their working memory behind.
+  const Network network(rng, 8, width, Dtype::F64);
+  const Variable x(testing::random_tensor(rng, {rows, width}, -1, 1, Dtype::F64));
   const auto held = [&](bool checkpointed) {
     const std::size_t before = memory_use().live;
     const Variable y = network(x, checkpointed);
     return memory_use().live - before;
   };
-  const std::size_t activation = sizeof(float) * static_cast<std::size_t>(rows * width);
+  const std::size_t activation = sizeof(double) * static_cast<std::size_t>(rows * width);
   EXPECT_EQ(held(true), 8 * activation);       // the results of the blocks
   EXPECT_GE(held(false), 8 * 5 * activation);  // tanh, sigmoid, product, softmax, result
 }

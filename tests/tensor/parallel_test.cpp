@@ -46,6 +46,35 @@ TEST_F(Parallel, RangesCoverEveryIndexOnceAndDependOnNothingElse) {
   }
 }
 
+TEST_F(Parallel, TasksRunOnceEachAndKeepWhatTheirThreadKnows) {
+  for (const int threads : {1, 2, 3, 7}) {
+    set_num_threads(threads);
+    for (const std::int64_t n : {0, 1, 2, 6, 7, 100, 1001}) {
+      for (const std::int64_t grain : {1, 5, 2000}) {
+        std::vector<std::atomic<int>> visits(static_cast<std::size_t>(n));
+        std::atomic<std::int64_t> copies{0}, counted{0};
+        parallel_tasks(n, grain, [&, seen = std::int64_t{0}](std::int64_t i) mutable {
+          if (seen++ == 0) ++copies;
+          ++counted;
+          ++visits[static_cast<std::size_t>(i)];
+        });
+        EXPECT_EQ(counted, n);
+        for (const auto& visit : visits) EXPECT_EQ(visit, 1);
+        EXPECT_LE(copies, std::clamp<std::int64_t>(n / grain, 1, threads));
+      }
+    }
+  }
+}
+
+TEST_F(Parallel, TasksPassOnAnException) {
+  set_num_threads(3);
+  EXPECT_THROW(parallel_tasks(100, 1,
+                              [](std::int64_t i) {
+                                if (i == 50) throw std::runtime_error("task");
+                              }),
+               std::runtime_error);
+}
+
 TEST_F(Parallel, NestedCallsRunInOneRange) {
   set_num_threads(2);
   EXPECT_FALSE(in_parallel_region());

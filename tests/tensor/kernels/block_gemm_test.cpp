@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <limits>
 #include <random>
 #include <vector>
 
+#include "support/products.h"
 #include "support/simd_targets.h"
 
 namespace gladius::kernels {
@@ -38,26 +38,13 @@ void expect_right(std::mt19937_64& random) {
   const auto before = normal<T>(random, m * ldc);
   auto c = before;
   block_gemm(m, n, k, a.data(), a_row, a_column, b.data(), ldb, c.data(), ldc, accumulate);
-  for (std::int64_t i = 0; i < m; ++i) {
-    for (std::int64_t j = 0; j < ldc; ++j) {
-      const auto at = static_cast<std::size_t>(i * ldc + j);
-      if (j >= n) {
-        ASSERT_EQ(c[at], before[at]) << "between rows, at " << i << ", " << j;
-        continue;
-      }
-      double sum = accumulate ? before[at] : 0, magnitude = std::abs(sum);
-      for (std::int64_t p = 0; p < k; ++p) {
-        const double term =
-            static_cast<double>(a[static_cast<std::size_t>(i * a_row + p * a_column)]) *
-            b[static_cast<std::size_t>(p * ldb + j)];
-        sum += term;
-        magnitude += std::abs(term);
-      }
-      ASSERT_NEAR(c[at], sum,
-                  4 * std::numeric_limits<T>::epsilon() * std::sqrt(k + 1.0) * magnitude)
-          << "at " << i << ", " << j;
-    }
-  }
+  testing::expect_product<T>(
+      m, n, k,
+      [&](std::int64_t i, std::int64_t p) {
+        return a[static_cast<std::size_t>(i * a_row + p * a_column)];
+      },
+      [&](std::int64_t p, std::int64_t j) { return b[static_cast<std::size_t>(p * ldb + j)]; }, c,
+      before, ldc, accumulate);
 }
 
 template <class T>

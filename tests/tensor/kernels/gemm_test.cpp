@@ -105,24 +105,6 @@ TYPED_TEST(Gemm, AgreesWithTheDefinitionOverRandomShapesAndStrides) {
   }
 }
 
-TYPED_TEST(Gemm, ShortProductsDoNotDependOnTheThreads) {
-  const std::uint64_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937_64 random(seed);
-  for (int run = 0; run < 20; ++run) {
-    Product<TypeParam> product(random, 2 + static_cast<std::int64_t>(random() % 20), 300, 700);
-    if (product.trans_a) continue;
-    product.alpha = 1, product.beta = 0;
-    set_num_threads(1);
-    const std::vector<TypeParam> serial = product.computed();
-    ASSERT_NO_FATAL_FAILURE(product.expect_right(serial));
-    for (const int threads : {2, 3}) {
-      set_num_threads(threads);
-      EXPECT_EQ(product.computed(), serial) << threads << " threads";
-    }
-  }
-}
-
 TYPED_TEST(Gemm, BetaZeroDoesNotReadC) {
   constexpr auto nan = std::numeric_limits<TypeParam>::quiet_NaN();
   for (const std::int64_t m : {1, 2, 5, 40}) {

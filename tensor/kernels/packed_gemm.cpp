@@ -1,0 +1,217 @@
+#include "gladius/tensor/kernels/packed_gemm.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <vector>
+
+#include "gladius/tensor/half.h"
+#include "gladius/tensor/kernels/convert.h"
+#include "gladius/tensor/kernels/scratch.h"
+#include "gladius/tensor/kernels/simd_targets.h"
+#include "gladius/tensor/kernels/transpose.h"
+#include "gladius/tensor/parallel.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "gladius/tensor/kernels/packed_gemm.cpp"
+#include "hwy/foreach_target.h"
+// After foreach_target.h, once a target:
+#include "gladius/tensor/kernels/gemm_tile-inl.h"
+
+#ifndef GLADIUS_TENSOR_KERNELS_PACKED_GEMM_ONCE
+#define GLADIUS_TENSOR_KERNELS_PACKED_GEMM_ONCE
+namespace gladius::kernels {
+namespace {
+
+// A panel of B, [kDepth, kColumns]: two thirds of a first-level cache of 48 KiB.
+constexpr std::int64_t kDepth = 96, kColumns = 64;
+// A block of A, [kRows, kSlab], which stays in the second-level cache.
+constexpr std::int64_t kRows = 384, kSlab = 11 * kDepth;
+
+// Fewer rows are not worth packing B for them alone.
+constexpr std::int64_t kFewestRows = 192;
+// Multiplications that are worth a thread of their own.
+constexpr std::int64_t kGrain = 1 << 19;
+
+// A matrix as it lies in memory, or its transpose.
+template <class T>
+struct Operand {
+  bool transposed;
+  const T* data;
+  std::int64_t ld;
+  Operand from(std::int64_t i, std::int64_t j) const {
+    return {transposed, transposed ? data + j * ld + i : data + i * ld + j, ld};
+  }
+};
+
+// C = A * B of a row of panels.
+template <class W>
+struct PanelProduct {
+  std::int64_t rows, columns, depth;
+  const float* a;  // packed
+  Operand<W> b;
+  float* c;
+  std::int64_t ldc;
+  bool accumulate;
+};
+
+struct PackedScratch;
+struct PanelScratch;
+struct SumsScratch;
+
+// to [rows, columns] = x.
+template <class T>
+void pack(std::int64_t rows, std::int64_t columns, Operand<T> x, float* to, std::int64_t ld_to) {
+  if (x.transposed) return transpose(columns, rows, x.data, x.ld, to, ld_to);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    std::transform(x.data + i * x.ld, x.data + i * x.ld + columns, to + i * ld_to,
+                   [](T value) { return static_cast<float>(value); });
+  }
+}
+
+}  // namespace
+}  // namespace gladius::kernels
+#endif  // GLADIUS_TENSOR_KERNELS_PACKED_GEMM_ONCE
+
+HWY_BEFORE_NAMESPACE();
+namespace gladius::kernels::HWY_NAMESPACE {
+namespace {
+
+constexpr std::int64_t kLine = 64;  // of the cache, in bytes
+
+// The lines of the next panel of B, to be fetched a few at a time.
+template <class W>
+class Ahead {
+ public:
+  Ahead(Operand<W> b, std::int64_t tiles)
+      : data_(b.data),
+        ld_(b.ld),
+        lines_in_row_((b.transposed ? kDepth : kColumns) * static_cast<std::int64_t>(sizeof(W)) /
+                      kLine),
+        left_((b.transposed ? kColumns : kDepth) * lines_in_row_),
+        share_((left_ + tiles - 1) / std::max<std::int64_t>(tiles, 1)) {}
+
+  HWY_INLINE void fetch() {
+    for (std::int64_t n = std::min(share_, left_); n > 0; --n) {
+      __builtin_prefetch(data_ + line_ * (kLine / sizeof(W)), 0, 2);
+      if (++line_ == lines_in_row_) line_ = 0, data_ += ld_;
+      --left_;
+    }
+  }
+
+ private:
+  const W* data_;
+  std::int64_t ld_, lines_in_row_, left_, share_, line_ = 0;
+};
+
+// The lines of C that a tile of whole columns writes: they come while it is being summed up.
+HWY_INLINE void fetch_tile(Rows<float> c) {
+  for (std::int64_t r = 0; r < kTileRows; ++r) {
+    for (std::int64_t j = 0; j < kColumns; j += kLine / 4) __builtin_prefetch(c.at(r, j), 1);
+  }
+}
+
+// The rows of B for one pass, from where they lie if they are used for one tile alone.
+template <class W>
+HWY_INLINE Rows<const float> panel_of(std::int64_t depth, const PanelProduct<W>& x, Operand<W> b) {
+  if constexpr (std::is_same_v<W, float>) {
+    if (x.rows <= kTileRows && !b.transposed) return {b.data, b.ld};
+  }
+  float* panel = thread_scratch<PanelScratch, float>(kDepth * kColumns);
+  pack(depth, x.columns, b, panel, kColumns);
+  return {panel, kColumns};
+}
+
+template <class W>
+void multiply_panel(PanelProduct<W> x) {
+  float* sums = thread_scratch<SumsScratch, float>(kRows * kColumns);
+  Rows<const float> addend{x.accumulate ? x.c : nullptr, x.ldc};
+  for (std::int64_t p = 0; p < x.depth; p += kDepth) {
+    const std::int64_t depth = std::min(kDepth, x.depth - p);
+    const bool last = p + kDepth >= x.depth;
+    const Rows<float> c = last ? Rows<float>{x.c, x.ldc} : Rows<float>{sums, kColumns};
+    const Rows<const float> panel = panel_of(depth, x, x.b.from(p, 0));
+    Ahead<W> ahead(last ? x.b.from(0, kColumns) : x.b.from(p + kDepth, 0), x.rows / kTileRows);
+    multiply_block<float>(x.rows, x.columns, depth, {x.a + p * x.rows, kDepth, 1}, panel, addend, c,
+                          [&](std::int64_t i) HWY_ATTR {
+                            ahead.fetch();
+                            if (last) fetch_tile(c.from(i, 0));
+                          });
+    addend = {sums, kColumns};
+  }
+}
+
+[[maybe_unused]] auto& multiply_panel_f32 = multiply_panel<float>;
+[[maybe_unused]] auto& multiply_panel_bf16 = multiply_panel<bfloat16>;
+[[maybe_unused]] auto& multiply_panel_f16 = multiply_panel<float16>;
+
+}  // namespace
+}  // namespace gladius::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gladius::kernels {
+namespace {
+
+HWY_EXPORT(multiply_panel_f32);
+HWY_EXPORT(multiply_panel_bf16);
+HWY_EXPORT(multiply_panel_f16);
+
+void multiply_panel(const PanelProduct<float>& x) { HWY_DYNAMIC_DISPATCH(multiply_panel_f32)(x); }
+void multiply_panel(const PanelProduct<bfloat16>& x) {
+  HWY_DYNAMIC_DISPATCH(multiply_panel_bf16)(x);
+}
+void multiply_panel(const PanelProduct<float16>& x) { HWY_DYNAMIC_DISPATCH(multiply_panel_f16)(x); }
+
+// Blocks [rows, kDepth] of A, one after the other.
+const float* pack_rows(std::int64_t rows, std::int64_t depth, Operand<float> a) {
+  float* packed = thread_scratch<PackedScratch, float>(
+      static_cast<std::size_t>(rows * ceil_div(depth, kDepth) * kDepth));
+  for (std::int64_t p = 0; p < depth; p += kDepth) {
+    pack(rows, std::min(kDepth, depth - p), a.from(0, p), packed + p * rows, kDepth);
+  }
+  return packed;
+}
+
+// Not more than kSlab columns of A and rows of B. A task is a panel of B with a block of A, which
+// the thread packs where its last task had another.
+template <class W>
+void multiply_slab(std::int64_t m, std::int64_t n, std::int64_t k, Operand<float> a, Operand<W> b,
+                   float* c, std::int64_t ldc, bool accumulate) {
+  const std::int64_t share = std::max(ceil_div(m, num_threads()), kFewestRows);
+  const std::int64_t rows = ceil_div(m, ceil_div(m, std::min(kRows, share)));
+  const std::int64_t panels = ceil_div(n, kColumns);
+  const auto multiply = [&, packed = static_cast<const float*>(nullptr),
+                         packed_block = std::int64_t{-1}](std::int64_t task) mutable {
+    const std::int64_t block = task / panels, i = block * rows, j = task % panels * kColumns;
+    const std::int64_t height = std::min(rows, m - i);
+    if (block != packed_block) packed = pack_rows(height, k, a.from(i, 0)), packed_block = block;
+    multiply_panel({height, std::min(kColumns, n - j), k, packed, b.from(0, j), c + i * ldc + j,
+                    ldc, accumulate});
+  };
+  parallel_tasks(ceil_div(m, rows) * panels, kGrain / (rows * kColumns * k) + 1, multiply);
+}
+
+}  // namespace
+
+template <class W>
+void packed_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
+                 const float* a, std::int64_t lda, const W* b, std::int64_t ldb, float* c,
+                 std::int64_t ldc, bool accumulate) {
+  if (m == 0 || n == 0) return;
+  const Operand<float> left{trans_a, a, lda};
+  const Operand<W> right{trans_b, b, ldb};
+  for (std::int64_t p = 0; p < k; p += kSlab) {
+    multiply_slab(m, n, std::min(kSlab, k - p), left.from(0, p), right.from(p, 0), c, ldc,
+                  accumulate || p > 0);
+  }
+}
+
+#define INSTANTIATE(W)                                                                          \
+  template void packed_gemm(bool, bool, std::int64_t, std::int64_t, std::int64_t, const float*, \
+                            std::int64_t, const W*, std::int64_t, float*, std::int64_t, bool)
+INSTANTIATE(float);
+INSTANTIATE(bfloat16);
+INSTANTIATE(float16);
+#undef INSTANTIATE
+
+}  // namespace gladius::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,119 @@
+#include "gladius/tensor/kernels/packed_gemm.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <vector>
+
+#include "gladius/tensor/half.h"
+#include "gladius/tensor/parallel.h"
+#include "support/arrays.h"
+#include "support/products.h"
+#include "support/random.h"
+#include "support/simd_targets.h"
+
+namespace gladius::kernels {
+namespace {
+
+// A product of a random shape and order, of which one size may be longer than the kernel's blocks.
+template <class W>
+struct RandomProduct {
+  bool trans_a, trans_b, accumulate;
+  std::int64_t m, n, k, lda, ldb, ldc;
+  testing::OffsetArray<float> a{0}, before{0};
+  testing::OffsetArray<W> b{0};
+
+  explicit RandomProduct(testing::Rng& random) {
+    const auto size = [&](std::int64_t most) { return testing::random_int(random, 1, most); };
+    trans_a = size(2) == 1, trans_b = size(2) == 1, accumulate = size(2) == 1;
+    m = size(20), n = size(150), k = size(200);
+    if (const std::int64_t longer = size(6); longer == 1) {
+      m = size(900), n = size(20), k = size(20);
+    } else if (longer == 2) {
+      n = size(10), k = size(2500);
+    }
+    lda = (trans_a ? m : k) + size(4) - 1;
+    ldb = (trans_b ? k : n) + size(4) - 1;
+    ldc = n + size(4) - 1;
+    a = testing::random_array<float>(random, static_cast<std::size_t>((trans_a ? k : m) * lda));
+    before = testing::random_array<float>(random, static_cast<std::size_t>(m * ldc));
+    const auto values =
+        testing::random_array<float>(random, static_cast<std::size_t>((trans_b ? n : k) * ldb));
+    b = testing::OffsetArray<W>(values.to<float>());
+  }
+
+  std::vector<float> computed() const {
+    testing::OffsetArray<float> c = before;
+    if (!accumulate) {  // must be written without being read
+      for (std::int64_t i = 0; i < m; ++i) {
+        for (std::int64_t j = 0; j < n; ++j) {
+          c[static_cast<std::size_t>(i * ldc + j)] = std::numeric_limits<float>::quiet_NaN();
+        }
+      }
+    }
+    packed_gemm(trans_a, trans_b, m, n, k, a.data(), lda, b.data(), ldb, c.data(), ldc, accumulate);
+    return c.template to<float>();
+  }
+
+  void expect_right(const std::vector<float>& c) const {
+    testing::expect_product<float>(
+        m, n, k,
+        [&](std::int64_t i, std::int64_t p) {
+          return a[static_cast<std::size_t>(trans_a ? p * lda + i : i * lda + p)];
+        },
+        [&](std::int64_t p, std::int64_t j) {
+          return static_cast<float>(
+              b[static_cast<std::size_t>(trans_b ? j * ldb + p : p * ldb + j)]);
+        },
+        c, before, ldc, accumulate);
+  }
+};
+
+template <class W>
+std::ostream& operator<<(std::ostream& out, const RandomProduct<W>& product) {
+  return out << product.m << " x " << product.n << " x " << product.k << ", trans_a "
+             << product.trans_a << ", trans_b " << product.trans_b << ", accumulate "
+             << product.accumulate;
+}
+
+template <class W>
+class PackedGemm : public ::testing::Test {
+ protected:
+  ~PackedGemm() override { set_num_threads(before_); }
+  int before_ = num_threads();
+};
+using Types = ::testing::Types<float, bfloat16, float16>;
+TYPED_TEST_SUITE(PackedGemm, Types);
+
+TYPED_TEST(PackedGemm, AgreesWithTheDefinitionOnEverySimdTarget) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  testing::Rng random(seed);
+  testing::for_each_simd_target([&] {
+    for (int run = 0; run < 25; ++run) {
+      set_num_threads(1 + run % 3);
+      const RandomProduct<TypeParam> product(random);
+      SCOPED_TRACE(::testing::Message() << product);
+      ASSERT_NO_FATAL_FAILURE(product.expect_right(product.computed()));
+    }
+  });
+}
+
+TYPED_TEST(PackedGemm, DoesNotDependOnTheThreads) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  testing::Rng random(seed);
+  for (int run = 0; run < 20; ++run) {
+    const RandomProduct<TypeParam> product(random);
+    SCOPED_TRACE(::testing::Message() << product);
+    set_num_threads(1);
+    const std::vector<float> serial = product.computed();
+    for (const int threads : {2, 3, 5}) {
+      set_num_threads(threads);
+      ASSERT_EQ(product.computed(), serial) << threads << " threads";
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gladius::kernels
