@@ -75,14 +75,14 @@ HWY_INLINE void multiply_tile(std::int64_t k, Strided<const T> a, Rows<const T> 
   }
 }
 
-// The same for m rows. Calls before_tile(i) for the first row of every tile.
+// The same for m rows. Calls before_tile(tile of c) for every tile of whole columns.
 template <int Vectors, class T, class BeforeTile>
 HWY_INLINE void multiply_vectors(std::int64_t m, std::int64_t k, Strided<const T> a,
                                  Rows<const T> b, Rows<const T> addend, Rows<T> c,
                                  BeforeTile before_tile) {
   std::int64_t i = 0;
   for (; i + kTileRows <= m; i += kTileRows) {
-    before_tile(i);
+    before_tile(c.from(i, 0));
     multiply_tile<kTileRows, Vectors>(k, a.from(i, 0), b, addend.from(i, 0), c.from(i, 0));
   }
   const auto rest = [&]<int Height>() HWY_ATTR {
@@ -115,7 +115,7 @@ HWY_NOINLINE void multiply_last_columns(std::int64_t m, std::int64_t n, std::int
     for (std::int64_t i = 0; i < m; i += kTileRows) {
       const std::int64_t height = std::min(kTileRows, m - i);
       multiply_vectors<1, T>(height, depth, a.from(i, p), {row_memory, width}, {nullptr, 0}, sums,
-                             [](std::int64_t) {});
+                             [](Rows<T>) {});
       for (std::int64_t r = 0; r < height; ++r) {
         for (std::int64_t j = 0; j < n; ++j) {
           *c.at(i + r, j) = (addend.data ? *addend.at(i + r, j) : T{0}) + *sums.at(r, j);

@@ -23,11 +23,11 @@ namespace {
 
 // A panel of B, [kDepth, kColumns]: two thirds of a first-level cache of 48 KiB.
 constexpr std::int64_t kDepth = 96, kColumns = 64;
-// A block of A, [kRows, kSlab], which stays in the second-level cache.
-constexpr std::int64_t kRows = 384, kSlab = 11 * kDepth;
-
-// Fewer rows are not worth packing B for them alone.
-constexpr std::int64_t kFewestRows = 192;
+// A block of A, [kRows, kSlab], which stays in the second-level cache. Fewer than kFewestRows are
+// not worth packing B for them alone.
+constexpr std::int64_t kRows = 384, kFewestRows = 192, kSlab = 11 * kDepth;
+// With so few columns of A the time goes into writing C, which is faster in long runs of few rows.
+constexpr std::int64_t kShallow = kDepth / 2, kShallowRows = 48, kShallowColumns = 2 * kColumns;
 // Multiplications that are worth a thread of their own.
 constexpr std::int64_t kGrain = 1 << 19;
 
@@ -42,10 +42,10 @@ struct Operand {
   }
 };
 
-// C = A * B of a row of panels.
+// C = A * B for the columns of one panel of B, which are packed at most `width` at a time.
 template <class W>
 struct PanelProduct {
-  std::int64_t rows, columns, depth;
+  std::int64_t rows, depth, width, columns, next_columns;
   const float* a;  // packed
   Operand<W> b;
   float* c;
@@ -77,27 +77,27 @@ namespace {
 
 constexpr std::int64_t kLine = 64;  // of the cache, in bytes
 
-// The lines of the next panel of B, to be fetched a few at a time.
+// The lines of a part of B, to be fetched a few at a time.
 template <class W>
 class Ahead {
  public:
-  Ahead(Operand<W> b, std::int64_t tiles)
+  Ahead(Operand<W> b, std::int64_t depth, std::int64_t columns, std::int64_t shares)
       : data_(b.data),
         ld_(b.ld),
-        lines_in_row_((b.transposed ? kDepth : kColumns) * static_cast<std::int64_t>(sizeof(W)) /
-                      kLine),
-        left_((b.transposed ? kColumns : kDepth) * lines_in_row_),
-        share_((left_ + tiles - 1) / std::max<std::int64_t>(tiles, 1)) {}
+        lines_in_row_(ceil_div((b.transposed ? depth : columns) * kSize, kLine)),
+        left_((b.transposed ? columns : depth) * lines_in_row_),
+        share_(ceil_div(left_, std::max<std::int64_t>(shares, 1))) {}
 
   HWY_INLINE void fetch() {
     for (std::int64_t n = std::min(share_, left_); n > 0; --n) {
-      __builtin_prefetch(data_ + line_ * (kLine / sizeof(W)), 0, 2);
+      __builtin_prefetch(data_ + line_ * (kLine / kSize), 0, 2);
       if (++line_ == lines_in_row_) line_ = 0, data_ += ld_;
       --left_;
     }
   }
 
  private:
+  static constexpr std::int64_t kSize = sizeof(W);
   const W* data_;
   std::int64_t ld_, lines_in_row_, left_, share_, line_ = 0;
 };
@@ -116,24 +116,28 @@ HWY_INLINE Rows<const float> panel_of(std::int64_t depth, const PanelProduct<W>&
     if (x.rows <= kTileRows && !b.transposed) return {b.data, b.ld};
   }
   float* panel = thread_scratch<PanelScratch, float>(kDepth * kColumns);
-  pack(depth, x.columns, b, panel, kColumns);
-  return {panel, kColumns};
+  pack(depth, x.columns, b, panel, x.width);
+  return {panel, x.width};
 }
 
 template <class W>
 void multiply_panel(PanelProduct<W> x) {
   float* sums = thread_scratch<SumsScratch, float>(kRows * kColumns);
   Rows<const float> addend{x.accumulate ? x.c : nullptr, x.ldc};
+  const std::int64_t tiles = x.rows / kTileRows * ceil_div(x.width, kTileVectors * lanes<float>());
   for (std::int64_t p = 0; p < x.depth; p += kDepth) {
-    const std::int64_t depth = std::min(kDepth, x.depth - p);
-    const bool last = p + kDepth >= x.depth;
+    const std::int64_t next = p + kDepth;
+    const bool last = next >= x.depth;
     const Rows<float> c = last ? Rows<float>{x.c, x.ldc} : Rows<float>{sums, kColumns};
+    const std::int64_t depth = std::min(kDepth, x.depth - p);
     const Rows<const float> panel = panel_of(depth, x, x.b.from(p, 0));
-    Ahead<W> ahead(last ? x.b.from(0, kColumns) : x.b.from(p + kDepth, 0), x.rows / kTileRows);
+    Ahead<W> ahead =
+        last ? Ahead<W>(x.b.from(0, x.columns), std::min(kDepth, x.depth), x.next_columns, tiles)
+             : Ahead<W>(x.b.from(next, 0), std::min(kDepth, x.depth - next), x.columns, tiles);
     multiply_block<float>(x.rows, x.columns, depth, {x.a + p * x.rows, kDepth, 1}, panel, addend, c,
-                          [&](std::int64_t i) HWY_ATTR {
+                          [&](Rows<float> tile) HWY_ATTR {
                             ahead.fetch();
-                            if (last) fetch_tile(c.from(i, 0));
+                            if (last) fetch_tile(tile);
                           });
     addend = {sums, kColumns};
   }
@@ -176,18 +180,22 @@ const float* pack_rows(std::int64_t rows, std::int64_t depth, Operand<float> a) 
 template <class W>
 void multiply_slab(std::int64_t m, std::int64_t n, std::int64_t k, Operand<float> a, Operand<W> b,
                    float* c, std::int64_t ldc, bool accumulate) {
+  const bool shallow = k <= kShallow;
   const std::int64_t share = std::max(ceil_div(m, num_threads()), kFewestRows);
-  const std::int64_t rows = ceil_div(m, ceil_div(m, std::min(kRows, share)));
-  const std::int64_t panels = ceil_div(n, kColumns);
+  const std::int64_t most_rows = shallow ? kShallowRows : std::min(kRows, share);
+  const std::int64_t rows = ceil_div(m, ceil_div(m, most_rows));
+  const std::int64_t width = shallow ? kShallowColumns : kColumns;
+  const std::int64_t panels = ceil_div(n, width);
   const auto multiply = [&, packed = static_cast<const float*>(nullptr),
                          packed_block = std::int64_t{-1}](std::int64_t task) mutable {
-    const std::int64_t block = task / panels, i = block * rows, j = task % panels * kColumns;
+    const std::int64_t block = task / panels, i = block * rows, j = task % panels * width;
     const std::int64_t height = std::min(rows, m - i);
     if (block != packed_block) packed = pack_rows(height, k, a.from(i, 0)), packed_block = block;
-    multiply_panel({height, std::min(kColumns, n - j), k, packed, b.from(0, j), c + i * ldc + j,
-                    ldc, accumulate});
+    const std::int64_t columns = std::min(width, n - j);
+    multiply_panel({height, k, width, columns, std::min(width, n - j - columns), packed,
+                    b.from(0, j), c + i * ldc + j, ldc, accumulate});
   };
-  parallel_tasks(ceil_div(m, rows) * panels, kGrain / (rows * kColumns * k) + 1, multiply);
+  parallel_tasks(ceil_div(m, rows) * panels, kGrain / (rows * width * k) + 1, multiply);
 }
 
 }  // namespace
