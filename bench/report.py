@@ -94,7 +94,7 @@ class Benchmark:
         self.tokens = arguments.pop("T", None)
         self.name = " ".join([name, *(f"{key}={value}" for key, value in arguments.items())])
         self.seconds = sorted(run["real_time"] / 1e9 for run in runs)
-        rates = [("of_sgemm", "FLOP/s", "GFLOP/s"), ("of_triad", "B/s", "GB/s")]
+        rates = [("of_peak", "FLOP/s", "GFLOP/s"), ("of_triad", "B/s", "GB/s")]
         # The bound is the one that is nearer.
         self.fraction, self.bound, self.rate = max(
             (statistics.median(run[fraction] for run in runs), fraction.removeprefix("of_"),
@@ -283,18 +283,17 @@ def render_machine(report):
            f"{machine['memory_bytes'] / 2**30:.0f} GiB"] for machine in machines.values()),
         *([["software", f"{contexts[0]['compiler']}, OpenBLAS with kernels for "
             f"{contexts[0]['blas_core_type']}, {contexts[0]['threads']} threads"],
-           ["sgemm", " ".join(f"{float(c['sgemm_flop_per_s']) / 1e9:.0f}" for c in contexts)
-            + " GFLOP/s: the best of 8 products of 2048 cubed"],
+           ["peak", " ".join(f"{float(c['peak_flop_per_s']) / 1e9:.0f}" for c in contexts)
+            + " GFLOP/s: the best of 8 runs of multiply-adds on blocks in the first-level cache"],
            ["triad", " ".join(f"{float(c['triad_bytes_per_s']) / 1e9:.1f}" for c in contexts)
             + " GB/s: the best of 8 passes a = b + 3a over arrays of 256 MiB"]] if contexts else [])])
     report.paragraph(
-        "A layer's or kernel's bound is its operations at the rate of sgemm or its bytes at the "
+        "A layer's or kernel's bound is its operations at the peak or its bytes at the "
         "rate of the triad, each operand moved once, whichever takes longer; both roofs are "
         "measured when the program starts (once for each of the programs below). The operands come "
         "from memory, in turns out of 256 MiB, as those of a training step do; results of layers "
         "and of tensors' operations go where the allocator has room, as there. A fraction may pass "
-        "1: products with other shapes can be faster than a cube, and results that stay in the "
-        "cache are not written to memory.")
+        "1: results that stay in the cache are not written to memory.")
 
 
 def render(results, out):

@@ -20,7 +20,8 @@ int main(int argc, char** argv) {
   benchmark::AddCustomContext("threads", fmt::format("{}", gladius::num_threads()));
   benchmark::AddCustomContext("blas_core_type", gladius::kernels::blas_core_type());
   benchmark::AddCustomContext("compiler", GLADIUS_COMPILER);
-  benchmark::AddCustomContext("sgemm_flop_per_s", fmt::format("{}", gladius::bench::sgemm_peak()));
+  benchmark::AddCustomContext("peak_flop_per_s",
+                              fmt::format("{}", gladius::bench::multiply_add_peak()));
   benchmark::AddCustomContext("triad_bytes_per_s",
                               fmt::format("{}", gladius::bench::triad_bandwidth()));
   // Filled before a clock runs.

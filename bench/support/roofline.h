@@ -7,8 +7,9 @@
 
 namespace gladius::bench {
 
-/// Floating-point operations a second of a large sgemm (2048 cubed) with all threads.
-double sgemm_peak();
+/// Floating-point operations a second, in float32, of multiply-adds on blocks that stay in the
+/// first-level caches, with all threads.
+double multiply_add_peak();
 /// The best MemoryStreams::triad() of a few.
 double triad_bandwidth();
 
@@ -28,7 +29,7 @@ class MemoryStreams {
   Tensor a_, b_;
 };
 
-/// Counters "FLOP/s" and "of_sgemm" of a benchmark that does `operations` an iteration.
+/// Counters "FLOP/s" and "of_peak" of a benchmark that does `operations` an iteration.
 void count_operations(benchmark::State& state, double operations);
 /// Counters "B/s" and "of_triad" of a benchmark that moves `bytes` an iteration.
 void count_bytes(benchmark::State& state, double bytes);

@@ -1,10 +1,10 @@
 // Causal grouped-query scaled-dot-product attention in blocks that stay in the cache, after
 // FlashAttention (Dao et al. 2022, arXiv:2205.14135; Dao 2023, arXiv:2307.08691).
 //
-// Bound: the products of the visible pairs of queries and keys at the rate of a large sgemm, which
-// is 4*B*H*T*S*D operations forward, half of it if causal with T = S, and 2.5 times that backward
-// (which computes the scores again rather than keeping them). With one query (T = 1) the bound is
-// reading the keys and values once, 2*B*S*Hkv*D elements, at the memory's rate.
+// Bound: the products of the visible pairs of queries and keys at the processor's multiply-add
+// rate, which is 4*B*H*T*S*D operations forward, half of it if causal with T = S, and 2.5 times
+// that backward (which computes the scores again rather than keeping them). With one query (T = 1)
+// the bound is reading the keys and values once, 2*B*S*Hkv*D elements, at the memory's rate.
 #pragma once
 
 #include <cstdint>

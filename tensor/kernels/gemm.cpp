@@ -90,6 +90,7 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
                    : blas_gemv(CblasNoTrans, rows, inner, alpha, a, stride_a, b, step_b, beta, c,
                                stride_c);
   }
+  // What linear layers and their gradients do. BLAS keeps doubles and scaled products.
   if constexpr (std::is_same_v<T, float>) {
     if (alpha == 1 && beta == 0 && !trans_a && trans_b && m <= kDotRows) {
       return parallel_dot_rows(m, n, k, a, lda, b, ldb, c, ldc);

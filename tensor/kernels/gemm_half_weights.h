@@ -1,7 +1,7 @@
 // Matrix products with weights that are stored in 16 bits and multiplied as float.
 //
 // Bound: for few rows of x the bytes of w, 2*n*k, read once at the memory's rate; for many rows
-// 2*m*n*k operations at the rate of a large sgemm.
+// 2*m*n*k operations at the processor's multiply-add rate.
 #pragma once
 
 #include <cstdint>

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <type_traits>
-#include <vector>
 
 #include "gladius/tensor/half.h"
-#include "gladius/tensor/kernels/convert.h"
 #include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/kernels/simd_targets.h"
 #include "gladius/tensor/kernels/transpose.h"

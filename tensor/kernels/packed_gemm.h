@@ -1,9 +1,9 @@
 // Large products, whose operands are copied in blocks into the caches. Private to the gemm kernels.
 //
 // Bound: 2*m*n*k operations at the processor's multiply-add rate. Blocks are chosen so that the
-// inner loop (block_gemm) takes B from the first-level cache and A and C, both without gaps between
-// their rows, from the second: with C where it lies, rows a power of two apart would drive each
-// other out.
+// inner loop (gemm_tile-inl.h) takes B from the first-level cache and A and C, both without gaps
+// between their rows, from the second: with C where it lies, rows a power of two apart would drive
+// each other out.
 #pragma once
 
 #include <cstdint>

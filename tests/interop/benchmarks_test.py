@@ -54,7 +54,7 @@ def test_figures_of_repeated_benchmarks(tmp_path, rng):
     """Medians and spreads of shuffled repetitions, and the bound that is nearer."""
     runs = []
     for family, (name, fractions) in enumerate((
-            ("product/n:768/T:16", {"sgemm": 0.25, "triad": 0.5}), ("sum/T:512", {"triad": 0.75}))):
+            ("product/n:768/T:16", {"peak": 0.25, "triad": 0.5}), ("sum/T:512", {"triad": 0.75}))):
         for milliseconds in range(1, 8):
             run = {"run_name": f"{name}/real_time", "run_type": "iteration", "family_index": family,
                    "per_family_instance_index": 0, "real_time": milliseconds * 1e6, "B/s": 8e9,
@@ -64,7 +64,7 @@ def test_figures_of_repeated_benchmarks(tmp_path, rng):
             runs.append(run)
     rng.shuffle(runs)
     context = {"compiler": "GCC 0", "blas_core_type": "Zen", "threads": "2",
-               "sgemm_flop_per_s": "2.5e11", "triad_bytes_per_s": "2e10"}
+               "peak_flop_per_s": "2.5e11", "triad_bytes_per_s": "2e10"}
     write_result(tmp_path / "results", "kernels", {"context": context, "benchmarks": runs})
     page = rendered(tmp_path / "results", tmp_path / "docs")
     assert cells(page, "product n=768") == [

@@ -14,16 +14,27 @@ import secrets
 import pytest
 import torch
 import transformers
-from helpers import WORST
+from helpers import WORST, note_worst
 
 torch.set_num_threads(1)  # the models are tiny
 transformers.utils.logging.disable_progress_bar()
 
-SEED = os.environ.get("GLADIUS_SEED") or str(secrets.randbelow(2**31))
+SEED = os.environ.setdefault("GLADIUS_SEED", str(secrets.randbelow(2**31)))  # also of the workers
 
 
 def pytest_report_header():
     return f"GLADIUS_SEED={SEED} (set it to repeat this run's random cases)"
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):  # a worker of pytest-xdist
+        session.config.workeroutput["worst"] = WORST
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    for name, (value, limit) in getattr(node, "workeroutput", {}).get("worst", {}).items():
+        note_worst(name, value, limit)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -63,11 +63,15 @@ def check_fails(*args, names):
         assert str(name) in error, (name, error)
 
 
-def check_close(name, difference, limit, detail=""):
-    """Fails beyond the limit, with the detail; the worst difference of all tests is printed at the
-    end."""
+def note_worst(name, difference, limit):
+    """The worst difference of all tests is printed at the end."""
     worst, _ = WORST.get(name, (0.0, limit))
-    WORST[name] = (max(worst, difference), limit)
+    WORST[name] = (max(worst, float(difference)), float(limit))
+
+
+def check_close(name, difference, limit, detail=""):
+    """Fails beyond the limit, with the detail."""
+    note_worst(name, difference, limit)
     assert difference <= limit, f"{name}: {difference:.3e} > {limit:.3g} {detail}"
 
 

@@ -13,12 +13,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct ConvertArguments {
   std::string model, dtype, out;
   std::uint64_t max_shard_size = SaveOptions{}.max_shard_size;
 };
 
-void convert(const Options& options, const Common& common) {
+void convert(const ConvertArguments& options, const Common& common) {
   require_vacant(options.out);
   const CausalLM model = load_model(options.model);
   save_model(options.out, model,
@@ -43,7 +43,7 @@ void convert(const Options& options, const Common& common) {
 }  // namespace
 
 void add_convert(CLI::App& program, const Common& common) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ConvertArguments>();
   CLI::App* command =
       add_command(program, "convert", "Rewrites a model's weights in another type or in shards",
                   "gladius convert --model student --dtype bf16 --out student-bf16");

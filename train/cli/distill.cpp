@@ -16,7 +16,7 @@
 namespace gladius::cli {
 namespace {
 
-struct Options {
+struct DistillArguments {
   std::string run_file, out;
   std::vector<std::string> overrides;
   bool resume = false;
@@ -30,13 +30,13 @@ std::string default_out(const std::string& run_file) {
 }
 
 // The command line that goes on with this run.
-std::string resume_command(const Options& options) {
+std::string resume_command(const DistillArguments& options) {
   std::string command = fmt::format("gladius distill {} --out {}", options.run_file, options.out);
   for (const std::string& override_ : options.overrides) command += " --set '" + override_ + "'";
   return command + " --resume";
 }
 
-void run(Options options, const Common& common) {
+void run(DistillArguments options, const Common& common) {
   if (options.out.empty()) options.out = default_out(options.run_file);
   const RunConfig config = RunConfig::load(options.run_file, options.overrides);
   const bool quiet = common.log_level == "error" || common.log_level == "warning";
@@ -71,7 +71,7 @@ void add_distill(CLI::App& program, const Common& common) {
       "Trains a student on its experts, or on data alone where there are none. While it goes on "
       "`gladius report` shows how it stands, and TensorBoard reads its directory",
       "gladius distill configs/default/distill.run.json --out runs/mine --set optimizer.lr=2e-4");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<DistillArguments>();
   command->add_option("RUN.json", options->run_file, "The run file")->required();
   command->add_option("--out", options->out, "Run directory (default: runs/ and the file's name)");
   command

@@ -15,7 +15,7 @@
 namespace gladius::cli {
 namespace {
 
-struct Options {
+struct EvalArguments {
   std::string model;
   std::vector<std::filesystem::path> data;
   std::int64_t max_seq_len = 512;
@@ -23,7 +23,7 @@ struct Options {
   bool skip_bad_lines = false;
 };
 
-void run(const Options& options, const Common& common) {
+void run(const EvalArguments& options, const Common& common) {
   const CausalLM model = load_model(options.model);
   std::shared_ptr<const TextEncoder> encoder;
   if (std::filesystem::exists(std::filesystem::path(options.model) / "tokenizer.json")) {
@@ -56,7 +56,7 @@ void add_eval(CLI::App& program, const Common& common) {
   CLI::App* command =
       add_command(program, "eval", "Mean cross-entropy and perplexity per token of data files",
                   "gladius eval --model runs/mine/model --data configs/default/eval.jsonl");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<EvalArguments>();
   command->add_option("--model", options->model, "Model directory")->required();
   command
       ->add_option("--data", options->data,

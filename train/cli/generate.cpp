@@ -23,7 +23,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-struct Options {
+struct GenerateArguments {
   std::string model, prompt, ids;
   bool has_ids = false, has_prompt = false, chat = false, greedy = false;
   std::optional<double> temperature, top_p, repetition_penalty;
@@ -34,7 +34,7 @@ struct Options {
 };
 
 // The command line's settings, else the model's own, else the program's.
-GenerateOptions resolve(const Options& options, const GenerationConfig& model) {
+GenerateOptions resolve(const GenerateArguments& options, const GenerationConfig& model) {
   const auto choose = [](const auto& given, const auto& of_model, auto fallback) {
     return given ? *given : of_model.value_or(fallback);
   };
@@ -57,7 +57,8 @@ void warn_of_unsupported(const GenerationConfig& model, const Common& common) {
              fmt::join(model.unsupported, ", "));
 }
 
-std::vector<std::int64_t> encode_prompt(const Options& options, const Tokenizer& tokenizer) {
+std::vector<std::int64_t> encode_prompt(const GenerateArguments& options,
+                                        const Tokenizer& tokenizer) {
   const auto ids = tokenizer.encode(options.prompt);
   if (ids.empty()) throw ConfigError("--prompt: the text has no tokens");
   return {ids.begin(), ids.end()};
@@ -191,7 +192,7 @@ std::optional<std::string> read_turn() {
   }
 }
 
-void run(const Options& options, const Common& common) {
+void run(const GenerateArguments& options, const Common& common) {
   std::optional<Tokenizer> tokenizer;
   if (!options.has_ids) tokenizer = Tokenizer::load(options.model);
   std::optional<Conversation> conversation;
@@ -221,7 +222,7 @@ void run(const Options& options, const Common& common) {
 }  // namespace
 
 void add_generate(CLI::App& program, const Common& common) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<GenerateArguments>();
   CLI::App* command = add_command(
       program, "generate", "Continues a text",
       "gladius generate --model student --prompt \"What is the capital of France?\" --chat");

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::int64_t kIgnored = -100;
 
-struct Options {
+struct GradientsArguments {
   std::string model, ids, labels, teacher_logits, out;
   std::string reduction = "mean";
   double temperature = 2, alpha = 0.5;
@@ -26,7 +26,7 @@ struct Example {
   std::vector<std::int64_t> ids, labels;
 };
 
-Example parse_example(const Options& options, std::int64_t vocab_size) {
+Example parse_example(const GradientsArguments& options, std::int64_t vocab_size) {
   Example example{parse_ids("--ids", options.ids), parse_ids("--labels", options.labels)};
   check_ids("--ids", example.ids, vocab_size);
   std::vector<std::int64_t> targets = example.labels;
@@ -57,7 +57,7 @@ struct Loss {
 };
 
 // logits [T, V].
-Loss loss_of(const Options& options, const Variable& logits, const Tensor& labels) {
+Loss loss_of(const GradientsArguments& options, const Variable& logits, const Tensor& labels) {
   if (options.teacher_logits.empty()) {
     const Variable loss = cross_entropy(logits, labels);
     return {loss, {{"loss", loss.item()}, {"ce", loss.item()}}};
@@ -97,7 +97,7 @@ void print_statistics_as_json(nlohmann::ordered_json document,
   print_json(document);
 }
 
-void gradients(const Options& options, const Common& common) {
+void gradients(const GradientsArguments& options, const Common& common) {
   CausalLM model = load_model(options.model, {.trainable = true});
   const Example example = parse_example(options, model.config().vocab_size);
   const std::int64_t T = std::ssize(example.ids), V = model.config().vocab_size;
@@ -122,7 +122,7 @@ void gradients(const Options& options, const Common& common) {
 }  // namespace
 
 void add_gradients(CLI::App& program, const Common& common) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<GradientsArguments>();
   CLI::App* command = add_command(
       program, "gradients", "Writes the loss and gradients of one forward and backward pass",
       "gladius gradients --model student --ids 1,15043,29871 --labels 15043,29871,-100 "

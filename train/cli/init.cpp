@@ -14,7 +14,7 @@
 namespace gladius::cli {
 namespace {
 
-struct Options {
+struct InitArguments {
   std::string config, out, tokenizer, dtype;
   std::uint64_t seed = 0;
 };
@@ -35,7 +35,7 @@ void require_memory_for_weights(const ModelConfig& config, const std::string& fi
       available->limited_by));
 }
 
-void init(const Options& options, const Common& common) {
+void init(const InitArguments& options, const Common& common) {
   if (!options.tokenizer.empty()) tokenizer_files(options.tokenizer);  // fails before the work
   const ModelConfig config = ModelConfig::load(options.config);
   require_memory_for_weights(config, options.config);
@@ -61,7 +61,7 @@ void init(const Options& options, const Common& common) {
 }  // namespace
 
 void add_init(CLI::App& program, const Common& common) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InitArguments>();
   CLI::App* command =
       add_command(program, "init", "Writes a model directory with fresh weights",
                   "gladius init --config configs/gladius-125m.json --out student --seed 1");

@@ -15,11 +15,11 @@ namespace {
 // The logits of a long text can take more memory than the model.
 constexpr std::int64_t kTokensAtOnce = 128;
 
-struct Options {
+struct LogitsArguments {
   std::string model, ids, out;
 };
 
-void logits(const Options& options, const Common& common) {
+void logits(const LogitsArguments& options, const Common& common) {
   const std::vector<std::int64_t> ids = parse_ids("--ids", options.ids);
   const CausalLM model = load_model(options.model);
   const std::int64_t T = std::ssize(ids), V = model.config().vocab_size;
@@ -43,7 +43,7 @@ void logits(const Options& options, const Common& common) {
 }  // namespace
 
 void add_logits(CLI::App& program, const Common& common) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<LogitsArguments>();
   CLI::App* command = add_command(program, "logits", "Writes the logits of one forward pass",
                                   "gladius logits --model student --ids 1,15043,29871 --out "
                                   "logits.safetensors");

@@ -11,13 +11,13 @@
 namespace gladius::cli {
 namespace {
 
-struct Options {
+struct TokenizeArguments {
   std::string tokenizer, text, file, decode;
   bool has_file = false, has_decode = false;
   bool no_special = false;
 };
 
-void encode(const Tokenizer& tokenizer, const Options& options, const Common& common) {
+void encode(const Tokenizer& tokenizer, const TokenizeArguments& options, const Common& common) {
   const std::string text = options.has_file ? read_text_file(options.file) : options.text;
   const std::vector<std::int32_t> ids = tokenizer.encode(text, !options.no_special);
   if (!common.json) {
@@ -29,7 +29,7 @@ void encode(const Tokenizer& tokenizer, const Options& options, const Common& co
   print_json({{"ids", ids}, {"tokens", tokens}});
 }
 
-void decode(const Tokenizer& tokenizer, const Options& options, const Common& common) {
+void decode(const Tokenizer& tokenizer, const TokenizeArguments& options, const Common& common) {
   const std::vector<std::int64_t> ids =
       options.decode.empty() ? std::vector<std::int64_t>() : parse_ids("--decode", options.decode);
   check_ids("--decode", ids, tokenizer.vocab_size());
@@ -40,7 +40,7 @@ void decode(const Tokenizer& tokenizer, const Options& options, const Common& co
 }  // namespace
 
 void add_tokenize(CLI::App& program, const Common& common) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TokenizeArguments>();
   CLI::App* command = add_command(program, "tokenize", "Token ids of a text, or the text of ids",
                                   "gladius tokenize --tokenizer student --text \"Hello\"");
   command->add_option("--tokenizer", options->tokenizer, "Directory with tokenizer.json")
