@@ -176,6 +176,9 @@ Tensor silu(const Tensor& x) {
 Tensor gelu(const Tensor& x) {
   return vectorised("gelu", x, [](auto... args) { kernels::gelu(args...); });
 }
+Tensor gelu_slope(const Tensor& x) {
+  return vectorised("gelu_slope", x, [](auto... args) { kernels::gelu_slope(args...); });
+}
 Tensor relu(const Tensor& x) {
   return unary("relu", x, [](auto v) { return v > 0 || std::isnan(v) ? v : decltype(v){0}; });
 }

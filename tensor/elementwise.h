@@ -37,8 +37,10 @@ Tensor sigmoid(const Tensor& x);
 Tensor silu(const Tensor& x);
 /// x * Phi(x) with the normal distribution function Phi, exact.
 Tensor gelu(const Tensor& x);
+/// The derivative of gelu.
+Tensor gelu_slope(const Tensor& x);
 Tensor relu(const Tensor& x);
-/// The error function (what the derivative of gelu is made of).
+/// The error function.
 Tensor erf(const Tensor& x);
 /// Limits to [low, high]; NaN stays NaN.
 Tensor clamp(const Tensor& x, double low, double high);

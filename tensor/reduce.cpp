@@ -9,6 +9,7 @@
 
 #include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/elementwise.h"
+#include "gladius/tensor/kernels/sum.h"
 #include "gladius/tensor/ordering.h"
 #include "gladius/tensor/rows_along.h"
 #include "gladius/tensor/strided.h"
@@ -38,62 +39,121 @@ struct Split {
   Strides kept_strides, reduced_strides;
 };
 
-// results[o] = combine over the reduced elements of output o, from `start`; in the accumulator's
-// type.
-template <class T, class Acc, class Combine>
-std::vector<Acc> fold(const Tensor& x, const Split& split, Acc start, Combine combine) {
+// n elements each of neighbouring reductions, and how far apart they lie.
+template <class T>
+struct Block {
+  const T* x;
+  std::int64_t outputs, out_step;
+  std::int64_t n, in_step;
+
+  // Whichever dimension lies closer together in memory is walked along.
+  bool outputs_inside() const { return std::abs(out_step) < std::abs(in_step); }
+};
+
+// to[o] = combine over to[o] and the elements of output o.
+template <class T, class Combine>
+void fold_elements(const Block<T>& block, double* to, Combine combine) {
+  const auto fold_one = [&](std::int64_t o, std::int64_t i) {
+    to[o] = combine(to[o], static_cast<double>(block.x[o * block.out_step + i * block.in_step]));
+  };
+  if (block.outputs_inside()) {
+    for (std::int64_t i = 0; i < block.n; ++i) {
+      for (std::int64_t o = 0; o < block.outputs; ++o) fold_one(o, i);
+    }
+  } else {
+    for (std::int64_t o = 0; o < block.outputs; ++o) {
+      for (std::int64_t i = 0; i < block.n; ++i) fold_one(o, i);
+    }
+  }
+}
+
+struct Max {
+  double operator()(double a, double b) const { return a > b || std::isnan(a) ? a : b; }
+  template <class T>
+  void fold(const Block<T>& block, double* to) const {
+    fold_elements(block, to, *this);
+  }
+  static constexpr double start = -std::numeric_limits<double>::infinity();
+};
+
+struct Min {
+  double operator()(double a, double b) const { return a < b || std::isnan(a) ? a : b; }
+  template <class T>
+  void fold(const Block<T>& block, double* to) const {
+    fold_elements(block, to, *this);
+  }
+  static constexpr double start = std::numeric_limits<double>::infinity();
+};
+
+struct Sum {
+  double operator()(double a, double b) const { return a + b; }
+  template <class T>
+  void fold(const Block<T>& block, double* to) const {
+    constexpr std::int64_t least = 16;  // elements beside each other from which vectors pay
+    if (block.outputs_inside() && block.out_step == 1 && block.outputs >= least) {
+      kernels::add_rows(block.n, block.outputs, block.x, block.in_step, to);
+    } else if (!block.outputs_inside() && block.in_step == 1 && block.n >= least) {
+      for (std::int64_t o = 0; o < block.outputs; ++o) {
+        to[o] += kernels::sum(block.x + o * block.out_step, block.n);
+      }
+    } else {
+      fold_elements(block, to, *this);
+    }
+  }
+  static constexpr double start = 0;
+};
+
+// The results over the reduced elements of each output. The threads share the outputs, or, if those
+// are few, pieces of the reduced elements, which do not depend on the number of threads.
+template <class T, class Combine>
+std::vector<double> fold(const Tensor& x, const Split& split, Combine combine) {
+  constexpr std::int64_t few = 64, grain = 1 << 15;
   const Strides out_strides = contiguous_strides(split.kept_sizes);
   const StridedLoop<2> kept(split.kept_sizes, {&out_strides, &split.kept_strides});
   const StridedLoop<1> reduced(split.reduced_sizes, {&split.reduced_strides});
-  std::vector<Acc> results(static_cast<std::size_t>(kept.count), start);
+  std::vector<double> results(static_cast<std::size_t>(kept.count), Combine::start);
   if (x.numel() == 0) return results;
   const T* data = x.data<T>();
-  const std::int64_t out_step = kept.inner[1];
-  const std::int64_t in_step = reduced.inner[0];
-  // Walk along whichever dimension lies closer together in memory.
-  const bool outputs_inside = std::abs(out_step) < std::abs(in_step);
-  kept.parallel_rows(
-      [&](const auto& at, std::int64_t outputs) {
-        Acc* to = results.data() + at[0];
-        const T* from = data + at[1];
-        reduced.rows(0, reduced.count, [&](const auto& offset, std::int64_t n) {
-          const T* row = from + offset[0];
-          if (outputs_inside) {
-            for (std::int64_t i = 0; i < n; ++i) {
-              for (std::int64_t o = 0; o < outputs; ++o) {
-                to[o] = combine(to[o], static_cast<Acc>(row[i * in_step + o * out_step]));
-              }
-            }
-          } else {
-            for (std::int64_t o = 0; o < outputs; ++o) {
-              Acc value = to[o];
-              for (std::int64_t i = 0; i < n; ++i) {
-                value = combine(value, static_cast<Acc>(row[o * out_step + i * in_step]));
-              }
-              to[o] = value;
-            }
-          }
-        });
-      },
-      std::max<std::int64_t>(1, (1 << 15) / std::max<std::int64_t>(reduced.count, 1)));
+  const auto fold_range = [&](const auto& at, std::int64_t outputs, std::int64_t begin,
+                              std::int64_t end, double* to) {
+    reduced.rows(begin, end, [&](const auto& offset, std::int64_t n) {
+      const T* from = data + at[1] + offset[0];
+      combine.fold(Block<T>{from, outputs, kept.inner[1], n, reduced.inner[0]}, to + at[0]);
+    });
+  };
+  if (kept.count >= few) {
+    kept.parallel_rows(
+        [&](const auto& at, std::int64_t outputs) {
+          fold_range(at, outputs, 0, reduced.count, results.data());
+        },
+        std::max<std::int64_t>(1, grain / reduced.count));
+    return results;
+  }
+  const std::int64_t piece = grain / kept.count;
+  const std::int64_t pieces = (reduced.count + piece - 1) / piece;
+  std::vector<double> parts(static_cast<std::size_t>(pieces * kept.count), Combine::start);
+  parallel_for(pieces, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t p = begin; p < end; ++p) {
+      kept.rows(0, kept.count, [&](const auto& at, std::int64_t outputs) {
+        fold_range(at, outputs, p * piece, std::min((p + 1) * piece, reduced.count),
+                   parts.data() + p * kept.count);
+      });
+    }
+  });
+  combine.fold(Block<double>{parts.data(), kept.count, 1, pieces, kept.count}, results.data());
   return results;
 }
 
-template <class Acc, class Combine>
-Tensor reduce(const char* op, const Tensor& x, const Dims& dims, bool keepdim, Acc start,
-              Combine combine) {
+template <class Combine>
+Tensor reduce(const char* op, const Tensor& x, const Dims& dims, bool keepdim, Combine combine) {
   Tensor y = Tensor::empty(reduced_shape(op, x.shape(), dims, keepdim), x.dtype());
   const Split split(x, reduced_flags(op, x.dim(), dims));
   dispatch_floating(op, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const std::vector<Acc> results = fold<T>(x, split, start, combine);
-    std::ranges::transform(results, y.data<T>(), [](Acc value) { return static_cast<T>(value); });
+    const std::vector<double> results = fold<T>(x, split, combine);
+    std::ranges::transform(results, y.data<T>(), [](double v) { return static_cast<T>(v); });
   });
   return y;
-}
-
-Tensor total(const char* op, const Tensor& x, const Dims& dims, bool keepdim) {
-  return reduce(op, x, dims, keepdim, 0.0, [](double a, double b) { return a + b; });
 }
 
 void check_not_empty(const char* op, const Tensor& x, const Tensor& y) {
@@ -148,25 +208,23 @@ Shape reduced_shape(const char* op, const Shape& shape, const Dims& dims, bool k
 }
 
 Tensor sum(const Tensor& x, const Dims& dims, bool keepdim) {
-  return total("sum", x, dims, keepdim);
+  return reduce("sum", x, dims, keepdim, Sum());
 }
 
 Tensor mean(const Tensor& x, const Dims& dims, bool keepdim) {
-  Tensor y = total("mean", x, dims, keepdim);
+  Tensor y = reduce("mean", x, dims, keepdim, Sum());
   mul_(y, static_cast<double>(y.numel()) / static_cast<double>(x.numel()));
   return y;
 }
 
 Tensor amax(const Tensor& x, const Dims& dims, bool keepdim) {
-  Tensor y = reduce("amax", x, dims, keepdim, -std::numeric_limits<double>::infinity(),
-                    [](double a, double b) { return a > b || std::isnan(a) ? a : b; });
+  Tensor y = reduce("amax", x, dims, keepdim, Max());
   check_not_empty("amax", x, y);
   return y;
 }
 
 Tensor amin(const Tensor& x, const Dims& dims, bool keepdim) {
-  Tensor y = reduce("amin", x, dims, keepdim, std::numeric_limits<double>::infinity(),
-                    [](double a, double b) { return a < b || std::isnan(a) ? a : b; });
+  Tensor y = reduce("amin", x, dims, keepdim, Min());
   check_not_empty("amin", x, y);
   return y;
 }

@@ -9,6 +9,7 @@
 #include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/kernels/convert.h"
 #include "gladius/tensor/strided.h"
+#include "gladius/tensor/transposed_copy.h"
 
 namespace gladius {
 namespace {
@@ -343,6 +344,7 @@ void Tensor::copy_(const Tensor& source) {
   if (same_place && in.offset_ == offset_ && in.strides_ == strides_ && in.dtype_ == dtype_) return;
   if (same_place) in = in.clone();  // the two may overlap
   const StridedLoop<2> loop(shape_, {&strides_, &in.strides_});
+  if (in.dtype_ == dtype_ && copy_transposed(loop, dtype_, in.raw_data(), raw_data())) return;
   const CopyRow copy_row = row_copier(in.dtype_, dtype_);
   loop.parallel_rows([&](const auto& at, std::int64_t n) {
     copy_row(in.raw_data(), at[1], loop.inner[1], raw_data(), at[0], loop.inner[0], n);

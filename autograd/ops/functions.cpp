@@ -76,22 +76,18 @@ Variable silu(const Variable& x) {
 
 namespace {
 
-Variable erf(const Variable& x) {
-  return from_input("erf", erf(x.value()), x, [](const Variable& u) {
-    return mul(exp(neg(u * u)), 2 / std::sqrt(std::numbers::pi));
+// phi(x) (2 - x^2) with the normal distribution's density phi is the derivative.
+Variable gelu_slope(const Variable& x) {
+  return from_input("gelu_slope", gelu_slope(x.value()), x, [](const Variable& u) {
+    const Variable square = u * u;
+    return mul(exp(mul(square, -0.5)), 1 / std::sqrt(2 * std::numbers::pi)) * (2 - square);
   });
-}
-
-Variable normal_density(const Variable& x) {
-  return mul(exp(mul(x * x, -0.5)), 1 / std::sqrt(2 * std::numbers::pi));
 }
 
 }  // namespace
 
 Variable gelu(const Variable& x) {
-  return from_input("gelu", gelu(x.value()), x, [](const Variable& u) {
-    return add(mul(erf(mul(u, std::numbers::sqrt2 / 2)), 0.5), 0.5) + u * normal_density(u);
-  });
+  return from_input("gelu", gelu(x.value()), x, [](const Variable& u) { return gelu_slope(u); });
 }
 
 Variable relu(const Variable& x) {

@@ -24,6 +24,9 @@ void silu(const T* x, T* y, std::int64_t n);
 /// arXiv:1606.08415).
 template <class T>
 void gelu(const T* x, T* y, std::int64_t n);
+/// Its derivative; 0 and 1 at the infinities.
+template <class T>
+void gelu_slope(const T* x, T* y, std::int64_t n);
 template <class T>
 void sqrt(const T* x, T* y, std::int64_t n);
 /// 1 / sqrt(x).

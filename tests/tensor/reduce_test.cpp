@@ -7,7 +7,9 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <random>
 
+#include "gladius/tensor/parallel.h"
 #include "support/message_of.h"
 #include "support/random.h"
 
@@ -110,6 +112,10 @@ TEST_P(Reduction, GivesNanWhereThereIsOne) {
   const Tensor x = Tensor::from<double>({1, kNan, 3, 4, 5, 6, kNan, 8, 9}, {3, 3});
   const std::vector<double> y = GetParam().function(x, {1}, false).to_vector<double>();
   EXPECT_TRUE(std::isnan(y[0]) && !std::isnan(y[1]) && std::isnan(y[2]));
+  Tensor large = Tensor::ones({3, 100'000});  // in several pieces
+  large.narrow(0, 1, 1).narrow(1, 70'000, 1).fill_(kNan);
+  const std::vector<double> z = GetParam().function(large, {1}, false).to_vector<double>();
+  EXPECT_TRUE(!std::isnan(z[0]) && std::isnan(z[1]) && !std::isnan(z[2]));
 }
 
 TEST_P(Reduction, WrongUse) {
@@ -140,6 +146,37 @@ TEST(Sum, OfManyFloatsIsExactToTheLastDigit) {
   EXPECT_EQ(sum(Tensor::full({n}, 0.1f)).item(),
             static_cast<float>(static_cast<double>(0.1f) * static_cast<double>(n)));
   EXPECT_EQ(mean(Tensor::full({n}, 0.1f)).item(), 0.1f);
+}
+
+// Over few and many outputs, along rows and columns, in one piece and in several.
+TEST_P(Reduction, OfLargeTensorsIsTheSameForEveryNumberOfThreads) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Rng rng(seed);
+  const int threads = num_threads();
+  for (int round = 0; round < 12; ++round) {
+    const Dtype dtype = round % 2 ? Dtype::F32 : Dtype::F64;
+    const Shape shape{random_int(rng, 1, 20), random_int(rng, 1, 200), random_int(rng, 1, 200)};
+    const Tensor x = random_view(rng, shape, -2, 2, dtype);
+    const Dims dims = random_dims(rng, x.dim());
+    SCOPED_TRACE(x.describe() + " with strides " + to_string(x.strides()) + " over " +
+                 to_string(dims));
+    std::vector<std::vector<double>> results;
+    for (const int count : {1, 2, 3}) {
+      set_num_threads(count);
+      results.push_back(GetParam().function(x, dims, false).to_vector<double>());
+    }
+    set_num_threads(threads);
+    EXPECT_EQ(results[0], results[1]);
+    EXPECT_EQ(results[0], results[2]);
+    const auto groups = groups_of(x, dims);
+    ASSERT_EQ(results[0].size(), groups.size());
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      const double e = GetParam().reference(groups[i]);
+      ASSERT_NEAR(results[0][i], e, (dtype == Dtype::F32 ? 2e-7 : 1e-13) * (1 + std::abs(e)))
+          << "output " << i;
+    }
+  }
 }
 
 TEST(Argmax, AndArgminAreTheFirstExtremesAlongAnyDimension) {
