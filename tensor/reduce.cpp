@@ -6,9 +6,11 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <type_traits>
 
 #include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/elementwise.h"
+#include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/kernels/sum.h"
 #include "gladius/tensor/ordering.h"
 #include "gladius/tensor/rows_along.h"
@@ -50,9 +52,43 @@ struct Block {
   bool outputs_inside() const { return std::abs(out_step) < std::abs(in_step); }
 };
 
+struct Max {
+  double operator()(double a, double b) const { return a > b || std::isnan(a) ? a : b; }
+  static constexpr double start = -std::numeric_limits<double>::infinity();
+};
+
+struct Min {
+  double operator()(double a, double b) const { return a < b || std::isnan(a) ? a : b; }
+  static constexpr double start = std::numeric_limits<double>::infinity();
+};
+
+struct Sum {
+  double operator()(double a, double b) const { return a + b; }
+  static constexpr double start = 0;
+};
+
+// Adds up the block in vectors; false if too few elements lie beside each other for that.
+template <class T>
+bool sum_vectors(const Block<T>& block, double* to) {
+  constexpr std::int64_t least = 16;
+  if (block.outputs_inside()) {
+    if (block.out_step != 1 || block.outputs < least) return false;
+    kernels::add_rows(block.n, block.outputs, block.x, block.in_step, to);
+  } else {
+    if (block.in_step != 1 || block.n < least) return false;
+    for (std::int64_t o = 0; o < block.outputs; ++o) {
+      to[o] += kernels::sum(block.x + o * block.out_step, block.n);
+    }
+  }
+  return true;
+}
+
 // to[o] = combine over to[o] and the elements of output o.
 template <class T, class Combine>
-void fold_elements(const Block<T>& block, double* to, Combine combine) {
+void fold_block(const Block<T>& block, double* to, Combine combine) {
+  if constexpr (std::is_same_v<Combine, Sum>) {
+    if (sum_vectors(block, to)) return;
+  }
   const auto fold_one = [&](std::int64_t o, std::int64_t i) {
     to[o] = combine(to[o], static_cast<double>(block.x[o * block.out_step + i * block.in_step]));
   };
@@ -66,42 +102,6 @@ void fold_elements(const Block<T>& block, double* to, Combine combine) {
     }
   }
 }
-
-struct Max {
-  double operator()(double a, double b) const { return a > b || std::isnan(a) ? a : b; }
-  template <class T>
-  void fold(const Block<T>& block, double* to) const {
-    fold_elements(block, to, *this);
-  }
-  static constexpr double start = -std::numeric_limits<double>::infinity();
-};
-
-struct Min {
-  double operator()(double a, double b) const { return a < b || std::isnan(a) ? a : b; }
-  template <class T>
-  void fold(const Block<T>& block, double* to) const {
-    fold_elements(block, to, *this);
-  }
-  static constexpr double start = std::numeric_limits<double>::infinity();
-};
-
-struct Sum {
-  double operator()(double a, double b) const { return a + b; }
-  template <class T>
-  void fold(const Block<T>& block, double* to) const {
-    constexpr std::int64_t least = 16;  // elements beside each other from which vectors pay
-    if (block.outputs_inside() && block.out_step == 1 && block.outputs >= least) {
-      kernels::add_rows(block.n, block.outputs, block.x, block.in_step, to);
-    } else if (!block.outputs_inside() && block.in_step == 1 && block.n >= least) {
-      for (std::int64_t o = 0; o < block.outputs; ++o) {
-        to[o] += kernels::sum(block.x + o * block.out_step, block.n);
-      }
-    } else {
-      fold_elements(block, to, *this);
-    }
-  }
-  static constexpr double start = 0;
-};
 
 // The results over the reduced elements of each output. The threads share the outputs, or, if those
 // are few, pieces of the reduced elements, which do not depend on the number of threads.
@@ -118,7 +118,7 @@ std::vector<double> fold(const Tensor& x, const Split& split, Combine combine) {
                               std::int64_t end, double* to) {
     reduced.rows(begin, end, [&](const auto& offset, std::int64_t n) {
       const T* from = data + at[1] + offset[0];
-      combine.fold(Block<T>{from, outputs, kept.inner[1], n, reduced.inner[0]}, to + at[0]);
+      fold_block(Block<T>{from, outputs, kept.inner[1], n, reduced.inner[0]}, to + at[0], combine);
     });
   };
   if (kept.count >= few) {
@@ -130,7 +130,7 @@ std::vector<double> fold(const Tensor& x, const Split& split, Combine combine) {
     return results;
   }
   const std::int64_t piece = grain / kept.count;
-  const std::int64_t pieces = (reduced.count + piece - 1) / piece;
+  const std::int64_t pieces = kernels::ceil_div(reduced.count, piece);
   std::vector<double> parts(static_cast<std::size_t>(pieces * kept.count), Combine::start);
   parallel_for(pieces, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
@@ -140,7 +140,8 @@ std::vector<double> fold(const Tensor& x, const Split& split, Combine combine) {
       });
     }
   });
-  combine.fold(Block<double>{parts.data(), kept.count, 1, pieces, kept.count}, results.data());
+  fold_block(Block<double>{parts.data(), kept.count, 1, pieces, kept.count}, results.data(),
+             combine);
   return results;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/kernels/transpose.h"
 
 namespace gladius {
@@ -24,7 +25,7 @@ std::int64_t unit_dimension(const StridedLoop<2>& loop, std::size_t operand) {
 struct Blocks {
   Blocks(const StridedLoop<2>& loop, std::size_t row, std::size_t column)
       : loop(loop), row(row), column(column), grid(loop.sizes) {
-    for (const std::size_t d : {row, column}) grid[d] = (grid[d] + kBlock - 1) / kBlock;
+    for (const std::size_t d : {row, column}) grid[d] = kernels::ceil_div(grid[d], kBlock);
   }
 
   template <class T>

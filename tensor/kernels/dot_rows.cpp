@@ -9,8 +9,8 @@
 #define HWY_TARGET_INCLUDE "gladius/tensor/kernels/dot_rows.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, once a target:
+#include "gladius/tensor/kernels/simd-inl.h"
 #include "hwy/cache_control.h"
-#include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gladius::kernels::HWY_NAMESPACE {
@@ -107,10 +107,7 @@ void dot_all(std::int64_t m, std::int64_t n, std::int64_t k, const float* x, std
   }
 }
 
-// HWY_EXPORT takes plain functions.
-constexpr auto& dot_f32 = dot_all<float>;
-constexpr auto& dot_bf16 = dot_all<bfloat16>;
-constexpr auto& dot_f16 = dot_all<float16>;
+GLADIUS_SIMD_WEIGHT_VERSIONS(dot_all);
 
 }  // namespace
 }  // namespace gladius::kernels::HWY_NAMESPACE
@@ -123,26 +120,14 @@ namespace {
 // Weights that are worth a thread of their own.
 constexpr std::int64_t kGrainWeights = 1 << 16;
 
-HWY_EXPORT(dot_f32);
-HWY_EXPORT(dot_bf16);
-HWY_EXPORT(dot_f16);
+GLADIUS_SIMD_WEIGHT_EXPORT(dot_all);
 
 }  // namespace
 
-template <>
+template <class W>
 void dot_rows(std::int64_t m, std::int64_t n, std::int64_t k, const float* x, std::int64_t x_stride,
-              const float* w, std::int64_t w_stride, float* y, std::int64_t y_stride) {
-  HWY_DYNAMIC_DISPATCH(dot_f32)(m, n, k, x, x_stride, w, w_stride, y, y_stride);
-}
-template <>
-void dot_rows(std::int64_t m, std::int64_t n, std::int64_t k, const float* x, std::int64_t x_stride,
-              const bfloat16* w, std::int64_t w_stride, float* y, std::int64_t y_stride) {
-  HWY_DYNAMIC_DISPATCH(dot_bf16)(m, n, k, x, x_stride, w, w_stride, y, y_stride);
-}
-template <>
-void dot_rows(std::int64_t m, std::int64_t n, std::int64_t k, const float* x, std::int64_t x_stride,
-              const float16* w, std::int64_t w_stride, float* y, std::int64_t y_stride) {
-  HWY_DYNAMIC_DISPATCH(dot_f16)(m, n, k, x, x_stride, w, w_stride, y, y_stride);
+              const W* w, std::int64_t w_stride, float* y, std::int64_t y_stride) {
+  GLADIUS_SIMD_WEIGHT_DISPATCH(dot_all, W)(m, n, k, x, x_stride, w, w_stride, y, y_stride);
 }
 
 template <class W>
@@ -155,12 +140,8 @@ void parallel_dot_rows(std::int64_t m, std::int64_t n, std::int64_t k, const flo
   });
 }
 
-template void parallel_dot_rows(std::int64_t, std::int64_t, std::int64_t, const float*,
-                                std::int64_t, const float*, std::int64_t, float*, std::int64_t);
-template void parallel_dot_rows(std::int64_t, std::int64_t, std::int64_t, const float*,
-                                std::int64_t, const bfloat16*, std::int64_t, float*, std::int64_t);
-template void parallel_dot_rows(std::int64_t, std::int64_t, std::int64_t, const float*,
-                                std::int64_t, const float16*, std::int64_t, float*, std::int64_t);
+GLADIUS_INSTANTIATE_WEIGHTS(dot_rows);
+GLADIUS_INSTANTIATE_WEIGHTS(parallel_dot_rows);
 
 }  // namespace gladius::kernels
 #endif  // HWY_ONCE

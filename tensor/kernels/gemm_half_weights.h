@@ -11,9 +11,8 @@ namespace gladius::kernels {
 /// y = x * w^T for x [m, k], w [n, k] and y [m, n], contiguous, for W = bfloat16 and float16. Every
 /// weight is converted to float exactly, products and sums are float.
 ///
-/// Runs on all threads outside of a parallel_for, on the calling one inside. For the same sizes and
-/// thread count the result is the same to the bit. Throws ShapeError for sizes that BLAS cannot
-/// hold.
+/// Runs on all threads outside of a parallel_for, on the calling one inside; the result does not
+/// depend on their number.
 template <class W>
 void gemm_half_weights(std::int64_t m, std::int64_t n, std::int64_t k, const float* x, const W* w,
                        float* y);

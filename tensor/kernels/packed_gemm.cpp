@@ -13,6 +13,7 @@
 #include "hwy/foreach_target.h"
 // After foreach_target.h, once a target:
 #include "gladius/tensor/kernels/gemm_tile-inl.h"
+#include "gladius/tensor/kernels/simd-inl.h"
 
 #ifndef GLADIUS_TENSOR_KERNELS_PACKED_GEMM_ONCE
 #define GLADIUS_TENSOR_KERNELS_PACKED_GEMM_ONCE
@@ -141,9 +142,7 @@ void multiply_panel(PanelProduct<W> x) {
   }
 }
 
-[[maybe_unused]] auto& multiply_panel_f32 = multiply_panel<float>;
-[[maybe_unused]] auto& multiply_panel_bf16 = multiply_panel<bfloat16>;
-[[maybe_unused]] auto& multiply_panel_f16 = multiply_panel<float16>;
+GLADIUS_SIMD_WEIGHT_VERSIONS(multiply_panel);
 
 }  // namespace
 }  // namespace gladius::kernels::HWY_NAMESPACE
@@ -153,15 +152,7 @@ HWY_AFTER_NAMESPACE();
 namespace gladius::kernels {
 namespace {
 
-HWY_EXPORT(multiply_panel_f32);
-HWY_EXPORT(multiply_panel_bf16);
-HWY_EXPORT(multiply_panel_f16);
-
-void multiply_panel(const PanelProduct<float>& x) { HWY_DYNAMIC_DISPATCH(multiply_panel_f32)(x); }
-void multiply_panel(const PanelProduct<bfloat16>& x) {
-  HWY_DYNAMIC_DISPATCH(multiply_panel_bf16)(x);
-}
-void multiply_panel(const PanelProduct<float16>& x) { HWY_DYNAMIC_DISPATCH(multiply_panel_f16)(x); }
+GLADIUS_SIMD_WEIGHT_EXPORT(multiply_panel);
 
 // Blocks [rows, kDepth] of A, one after the other.
 const float* pack_rows(std::int64_t rows, std::int64_t depth, Operand<float> a) {
@@ -190,8 +181,9 @@ void multiply_slab(std::int64_t m, std::int64_t n, std::int64_t k, Operand<float
     const std::int64_t height = std::min(rows, m - i);
     if (block != packed_block) packed = pack_rows(height, k, a.from(i, 0)), packed_block = block;
     const std::int64_t columns = std::min(width, n - j);
-    multiply_panel({height, k, width, columns, std::min(width, n - j - columns), packed,
-                    b.from(0, j), c + i * ldc + j, ldc, accumulate});
+    GLADIUS_SIMD_WEIGHT_DISPATCH(multiply_panel, W)
+    ({height, k, width, columns, std::min(width, n - j - columns), packed, b.from(0, j),
+      c + i * ldc + j, ldc, accumulate});
   };
   parallel_tasks(ceil_div(m, rows) * panels, kGrain / (rows * width * k) + 1, multiply);
 }
@@ -211,13 +203,7 @@ void packed_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std
   }
 }
 
-#define INSTANTIATE(W)                                                                          \
-  template void packed_gemm(bool, bool, std::int64_t, std::int64_t, std::int64_t, const float*, \
-                            std::int64_t, const W*, std::int64_t, float*, std::int64_t, bool)
-INSTANTIATE(float);
-INSTANTIATE(bfloat16);
-INSTANTIATE(float16);
-#undef INSTANTIATE
+GLADIUS_INSTANTIATE_WEIGHTS(packed_gemm);
 
 }  // namespace gladius::kernels
 #endif  // HWY_ONCE

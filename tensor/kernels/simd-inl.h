@@ -16,6 +16,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "gladius/tensor/half.h"
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 
@@ -37,6 +38,23 @@
   template decltype(f<float>) f<float>; \
   template decltype(f<double>) f<double>
 
+// The same for the types that weights are stored in.
+#define GLADIUS_SIMD_WEIGHT_VERSIONS(f)          \
+  [[maybe_unused]] auto& f##_f32 = f<float>;     \
+  [[maybe_unused]] auto& f##_bf16 = f<bfloat16>; \
+  [[maybe_unused]] auto& f##_f16 = f<float16>
+#define GLADIUS_SIMD_WEIGHT_EXPORT(f) \
+  HWY_EXPORT(f##_f32);                \
+  HWY_EXPORT(f##_bf16);               \
+  HWY_EXPORT(f##_f16)
+#define GLADIUS_SIMD_WEIGHT_DISPATCH(f, W)                                        \
+  choose_weight<W>(HWY_DYNAMIC_DISPATCH(f##_f32), HWY_DYNAMIC_DISPATCH(f##_bf16), \
+                   HWY_DYNAMIC_DISPATCH(f##_f16))
+#define GLADIUS_INSTANTIATE_WEIGHTS(f)        \
+  template decltype(f<float>) f<float>;       \
+  template decltype(f<bfloat16>) f<bfloat16>; \
+  template decltype(f<float16>) f<float16>
+
 namespace gladius::kernels {
 template <class T, class F32, class F64>
 constexpr auto choose(F32* f32, F64* f64) {
@@ -45,6 +63,17 @@ constexpr auto choose(F32* f32, F64* f64) {
   } else {
     static_assert(std::is_same_v<T, double>);
     return f64;
+  }
+}
+template <class W, class F32, class Bf16, class F16>
+constexpr auto choose_weight(F32* f32, Bf16* bf16, F16* f16) {
+  if constexpr (std::is_same_v<W, float>) {
+    return f32;
+  } else if constexpr (std::is_same_v<W, bfloat16>) {
+    return bf16;
+  } else {
+    static_assert(std::is_same_v<W, float16>);
+    return f16;
   }
 }
 }  // namespace gladius::kernels
