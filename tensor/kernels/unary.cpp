@@ -127,11 +127,11 @@ HWY_INLINE V gelu_slope(D d, V x) {
     const V t = magnitude_f32(d, x);
     const V lower = hn::Mul(bell_f32(d, t), hn::NegMulAdd(t, hn::Set(d, static_cast<float>(peak)),
                                                           scaled_tail_f32(d, t)));
-    return hn::IfThenElse(hn::Eq(x, x), both_sides(d, x, lower), x);
+    const V difference = hn::Sub(x, x);  // NaN where x is infinite or NaN
+    return hn::IfThenElse(hn::Eq(difference, difference), both_sides(d, x, lower), difference);
   } else {
     return by_lane(d, x, [=](double v) {
-      const double density = peak * std::exp(-v * v / 2);
-      return std::erfc(-v / std::numbers::sqrt2) / 2 + (density > 0 ? v * density : density);
+      return std::erfc(-v / std::numbers::sqrt2) / 2 + v * (peak * std::exp(-v * v / 2));
     });
   }
 }

@@ -24,7 +24,7 @@ void silu(const T* x, T* y, std::int64_t n);
 /// arXiv:1606.08415).
 template <class T>
 void gelu(const T* x, T* y, std::int64_t n);
-/// Its derivative; 0 and 1 at the infinities.
+/// Its derivative; NaN at the infinities, as PyTorch's.
 template <class T>
 void gelu_slope(const T* x, T* y, std::int64_t n);
 template <class T>

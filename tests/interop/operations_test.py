@@ -446,8 +446,9 @@ def refused_by_design(case):
         or (() in shapes and not {"dim", "dims", "a"}.isdisjoint(attributes))
         # Of a dimension that is longer than 1, which PyTorch leaves as it is.
         or op == "squeeze"
-        # PyTorch takes a negative size beside a size of 0.
-        or (op == "expand" and min(attributes["shape"], default=0) < -1)
+        # PyTorch takes a negative size beside a size of 0; for a scalar also -1 is one.
+        or (op == "expand"
+            and min(attributes["shape"], default=0) < (0 if shapes[0] == () else -1))
         # PyTorch counts a negative start from the end.
         or (op == "narrow" and attributes["start"] < 0)
         # PyTorch passes over an empty vector among tensors of any rank.
