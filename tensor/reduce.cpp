@@ -157,10 +157,17 @@ Tensor reduce(const char* op, const Tensor& x, const Dims& dims, bool keepdim, C
   return y;
 }
 
-void check_not_empty(const char* op, const Tensor& x, const Tensor& y) {
-  if (x.numel() == 0 && y.numel() > 0) {
+// Of each result, also where there is none: PyTorch's rule.
+void check_choices(const char* op, const Tensor& x, std::int64_t choices) {
+  if (choices == 0) {
     throw ShapeError(fmt::format("{}: {} has no elements to choose from", op, x.describe()));
   }
+}
+
+template <class Combine>
+Tensor extreme(const char* op, const Tensor& x, const Dims& dims, bool keepdim, Combine combine) {
+  check_choices(op, x, numel(Split(x, reduced_flags(op, x.dim(), dims)).reduced_sizes));
+  return reduce(op, x, dims, keepdim, combine);
 }
 
 // The first index of a row whose element no other one beats; the first NaN if there is one.
@@ -178,9 +185,9 @@ std::int64_t first_extreme(const T* row, std::int64_t n, Better better) {
 template <class Better>
 Tensor arg_extreme(const char* op, const Tensor& x, std::int64_t dim, bool keepdim, Better better) {
   const RowsAlong rows(op, x, dim);
-  const Tensor indices = rows.result(1, Dtype::I64);
-  check_not_empty(op, x, indices);
   const std::int64_t n = rows.length();
+  check_choices(op, x, n);
+  const Tensor indices = rows.result(1, Dtype::I64);
   dispatch(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* in = rows.data<T>();
@@ -219,15 +226,11 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim) {
 }
 
 Tensor amax(const Tensor& x, const Dims& dims, bool keepdim) {
-  Tensor y = reduce("amax", x, dims, keepdim, Max());
-  check_not_empty("amax", x, y);
-  return y;
+  return extreme("amax", x, dims, keepdim, Max());
 }
 
 Tensor amin(const Tensor& x, const Dims& dims, bool keepdim) {
-  Tensor y = reduce("amin", x, dims, keepdim, Min());
-  check_not_empty("amin", x, y);
-  return y;
+  return extreme("amin", x, dims, keepdim, Min());
 }
 
 Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim) {

@@ -15,8 +15,8 @@ using Dims = std::vector<std::int64_t>;
 /// ShapeError naming `op` for a dimension that is not there or is named twice.
 Shape reduced_shape(const char* op, const Shape& shape, const Dims& dims, bool keepdim);
 
-// Over F32 or F64; sums accumulate in double. `amax` and `amin` of no elements throw ShapeError;
-// they give NaN where there is one, as PyTorch's.
+// Over F32 or F64; sums accumulate in double. `amax` and `amin` over no elements throw
+// ShapeError; they give NaN where there is one, as PyTorch's.
 Tensor sum(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 Tensor mean(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 Tensor amax(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
