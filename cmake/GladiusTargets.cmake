@@ -19,7 +19,7 @@ function(gladius_target_options target)
   if(GLADIUS_SANITIZE)
     target_compile_options(${target} PUBLIC
       -fsanitize=${GLADIUS_SANITIZE} -fno-sanitize=null,object-size,pointer-overflow
-      -fno-omit-frame-pointer)
+      -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=${GLADIUS_SANITIZE})
   endif()
 endfunction()
