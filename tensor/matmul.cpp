@@ -34,14 +34,15 @@ Operand blas_operand(Tensor m) {
   return {m, false, leading(m)};
 }
 
-void multiply(const Tensor& a, const Tensor& b, Tensor& out, bool accumulate) {
+void multiply(const Tensor& a, const Tensor& b, Tensor& out, Write write) {
   const Operand left = blas_operand(a);
   const Operand right = blas_operand(b);
   dispatch_floating("matmul", a.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::gemm<T>(left.transposed, right.transposed, a.size(0), b.size(1), a.size(1), T{1},
                      left.tensor.data<T>(), left.leading, right.tensor.data<T>(), right.leading,
-                     accumulate ? T{1} : T{0}, out.data<T>(), std::max<std::int64_t>(1, b.size(1)));
+                     write == Write::kAdd ? T{1} : T{0}, out.data<T>(),
+                     std::max<std::int64_t>(1, b.size(1)), write == Write::kToMemory);
   });
 }
 
@@ -82,7 +83,7 @@ Tensor batched_matmul(const Tensor& a, const Tensor& b) {
   const auto products = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       Tensor slice = result.select(0, i);
-      multiply(left.select(0, i), right.select(0, i), slice, false);
+      multiply(left.select(0, i), right.select(0, i), slice, Write::kReplace);
     }
   };
   // Many small products share out the threads; a few large ones use them one after another.
@@ -110,11 +111,11 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   shape.back() = b.size(1);
   Tensor out = Tensor::empty(shape, a.dtype());
   Tensor rows = out.view({numel(leading_sizes(a)) * a.size(-2), b.size(1)});
-  multiply(a.reshape({rows.size(0), a.size(-1)}), b, rows, false);
+  multiply(a.reshape({rows.size(0), a.size(-1)}), b, rows, Write::kReplace);
   return out;
 }
 
-void matmul_into(Tensor& out, const Tensor& a, const Tensor& b, bool accumulate) {
+void matmul_into(Tensor& out, const Tensor& a, const Tensor& b, Write write) {
   check_operands(a, b);
   if (a.dim() != 2 || b.dim() != 2 || a.size(1) != b.size(0)) throw_mismatch(a, b);
   if (out.shape() != Shape{a.size(0), b.size(1)} || out.dtype() != a.dtype() ||
@@ -123,7 +124,7 @@ void matmul_into(Tensor& out, const Tensor& a, const Tensor& b, bool accumulate)
                                  out.describe(), a.describe(), b.describe()));
   }
   out.mark_written();
-  multiply(a, b, out, accumulate);
+  multiply(a, b, out, write);
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight) {

@@ -10,8 +10,15 @@ namespace gladius {
 /// disappears. F32 or F64, both alike; any strides. ShapeError or DtypeError otherwise.
 Tensor matmul(const Tensor& a, const Tensor& b);
 
-/// out = a b, or out += a b if `accumulate`: [M, K] x [K, N] into a given contiguous [M, N].
-void matmul_into(Tensor& out, const Tensor& a, const Tensor& b, bool accumulate);
+/// What matmul_into does to its matrix.
+enum class Write {
+  kReplace,   // out = a b
+  kToMemory,  // the same past the caches, at half the traffic: for a result that is not read soon
+  kAdd,       // out += a b
+};
+
+/// a b [M, K] x [K, N] into a given contiguous [M, N].
+void matmul_into(Tensor& out, const Tensor& a, const Tensor& b, Write write);
 
 /// x W^T for x [..., K] and a weight [N, K] -> [..., N]. The weight may be BF16 or F16 while x is
 /// F32.

@@ -33,10 +33,11 @@ void add_block(Gradients& gradients, const Tensor& g, const Tensor& x, const Ten
                std::int64_t begin, std::int64_t end) {
   if (gradients.x.defined()) {
     Tensor rows = gradients.x.narrow(0, begin, end - begin);
-    matmul_into(rows, g, weight, false);
+    matmul_into(rows, g, weight, Write::kReplace);
   }
   if (gradients.weight.defined()) {
-    matmul_into(gradients.weight, g.transpose(0, 1), x.narrow(0, begin, end - begin), begin > 0);
+    matmul_into(gradients.weight, g.transpose(0, 1), x.narrow(0, begin, end - begin),
+                begin > 0 ? Write::kAdd : Write::kReplace);
   }
 }
 

@@ -10,10 +10,12 @@ namespace gladius {
 /// has, which gives an undefined variable, or returned as its first.
 inline Variable weight_gradient(const Tensor& g, const Tensor& x, const BackwardContext& context) {
   if (Tensor* held = context.accumulate_into(1)) {
-    matmul_into(*held, g.transpose(0, 1), x, true);
+    matmul_into(*held, g.transpose(0, 1), x, Write::kAdd);
     return {};
   }
-  return Variable(matmul(g.transpose(0, 1), x));
+  Tensor first = Tensor::empty({g.size(1), x.size(1)}, x.dtype());
+  matmul_into(first, g.transpose(0, 1), x, Write::kToMemory);  // the optimizer reads it next
+  return Variable(std::move(first));
 }
 
 }  // namespace gladius

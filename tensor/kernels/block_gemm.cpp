@@ -28,7 +28,7 @@ void block_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std:
   std::int64_t p = 0;
   do {  // once for k = 0, which may have to write zeros
     multiply_block<T>(m, n, std::min(kInner, k - p), left.from(0, p), right.from(p, 0),
-                      {accumulate ? c : nullptr, ldc}, sums, [](Rows<T>) {});
+                      {accumulate ? c : nullptr, ldc}, sums, [](Rows<T>) { return false; });
     accumulate = true;
     p += kInner;
   } while (p < k);

@@ -72,7 +72,7 @@ void scale_rows(std::int64_t m, std::int64_t n, T beta, T* c, std::int64_t ldc) 
 template <class T>
 void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
           const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c,
-          std::int64_t ldc) {
+          std::int64_t ldc, [[maybe_unused]] bool to_memory) {
   const blasint rows = blas_size("m", m);
   const blasint columns = blas_size("n", n);
   const blasint inner = blas_size("k", k);
@@ -96,7 +96,7 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
       return parallel_dot_rows(m, n, k, a, lda, b, ldb, c, ldc);
     }
     if (alpha == 1 && (beta == 0 || beta == 1)) {
-      return packed_gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, beta == 1);
+      return packed_gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, beta == 1, to_memory);
     }
   }
   blas_gemm(blas_transpose(trans_a), blas_transpose(trans_b), rows, columns, inner, alpha, a,
@@ -104,8 +104,8 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
 }
 
 template void gemm(bool, bool, std::int64_t, std::int64_t, std::int64_t, float, const float*,
-                   std::int64_t, const float*, std::int64_t, float, float*, std::int64_t);
+                   std::int64_t, const float*, std::int64_t, float, float*, std::int64_t, bool);
 template void gemm(bool, bool, std::int64_t, std::int64_t, std::int64_t, double, const double*,
-                   std::int64_t, const double*, std::int64_t, double, double*, std::int64_t);
+                   std::int64_t, const double*, std::int64_t, double, double*, std::int64_t, bool);
 
 }  // namespace gladius::kernels

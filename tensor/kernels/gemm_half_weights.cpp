@@ -16,7 +16,7 @@ void gemm_half_weights(std::int64_t m, std::int64_t n, std::int64_t k, const flo
     return;
   }
   if (m <= kDotRows) return parallel_dot_rows(m, n, k, x, k, w, k, y, n);
-  packed_gemm(false, true, m, n, k, x, k, w, k, y, n, false);
+  packed_gemm(false, true, m, n, k, x, k, w, k, y, n, false, false);
 }
 
 template void gemm_half_weights(std::int64_t, std::int64_t, std::int64_t, const float*,

@@ -48,8 +48,10 @@ struct Rows {
   Rows from(std::int64_t i, std::int64_t j) const { return data ? Rows{at(i, j), ld} : *this; }
 };
 
-// c = addend + a * b for Height rows of a and Vectors vectors of b, of which k rows.
-template <int Height, int Vectors, class T>
+// c = addend + a * b for Height rows of a and Vectors vectors of b, of which k rows. With Stream
+// past the caches, to aligned vectors. The sums are in registers only where their loops are
+// unrolled.
+template <int Height, int Vectors, bool Stream = false, class T>
 HWY_INLINE void multiply_tile(std::int64_t k, Strided<const T> a, Rows<const T> b,
                               Rows<const T> addend, Rows<T> c) {
   const hn::ScalableTag<T> d;
@@ -66,24 +68,34 @@ HWY_INLINE void multiply_tile(std::int64_t k, Strided<const T> a, Rows<const T> 
       for (int v = 0; v < Vectors; ++v) sums[r][v] = hn::MulAdd(element, columns[v], sums[r][v]);
     }
   }
+  HWY_UNROLL(kTileRows)
   for (int r = 0; r < Height; ++r) {
+    HWY_UNROLL(kTileVectors)
     for (int v = 0; v < Vectors; ++v) {
       auto sum = sums[r][v];
       if (addend.data) sum = hn::Add(hn::LoadU(d, addend.at(r, v * width)), sum);
-      hn::StoreU(sum, d, c.at(r, v * width));
+      if constexpr (Stream) {
+        hn::Stream(sum, d, c.at(r, v * width));
+      } else {
+        hn::StoreU(sum, d, c.at(r, v * width));
+      }
     }
   }
 }
 
-// The same for m rows. Calls before_tile(tile of c) for every tile of whole columns.
+// The same for m rows. Calls before_tile(tile of c) for every tile of whole columns, and writes a
+// tile of all vectors past the caches if that returns true.
 template <int Vectors, class T, class BeforeTile>
 HWY_INLINE void multiply_vectors(std::int64_t m, std::int64_t k, Strided<const T> a,
                                  Rows<const T> b, Rows<const T> addend, Rows<T> c,
                                  BeforeTile before_tile) {
   std::int64_t i = 0;
   for (; i + kTileRows <= m; i += kTileRows) {
-    before_tile(c.from(i, 0));
-    multiply_tile<kTileRows, Vectors>(k, a.from(i, 0), b, addend.from(i, 0), c.from(i, 0));
+    if (before_tile(c.from(i, 0)) && Vectors == kTileVectors) {
+      multiply_tile<kTileRows, Vectors, true>(k, a.from(i, 0), b, addend.from(i, 0), c.from(i, 0));
+    } else {
+      multiply_tile<kTileRows, Vectors>(k, a.from(i, 0), b, addend.from(i, 0), c.from(i, 0));
+    }
   }
   const auto rest = [&]<int Height>() HWY_ATTR {
     if (m - i == Height) {
@@ -115,7 +127,7 @@ HWY_NOINLINE void multiply_last_columns(std::int64_t m, std::int64_t n, std::int
     for (std::int64_t i = 0; i < m; i += kTileRows) {
       const std::int64_t height = std::min(kTileRows, m - i);
       multiply_vectors<1, T>(height, depth, a.from(i, p), {row_memory, width}, {nullptr, 0}, sums,
-                             [](Rows<T>) {});
+                             [](Rows<T>) { return false; });
       for (std::int64_t r = 0; r < height; ++r) {
         for (std::int64_t j = 0; j < n; ++j) {
           *c.at(i + r, j) = (addend.data ? *addend.at(i + r, j) : T{0}) + *sums.at(r, j);

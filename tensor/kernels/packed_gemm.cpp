@@ -10,6 +10,7 @@
 #include "gladius/tensor/parallel.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gladius/tensor/kernels/packed_gemm.cpp"
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, once a target:
 #include "gladius/tensor/kernels/gemm_tile-inl.h"
@@ -49,7 +50,7 @@ struct PanelProduct {
   Operand<W> b;
   float* c;
   std::int64_t ldc;
-  bool accumulate;
+  bool accumulate, to_memory;
 };
 
 struct PackedScratch;
@@ -108,6 +109,12 @@ HWY_INLINE void fetch_tile(Rows<float> c) {
   }
 }
 
+// Whether the rows of a tile are whole lines of the cache, which may be written past it.
+HWY_INLINE bool holds_whole_lines(const float* c, std::int64_t ldc) {
+  return kTileVectors * lanes<float>() % (kLine / 4) == 0 && ldc % (kLine / 4) == 0 &&
+         reinterpret_cast<std::uintptr_t>(c) % kLine == 0;
+}
+
 // The rows of B for one pass, from where they lie if they are used for one tile alone.
 template <class W>
 HWY_INLINE Rows<const float> panel_of(std::int64_t depth, const PanelProduct<W>& x, Operand<W> b) {
@@ -123,6 +130,7 @@ template <class W>
 void multiply_panel(PanelProduct<W> x) {
   float* sums = thread_scratch<SumsScratch, float>(kRows * kColumns);
   Rows<const float> addend{x.accumulate ? x.c : nullptr, x.ldc};
+  const bool stream = x.to_memory && holds_whole_lines(x.c, x.ldc);
   const std::int64_t tiles = x.rows / kTileRows * ceil_div(x.width, kTileVectors * lanes<float>());
   for (std::int64_t p = 0; p < x.depth; p += kDepth) {
     const std::int64_t next = p + kDepth;
@@ -136,10 +144,12 @@ void multiply_panel(PanelProduct<W> x) {
     multiply_block<float>(x.rows, x.columns, depth, {x.a + p * x.rows, kDepth, 1}, panel, addend, c,
                           [&](Rows<float> tile) HWY_ATTR {
                             ahead.fetch();
-                            if (last) fetch_tile(tile);
+                            if (last && !stream) fetch_tile(tile);
+                            return last && stream;
                           });
     addend = {sums, kColumns};
   }
+  if (stream) hwy::FlushStream();
 }
 
 GLADIUS_SIMD_WEIGHT_VERSIONS(multiply_panel);
@@ -168,7 +178,7 @@ const float* pack_rows(std::int64_t rows, std::int64_t depth, Operand<float> a) 
 // the thread packs where its last task had another.
 template <class W>
 void multiply_slab(std::int64_t m, std::int64_t n, std::int64_t k, Operand<float> a, Operand<W> b,
-                   float* c, std::int64_t ldc, bool accumulate) {
+                   float* c, std::int64_t ldc, bool accumulate, bool to_memory) {
   const bool shallow = k <= kShallow;
   const std::int64_t share = std::max(ceil_div(m, num_threads()), kFewestRows);
   const std::int64_t most_rows = shallow ? kShallowRows : std::min(kRows, share);
@@ -183,7 +193,7 @@ void multiply_slab(std::int64_t m, std::int64_t n, std::int64_t k, Operand<float
     const std::int64_t columns = std::min(width, n - j);
     GLADIUS_SIMD_WEIGHT_DISPATCH(multiply_panel, W)
     ({height, k, width, columns, std::min(width, n - j - columns), packed, b.from(0, j),
-      c + i * ldc + j, ldc, accumulate});
+      c + i * ldc + j, ldc, accumulate, to_memory});
   };
   parallel_tasks(ceil_div(m, rows) * panels, kGrain / (rows * width * k) + 1, multiply);
 }
@@ -193,13 +203,13 @@ void multiply_slab(std::int64_t m, std::int64_t n, std::int64_t k, Operand<float
 template <class W>
 void packed_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
                  const float* a, std::int64_t lda, const W* b, std::int64_t ldb, float* c,
-                 std::int64_t ldc, bool accumulate) {
+                 std::int64_t ldc, bool accumulate, bool to_memory) {
   if (m == 0 || n == 0) return;
   const Operand<float> left{trans_a, a, lda};
   const Operand<W> right{trans_b, b, ldb};
   for (std::int64_t p = 0; p < k; p += kSlab) {
     multiply_slab(m, n, std::min(kSlab, k - p), left.from(0, p), right.from(p, 0), c, ldc,
-                  accumulate || p > 0);
+                  accumulate || p > 0, to_memory && p + kSlab >= k);
   }
 }
 

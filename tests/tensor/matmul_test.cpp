@@ -85,13 +85,16 @@ TEST(Matmul, IntoAGivenMatrix) {
   Rng rng(4);
   const Tensor a = random_view(rng, {3, 4}), b = random_view(rng, {4, 2});
   Tensor out = Tensor::full({3, 2}, 7, Dtype::F64);
-  matmul_into(out, a, b, false);
-  expect_equal(out, product(a, b));
-  matmul_into(out, a, b, true);
+  for (const Write write : {Write::kToMemory, Write::kReplace}) {
+    out.fill_(7);
+    matmul_into(out, a, b, write);
+    expect_equal(out, product(a, b));
+  }
+  matmul_into(out, a, b, Write::kAdd);
   expect_equal(out, product(Tensor::from(a.to_vector<double>(), a.shape()),
                             product(b, Tensor::from<double>({2, 0, 0, 2}, {2, 2}))));
   Tensor wrong = Tensor::ones({2, 3}, Dtype::F64);
-  EXPECT_THAT(message_of<ShapeError>([&] { matmul_into(wrong, a, b, false); }),
+  EXPECT_THAT(message_of<ShapeError>([&] { matmul_into(wrong, a, b, Write::kReplace); }),
               HasSubstr("matmul_into: F64 [2, 3] cannot take the product"));
 }
 

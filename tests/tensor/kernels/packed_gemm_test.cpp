@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
 #include "gladius/tensor/half.h"
+#include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/parallel.h"
+#include "gladius/tensor/storage.h"
 #include "support/arrays.h"
 #include "support/products.h"
 #include "support/random.h"
@@ -15,17 +18,20 @@
 namespace gladius::kernels {
 namespace {
 
+constexpr std::int64_t kLine = 16;  // of the cache, in floats
+
 // A product of a random shape and order, of which one size may be longer than the kernel's blocks.
 template <class W>
 struct RandomProduct {
-  bool trans_a, trans_b, accumulate;
+  bool trans_a, trans_b, accumulate, to_memory;
   std::int64_t m, n, k, lda, ldb, ldc;
   testing::OffsetArray<float> a{0}, before{0};
   testing::OffsetArray<W> b{0};
 
   explicit RandomProduct(testing::Rng& random) {
     const auto size = [&](std::int64_t most) { return testing::random_int(random, 1, most); };
-    trans_a = size(2) == 1, trans_b = size(2) == 1, accumulate = size(2) == 1;
+    trans_a = size(2) == 1, trans_b = size(2) == 1, accumulate = size(2) == 1,
+    to_memory = size(2) == 1;
     m = size(20), n = size(150), k = size(200);
     if (const std::int64_t longer = size(6); longer == 1) {
       m = size(900), n = size(20), k = size(20);
@@ -34,7 +40,8 @@ struct RandomProduct {
     }
     lda = (trans_a ? m : k) + size(4) - 1;
     ldb = (trans_b ? k : n) + size(4) - 1;
-    ldc = n + size(4) - 1;
+    // Only rows of whole lines of the cache can be written past it.
+    ldc = to_memory ? ceil_div(n, kLine) * kLine : n + size(4) - 1;
     a = testing::random_array<float>(random, static_cast<std::size_t>((trans_a ? k : m) * lda));
     before = testing::random_array<float>(random, static_cast<std::size_t>(m * ldc));
     const auto values =
@@ -43,16 +50,19 @@ struct RandomProduct {
   }
 
   std::vector<float> computed() const {
-    testing::OffsetArray<float> c = before;
+    const auto memory = Storage::allocate((before.size() + 1) * sizeof(float));
+    float* c = reinterpret_cast<float*>(memory->data()) + (to_memory ? 0 : 1);
+    std::copy_n(before.data(), before.size(), c);
     if (!accumulate) {  // must be written without being read
       for (std::int64_t i = 0; i < m; ++i) {
         for (std::int64_t j = 0; j < n; ++j) {
-          c[static_cast<std::size_t>(i * ldc + j)] = std::numeric_limits<float>::quiet_NaN();
+          c[i * ldc + j] = std::numeric_limits<float>::quiet_NaN();
         }
       }
     }
-    packed_gemm(trans_a, trans_b, m, n, k, a.data(), lda, b.data(), ldb, c.data(), ldc, accumulate);
-    return c.template to<float>();
+    packed_gemm(trans_a, trans_b, m, n, k, a.data(), lda, b.data(), ldb, c, ldc, accumulate,
+                to_memory);
+    return {c, c + before.size()};
   }
 
   void expect_right(const std::vector<float>& c) const {
@@ -73,7 +83,7 @@ template <class W>
 std::ostream& operator<<(std::ostream& out, const RandomProduct<W>& product) {
   return out << product.m << " x " << product.n << " x " << product.k << ", trans_a "
              << product.trans_a << ", trans_b " << product.trans_b << ", accumulate "
-             << product.accumulate;
+             << product.accumulate << ", to_memory " << product.to_memory;
 }
 
 template <class W>
