@@ -57,16 +57,6 @@ struct PackedScratch;
 struct PanelScratch;
 struct SumsScratch;
 
-// to [rows, columns] = x.
-template <class T>
-void pack(std::int64_t rows, std::int64_t columns, Operand<T> x, float* to, std::int64_t ld_to) {
-  if (x.transposed) return transpose(columns, rows, x.data, x.ld, to, ld_to);
-  for (std::int64_t i = 0; i < rows; ++i) {
-    std::transform(x.data + i * x.ld, x.data + i * x.ld + columns, to + i * ld_to,
-                   [](T value) { return static_cast<float>(value); });
-  }
-}
-
 }  // namespace
 }  // namespace gladius::kernels
 #endif  // GLADIUS_TENSOR_KERNELS_PACKED_GEMM_ONCE
@@ -115,6 +105,22 @@ HWY_INLINE bool holds_whole_lines(const float* c, std::int64_t ldc) {
          reinterpret_cast<std::uintptr_t>(c) % kLine == 0;
 }
 
+// to [rows, columns] = b.
+template <class W>
+HWY_INLINE void pack_panel(std::int64_t rows, std::int64_t columns, Operand<W> b, float* to,
+                           std::int64_t ld_to) {
+  if (b.transposed) return transpose(columns, rows, b.data, b.ld, to, ld_to);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const W* row = b.data + i * b.ld;
+    if constexpr (std::is_same_v<W, float>) {
+      for_each_vector(hn::ScalableTag<float>(), columns,
+                      [&](auto at) HWY_ATTR { at.store(at.load(row), to + i * ld_to); });
+    } else {
+      std::transform(row, row + columns, to + i * ld_to, [](W w) { return static_cast<float>(w); });
+    }
+  }
+}
+
 // The rows of B for one pass, from where they lie if they are used for one tile alone.
 template <class W>
 HWY_INLINE Rows<const float> panel_of(std::int64_t depth, const PanelProduct<W>& x, Operand<W> b) {
@@ -122,7 +128,7 @@ HWY_INLINE Rows<const float> panel_of(std::int64_t depth, const PanelProduct<W>&
     if (x.rows <= kTileRows && !b.transposed) return {b.data, b.ld};
   }
   float* panel = thread_scratch<PanelScratch, float>(kDepth * kColumns);
-  pack(depth, x.columns, b, panel, x.width);
+  pack_panel(depth, x.columns, b, panel, x.width);
   return {panel, x.width};
 }
 
@@ -164,12 +170,25 @@ namespace {
 
 GLADIUS_SIMD_WEIGHT_EXPORT(multiply_panel);
 
-// Blocks [rows, kDepth] of A, one after the other.
+// Blocks [rows, kDepth] of A, one after the other. Reads A along its rows as they lie in memory.
 const float* pack_rows(std::int64_t rows, std::int64_t depth, Operand<float> a) {
   float* packed = thread_scratch<PackedScratch, float>(
       static_cast<std::size_t>(rows * ceil_div(depth, kDepth) * kDepth));
-  for (std::int64_t p = 0; p < depth; p += kDepth) {
-    pack(rows, std::min(kDepth, depth - p), a.from(0, p), packed + p * rows, kDepth);
+  const auto for_blocks = [&](auto pack_block) {
+    for (std::int64_t p = 0; p < depth; p += kDepth) {
+      pack_block(p, std::min(kDepth, depth - p), packed + p * rows);
+    }
+  };
+  if (a.transposed) {
+    for_blocks([&](std::int64_t p, std::int64_t columns, float* block) {
+      transpose(columns, rows, a.data + p * a.ld, a.ld, block, kDepth);
+    });
+  } else {
+    for (std::int64_t i = 0; i < rows; ++i) {
+      for_blocks([&](std::int64_t p, std::int64_t columns, float* block) {
+        std::copy_n(a.data + i * a.ld + p, columns, block + i * kDepth);
+      });
+    }
   }
   return packed;
 }
