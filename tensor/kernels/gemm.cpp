@@ -15,6 +15,10 @@
 namespace gladius::kernels {
 namespace {
 
+// Elements of C from which on it is not kept in the caches (512 KiB of floats): what is smaller may
+// belong to a model that they hold whole.
+constexpr std::int64_t kLargeOutput = 1 << 17;
+
 // Before main, as it must be.
 [[maybe_unused]] const bool kernels_are_chosen = (choose_blas_kernels(), true);
 
@@ -96,7 +100,8 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
       return parallel_dot_rows(m, n, k, a, lda, b, ldb, c, ldc);
     }
     if (alpha == 1 && (beta == 0 || beta == 1)) {
-      return packed_gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, beta == 1, to_memory);
+      return packed_gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, beta == 1,
+                         to_memory && m * n >= kLargeOutput);
     }
   }
   blas_gemm(blas_transpose(trans_a), blas_transpose(trans_b), rows, columns, inner, alpha, a,
