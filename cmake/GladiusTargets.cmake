@@ -12,8 +12,8 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 
 # Warnings and sanitizers; private, so that a consumer of the installed package keeps its own. The
-# checks left out are a third of the time to compile and guard uses of memory that the address
-# sanitizer reports itself.
+# checks left out are up to a third of the time to compile, and what they find is a use of memory
+# that the address sanitizer reports itself.
 function(gladius_target_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Werror)
   if(GLADIUS_SANITIZE)

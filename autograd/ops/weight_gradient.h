@@ -1,6 +1,8 @@
 // The gradient of a linear layer's weight.
 #pragma once
 
+#include <utility>
+
 #include "gladius/autograd/node.h"
 #include "gladius/tensor/matmul.h"
 

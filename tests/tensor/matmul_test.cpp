@@ -98,6 +98,17 @@ TEST(Matmul, IntoAGivenMatrix) {
               HasSubstr("matmul_into: F64 [2, 3] cannot take the product"));
 }
 
+TEST(Matmul, PastTheCachesIsTheSame) {
+  Rng rng(5);
+  for (const std::int64_t k : {7, 1500}) {
+    const Tensor a = random_view(rng, {520, k}).to(Dtype::F32);
+    const Tensor b = random_view(rng, {k, 256}).to(Dtype::F32);
+    Tensor out = Tensor::full({520, 256}, 7);
+    matmul_into(out, a, b, Write::kToMemory);
+    EXPECT_EQ(out.to_vector<float>(), matmul(a, b).to_vector<float>());
+  }
+}
+
 TEST(Matmul, WrongUse) {
   const auto multiply = [](const Tensor& a, const Tensor& b) { return [=] { matmul(a, b); }; };
   EXPECT_EQ(message_of<ShapeError>(multiply(Tensor::ones({2, 3}), Tensor::ones({2, 3}))),

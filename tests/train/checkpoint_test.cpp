@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <string_view>
 
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/sha256.h"
@@ -89,7 +90,9 @@ TEST_F(Checkpoints, EveryDamageIsFoundAndTheOneBeforeUsed) {
       save_checkpoint(directory_.path(), at_step(5), 2);
       const fs::path file = path(5) / name;
       std::string bytes = read_file(file);
-      const auto at = static_cast<std::size_t>(testing::random_int(rng, 0, std::ssize(bytes) - 1));
+      // The end of the manifest's last line says nothing, and the manifest is in no other's sums.
+      const auto counted = std::ssize(bytes) - (name == std::string_view("manifest.json") ? 1 : 0);
+      const auto at = static_cast<std::size_t>(testing::random_int(rng, 0, counted - 1));
       SCOPED_TRACE(::testing::Message() << name << ", trial " << trial << " at " << at);
       if (trial == 0) {
         fs::remove(file);
