@@ -145,18 +145,6 @@ std::vector<double> fold(const Tensor& x, const Split& split, Combine combine) {
   return results;
 }
 
-template <class Combine>
-Tensor reduce(const char* op, const Tensor& x, const Dims& dims, bool keepdim, Combine combine) {
-  Tensor y = Tensor::empty(reduced_shape(op, x.shape(), dims, keepdim), x.dtype());
-  const Split split(x, reduced_flags(op, x.dim(), dims));
-  dispatch_floating(op, x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const std::vector<double> results = fold<T>(x, split, combine);
-    std::ranges::transform(results, y.data<T>(), [](double v) { return static_cast<T>(v); });
-  });
-  return y;
-}
-
 // Of each result, also where there is none: PyTorch's rule.
 void check_choices(const char* op, const Tensor& x, std::int64_t choices) {
   if (choices == 0) {
@@ -165,9 +153,16 @@ void check_choices(const char* op, const Tensor& x, std::int64_t choices) {
 }
 
 template <class Combine>
-Tensor extreme(const char* op, const Tensor& x, const Dims& dims, bool keepdim, Combine combine) {
-  check_choices(op, x, numel(Split(x, reduced_flags(op, x.dim(), dims)).reduced_sizes));
-  return reduce(op, x, dims, keepdim, combine);
+Tensor reduce(const char* op, const Tensor& x, const Dims& dims, bool keepdim, Combine combine) {
+  Tensor y = Tensor::empty(reduced_shape(op, x.shape(), dims, keepdim), x.dtype());
+  const Split split(x, reduced_flags(op, x.dim(), dims));
+  if constexpr (!std::is_same_v<Combine, Sum>) check_choices(op, x, numel(split.reduced_sizes));
+  dispatch_floating(op, x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const std::vector<double> results = fold<T>(x, split, combine);
+    std::ranges::transform(results, y.data<T>(), [](double v) { return static_cast<T>(v); });
+  });
+  return y;
 }
 
 // The first index of a row whose element no other one beats; the first NaN if there is one.
@@ -226,11 +221,11 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim) {
 }
 
 Tensor amax(const Tensor& x, const Dims& dims, bool keepdim) {
-  return extreme("amax", x, dims, keepdim, Max());
+  return reduce("amax", x, dims, keepdim, Max());
 }
 
 Tensor amin(const Tensor& x, const Dims& dims, bool keepdim) {
-  return extreme("amin", x, dims, keepdim, Min());
+  return reduce("amin", x, dims, keepdim, Min());
 }
 
 Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim) {
