@@ -74,8 +74,7 @@ Example ExampleParser::from_text(const Json& text) const {
 }
 
 Example ExampleParser::from_chat(const Json& json) const {
-  const EncodedChat chat =
-      encoder().encode_chat(json.at("messages"), json.value("tools", Json(nullptr)));
+  const EncodedChat chat = encoder().encode_chat(parse_conversation(json));
   Example example = next_token_example(chat.ids, static_cast<std::int64_t>(chat.ids.size()));
   if (loss_on_ == LossOn::assistant) {
     for (std::size_t i = 0; i + 1 < example.labels.size(); ++i) {

@@ -16,20 +16,6 @@ std::size_t common_prefix(const Ids& a, const Ids& b) {
   return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
 }
 
-void check_messages(const Json& messages) {
-  if (!messages.is_array() || messages.empty()) {
-    throw FormatError("\"messages\" is not a list of messages");
-  }
-  for (const Json& message : messages) {
-    if (!message.is_object() || !message.contains("role") || !message.at("role").is_string()) {
-      throw FormatError(
-          fmt::format("{} is not a message; expected {{\"role\": ..., \"content\": "
-                      "...}}",
-                      message.dump().substr(0, 80)));
-    }
-  }
-}
-
 }  // namespace
 
 TextEncoder::TextEncoder(const std::filesystem::path& directory)
@@ -42,13 +28,13 @@ std::vector<std::int32_t> TextEncoder::encode(const std::string& text) const {
   return tokenizer_.encode(text);
 }
 
-EncodedChat TextEncoder::encode_chat(const Json& messages, const Json& tools) const {
+EncodedChat TextEncoder::encode_chat(const Conversation& conversation) const {
+  const auto& [messages, tools] = conversation;
   if (!template_) {
     throw ConfigError(
         fmt::format("messages need a chat template, and {} has none (chat_template.jinja)",
                     directory_.string()));
   }
-  check_messages(messages);
   EncodedChat chat{.ids = render(messages, tools, messages.size(), false), .from_assistant = {}};
   chat.from_assistant.resize(chat.ids.size());
   for (std::size_t i = 0; i < messages.size(); ++i) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gladius/models/chat_template/chat_template.h"
+#include "gladius/models/chat_template/conversation.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 
 namespace gladius {
@@ -34,8 +35,7 @@ class TextEncoder {
   /// first that differs to the last that is the same in the whole conversation. So it needs no
   /// marks in the template; where a template rewrites an earlier turn (drops its reasoning, say),
   /// only the part that stands in the whole conversation counts.
-  EncodedChat encode_chat(const nlohmann::ordered_json& messages,
-                          const nlohmann::ordered_json& tools) const;
+  EncodedChat encode_chat(const Conversation& conversation) const;
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
 

@@ -1,0 +1,27 @@
+// Conversations and tools as JSON from outside: lines of data files, files on the command line.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+namespace gladius {
+
+/// What a chat template is given.
+struct Conversation {
+  nlohmann::ordered_json messages;  // a list of objects with a "role"
+  nlohmann::ordered_json tools;     // a list of JSON schemas, or null
+};
+
+/// A list of messages, {"role": ..., "content": ...}. It, and the "tool_calls" in it, may be given
+/// as JSON text, which is parsed. (The "arguments" of a call stay as they are, as in transformers:
+/// templates look at whether they are text.) FormatError for what is no such list, and for an empty
+/// one.
+nlohmann::ordered_json parse_messages(const nlohmann::ordered_json& value);
+
+/// A list of tools, each a JSON schema or OpenAI's {"type": "function", "function": ...}, or null
+/// for none. It, and each tool, may be given as JSON text. FormatError for what is no such list.
+nlohmann::ordered_json parse_tools(const nlohmann::ordered_json& value);
+
+/// An object with "messages" and perhaps "tools", or the messages alone. FormatError.
+Conversation parse_conversation(const nlohmann::ordered_json& value);
+
+}  // namespace gladius
