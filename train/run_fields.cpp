@@ -5,37 +5,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <numeric>
 
 #include "gladius/tensor/error.h"
+#include "gladius/train/nearest_name.h"
 
 namespace gladius {
-namespace {
 
 using Json = nlohmann::ordered_json;
-
-// Levenshtein's distance: insertions, deletions and replacements of single characters.
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-const std::string& nearest(const std::string& key, const std::vector<std::string>& known) {
-  return *std::ranges::min_element(
-      known, {}, [&](const std::string& name) { return edit_distance(key, name); });
-}
-
-}  // namespace
 
 RunFields::RunFields(const Json& object, std::string file, std::string path,
                      std::vector<std::string> known)
@@ -48,7 +24,7 @@ RunFields::RunFields(const Json& object, std::string file, std::string path,
   for (const auto& [key, value] : object_.items()) {
     if (std::ranges::find(known, key) != known.end()) continue;
     throw ConfigError(fmt::format("{}: unknown key \"{}\"; the nearest known key is \"{}\"", file_,
-                                  path_of(key), path_of(nearest(key, known))));
+                                  path_of(key), path_of(nearest_name(key, known))));
   }
 }
 

@@ -96,6 +96,26 @@ TEST_F(Program, AnUnknownCommandIsNamed) {
   }
 }
 
+TEST_F(Program, AMistypedCommandOrOptionIsGuessed) {
+  EXPECT_EQ(run({"genrate"}).err,
+            "gladius: error: there is no command \"genrate\", did you mean generate?; gladius "
+            "--help lists them\n");
+  EXPECT_EQ(run({"generate", "--model", model(), "--promt=x"}).err,
+            "gladius: error: gladius generate has no option --promt, did you mean --prompt?; "
+            "gladius generate --help lists them\n");
+  EXPECT_THAT(run({"inspect", "--jsn", model()}).err, HasSubstr("did you mean --json?"));
+  EXPECT_THAT(run({"inspect", "--frobnicate", model()}).err,
+              HasSubstr("has no option --frobnicate; "));
+}
+
+TEST_F(Program, VersionSaysWhatComputes) {
+  const auto version = nlohmann::json::parse(run({"--version", "--json"}).out);
+  for (const char* key : {"version", "commit", "compiler", "blas", "instruction_set"}) {
+    EXPECT_NE(version.at(key).get<std::string>(), "") << key;
+    EXPECT_THAT(run({"--version"}).out, HasSubstr(version.at(key).get<std::string>()));
+  }
+}
+
 TEST_F(Program, FailuresAreOneLineAndExitCode1) {
   const std::string out = path("result");
   expect_failure({"logits", "--model", model(), "--ids", "1,40", "--out", out},

@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/train/text_format.h"
+#include "output.h"
 #include "support.h"
 
 namespace gladius::cli {
@@ -34,9 +35,9 @@ void convert(const ConvertArguments& options, const Common& common) {
                 {"files", files.size()},
                 {"bytes", bytes}});
   } else {
-    fmt::print("{}: {} parameters as {}, {} in {} file{}\n", options.out,
-               format_count(model.num_parameters()), options.dtype, format_bytes(bytes),
-               files.size(), files.size() == 1 ? "" : "s");
+    print("{}: {} parameters as {}, {} in {} file{}\n", options.out,
+          format_count(model.num_parameters()), options.dtype, format_bytes(bytes), files.size(),
+          files.size() == 1 ? "" : "s");
   }
 }
 

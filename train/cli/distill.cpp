@@ -60,6 +60,10 @@ void run(DistillArguments options, const Common& common) {
     throw Error(fmt::format("stopped after {} of {} steps, with a checkpoint; to go on: {}",
                             outcome.steps, outcome.total_steps, resume_command(options)));
   }
+  if (progress.lost_output()) {
+    throw IoError(fmt::format("{}; the run itself is complete, in {}",
+                              progress.lost_output()->what(), options.out));
+  }
   if (!quiet) progress.message(fmt::format("done: {}/model, report.md, report.html", options.out));
 }
 

@@ -10,6 +10,7 @@
 #include "gladius/models/model_directory.h"
 #include "gladius/train/data/dataset.h"
 #include "gladius/train/evaluate.h"
+#include "output.h"
 #include "support.h"
 
 namespace gladius::cli {
@@ -29,9 +30,6 @@ void run(const EvalArguments& options, const Common& common) {
   if (std::filesystem::exists(std::filesystem::path(options.model) / "tokenizer.json")) {
     encoder = std::make_shared<const TextEncoder>(options.model);
   }
-  const auto warn = [&](const std::string& text) {
-    if (common.log_level != "error") fmt::print(stderr, "gladius: warning: {}\n", text);
-  };
   const Evaluation evaluation = *evaluate(
       model,
       Dataset::open(options.data, encoder,
@@ -39,15 +37,14 @@ void run(const EvalArguments& options, const Common& common) {
                      .loss_on = options.loss_on,
                      .vocab_size = model.config().vocab_size,
                      .on_bad_line = options.skip_bad_lines ? OnBadLine::skip : OnBadLine::fail,
-                     .warn = warn}));
+                     .warn = [&](const std::string& text) { warn(common, text); }}));
   if (common.json) {
-    fmt::print("{}\n", evaluation.to_json().dump());
+    print("{}\n", evaluation.to_json().dump());
     return;
   }
-  fmt::print("sequences      {}\ntokens         {}\ncross-entropy  {:.6f}\nperplexity     {:.4f}\n",
-             evaluation.sequences, evaluation.tokens, evaluation.cross_entropy,
-             evaluation.perplexity);
-  if (evaluation.skipped_lines > 0) fmt::print("bad lines      {}\n", evaluation.skipped_lines);
+  print("sequences      {}\ntokens         {}\ncross-entropy  {:.6f}\nperplexity     {:.4f}\n",
+        evaluation.sequences, evaluation.tokens, evaluation.cross_entropy, evaluation.perplexity);
+  if (evaluation.skipped_lines > 0) print("bad lines      {}\n", evaluation.skipped_lines);
 }
 
 }  // namespace

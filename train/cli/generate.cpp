@@ -16,6 +16,7 @@
 #include "gladius/models/generation_config.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/models/tokenizer/tokenizer.h"
+#include "output.h"
 #include "support.h"
 
 namespace gladius::cli {
@@ -51,10 +52,9 @@ GenerateOptions resolve(const GenerateArguments& options, const GenerationConfig
 }
 
 void warn_of_unsupported(const GenerationConfig& model, const Common& common) {
-  if (model.unsupported.empty() || common.log_level == "error") return;
-  fmt::print(stderr,
-             "gladius: warning: generation_config.json: not supported and passed over: {}\n",
-             fmt::join(model.unsupported, ", "));
+  if (model.unsupported.empty()) return;
+  warn(common, fmt::format("generation_config.json: not supported and passed over: {}",
+                           fmt::join(model.unsupported, ", ")));
 }
 
 std::vector<std::int64_t> encode_prompt(const GenerateArguments& options,
@@ -113,7 +113,7 @@ class Output {
   }
   void finish() {
     if (decoder_) show(decoder_->flush());
-    if (streams_) fmt::print("\n");
+    if (streams_) print("\n");
   }
   const std::string& text() const { return text_; }
   bool has_text() const { return decoder_.has_value(); }
@@ -122,8 +122,7 @@ class Output {
   void show(const std::string& piece) {
     text_ += piece;
     if (!streams_) return;
-    fmt::print("{}", piece);
-    std::fflush(stdout);
+    print("{}", piece);
   }
 
   bool streams_;
@@ -182,8 +181,7 @@ std::optional<std::string> read_turn() {
   const bool terminal = ::isatty(STDIN_FILENO) == 1;
   for (std::string line;;) {
     if (terminal) {
-      fmt::print(stderr, "> ");
-      std::fflush(stderr);
+      log("> ");
     }
     if (!std::getline(std::cin, line)) return std::nullopt;
     if (line.ends_with('\r')) line.pop_back();

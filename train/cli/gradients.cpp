@@ -9,6 +9,7 @@
 #include "gladius/autograd/ops/losses.h"
 #include "gladius/autograd/ops/views.h"
 #include "gladius/models/model_directory.h"
+#include "output.h"
 #include "support.h"
 
 namespace gladius::cli {
@@ -75,8 +76,8 @@ Loss loss_of(const GradientsArguments& options, const Variable& logits, const Te
 void print_statistics(const nlohmann::ordered_json& losses,
                       const NamedGradientStatistics& statistics) {
   for (const auto& [name, value] : losses.items())
-    fmt::print("{:<5} {:.6f}\n", name, value.get<double>());
-  fmt::print("\n{}", format_table(statistics));
+    print("{:<5} {:.6f}\n", name, value.get<double>());
+  print("\n{}", format_table(statistics));
 }
 
 void print_statistics_as_json(nlohmann::ordered_json document,

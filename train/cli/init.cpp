@@ -9,6 +9,7 @@
 #include "gladius/tensor/random.h"
 #include "gladius/train/memory.h"
 #include "gladius/train/text_format.h"
+#include "output.h"
 #include "support.h"
 
 namespace gladius::cli {
@@ -53,8 +54,8 @@ void init(const InitArguments& options, const Common& common) {
                 {"parameters", model.num_parameters()},
                 {"seed", options.seed}});
   } else {
-    fmt::print("{}: {} with {} parameters, seed {}\n", options.out, model.config().architecture,
-               format_count(model.num_parameters()), options.seed);
+    print("{}: {} with {} parameters, seed {}\n", options.out, model.config().architecture,
+          format_count(model.num_parameters()), options.seed);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "gladius/tensor/io/sha256.h"
 #include "gladius/train/model_tables.h"
 #include "gladius/train/text_format.h"
+#include "output.h"
 #include "support.h"
 
 namespace gladius::cli {
@@ -96,7 +97,7 @@ Json document_of(const fs::path& path, const Subject& subject) {
 }
 
 void print_config(const ModelConfig& config) {
-  fmt::print(
+  print(
       "{}: {} layers, hidden size {}, {} query and {} key/value heads of {}, "
       "intermediate size {}, vocabulary {}, {} positions\n\n",
       config.architecture, config.num_hidden_layers, config.hidden_size, config.num_attention_heads,
@@ -105,22 +106,22 @@ void print_config(const ModelConfig& config) {
 }
 
 void print_components(const ModelConfig& config, const Components& parts) {
-  fmt::print("{}\n", format_table(component_rows(config, parts)));
-  fmt::print("{}\n", format_table(layer_rows(parts)));
+  print("{}\n", format_table(component_rows(config, parts)));
+  print("{}\n", format_table(layer_rows(parts)));
 }
 
 void print_memory(const ModelConfig& config, const Components& parts) {
-  fmt::print("{}(estimates for {} tokens)\n\n", format_table(memory_rows(config, parts.total())),
-             kEstimatedTokens);
+  print("{}(estimates for {} tokens)\n\n", format_table(memory_rows(config, parts.total())),
+        kEstimatedTokens);
 }
 
 void print_files(const Subject& subject) {
   for (const SafetensorsFile& file : subject.files) {
-    fmt::print("{}: {} bytes ({})\n", file.path().filename().string(),
-               format_count(static_cast<std::int64_t>(file.file_size())),
-               format_bytes(file.file_size()));
-    fmt::print("safetensors ({}), {} tensors, {}\nSHA-256 {}\n\n", metadata_of(file),
-               file.entries().size(), types_of(file), sha256_file(file.path()));
+    print("{}: {} bytes ({})\n", file.path().filename().string(),
+          format_count(static_cast<std::int64_t>(file.file_size())),
+          format_bytes(file.file_size()));
+    print("safetensors ({}), {} tensors, {}\nSHA-256 {}\n\n", metadata_of(file),
+          file.entries().size(), types_of(file), sha256_file(file.path()));
   }
 }
 
@@ -133,7 +134,7 @@ void print_tensors(const Subject& subject) {
                       format_count(static_cast<std::int64_t>(entry.end - entry.begin))});
     }
   }
-  fmt::print("{}", format_table(rows));
+  print("{}", format_table(rows));
 }
 
 void inspect(const fs::path& path, const Common& common) {
@@ -148,7 +149,7 @@ void inspect(const fs::path& path, const Common& common) {
     print_components(*subject.config, parts);
     print_memory(*subject.config, parts);
   } else {
-    fmt::print("{} parameters\n\n", format_count(parts.total()));
+    print("{} parameters\n\n", format_count(parts.total()));
   }
   print_files(subject);
   print_tensors(subject);

@@ -7,6 +7,7 @@
 #include "gladius/autograd/grad_mode.h"
 #include "gladius/autograd/ops/views.h"
 #include "gladius/models/model_directory.h"
+#include "output.h"
 #include "support.h"
 
 namespace gladius::cli {
@@ -36,7 +37,7 @@ void logits(const LogitsArguments& options, const Common& common) {
   if (common.json) {
     print_json({{"out", options.out}, {"shape", {T, V}}});
   } else {
-    fmt::print("{}: logits [{}, {}]\n", options.out, T, V);
+    print("{}: logits [{}, {}]\n", options.out, T, V);
   }
 }
 

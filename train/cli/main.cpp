@@ -1,16 +1,16 @@
 // gladius: the program. Each subcommand is a file of this folder.
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <exception>
-#include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "commands.h"
 #include "gladius/tensor/parallel.h"
+#include "output.h"
+#include "usage.h"
+#include "version.h"
 
 namespace gladius::cli {
 namespace {
@@ -44,30 +44,25 @@ std::vector<std::string> arguments(int argc, char** argv) {
   return list;
 }
 
-// The word that stands where a command is expected, if any.
-std::optional<std::string> unknown_command(const CLI::App& program) {
-  if (!program.get_subcommands().empty()) return std::nullopt;
-  for (const std::string& word : program.remaining()) {
-    if (!word.starts_with('-')) return word;
-  }
-  return std::nullopt;
+int report_wrong_usage(const CLI::App& program, const CLI::ParseError& error) {
+  log("{}", wrong_usage(program, error));
+  return 2;
 }
 
-int report_wrong_usage(const CLI::App& program, const CLI::ParseError& error) {
-  if (const auto word = unknown_command(program)) {
-    fmt::print(stderr, "gladius: error: there is no command \"{}\"; gladius --help lists them\n",
-               *word);
-  } else {
-    program.exit(error);
-  }
-  return 2;
+// Help is a result.
+void print_help(const CLI::App& program, const CLI::Success& help) {
+  std::ostringstream text;
+  program.exit(help, text, text);
+  print("{}", text.str());
 }
 
 int run(int argc, char** argv) {
   CLI::App program("Trains, distils and runs Llama-family models on a CPU.", "gladius");
-  program.require_subcommand(1);
+  program.require_subcommand(0, 1);
   program.fallthrough();  // common options also after the subcommand
   Common common;
+  bool version = false;
+  program.add_flag("--version", version, "Version, commit, compiler, BLAS, instruction sets");
   add_common(program, common);
   program.parse_complete_callback([&] {
     if (common.threads > 0) set_num_threads(common.threads);
@@ -75,11 +70,14 @@ int run(int argc, char** argv) {
   for (const AddCommand add : kCommands) add(program, common);
   try {
     program.parse(arguments(argc, argv));
+    if (version) print_version(common.json);
+    if (!version && program.get_subcommands().empty()) throw CLI::RequiredError("A command");
   } catch (const CLI::Success& help) {
-    return program.exit(help);
+    print_help(program, help);
   } catch (const CLI::ParseError& error) {
     return report_wrong_usage(program, error);
   }
+  close_output();
   return 0;
 }
 
@@ -87,10 +85,15 @@ int run(int argc, char** argv) {
 }  // namespace gladius::cli
 
 int main(int argc, char** argv) {
+  using namespace gladius::cli;
+  occupy_standard_streams();
   try {
-    return gladius::cli::run(argc, argv);
+    return run(argc, argv);
+  } catch (const OutputError& error) {
+    if (error.reader_is_gone()) end_by_broken_pipe();
+    log("gladius: error: {}\n", error.what());
   } catch (const std::exception& error) {
-    fmt::print(stderr, "gladius: error: {}\n", error.what());
-    return 1;
+    log("gladius: error: {}\n", error.what());
   }
+  return 1;
 }

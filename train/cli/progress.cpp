@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "gladius/train/text_format.h"
 
@@ -63,43 +62,49 @@ void Progress::step(const StepRecord& record) {
                   total_steps_, record.loss, record.loss_running_mean, record.tokens_per_s,
                   format_duration(step_seconds * static_cast<double>(total_steps_ - done)));
   if (terminal_) {
-    fmt::print(stderr, "\r\x1b[K{}", fit(line, done, total_steps_, terminal_columns()));
+    log("\r\x1b[K{}", fit(line, done, total_steps_, terminal_columns()));
     bar_shown_ = true;
   } else {
-    fmt::print(stderr, "{}\n", line);
+    log("{}\n", line);
   }
-  std::fflush(stderr);
 }
 
 void Progress::message(const std::string& text) {
   erase_bar();
-  fmt::print(stderr, "gladius: {}\n", text);
+  log("gladius: {}\n", text);
 }
 
 void Progress::print_result(const StepRecord& record) {
   erase_bar();
   if (options_.json) {
-    fmt::print("{}\n", record.to_json().dump());
-    std::fflush(stdout);
+    print_row(record.to_json().dump());
     return;
   }
   if (!header_shown_) {
-    fmt::print("{:>8}  {:>10}  {:>12}  {:>17}\n", "Step", "Loss", "Running mean",
-               "Change from start");
+    print_row(fmt::format("{:>8}  {:>10}  {:>12}  {:>17}", "Step", "Loss", "Running mean",
+                          "Change from start"));
     header_shown_ = true;
   }
   const std::string change = record.step == 0 || !first_loss_
                                  ? "baseline"
                                  : format_change(record.loss_running_mean, *first_loss_);
-  fmt::print("{:>8}  {:>10.4f}  {:>12.4f}  {:>17}\n", record.step, record.loss,
-             record.loss_running_mean, change);
-  std::fflush(stdout);
+  print_row(fmt::format("{:>8}  {:>10.4f}  {:>12.4f}  {:>17}", record.step, record.loss,
+                        record.loss_running_mean, change));
+}
+
+void Progress::print_row(const std::string& text) {
+  if (lost_output_) return;
+  try {
+    print("{}\n", text);
+  } catch (const OutputError& error) {
+    lost_output_ = error;
+    if (!options_.quiet) message(fmt::format("warning: {}; the run goes on", error.what()));
+  }
 }
 
 void Progress::erase_bar() {
   if (!bar_shown_) return;
-  fmt::print(stderr, "\r\x1b[K");
-  std::fflush(stderr);
+  log("\r\x1b[K");
   bar_shown_ = false;
 }
 

@@ -8,12 +8,14 @@
 #include "gladius/train/checkpoint.h"
 #include "gladius/train/metrics.h"
 #include "gladius/train/training_plan.h"
+#include "output.h"
 
 namespace gladius::cli {
 
 /// On standard error: a bar that is redrawn after every step if that is a terminal (in its width),
 /// else a plain line every `log_every` steps. On standard output every `log_every` steps a row of
-/// the model card's table, or the step's record as a line of JSON.
+/// the model card's table, or the step's record as a line of JSON. A stream that can no longer be
+/// written, such as a terminal that was closed, stops neither.
 class Progress {
  public:
   struct Options {
@@ -30,9 +32,12 @@ class Progress {
   void step(const StepRecord& record);
   /// A line on standard error, above the bar.
   void message(const std::string& text);
+  /// Why standard output has not all of the results, if so.
+  const std::optional<OutputError>& lost_output() const { return lost_output_; }
 
  private:
   void print_result(const StepRecord& record);
+  void print_row(const std::string& text);
   void erase_bar();
 
   Options options_;
@@ -42,6 +47,7 @@ class Progress {
   TrainerState before_;               // this process's first step
   std::optional<double> first_loss_;  // that changes are counted from
   bool header_shown_ = false;
+  std::optional<OutputError> lost_output_;
 };
 
 }  // namespace gladius::cli

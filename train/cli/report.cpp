@@ -7,6 +7,7 @@
 #include <string>
 
 #include "commands.h"
+#include "output.h"
 #include "support.h"
 
 namespace gladius::cli {
@@ -18,9 +19,9 @@ void run(const std::string& directory, const Common& common) {
   if (common.json) {
     const nlohmann::ordered_json files{{"markdown", paths.report_markdown().string()},
                                        {"html", paths.report_html().string()}};
-    fmt::print("{}\n", files.dump());
+    print("{}\n", files.dump());
   } else {
-    fmt::print("{}\n{}\n", paths.report_markdown().string(), paths.report_html().string());
+    print("{}\n{}\n", paths.report_markdown().string(), paths.report_html().string());
   }
 }
 

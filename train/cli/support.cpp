@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "gladius/tensor/error.h"
+#include "output.h"
 
 namespace gladius::cli {
 
@@ -62,7 +63,15 @@ std::string format_ids(const std::vector<std::int64_t>& ids) {
 }
 
 void print_json(const nlohmann::ordered_json& document) {
-  fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void warn(const Common& common, const std::string& text) {
+  if (common.log_level != "error") log("gladius: warning: {}\n", text);
+}
+
+void inform(const Common& common, const std::string& text) {
+  if (common.log_level == "info" || common.log_level == "debug") log("gladius: {}\n", text);
 }
 
 std::uint64_t peak_memory_bytes() {

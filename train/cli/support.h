@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "commands.h"
 #include "gladius/tensor/dtype.h"
 
 namespace gladius::cli {
@@ -28,6 +29,12 @@ std::string format_ids(const std::vector<std::int64_t>& ids);
 
 /// One JSON document on standard output; text that is not UTF-8 gets U+FFFD.
 void print_json(const nlohmann::ordered_json& document);
+
+/// A line on standard error, unless the command line asks for less than warnings.
+void warn(const Common& common, const std::string& text);
+/// The same for what is no warning.
+void inform(const Common& common, const std::string& text);
+
 /// The most memory that this process has had so far.
 std::uint64_t peak_memory_bytes();
 

@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 #include "gladius/tensor/io/text_file.h"
+#include "output.h"
 #include "support.h"
 
 namespace gladius::cli {
@@ -21,7 +22,7 @@ void encode(const Tokenizer& tokenizer, const TokenizeArguments& options, const 
   const std::string text = options.has_file ? read_text_file(options.file) : options.text;
   const std::vector<std::int32_t> ids = tokenizer.encode(text, !options.no_special);
   if (!common.json) {
-    fmt::print("{}\n", format_ids({ids.begin(), ids.end()}));
+    print("{}\n", format_ids({ids.begin(), ids.end()}));
     return;
   }
   std::vector<std::string> tokens;
@@ -34,7 +35,7 @@ void decode(const Tokenizer& tokenizer, const TokenizeArguments& options, const 
       options.decode.empty() ? std::vector<std::int64_t>() : parse_ids("--decode", options.decode);
   check_ids("--decode", ids, tokenizer.vocab_size());
   const std::string text = tokenizer.decode({ids.begin(), ids.end()}, options.no_special);
-  common.json ? print_json({{"text", text}}) : fmt::print("{}\n", text);
+  common.json ? print_json({{"text", text}}) : print("{}\n", text);
 }
 
 }  // namespace
