@@ -6,6 +6,7 @@
 
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/text_file.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -40,7 +41,12 @@ Json parse_json(std::string_view text) {
   try {
     return Json::parse(text);
   } catch (const nlohmann::json::exception& error) {
-    throw FormatError(fmt::format("not valid JSON: {}", error.what()));
+    // Without the parser's own "[json.exception.parse_error.101] ".
+    const std::string_view what = error.what();
+    const std::size_t begin = what.find("] ");
+    throw FormatError(
+        fmt::format("not valid JSON: {}",
+                    shortened(begin == std::string_view::npos ? what : what.substr(begin + 2))));
   }
 }
 
@@ -54,6 +60,13 @@ Json read_json_file(const std::filesystem::path& path) {
   }
 }
 
+template <class Json>
+std::string shown(const Json& value) {
+  return shortened(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+template std::string shown(const nlohmann::json& value);
+template std::string shown(const nlohmann::ordered_json& value);
 template nlohmann::json parse_json(std::string_view text);
 template nlohmann::ordered_json parse_json(std::string_view text);
 template nlohmann::json read_json_file(const std::filesystem::path& path);

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <string_view>
 
 namespace gladius {
@@ -16,5 +17,9 @@ Json parse_json(std::string_view text);
 /// The file's contents. IoError if it cannot be read, FormatError naming it as parse_json.
 template <class Json = nlohmann::ordered_json>
 Json read_json_file(const std::filesystem::path& path);
+
+/// `value` as a message shows it: its JSON, shortened() (tensor/quoted.h).
+template <class Json>
+std::string shown(const Json& value);
 
 }  // namespace gladius

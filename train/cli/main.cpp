@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "gladius/tensor/parallel.h"
+#include "gladius/tensor/quoted.h"
 #include "output.h"
 #include "usage.h"
 #include "version.h"
@@ -91,9 +92,9 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const OutputError& error) {
     if (error.reader_is_gone()) end_by_broken_pipe();
-    log("gladius: error: {}\n", error.what());
+    log("gladius: error: {}\n", printable(error.what()));
   } catch (const std::exception& error) {
-    log("gladius: error: {}\n", error.what());
+    log("gladius: error: {}\n", printable(error.what()));
   }
   return 1;
 }
