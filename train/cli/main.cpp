@@ -92,9 +92,9 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const OutputError& error) {
     if (error.reader_is_gone()) end_by_broken_pipe();
-    log("gladius: error: {}\n", printable(error.what()));
+    log("gladius: error: {}\n", gladius::printable(error.what()));
   } catch (const std::exception& error) {
-    log("gladius: error: {}\n", printable(error.what()));
+    log("gladius: error: {}\n", gladius::printable(error.what()));
   }
   return 1;
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "gladius/tensor/quoted.h"
 #include "gladius/train/nearest_name.h"
 
 namespace gladius::cli {
@@ -72,20 +73,20 @@ std::string wrong_usage(const CLI::App& program, const CLI::ParseError& error) {
   const std::vector<std::string> commands = command_names(*command.app);
   const auto word = left_over(program, /*option=*/false);
   if (word && !commands.empty()) {
-    return fmt::format("gladius: error: there is no command \"{}\"{}; {} lists them\n", *word,
-                       suggestion(*word, commands), help);
+    return fmt::format("gladius: error: there is no command {}{}; {} lists them\n",
+                       in_quotes(*word), suggestion(*word, commands), help);
   }
   if (const auto option = left_over(program, /*option=*/true)) {
     return fmt::format("gladius: error: {} has no option {}{}; {} lists them\n", command.name,
-                       *option, suggestion(*option, option_names(*command.app)), help);
+                       shortened(*option), suggestion(*option, option_names(*command.app)), help);
   }
   if (word) {
-    return fmt::format("gladius: error: {} does not take another argument, \"{}\"; {} shows how\n",
-                       command.name, *word, help);
+    return fmt::format("gladius: error: {} does not take another argument, {}; {} shows how\n",
+                       command.name, in_quotes(*word), help);
   }
   std::string what = error.what();
   std::ranges::replace(what, '\n', ' ');
-  return fmt::format("gladius: error: {}; {} shows how\n", what, help);
+  return fmt::format("gladius: error: {}; {} shows how\n", shortened(what), help);
 }
 
 }  // namespace gladius::cli
