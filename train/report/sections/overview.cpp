@@ -60,6 +60,8 @@ void add_losses(Facts& facts, const RunRecord& record) {
   facts.items.emplace_back("Loss of the last step", fmt::format("{:.4f}", last.loss));
   facts.items.emplace_back("Loss, mean since step 0",
                            fmt::format("{:.4f}", last.loss_running_mean));
+  facts.items.emplace_back(fmt::format("Loss, mean of the last {}", kLossWindow),
+                           fmt::format("{:.4f}", last.loss_window_mean));
   facts.items.emplace_back("Initial loss", fmt::format("{:.4f}", initial));
   facts.items.emplace_back("Change of the mean", format_change(last.loss_running_mean, initial));
 }
@@ -113,6 +115,7 @@ void add_overview(Document& document, const RunRecord& record) {
   document.push_back(identification(record));
   document.push_back(Heading{2, "Status"});
   document.push_back(status(record));
+  add_held_out(document, record);
 }
 
 }  // namespace gladius
