@@ -16,16 +16,15 @@ void BestModel::restore(const std::optional<BestStep>& best, const std::string& 
   best_ = counts ? best : std::nullopt;
 }
 
-bool BestModel::offer(const CausalLM& student, const BestStep& candidate,
+void BestModel::offer(const CausalLM& student, const BestStep& candidate,
                       const nlohmann::ordered_json& evaluation) {
-  if (!std::isfinite(candidate.cross_entropy)) return false;
-  if (best_ && candidate.cross_entropy >= best_->cross_entropy) return false;
+  if (!std::isfinite(candidate.cross_entropy)) return;
+  if (best_ && candidate.cross_entropy >= best_->cross_entropy) return;
   StagedDirectory staged(directory_);
   save_student(staged.path(), student, student_);
   write_text_file(staged.path() / kBestEvaluation, evaluation.dump(2) + "\n");
   staged.replace();
   best_ = candidate;
-  return true;
 }
 
 }  // namespace gladius

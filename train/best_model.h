@@ -31,9 +31,9 @@ class BestModel {
   void restore(const std::optional<BestStep>& best, const std::string& data);
   const std::optional<BestStep>& best() const { return best_; }
 
-  /// Writes the student if it is better than the best; says whether it did. `evaluation` is what
-  /// evaluation.json gets. IoError.
-  bool offer(const CausalLM& student, const BestStep& candidate,
+  /// Writes the student if it is better than the best; `evaluation` is what evaluation.json gets.
+  /// IoError.
+  void offer(const CausalLM& student, const BestStep& candidate,
              const nlohmann::ordered_json& evaluation);
 
  private:

@@ -187,6 +187,7 @@ class Run {
       return false;
     }
     write(*unevaluated_);
+    validation_.tell(*unevaluated_);
     unevaluated_.reset();
     return true;
   }

@@ -30,14 +30,29 @@ ExpertEvaluations::ExpertEvaluations(std::filesystem::path file, std::string dat
   }
 }
 
-bool ExpertEvaluations::has(const ExpertConfig& expert) const {
-  return std::ranges::any_of(
-      experts_, [&](const Json& known) { return known.at("model") == expert.model.string(); });
+bool ExpertEvaluations::recall(const ExpertConfig& expert) {
+  const auto same_model = [&](const Json& known) {
+    return known.at("model") == expert.model.string();
+  };
+  const auto known = std::ranges::find_if(experts_, same_model);
+  if (known == experts_.end()) return false;
+  const bool has_name = std::ranges::any_of(experts_, [&](const Json& entry) {
+    return same_model(entry) && entry.at("expert") == expert.name;
+  });
+  if (has_name) return true;
+  Json entry = *known;
+  entry["expert"] = expert.name;
+  write(std::move(entry));
+  return true;
 }
 
 void ExpertEvaluations::add(const ExpertConfig& expert, const Evaluation& evaluation) {
   Json entry{{"expert", expert.name}, {"model", expert.model.string()}};
   entry.update(evaluation.to_json());
+  write(std::move(entry));
+}
+
+void ExpertEvaluations::write(Json entry) {
   experts_.push_back(std::move(entry));
   write_text_file(file_, Json{{"data", data_}, {"experts", experts_}}.dump(2) + "\n");
 }

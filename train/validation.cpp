@@ -73,23 +73,29 @@ std::optional<StepEvaluation> Validation::evaluate_student(const CausalLM& stude
   const StepEvaluation result{.cross_entropy = last_->cross_entropy,
                               .perplexity = last_->perplexity,
                               .tokens = last_->tokens};
-  Json described{{"step", step}};
-  described.update(describe(*last_));
-  const bool kept =
-      config_.keep_best && best_.offer(student, {step, result.cross_entropy, data_id_}, described);
-  if (!std::isfinite(result.cross_entropy)) {
-    events_.warn(fmt::format("step {}: the validation cross-entropy is not finite", step));
-  } else if (config_.eval_every > 0) {
-    events_.info(fmt::format("step {}: validation {}{}", step,
-                             describe_numbers(result.cross_entropy, result.perplexity),
-                             kept ? ", the best so far" : ""));
+  if (config_.keep_best) {
+    Json described{{"step", step}};
+    described.update(describe(*last_));
+    best_.offer(student, {step, result.cross_entropy, data_id_}, described);
   }
   return result;
 }
 
+void Validation::tell(const StepRecord& record) const {
+  const StepEvaluation& evaluation = *record.evaluation;
+  if (!std::isfinite(evaluation.cross_entropy)) {
+    events_.warn(fmt::format("step {}: the validation cross-entropy is not finite", record.step));
+  } else if (config_.eval_every > 0) {
+    const bool is_best = config_.keep_best && best() && best()->step == record.step;
+    events_.info(fmt::format("step {}: validation {}{}", record.step,
+                             describe_numbers(evaluation.cross_entropy, evaluation.perplexity),
+                             is_best ? ", the best so far" : ""));
+  }
+}
+
 bool Validation::evaluate_expert(const ExpertConfig& expert) {
   const bool comparable = expert.vocabulary == VocabularyMode::same;
-  if (!data_ || !comparable || experts_.has(expert)) return true;
+  if (!data_ || !comparable || experts_.recall(expert)) return true;
   try {
     const auto evaluation = evaluate(load_model(expert.model), "expert " + expert.name);
     if (!evaluation) return false;

@@ -29,6 +29,8 @@ class Validation {
   /// Evaluates the student as step number `step` has left it, and keeps it if it is the best.
   /// Nothing if a stop was asked for. IoError, FormatError.
   std::optional<StepEvaluation> evaluate_student(const CausalLM& student, std::int64_t step);
+  /// Says what a step's evaluation came to.
+  void tell(const StepRecord& record) const;
 
   /// Evaluates an expert whose vocabulary is the student's, unless that is known already; false if
   /// a stop was asked for. A failure is a warning: nothing that the run makes depends on it.

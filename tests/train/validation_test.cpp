@@ -247,8 +247,21 @@ TEST_F(ValidationTest, PutsTheExpertsBesideTheStudent) {
 }
 
 TEST_F(ValidationTest, AnExpertThatTeachesTwiceIsEvaluatedOnce) {
-  execute(run_.config(file()), out());
-  EXPECT_EQ(Json::parse(read_file(out() / "expert_evaluations.json")).at("experts").size(), 1u);
+  int evaluated = 0;
+  distill(run_.config(file()), out(), false,
+          {.begin = [](const auto&, const auto&) {},
+           .step = [](const auto&) {},
+           .info = [](const auto&) {},
+           .warn = [](const auto&) {},
+           .stop_requested = [] { return false; },
+           .evaluating = [&](const std::string& what) { evaluated += what != "student"; }});
+  EXPECT_EQ(evaluated, 1);
+  Json experts = Json::parse(read_file(out() / "expert_evaluations.json")).at("experts");
+  ASSERT_EQ(experts.size(), 2u);
+  EXPECT_EQ(experts[0].at("expert"), "one");
+  EXPECT_EQ(experts[1].at("expert"), "two");
+  for (Json& expert : experts) expert.erase("expert");
+  EXPECT_EQ(experts[0], experts[1]);
 }
 
 TEST_F(ValidationTest, MayBeStoppedWhileAnExpertIsEvaluated) {

@@ -79,6 +79,11 @@ void add_speed(Facts& facts, const RunRecord& record) {
   }
 }
 
+std::string describe(const nlohmann::ordered_json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  return value.is_number_float() ? fmt::format("{:.4f}", value.get<double>()) : value.dump();
+}
+
 Facts status(const RunRecord& record) {
   Facts facts{{{"Training status", record.complete ? "Complete" : "In progress"},
                {"Steps", fmt::format("{} of {}", format_count(record.steps()),
@@ -96,8 +101,7 @@ Facts status(const RunRecord& record) {
   for (const auto& [key, value] : record.evaluation.items()) {
     std::string name = "Evaluation: " + key;
     std::ranges::replace(name, '_', ' ');
-    facts.items.emplace_back(
-        name, value.is_number_float() ? fmt::format("{:.4f}", value.get<double>()) : value.dump());
+    facts.items.emplace_back(name, describe(value));
   }
   return facts;
 }
