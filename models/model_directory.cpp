@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
+#include <system_error>
 
+#include "gladius/models/chat_template/chat_templates.h"
 #include "gladius/models/generation_config.h"
 #include "gladius/models/shard_index.h"
 #include "gladius/tensor/io/atomic_file.h"
@@ -261,11 +264,17 @@ std::vector<fs::path> tokenizer_files(const fs::path& directory) {
                            "chat_template.jinja"}) {
     if (is_there(directory / name)) files.push_back(directory / name);
   }
+  std::ranges::copy(additional_chat_templates(directory), std::back_inserter(files));
   return files;
 }
 
 void copy_tokenizer(const fs::path& from, const fs::path& to) {
-  for (const fs::path& file : tokenizer_files(from)) copy_file_to(file, to);
+  for (const fs::path& file : tokenizer_files(from)) {
+    const fs::path below = file.lexically_relative(from).parent_path();
+    std::error_code error;  // shows when the file is written
+    if (!below.empty()) fs::create_directories(to / below, error);
+    copy_file_to(file, to / below);
+  }
 }
 
 void copy_companions(const fs::path& from, const fs::path& to) {

@@ -146,18 +146,26 @@ struct Macro {
   std::vector<std::pair<std::string, ExprPtr>> parameters;  // with defaults, or null
   Body body;
 };
-struct With {  // also {% generation %}, which has no bindings
+struct With {
   std::vector<std::pair<Target, ExprPtr>> bindings;
+  Body body;
+};
+struct Generation {  // what the assistant writes
   Body body;
 };
 struct Break {};
 struct Continue {};
 
 struct Statement {
-  using Node =
-      std::variant<Data, Output, If, For, Set, SetBlock, FilterBlock, Macro, With, Break, Continue>;
+  using Node = std::variant<Data, Output, If, For, Set, SetBlock, FilterBlock, Macro, With,
+                            Generation, Break, Continue>;
   std::size_t offset;
   Node node;
+};
+
+struct Template {
+  Body body;
+  bool marks_generation = false;  // has {% generation %} blocks
 };
 
 }  // namespace gladius::jinja

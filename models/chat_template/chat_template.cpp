@@ -9,7 +9,6 @@
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/file_descriptor.h"
-#include "gladius/tensor/io/text_file.h"
 
 namespace gladius {
 namespace {
@@ -25,22 +24,6 @@ Json read_tokenizer_config(const std::filesystem::path& model_dir) {
     throw FormatError(fmt::format("chat template: {} is no JSON object", path.string()));
   }
   return config;
-}
-
-std::optional<std::string> default_template(const Json& entry, const std::filesystem::path& dir) {
-  if (entry.is_null()) return std::nullopt;
-  if (entry.is_string()) return entry.get<std::string>();
-  if (entry.is_array()) {
-    for (const Json& named : entry) {
-      if (named.is_object() && named.value("name", Json()) == "default" &&
-          named.value("template", Json()).is_string()) {
-        return named.at("template").get<std::string>();
-      }
-    }
-  }
-  throw FormatError(fmt::format(
-      "chat template: \"chat_template\" of {} is neither a string nor a list with a \"default\"",
-      (dir / "tokenizer_config.json").string()));
 }
 
 // transformers' clean-up of messages: members that are null are dropped, and a thought goes by the
@@ -64,29 +47,26 @@ Json normalize(const Json& message) {
 
 struct ChatTemplate::Impl {
   jinja::Source source;
-  jinja::Body body;
+  jinja::Template parsed;
 };
 
 ChatTemplate ChatTemplate::parse(std::string source, std::string name) {
   auto impl = std::make_shared<Impl>();
   impl->source = jinja::make_source(std::move(source), std::move(name));
-  impl->body = jinja::parse_template(impl->source);
+  impl->parsed = jinja::parse_template(impl->source);
   return ChatTemplate(std::move(impl));
 }
 
-std::optional<ChatTemplate> ChatTemplate::load(const std::filesystem::path& model_dir) {
-  const auto file = model_dir / "chat_template.jinja";
-  if (is_there(file)) return parse(read_text_file(file), file.string());
-  const Json config = read_tokenizer_config(model_dir);
-  auto text = default_template(config.value("chat_template", Json()), model_dir);
-  if (!text) return std::nullopt;
-  return parse(std::move(*text), (model_dir / "tokenizer_config.json").string() + " chat_template");
+std::string ChatTemplate::render(const Json& context) const {
+  return render_with_origins(context).text;
 }
 
-std::string ChatTemplate::render(const Json& context) const {
+Rendering ChatTemplate::render_with_origins(const Json& context) const {
   if (!context.is_object()) throw FormatError("chat template: the context is no JSON object");
-  return jinja::render(impl_->source, impl_->body, context);
+  return jinja::render(impl_->source, impl_->parsed.body, context);
 }
+
+bool ChatTemplate::marks_generation() const { return impl_->parsed.marks_generation; }
 
 Json load_special_tokens(const std::filesystem::path& model_dir) {
   constexpr std::array names{"bos_token", "eos_token", "unk_token", "sep_token",
@@ -108,6 +88,13 @@ Json load_special_tokens(const std::filesystem::path& model_dir) {
 
 std::string render_chat(const ChatTemplate& chat_template, const Json& messages,
                         bool add_generation_prompt, const Json& variables, const Json& tools) {
+  return render_chat_with_origins(chat_template, messages, add_generation_prompt, variables, tools)
+      .text;
+}
+
+Rendering render_chat_with_origins(const ChatTemplate& chat_template, const Json& messages,
+                                   bool add_generation_prompt, const Json& variables,
+                                   const Json& tools) {
   if (!messages.is_array()) throw FormatError("chat template: the messages are no list");
   Json context = variables.is_null() ? Json::object() : variables;
   if (!context.is_object()) throw FormatError("chat template: the variables are no JSON object");
@@ -116,7 +103,7 @@ std::string render_chat(const ChatTemplate& chat_template, const Json& messages,
   context["tools"] = tools;
   context["documents"] = nullptr;
   context["add_generation_prompt"] = add_generation_prompt;
-  return chat_template.render(context);
+  return chat_template.render_with_origins(context);
 }
 
 }  // namespace gladius

@@ -8,6 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "gladius/models/chat_template/rendering.h"
+
 namespace gladius {
 
 /// A model directory's Jinja template, rendered as transformers' apply_chat_template does. A cheap
@@ -21,12 +23,18 @@ class ChatTemplate {
  public:
   static ChatTemplate parse(std::string source, std::string name = "chat_template");
 
-  /// DIR/chat_template.jinja, else "chat_template" of DIR/tokenizer_config.json (a string, or a
-  /// list of named ones, of which "default" is taken); nothing when there is neither.
-  static std::optional<ChatTemplate> load(const std::filesystem::path& model_dir);
+  /// The one that transformers takes for a conversation with tools or without (ChatTemplates);
+  /// nothing when the directory has none.
+  static std::optional<ChatTemplate> load(const std::filesystem::path& model_dir,
+                                          bool with_tools = false);
 
   /// The text with the members of `context` (an object) as variables. FormatError, ConfigError.
   std::string render(const nlohmann::ordered_json& context) const;
+  /// The same, with what comes from where.
+  Rendering render_with_origins(const nlohmann::ordered_json& context) const;
+
+  /// Whether it marks what the assistant writes, with {% generation %} blocks.
+  bool marks_generation() const;
 
  private:
   struct Impl;
@@ -44,5 +52,11 @@ nlohmann::ordered_json load_special_tokens(const std::filesystem::path& model_di
 std::string render_chat(const ChatTemplate& chat_template, const nlohmann::ordered_json& messages,
                         bool add_generation_prompt, const nlohmann::ordered_json& variables,
                         const nlohmann::ordered_json& tools = nullptr);
+/// The same, with what comes from where: Origins of `messages`.
+Rendering render_chat_with_origins(const ChatTemplate& chat_template,
+                                   const nlohmann::ordered_json& messages,
+                                   bool add_generation_prompt,
+                                   const nlohmann::ordered_json& variables,
+                                   const nlohmann::ordered_json& tools = nullptr);
 
 }  // namespace gladius

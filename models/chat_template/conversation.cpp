@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <utility>
 
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
@@ -12,13 +13,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The value's beginning, in ASCII: it stands in messages.
-std::string excerpt(const Json& value) {
-  constexpr std::size_t kMost = 80;
-  const std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true);
-  return text.size() <= kMost ? text : text.substr(0, kMost) + "...";
-}
-
 // Exports to tables of text keep lists and objects as JSON text.
 Json parsed(const std::string& what, const Json& value) {
   if (!value.is_string()) return value;
@@ -26,7 +20,7 @@ Json parsed(const std::string& what, const Json& value) {
     return parse_json(value.get_ref<const std::string&>());
   } catch (const FormatError& error) {
     throw FormatError(
-        fmt::format("{} is the text {}, which is {}", what, excerpt(value), error.what()));
+        fmt::format("{} is the text {}, which is {}", what, shown(value), error.what()));
   }
 }
 
@@ -36,14 +30,14 @@ Json list_of_objects(const std::string& key, const char* kind, const char* expec
   const std::string name = fmt::format("\"{}\"", key);
   const Json list = parsed(name, value);
   if (!list.is_array()) {
-    throw FormatError(fmt::format("{} is not a list of {}s, it is {}", name, kind, excerpt(list)));
+    throw FormatError(fmt::format("{} is not a list of {}s, it is {}", name, kind, shown(list)));
   }
   Json out = Json::array();
   for (const Json& item : list) {
     Json object = parsed(fmt::format("an element of {}", name), item);
     if (!object.is_object()) {
       throw FormatError(fmt::format("{} holds {}, which is not a {}; expected {}", name,
-                                    excerpt(object), kind, expected));
+                                    shown(object), kind, expected));
     }
     out.push_back(std::move(object));
   }
@@ -59,8 +53,7 @@ Json parse_messages(const Json& value) {
   for (Json& message : messages) {
     const auto role = message.find("role");
     if (role == message.end() || !role->is_string()) {
-      throw FormatError(
-          fmt::format("{} is not a message; expected {}", excerpt(message), kExpected));
+      throw FormatError(fmt::format("{} is not a message; expected {}", shown(message), kExpected));
     }
     const auto calls = message.find("tool_calls");
     if (calls == message.end() || calls->is_null()) continue;
@@ -80,6 +73,18 @@ Conversation parse_conversation(const Json& value) {
   if (!value.is_object()) return {parse_messages(value), nullptr};
   if (!value.contains("messages")) throw FormatError("the object has no \"messages\"");
   return {parse_messages(value.at("messages")), parse_tools(value.value("tools", Json()))};
+}
+
+std::optional<Conversation> with_empty_contents(const Conversation& conversation) {
+  Conversation out = conversation;
+  bool found = false;
+  for (Json& message : out.messages) {
+    const bool calls = !message.value("tool_calls", Json()).is_null();
+    if (!calls || !message.value("content", Json()).is_null()) continue;
+    message["content"] = "";
+    found = true;
+  }
+  return found ? std::optional(std::move(out)) : std::nullopt;
 }
 
 }  // namespace gladius

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 namespace gladius {
 
@@ -23,5 +24,9 @@ nlohmann::ordered_json parse_tools(const nlohmann::ordered_json& value);
 
 /// An object with "messages" and perhaps "tools", or the messages alone. FormatError.
 Conversation parse_conversation(const nlohmann::ordered_json& value);
+
+/// The conversation with "" for contents that are null or missing beside calls of tools, for
+/// templates that cannot do without; nothing if it has no such message.
+std::optional<Conversation> with_empty_contents(const Conversation& conversation);
 
 }  // namespace gladius

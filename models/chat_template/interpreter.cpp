@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
+#include "gladius/models/chat_template/marked_text.h"
 #include "gladius/models/chat_template/print.h"
 
 namespace gladius::jinja {
@@ -26,6 +26,7 @@ class Interpreter {
       : source_(source), scope_(std::make_shared<Scope>()) {
     try {
       context_ = from_json(runtime_.budget, context);
+      messages_ = Messages(context_.dict()->find(Value("messages")));
     } catch (const Failure& failure) {
       source_.raise(failure, 0);
     }
@@ -40,9 +41,9 @@ class Interpreter {
   Interpreter(const Interpreter&) = delete;
   Interpreter& operator=(const Interpreter&) = delete;
 
-  std::string run(const Body& body) {
+  Rendering run(const Body& body) {
     execute(body);
-    return std::move(out_);
+    return out_.take();
   }
 
   // --- statements ---
@@ -53,12 +54,7 @@ class Interpreter {
   }
 
   Flow operator()(const Output& node) {
-    const Value value = evaluate(node.value);
-    if (const std::string* text = value.text()) {
-      write(*text);
-    } else {
-      write(to_text(runtime_.budget, value));
-    }
+    write_value(evaluate(node.value));
     return Flow::kNormal;
   }
 
@@ -71,11 +67,15 @@ class Interpreter {
 
   Flow operator()(const For& node) {
     const auto items = loop_items(node);
+    const auto outer = out_.message();
     for (std::size_t i = 0; i < items.size(); ++i) {
       const ScopeGuard guard(*this, scope_);
       scope_->variables["loop"] = Value(std::make_shared<const Loop>(Loop{items, i}));
       assign(node.target, items[i]);
-      if (execute(node.body) == Flow::kBreak) break;
+      out_.set_message(messages_.of_turn(items, i, outer));
+      const Flow flow = execute(node.body);
+      out_.set_message(outer);
+      if (flow == Flow::kBreak) break;
     }
     if (!items.empty()) return Flow::kNormal;
     const ScopeGuard guard(*this, scope_);
@@ -99,7 +99,7 @@ class Interpreter {
     const auto [text, flow] = capture(node.body);
     if (flow != Flow::kNormal) return flow;
     block_content_ = text;
-    write(to_text(runtime_.budget, evaluate(node.value)));
+    write_value(evaluate(node.value));
     return Flow::kNormal;
   }
 
@@ -120,6 +120,14 @@ class Interpreter {
     const ScopeGuard guard(*this, scope_);
     for (std::size_t i = 0; i < values.size(); ++i) assign(node.bindings[i].first, values[i]);
     return execute(node.body);
+  }
+
+  Flow operator()(const Generation& node) {
+    const ScopeGuard guard(*this, scope_);
+    const std::size_t begin = out_.size();
+    const Flow flow = execute(node.body);
+    out_.mark_generated(begin);
+    return flow;
   }
 
   Flow operator()(const Break&) { return Flow::kBreak; }
@@ -327,18 +335,25 @@ class Interpreter {
     for (std::size_t i = 0; i < targets.size(); ++i) assign(targets[i], items[i]);
   }
 
-  void write(std::string_view text) {
+  void write(std::string_view text, const Origins& origins = {}) {
     runtime_.budget.text(text.size());
-    out_ += text;
+    out_.append(text, origins);
     if (out_.size() > kMaxText) fail("the template writes more than 64 MiB");
   }
 
-  // What the body writes, in a scope of its own.
+  void write_value(const Value& value) {
+    const std::string* text = value.text();
+    if (text == nullptr) return write(to_text(runtime_.budget, value));
+    write(*text, captured_texts_.origins_of(*text));
+  }
+
+  // What the body writes, in a scope of its own. The text as it is keeps its places.
   std::pair<Value, Flow> capture(const Body& body) {
     const ScopeGuard guard(*this, scope_);
-    std::string outer = std::exchange(out_, "");
+    MarkedText outer = std::exchange(out_, {});
     const Flow flow = execute(body);
-    return {Value(std::exchange(out_, std::move(outer))), flow};
+    Rendering part = std::exchange(out_, std::move(outer)).take();
+    return {captured_texts_.keep(runtime_.budget, std::move(part)), flow};
   }
 
   Value call_macro(const Macro& macro, const std::shared_ptr<Scope>& closure, Arguments arguments) {
@@ -348,45 +363,34 @@ class Interpreter {
   }
 
   void bind(const Macro& macro, Arguments arguments) {
-    if (arguments.positional.size() > macro.parameters.size()) {
-      fail(fmt::format("macro '{}' takes not more than {} arguments", macro.name,
-                       macro.parameters.size()));
-    }
-    std::unordered_map<std::string_view, Value> given;
-    for (std::size_t i = 0; i < arguments.positional.size(); ++i) {
-      given[macro.parameters[i].first] = std::move(arguments.positional[i]);
-    }
-    for (auto& [name, value] : arguments.named) {
-      const auto known = std::find_if(
-          macro.parameters.begin(), macro.parameters.end(),
-          [&wanted = name](const auto& parameter) { return parameter.first == wanted; });
-      if (known == macro.parameters.end() || !given.try_emplace(known->first, value).second) {
-        fail(fmt::format("macro '{}' does not take the argument '{}' here", macro.name, name));
-      }
-    }
-    for (const auto& [name, fallback] : macro.parameters) {
-      const auto found = given.find(name);
-      Value value = found != given.end() ? found->second
-                    : fallback
-                        ? evaluate(fallback)
-                        : Value::undefined(fmt::format("parameter '{}' was not provided", name));
-      scope_->variables[name] = std::move(value);
+    std::vector<std::string_view> names;
+    for (const auto& parameter : macro.parameters) names.push_back(parameter.first);
+    const Parameters given(macro.name, names, std::move(arguments));
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const ExprPtr& fallback = macro.parameters[i].second;
+      Value value =
+          given.find(i) ? *given.find(i)
+          : fallback    ? evaluate(fallback)
+                     : Value::undefined(fmt::format("parameter '{}' was not provided", names[i]));
+      scope_->variables[names[i]] = std::move(value);
     }
   }
 
   const Source& source_;
   Runtime runtime_;
   Value context_;
+  Messages messages_{nullptr};
   std::shared_ptr<Scope> scope_;
   std::unordered_set<std::shared_ptr<Scope>> captured_;
-  std::string out_;
+  MarkedText out_;
+  CapturedTexts captured_texts_;
   Value block_content_;
   int depth_ = 0;
 };
 
 }  // namespace
 
-std::string render(const Source& source, const Body& body, const nlohmann::ordered_json& context) {
+Rendering render(const Source& source, const Body& body, const nlohmann::ordered_json& context) {
   return Interpreter(source, context).run(body);
 }
 

@@ -1,15 +1,16 @@
 // Renders a syntax tree.
 #pragma once
 
-#include <string>
+#include <nlohmann/json.hpp>
 
 #include "gladius/models/chat_template/ast.h"
+#include "gladius/models/chat_template/rendering.h"
 #include "gladius/models/chat_template/source.h"
 
 namespace gladius::jinja {
 
 /// The template's text with the variables of `context`, a dict. FormatError or ConfigError with the
 /// place in the source.
-std::string render(const Source& source, const Body& body, const nlohmann::ordered_json& context);
+Rendering render(const Source& source, const Body& body, const nlohmann::ordered_json& context);
 
 }  // namespace gladius::jinja

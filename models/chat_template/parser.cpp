@@ -83,7 +83,10 @@ class TemplateParser {
  public:
   explicit TemplateParser(const Source& source) : in_(source), expressions_(in_) {}
 
-  Body parse() { return parse_body({}); }
+  Template parse() {
+    Body body = parse_body({});
+    return {std::move(body), marks_generation_};
+  }
 
  private:
   // Statements up to {% end %}, one of `ends`, whose name is left to the caller; or to the
@@ -249,7 +252,10 @@ class TemplateParser {
     return out;
   }
 
-  Statement::Node parse_generation() { return With{{}, parse_function_block("endgeneration")}; }
+  Statement::Node parse_generation() {
+    marks_generation_ = true;
+    return Generation{parse_function_block("endgeneration")};
+  }
 
   template <class Jump>
   Statement::Node parse_jump() {
@@ -293,10 +299,11 @@ class TemplateParser {
   TokenStream in_;
   ExpressionParser expressions_;
   int loops_ = 0;  // around the place, within the same function
+  bool marks_generation_ = false;
 };
 
 }  // namespace
 
-Body parse_template(const Source& source) { return TemplateParser(source).parse(); }
+Template parse_template(const Source& source) { return TemplateParser(source).parse(); }
 
 }  // namespace gladius::jinja

@@ -103,6 +103,6 @@ class ExpressionParser {
 };
 
 /// The whole template. FormatError for bad syntax, ConfigError for what is not supported.
-Body parse_template(const Source& source);
+Template parse_template(const Source& source);
 
 }  // namespace gladius::jinja

@@ -24,6 +24,7 @@ void add_gradients(CLI::App& program, const Common& common);
 void add_init(CLI::App& program, const Common& common);
 void add_inspect(CLI::App& program, const Common& common);
 void add_logits(CLI::App& program, const Common& common);
+void add_render(CLI::App& program, const Common& common);
 void add_report(CLI::App& program, const Common& common);
 void add_tokenize(CLI::App& program, const Common& common);
 

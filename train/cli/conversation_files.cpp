@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <iterator>
+#include <system_error>
 
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
@@ -15,9 +18,22 @@ using Json = nlohmann::ordered_json;
 
 std::string name_of(const std::string& file) { return file == "-" ? "standard input" : file; }
 
-std::string read_all_of_standard_input() {
-  std::string text{std::istreambuf_iterator<char>(std::cin), {}};
-  if (std::cin.bad()) throw IoError("standard input cannot be read");
+// The standard input, or a pipe as a shell's <(...).
+bool is_stream(const std::string& file) {
+  std::error_code missing;
+  const auto kind = std::filesystem::status(file, missing).type();
+  return file == "-" || kind == std::filesystem::file_type::fifo ||
+         kind == std::filesystem::file_type::character;
+}
+
+std::string read_stream(const std::string& file) {
+  std::ifstream opened;
+  if (file != "-") opened.open(file);
+  std::istream& stream = file == "-" ? std::cin : opened;
+  std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (stream.bad() || (file != "-" && !opened.is_open())) {
+    throw IoError(fmt::format("cannot read {}", name_of(file)));
+  }
   return text;
 }
 
@@ -35,9 +51,9 @@ auto parse_input(const std::string& file, const Parse& parse) {
 }  // namespace
 
 Json read_json_input(const std::string& file) {
-  if (file != "-") return read_json_file(file);
+  if (!is_stream(file)) return read_json_file(file);
   try {
-    return parse_json(read_all_of_standard_input());
+    return parse_json(read_stream(file));
   } catch (const FormatError& error) {
     throw FormatError(fmt::format("{}: {}", name_of(file), error.what()));
   }

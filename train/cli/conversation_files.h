@@ -8,7 +8,7 @@
 
 namespace gladius::cli {
 
-/// The JSON document of a file, or of the standard input for "-". IoError, FormatError.
+/// The JSON document of a file or pipe, or of the standard input for "-". IoError, FormatError.
 nlohmann::ordered_json read_json_input(const std::string& file);
 
 /// `--messages FILE`: a list of messages, or an object with "messages" and perhaps "tools", as a

@@ -17,8 +17,8 @@ namespace gladius::cli {
 namespace {
 
 const std::vector<AddCommand> kCommands = {
-    add_init,   add_inspect,   add_distill,  add_eval,    add_generate,
-    add_logits, add_gradients, add_tokenize, add_convert, add_report,
+    add_init,      add_inspect,  add_distill, add_eval,    add_generate, add_logits,
+    add_gradients, add_tokenize, add_render,  add_convert, add_report,
 };
 
 void add_common(CLI::App& program, Common& common) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gladius/models/chat_template/ignored_parts.h"
 #include "gladius/tensor/error.h"
 #include "gladius/train/data/data_files.h"
 #include "gladius/train/data/example_parser.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::size_t kHeldBytes = std::size_t{8} << 20;
 constexpr int kMaxWarnings = 10;
+constexpr std::int64_t kMaxIgnoring = 3;  // lines named
 
 class ExamplesInMemory : public ExampleSource {
  public:
@@ -85,17 +87,24 @@ std::shared_ptr<const Example> Dataset::read(std::int64_t index) const {
 }
 
 std::shared_ptr<const Example> Dataset::load(std::int64_t index) const {
-  const auto after = std::ranges::upper_bound(starts_, index);
-  const auto& source = *sources_[static_cast<std::size_t>(after - starts_.begin()) - 1];
   try {
-    return std::make_shared<const Example>(source.read(index - *std::prev(after)));
+    return std::make_shared<const Example>(read_from_source(index));
   } catch (const FormatError& error) {
     if (options_.on_bad_line == OnBadLine::fail) throw;
-    if (options_.warn && warnings_++ < kMaxWarnings) {
-      options_.warn(fmt::format("{}; the line is passed over", error.what()));
-    }
+    if (warnings_++ < kMaxWarnings) warn(fmt::format("{}; the line is passed over", error.what()));
     return nullptr;
   }
+}
+
+Example Dataset::read_from_source(std::int64_t index) const {
+  const auto after = std::ranges::upper_bound(starts_, index);
+  const auto& source = *sources_[static_cast<std::size_t>(after - starts_.begin()) - 1];
+  const std::int64_t within = index - *std::prev(after);
+  Example example = source.read(within);
+  if (!example.ignored.empty() && ignoring_++ < kMaxIgnoring) {
+    warn(fmt::format("{}: {}", source.place(within), ignored_parts_warning(example.ignored)));
+  }
+  return example;
 }
 
 // Small files are read once, and their errors show before training begins.
@@ -105,6 +114,14 @@ void Dataset::hold_first() {
     first_.push_back(load(i));
     bytes += bytes_of(first_.back().get());
   }
+  if (ignoring_ > kMaxIgnoring) {
+    warn(fmt::format("the chat template ignores something of {} of the first {} examples",
+                     ignoring_, first_.size()));
+  }
+}
+
+void Dataset::warn(const std::string& text) const {
+  if (options_.warn) options_.warn(text);
 }
 
 }  // namespace gladius

@@ -19,7 +19,8 @@ struct DatasetOptions {
   LossOn loss_on = LossOn::all;
   std::int64_t vocab_size = 0;  // of the model: ids and labels lie below
   OnBadLine on_bad_line = OnBadLine::fail;
-  /// Told of the first ten bad lines that are passed over.
+  /// Told of the first ten bad lines that are passed over, and of the first lines of which the chat
+  /// template does not show all.
   std::function<void(const std::string&)> warn = {};
 };
 
@@ -56,13 +57,16 @@ class Dataset {
  private:
   Dataset(std::vector<std::unique_ptr<ExampleSource>> sources, DatasetOptions options);
   std::shared_ptr<const Example> load(std::int64_t index) const;
+  Example read_from_source(std::int64_t index) const;
   void hold_first();
+  void warn(const std::string& text) const;
 
   std::vector<std::unique_ptr<ExampleSource>> sources_;
   std::vector<std::int64_t> starts_;  // first example of each source, and the number of all
   DatasetOptions options_;
   std::vector<std::shared_ptr<const Example>> first_;
   mutable int warnings_ = 0;
+  mutable std::int64_t ignoring_ = 0;  // examples of which the template does not show all
 };
 
 }  // namespace gladius

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace gladius {
@@ -13,6 +14,8 @@ constexpr std::int32_t kNoLabel = -100;
 struct Example {
   std::vector<std::int32_t> ids;
   std::vector<std::int32_t> labels;
+  /// What the line has and the chat template does not show (ignored_parts).
+  std::vector<std::string> ignored = {};
 };
 
 /// Every token predicts the next. The last has no label, but where `ids` is cut to `max_length`

@@ -29,6 +29,18 @@ std::vector<std::int32_t> numbers(const char* key, const Json& list) {
 
 }  // namespace
 
+Example chat_example(EncodedChat chat) {
+  const auto length = static_cast<std::int64_t>(chat.ids.size());
+  Example example = next_token_example(std::move(chat.ids), length);
+  if (!chat.from_assistant.empty()) {
+    for (std::size_t i = 0; i + 1 < example.labels.size(); ++i) {
+      if (!chat.from_assistant[i + 1]) example.labels[i] = kNoLabel;
+    }
+  }
+  example.ignored = std::move(chat.ignored);
+  return example;
+}
+
 ExampleParser::ExampleParser(std::shared_ptr<const TextEncoder> encoder, std::int64_t max_seq_len,
                              LossOn loss_on, std::int64_t vocab_size)
     : encoder_(std::move(encoder)),
@@ -74,13 +86,8 @@ Example ExampleParser::from_text(const Json& text) const {
 }
 
 Example ExampleParser::from_chat(const Json& json) const {
-  const EncodedChat chat = encoder().encode_chat(parse_conversation(json));
-  Example example = next_token_example(chat.ids, static_cast<std::int64_t>(chat.ids.size()));
-  if (loss_on_ == LossOn::assistant) {
-    for (std::size_t i = 0; i + 1 < example.labels.size(); ++i) {
-      if (!chat.from_assistant[i + 1]) example.labels[i] = kNoLabel;
-    }
-  }
+  Example example =
+      chat_example(encoder().encode_chat(parse_conversation(json), loss_on_ == LossOn::assistant));
   truncate(example, max_seq_len_);
   return example;
 }

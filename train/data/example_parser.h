@@ -12,6 +12,10 @@
 
 namespace gladius {
 
+/// Each token predicts the next, but where the assistant's tokens were looked for the others are
+/// not predicted. Whole, however long.
+Example chat_example(EncodedChat chat);
+
 /// What lines mean; see Dataset::open. Errors say nothing of file and line; the caller adds them.
 class ExampleParser {
  public:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "gladius/train/data/example.h"
 
@@ -15,6 +16,8 @@ class ExampleSource {
   virtual std::int64_t size() const = 0;
   /// FormatError if there is something wrong with this example alone.
   virtual Example read(std::int64_t index) const = 0;
+  /// "FILE:LINE" for messages; "" where there is no such place.
+  virtual std::string place(std::int64_t /*index*/) const { return ""; }
 };
 
 }  // namespace gladius

@@ -56,16 +56,19 @@ JsonLines::JsonLines(std::filesystem::path file, std::shared_ptr<const ExamplePa
 }
 
 Example JsonLines::read(std::int64_t index) const {
-  const auto place = [&] { return fmt::format("{}:{}", file_.string(), line_number(index)); };
   try {
     return parser_->parse(line(index));
   } catch (const IoError&) {
     throw;
   } catch (const ConfigError& error) {
-    throw ConfigError(fmt::format("{}: {}", place(), error.what()));
+    throw ConfigError(fmt::format("{}: {}", place(index), error.what()));
   } catch (const Error& error) {
-    throw FormatError(fmt::format("{}: {}", place(), error.what()));
+    throw FormatError(fmt::format("{}: {}", place(index), error.what()));
   }
+}
+
+std::string JsonLines::place(std::int64_t index) const {
+  return fmt::format("{}:{}", file_.string(), line_number(index));
 }
 
 std::string JsonLines::line(std::int64_t index) const {

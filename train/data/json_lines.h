@@ -20,6 +20,7 @@ class JsonLines : public ExampleSource {
 
   std::int64_t size() const override { return static_cast<std::int64_t>(begins_.size()) - 1; }
   Example read(std::int64_t index) const override;
+  std::string place(std::int64_t index) const override;
 
  private:
   std::string line(std::int64_t index) const;

@@ -1,60 +1,73 @@
 #include "gladius/train/data/text_encoder.h"
 
-#include <fmt/format.h>
+#include <utility>
 
-#include <algorithm>
-
+#include "gladius/models/chat_template/ignored_parts.h"
 #include "gladius/tensor/error.h"
+#include "gladius/train/data/assistant_spans.h"
 
 namespace gladius {
 namespace {
 
-using Json = nlohmann::ordered_json;
-using Ids = std::vector<std::int32_t>;
-
-std::size_t common_prefix(const Ids& a, const Ids& b) {
-  return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
+// Both in order.
+std::vector<bool> overlapping(const std::vector<ByteSpan>& tokens,
+                              const std::vector<ByteSpan>& spans) {
+  std::vector<bool> out(tokens.size());
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    while (next < spans.size() && tokens[i].begin >= spans[next].end) ++next;
+    out[i] = next < spans.size() && tokens[i].end > spans[next].begin;
+  }
+  return out;
 }
 
 }  // namespace
 
 TextEncoder::TextEncoder(const std::filesystem::path& directory)
-    : directory_(directory),
-      tokenizer_(Tokenizer::load(directory)),
-      template_(ChatTemplate::load(directory)),
+    : tokenizer_(Tokenizer::load(directory)),
+      templates_(ChatTemplates::load(directory)),
       special_tokens_(load_special_tokens(directory)) {}
 
 std::vector<std::int32_t> TextEncoder::encode(const std::string& text) const {
   return tokenizer_.encode(text);
 }
 
-EncodedChat TextEncoder::encode_chat(const Conversation& conversation) const {
-  const auto& [messages, tools] = conversation;
-  if (!template_) {
-    throw ConfigError(
-        fmt::format("messages need a chat template, and {} has none (chat_template.jinja)",
-                    directory_.string()));
+EncodedChat TextEncoder::encode_chat(const Conversation& conversation, bool find_assistant) const {
+  try {
+    return encode_as_it_is(conversation, find_assistant);
+  } catch (const FormatError&) {
+    const auto filled = with_empty_contents(conversation);
+    if (!filled) throw;
+    return encode_as_it_is(*filled, find_assistant);
   }
-  EncodedChat chat{.ids = render(messages, tools, messages.size(), false), .from_assistant = {}};
-  chat.from_assistant.resize(chat.ids.size());
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    if (messages[i].at("role") != "assistant") continue;
-    // Nothing precedes a first message: its header counts too. (Templates need not take an empty
-    // conversation.)
-    const std::size_t begin =
-        i == 0 ? 0 : common_prefix(render(messages, tools, i, true), chat.ids);
-    const std::size_t end = common_prefix(render(messages, tools, i + 1, false), chat.ids);
-    for (std::size_t t = begin; t < end; ++t) chat.from_assistant[t] = true;
+}
+
+EncodedChat TextEncoder::encode_as_it_is(const Conversation& conversation,
+                                         bool find_assistant) const {
+  const ChatTemplate& chat_template = template_for(conversation);
+  Rendering rendering = render_chat_with_origins(chat_template, conversation.messages, false,
+                                                 special_tokens_, conversation.tools);
+  EncodedChat chat;
+  chat.ignored = ignored_parts(chat_template, conversation, special_tokens_, rendering);
+  if (find_assistant) {
+    Encoding encoding = tokenizer_.encode_with_spans(rendering.text, false);
+    chat.from_assistant = overlapping(
+        encoding.spans,
+        assistant_spans({chat_template, special_tokens_, tokenizer_}, conversation, rendering));
+    chat.ids = std::move(encoding.ids);
+    chat.spans = std::move(encoding.spans);
+  } else {
+    chat.ids = tokenizer_.encode(rendering.text, /*add_special_tokens=*/false);
   }
+  chat.text = std::move(rendering.text);
   return chat;
 }
 
-Ids TextEncoder::render(const Json& messages, const Json& tools, std::size_t count,
-                        bool generation_prompt) const {
-  const Json first(messages.begin(), messages.begin() + static_cast<std::ptrdiff_t>(count));
-  return tokenizer_.encode(
-      render_chat(*template_, first, generation_prompt, special_tokens_, tools),
-      /*add_special_tokens=*/false);
+const ChatTemplate& TextEncoder::template_for(const Conversation& conversation) const {
+  const bool with_tools = !conversation.tools.is_null();
+  const auto known = parsed_.find(with_tools);
+  if (known != parsed_.end()) return known->second;
+  return parsed_.emplace(with_tools, templates_.choose(with_tools)).first->second;
 }
 
 }  // namespace gladius

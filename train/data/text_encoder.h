@@ -2,24 +2,31 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "gladius/models/chat_template/chat_template.h"
+#include "gladius/models/chat_template/chat_templates.h"
 #include "gladius/models/chat_template/conversation.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 
 namespace gladius {
 
-/// A conversation's tokens and which of them the assistant wrote.
+/// A conversation in the form of a chat template.
 struct EncodedChat {
+  std::string text;
   std::vector<std::int32_t> ids;
+  /// The bytes of `text` that each token stands for; empty where `from_assistant` is.
+  std::vector<ByteSpan> spans;
+  /// For each token whether it belongs to what the assistant wrote; empty where not asked for.
   std::vector<bool> from_assistant;
+  /// What the conversation has and the template does not show (ignored_parts).
+  std::vector<std::string> ignored;
 };
 
-/// A tokenizer directory: tokenizer.json and, where there is one, its chat template.
+/// A tokenizer directory: tokenizer.json and, where there are any, its chat templates. For one
+/// thread.
 class TextEncoder {
  public:
   explicit TextEncoder(const std::filesystem::path& directory);
@@ -30,24 +37,21 @@ class TextEncoder {
   /// The conversation in the form of the chat template, which writes its special tokens itself (as
   /// transformers' apply_chat_template). ConfigError if the directory has no template.
   ///
-  /// The assistant's tokens are found by rendering what precedes each of its messages, with the
-  /// generation prompt, and the conversation up to the message's end: tokens are counted from the
-  /// first that differs to the last that is the same in the whole conversation. So it needs no
-  /// marks in the template; where a template rewrites an earlier turn (drops its reasoning, say),
-  /// only the part that stands in the whole conversation counts.
-  EncodedChat encode_chat(const Conversation& conversation) const;
+  /// Where the template fails for a content that is null beside calls of tools, it is given "".
+  /// Tokens belong to the assistant that hold a byte of assistant_spans(), as in transformers'
+  /// assistant masks; finding them takes more time.
+  EncodedChat encode_chat(const Conversation& conversation, bool find_assistant) const;
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
 
  private:
-  std::vector<std::int32_t> render(const nlohmann::ordered_json& messages,
-                                   const nlohmann::ordered_json& tools, std::size_t count,
-                                   bool generation_prompt) const;
+  EncodedChat encode_as_it_is(const Conversation& conversation, bool find_assistant) const;
+  const ChatTemplate& template_for(const Conversation& conversation) const;
 
-  std::filesystem::path directory_;
   Tokenizer tokenizer_;
-  std::optional<ChatTemplate> template_;
+  ChatTemplates templates_;
   nlohmann::ordered_json special_tokens_;
+  mutable std::map<bool, ChatTemplate> parsed_;  // by whether there are tools
 };
 
 }  // namespace gladius

@@ -480,9 +480,16 @@ class ChatTemplateDirectory : public testing::Test {
   void write(const std::string& name, const std::string& text) const {
     std::ofstream(dir_ / name) << text;
   }
-  std::string loaded() const {
-    const auto found = ChatTemplate::load(dir_);
+  std::string loaded(bool with_tools = false) const {
+    const auto found = ChatTemplate::load(dir_, with_tools);
     return found ? found->render(context()) : "(none)";
+  }
+  std::string refused(bool with_tools = false) const {
+    try {
+      return "rendered " + loaded(with_tools);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
   }
 
   const std::filesystem::path dir_ =
@@ -500,6 +507,42 @@ TEST_F(ChatTemplateDirectory, LoadsTheFileBeforeTheConfiguration) {
   EXPECT_EQ(loaded(), "named 7");
   write("chat_template.jinja", "file {{ n }}\n");
   EXPECT_EQ(loaded(), "file 7");
+}
+
+TEST_F(ChatTemplateDirectory, ToolsTakeTheTemplateOfThatName) {
+  write("tokenizer_config.json", R"({"chat_template": "only"})");
+  EXPECT_EQ(loaded(true), "only");
+  write("tokenizer_config.json", R"({"chat_template": [{"name": "default", "template": "d"},
+                                    {"name": "tool_use", "template": "t"},
+                                    {"name": "rag", "template": "{{ bad"}]})");
+  EXPECT_EQ(loaded(), "d");
+  EXPECT_EQ(loaded(true), "t");
+  write("tokenizer_config.json", R"({"chat_template": {"default": "d2", "tool_use": "t2"}})");
+  EXPECT_EQ(loaded(), "d2");
+  EXPECT_EQ(loaded(true), "t2");
+}
+
+// As transformers 5.24: any template file takes the place of all configured ones.
+TEST_F(ChatTemplateDirectory, FilesTakeThePlaceOfTheConfiguration) {
+  write("tokenizer_config.json", R"({"chat_template": [{"name": "default", "template": "d"},
+                                    {"name": "tool_use", "template": "t"}]})");
+  write("chat_template.jinja", "file");
+  EXPECT_EQ(loaded(true), "file");
+  std::filesystem::create_directory(dir_ / "additional_chat_templates");
+  write("additional_chat_templates/tool_use.jinja", "file for tools");
+  write("additional_chat_templates/notes.txt", "{{");
+  EXPECT_EQ(loaded(), "file");
+  EXPECT_EQ(loaded(true), "file for tools");
+  std::filesystem::remove(dir_ / "chat_template.jinja");
+  EXPECT_EQ(loaded(true), "file for tools");
+  EXPECT_THAT(refused(), HasSubstr("has the chat templates \"tool_use\" and no \"default\" for"));
+}
+
+TEST_F(ChatTemplateDirectory, WithoutADefaultTheNamesAreSaid) {
+  write("tokenizer_config.json", R"({"chat_template": [{"name": "rag", "template": "r"},
+                                    {"name": "plain", "template": "p"}]})");
+  EXPECT_THAT(refused(), HasSubstr("has the chat templates \"plain\", \"rag\" and no \"default\""));
+  EXPECT_THAT(refused(true), HasSubstr("no \"default\"; name one"));
 }
 
 TEST_F(ChatTemplateDirectory, RefusesMalformedConfigurations) {

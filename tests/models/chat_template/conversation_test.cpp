@@ -76,5 +76,17 @@ TEST(Conversation, ToolsStandBesideTheMessages) {
   EXPECT_EQ(parse_conversation(messages).messages, messages);
 }
 
+TEST(Conversation, ContentsBesideCallsCanBeFilledIn) {
+  Conversation conversation = parse_conversation(Json::parse(R"([
+    {"role": "user", "content": null}, {"role": "assistant", "content": "a"},
+    {"role": "assistant", "content": "b", "tool_calls": [{}]}])"));
+  EXPECT_FALSE(with_empty_contents(conversation));
+  conversation.messages[2].erase("content");
+  const auto filled = with_empty_contents(conversation);
+  ASSERT_TRUE(filled);
+  EXPECT_EQ(filled->messages[2]["content"], "");
+  EXPECT_TRUE(filled->messages[0]["content"].is_null());
+}
+
 }  // namespace
 }  // namespace gladius

@@ -103,7 +103,7 @@ TEST_F(DatasetTest, OnlyTheAssistantsTokensCountIfAskedFor) {
               ElementsAre(no, no, no, kB, kC, kEos, no, no, no, no, kA, kEos, no));
 }
 
-TEST_F(DatasetTest, ATemplateThatRewritesEarlierTurnsMasksWhatIsNotThere) {
+TEST_F(DatasetTest, OfATemplateThatRewritesEarlierTurnsCountsWhatStands) {
   write_file(directory_ / "tokenizer" / "chat_template.jinja",
              "{% for m in messages %}{% if m.role == 'user' %}d{{ m.content }}{% elif loop.last "
              "%}e{{ m.content }}{% else %}e{{ m.content[-1:] }}{% endif %}{% endfor %}"
@@ -112,7 +112,7 @@ TEST_F(DatasetTest, ATemplateThatRewritesEarlierTurnsMasksWhatIsNotThere) {
   const auto examples = load(one_line(kChat), {.loss_on = LossOn::assistant});
   EXPECT_THAT(examples[0].ids, ElementsAre(kUser, kA, kAssistant, kC, kUser, kC, kAssistant, kA));
   constexpr std::int32_t no = kNoLabel;
-  EXPECT_THAT(examples[0].labels, ElementsAre(no, no, no, no, no, no, kA, no));
+  EXPECT_THAT(examples[0].labels, ElementsAre(no, no, kC, no, no, no, kA, no));
 }
 
 TEST_F(DatasetTest, ATextFileIsCutIntoPiecesThatPredictOn) {
@@ -168,7 +168,7 @@ TEST_F(DatasetTest, UnusableFilesAndMissingTokenizers) {
   std::filesystem::remove(directory_ / "tokenizer" / "chat_template.jinja");
   encoder_ = std::make_shared<const TextEncoder>(directory_ / "tokenizer");
   EXPECT_THAT(message_of<ConfigError>([&] { load(one_line(kChat)); }),
-              HasSubstr("has none (chat_template.jinja)"));
+              HasSubstr("has no chat template (chat_template.jinja)"));
 }
 
 TEST_F(DatasetTest, SeveralFilesAndPatternsInOrder) {

@@ -1,0 +1,38 @@
+// JSON lines of conversations from a file to JSON lines {"text", "ids", "labels"} or {"error"} as
+// the tokenizer directory's template writes them, with labels for the assistant's tokens.
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "gladius/tensor/error.h"
+#include "gladius/train/data/example_parser.h"
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json answer(const gladius::TextEncoder& encoder, const Json& line) {
+  try {
+    gladius::EncodedChat chat = encoder.encode_chat(gladius::parse_conversation(line), true);
+    const std::string text = chat.text;
+    const gladius::Example example = gladius::chat_example(std::move(chat));
+    return {{"text", text}, {"ids", example.ids}, {"labels", example.labels}};
+  } catch (const gladius::Error& error) {
+    return {{"error", error.what()}};
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::cerr << "usage: encode_chats TOKENIZER_DIR CONVERSATIONS.jsonl\n";
+    return 2;
+  }
+  const gladius::TextEncoder encoder(argv[1]);
+  std::ifstream conversations(argv[2]);
+  for (std::string line; std::getline(conversations, line);) {
+    std::cout << answer(encoder, Json::parse(line)).dump() << '\n';
+  }
+  return 0;
+}

@@ -1,0 +1,103 @@
+// gladius render: what the chat template makes of a conversation.
+#include <fmt/color.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "commands.h"
+#include "conversation_files.h"
+#include "gladius/models/chat_template/ignored_parts.h"
+#include "gladius/train/data/example_parser.h"
+#include "output.h"
+#include "support.h"
+
+namespace gladius::cli {
+namespace {
+
+struct RenderArguments {
+  std::string model, messages, tools, loss_on = "all";
+};
+
+Conversation read_conversation(const RenderArguments& options) {
+  Conversation conversation = read_messages(options.messages);
+  if (!options.tools.empty()) conversation.tools = read_tools(options.tools);
+  return conversation;
+}
+
+// For each byte of the text whether a token with a label stands for it: labels[i] is of the token
+// behind position i.
+std::vector<bool> labelled_bytes(std::size_t size, const std::vector<ByteSpan>& tokens,
+                                 const std::vector<std::int32_t>& labels) {
+  std::vector<bool> out(size);
+  for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
+    if (labels[i] == kNoLabel) continue;
+    std::fill(out.begin() + tokens[i + 1].begin, out.begin() + tokens[i + 1].end, true);
+  }
+  return out;
+}
+
+std::string mark(std::string_view text, bool colour) {
+  return colour ? fmt::format(fmt::fg(fmt::terminal_color::green), "{}", text)
+                : fmt::format("[[{}]]", text);
+}
+
+std::string marked_text(const std::string& text, const std::vector<bool>& labelled, bool colour) {
+  std::string out;
+  for (std::size_t begin = 0, end = 0; begin < text.size(); begin = end) {
+    while (end < text.size() && labelled[end] == labelled[begin]) ++end;
+    const auto run = std::string_view(text).substr(begin, end - begin);
+    out += labelled[begin] ? mark(run, colour) : std::string(run);
+  }
+  return out;
+}
+
+void show(const std::string& text, const std::vector<ByteSpan>& spans, const Example& example) {
+  const auto labels = std::ranges::count_if(example.labels, [](auto l) { return l != kNoLabel; });
+  print("{}\n\n", marked_text(text, labelled_bytes(text.size(), spans, example.labels),
+                              ::isatty(STDOUT_FILENO) == 1));
+  print("tokens: {}, {} of them with a label (marked above)\n", example.ids.size(), labels);
+  print("ids: {}\n", format_ids({example.ids.begin(), example.ids.end()}));
+  print("labels: {}\n", format_ids({example.labels.begin(), example.labels.end()}));
+}
+
+void run(const RenderArguments& options, const Common& common) {
+  const TextEncoder encoder(options.model);
+  EncodedChat chat = encoder.encode_chat(read_conversation(options), /*find_assistant=*/true);
+  if (options.loss_on == "all") chat.from_assistant.clear();
+  const std::string text = chat.text;
+  const std::vector<ByteSpan> spans = chat.spans;
+  const Example example = chat_example(std::move(chat));
+  if (!example.ignored.empty()) warn(common, ignored_parts_warning(example.ignored));
+  common.json ? print_json({{"text", text}, {"ids", example.ids}, {"labels", example.labels}})
+              : show(text, spans, example);
+}
+
+}  // namespace
+
+void add_render(CLI::App& program, const Common& common) {
+  auto options = std::make_shared<RenderArguments>();
+  CLI::App* command = add_command(
+      program, "render", "Shows a conversation as the chat template writes it, and what is trained",
+      "gladius render --model student --messages chat.json --loss-on assistant");
+  command->add_option("--model", options->model, "Directory with tokenizer and chat template")
+      ->required();
+  command
+      ->add_option("--messages", options->messages,
+                   "JSON list of messages, or an object with \"messages\" and perhaps \"tools\"; "
+                   "- is the standard input")
+      ->required();
+  command->add_option("--tools", options->tools, "JSON list of tools' schemas");
+  command
+      ->add_option("--loss-on", options->loss_on,
+                   "What has labels: all tokens, or those that the assistant wrote")
+      ->check(CLI::IsMember({"all", "assistant"}))
+      ->capture_default_str();
+  command->callback([=, &common] { run(*options, common); });
+}
+
+}  // namespace gladius::cli

@@ -1,0 +1,32 @@
+// Which part of a conversation's text the assistant wrote.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "gladius/models/chat_template/chat_template.h"
+#include "gladius/models/chat_template/conversation.h"
+#include "gladius/models/tokenizer/tokenizer.h"
+
+namespace gladius {
+
+/// What a conversation is turned into text and tokens with.
+struct ChatFormat {
+  const ChatTemplate& chat_template;
+  const nlohmann::ordered_json& variables;  // special tokens
+  const Tokenizer& tokenizer;
+};
+
+/// Places in `rendering`, which is the conversation without a generation prompt, in order.
+///
+/// A template with {% generation %} blocks says it itself. Of others it is what the template writes
+/// in the turns of the assistant's messages in its loop over the messages, without the generation
+/// prompt in front (`<|im_start|>assistant\n`: a header that is given when the model answers) and
+/// with what ends the turn (`<|im_end|>\n`): all as it stands in the whole conversation, however a
+/// template treats last messages, thoughts of earlier turns or calls of tools. A template that
+/// builds its text in another way is rendered up to each message; ConfigError where that does not
+/// show the answer.
+std::vector<ByteSpan> assistant_spans(const ChatFormat& format, const Conversation& conversation,
+                                      const Rendering& rendering);
+
+}  // namespace gladius
