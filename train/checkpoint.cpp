@@ -109,6 +109,16 @@ void check_manifest(const fs::path& directory) {
   }
 }
 
+Json to_json(const BestStep& best) {
+  return {{"step", best.step}, {"cross_entropy", best.cross_entropy}, {"data", best.data}};
+}
+
+BestStep read_best(const Json& json) {
+  return {.step = json.at("step").get<std::int64_t>(),
+          .cross_entropy = json.at("cross_entropy").get<double>(),
+          .data = json.at("data").get<std::string>()};
+}
+
 // Why it cannot be used, or nothing.
 std::optional<std::string> load_into(std::optional<Checkpoint>& checkpoint, const fs::path& path) {
   try {
@@ -139,6 +149,7 @@ Json TrainerState::to_json() const {
           {"group_is_spoiled", group_is_spoiled},
           {"loss_sum", loss_sum},
           {"losses", losses},
+          {"recent_losses", recent_losses},
           {"first_loss", first_loss ? Json(*first_loss) : Json(nullptr)},
           {"grad_norm", grad_norm ? Json(*grad_norm) : Json(nullptr)},
           {"elapsed_s", elapsed_s}};
@@ -155,6 +166,7 @@ TrainerState TrainerState::from_json(const Json& json) try {
   json.at("group_is_spoiled").get_to(state.group_is_spoiled);
   json.at("loss_sum").get_to(state.loss_sum);
   json.at("losses").get_to(state.losses);
+  state.recent_losses = json.value("recent_losses", std::vector<double>());
   if (!json.at("first_loss").is_null()) state.first_loss = json.at("first_loss").get<double>();
   if (!json.at("grad_norm").is_null()) state.grad_norm = json.at("grad_norm").get<double>();
   json.at("elapsed_s").get_to(state.elapsed_s);
@@ -172,7 +184,10 @@ void save_checkpoint(const fs::path& checkpoints, const Checkpoint& checkpoint, 
     writer.tensors(kWeights, checkpoint.weights);
     writer.tensors(kGradients, checkpoint.gradients);
     writer.state(
-        {{"metrics_offset", checkpoint.metrics_offset}, {"state", checkpoint.state.to_json()}});
+        {{"metrics_offset", checkpoint.metrics_offset},
+         {"state", checkpoint.state.to_json()},
+         {"unevaluated", checkpoint.unevaluated ? checkpoint.unevaluated->to_json() : Json()},
+         {"best", checkpoint.best ? to_json(*checkpoint.best) : Json()}});
     writer.manifest();
     staged.commit();
   }
@@ -195,6 +210,12 @@ Checkpoint load_checkpoint(const fs::path& directory) {
   try {
     checkpoint.state = TrainerState::from_json(json.at("state"));
     json.at("metrics_offset").get_to(checkpoint.metrics_offset);
+    if (const Json record = json.value("unevaluated", Json()); !record.is_null()) {
+      checkpoint.unevaluated = StepRecord::from_json(record);
+    }
+    if (const Json best = json.value("best", Json()); !best.is_null()) {
+      checkpoint.best = read_best(best);
+    }
   } catch (const std::exception& error) {
     throw FormatError(fmt::format("{}: {}", state_file.string(), error.what()));
   }

@@ -6,8 +6,11 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "gladius/tensor/tensor.h"
+#include "gladius/train/metrics.h"
 
 namespace gladius {
 
@@ -22,13 +25,21 @@ struct TrainerState {
   bool group_is_spoiled = false;  // a loss of the current group was not finite
   double loss_sum = 0;            // of the finite losses
   std::int64_t losses = 0;
-  std::optional<double> first_loss;  // the first that was finite
-  std::optional<double> grad_norm;   // of the last update
+  std::vector<double> recent_losses;  // the last kLossWindow of them, oldest first
+  std::optional<double> first_loss;   // the first that was finite
+  std::optional<double> grad_norm;    // of the last update
   double elapsed_s = 0;
 
   nlohmann::ordered_json to_json() const;
   /// FormatError.
   static TrainerState from_json(const nlohmann::ordered_json& json);
+};
+
+/// The evaluation with the lowest cross-entropy of a run so far; see best_model.h.
+struct BestStep {
+  std::int64_t step = 0;  // as in the metrics
+  double cross_entropy = 0;
+  std::string data;  // SHA-256 of what it was measured on
 };
 
 /// The state with its tensors: the weights by name, the optimizer's state_dict, and within a group
@@ -37,6 +48,10 @@ struct Checkpoint {
   TrainerState state;
   NamedTensors weights, optimizer, gradients;
   std::uint64_t metrics_offset = 0;  // bytes of metrics.jsonl
+  /// The last step's record where its evaluation is still to be made; its line is not in the
+  /// metrics yet.
+  std::optional<StepRecord> unevaluated = {};
+  std::optional<BestStep> best = {};
 };
 
 /// Writes CHECKPOINTS/step-00000123/ whole or not at all, then removes all but the `keep` newest.

@@ -13,7 +13,6 @@
 #include "gladius/train/checkpoint.h"
 #include "gladius/train/data/dataset.h"
 #include "gladius/train/environment.h"
-#include "gladius/train/evaluate.h"
 #include "gladius/train/fingerprint.h"
 #include "gladius/train/memory.h"
 #include "gladius/train/report/report.h"
@@ -24,6 +23,7 @@
 #include "gladius/train/teacher_cache.h"
 #include "gladius/train/tensorboard/event_file.h"
 #include "gladius/train/trainer.h"
+#include "gladius/train/validation.h"
 
 namespace gladius {
 namespace {
@@ -82,9 +82,9 @@ class Run {
       const RunEvents& events)
       : config_(config),
         student_(std::move(inputs.student)),
-        eval_examples_(std::move(inputs.eval_examples)),
         directory_(std::move(directory)),
         events_(events),
+        validation_(config, std::move(inputs.eval_examples), directory_.paths(), events),
         caches_(std::move(caches)),
         trainer_(config, student_, std::move(inputs.examples), events.warn,
                  [this](std::size_t expert) { return caches_.open(expert, events_.warn); }),
@@ -93,13 +93,15 @@ class Run {
 
   RunOutcome execute() {
     begin();
+    if (!evaluate_step()) return stopped();
     while (!trainer_.done()) {
+      if (!begin_stage()) return stopped();
       step();
       const bool stop = events_.stop_requested();
       const bool due = trainer_.state().step % config_.checkpoint_every == 0;
       // The last step's makes sure that a failure to evaluate or to save costs no training.
       if (stop || due || trainer_.done()) save_checkpoint();
-      if (stop) return stopped();
+      if (stop || !evaluate_step()) return stopped();
     }
     return finish();
   }
@@ -110,6 +112,8 @@ class Run {
     const auto checkpoint = load_newest_checkpoint(directory_.paths().checkpoints(), events_.warn);
     if (!checkpoint) return 0;
     trainer_.restore(*checkpoint);
+    validation_.restore(checkpoint->best);
+    unevaluated_ = checkpoint->unevaluated;
     return checkpoint->metrics_offset;
   }
 
@@ -137,17 +141,55 @@ class Run {
     events_.begin(trainer_.plan(), trainer_.state());
   }
 
-  void step() {
+  // False if a stop was asked for while the expert was evaluated.
+  bool begin_stage() {
     const std::int64_t step = trainer_.state().step;
     const Stage& stage = trainer_.plan().stage_of(step);
-    if (stage.expert && step == stage.begin) {
+    if (&stage == stage_ || !stage.expert) return true;
+    stage_ = &stage;
+    if (step == stage.begin) {
       directory_.note(fmt::format("step {}: expert {} begins", step, stage.expert->name));
     }
+    if (validation_.evaluate_expert(*stage.expert)) return true;
+    save_checkpoint();
+    return false;
+  }
+
+  void step() {
     const StepRecord record = trainer_.step();
+    const bool diverged = trainer_.diverged();
+    if (!diverged && validation_.due(trainer_.state().step, trainer_.plan().total_steps())) {
+      unevaluated_ = record;
+    } else {
+      write(record);
+    }
+    if (diverged) fail_with_snapshot(record);
+  }
+
+  void write(const StepRecord& record) {
     metrics_.append(record);
     tensorboard_.append(record);
     events_.step(record);
-    if (trainer_.diverged()) fail_with_snapshot(record);
+  }
+
+  // The last step's, if it is due and not made yet; then its line is complete. False if a stop was
+  // asked for.
+  bool evaluate_step() {
+    if (!unevaluated_) return true;
+    try {
+      unevaluated_->evaluation = validation_.evaluate_student(*student_, unevaluated_->step);
+    } catch (...) {
+      save_checkpoint();  // a failure to evaluate costs no training
+      throw;
+    }
+    if (!unevaluated_->evaluation) {
+      save_checkpoint();
+      return false;
+    }
+    write(*unevaluated_);
+    validation_.tell(*unevaluated_);
+    unevaluated_.reset();
+    return true;
   }
 
   [[noreturn]] void fail_with_snapshot(const StepRecord& record) const {
@@ -165,6 +207,8 @@ class Run {
     const auto start = std::chrono::steady_clock::now();
     Checkpoint checkpoint = trainer_.checkpoint();
     checkpoint.metrics_offset = metrics_.sync();
+    checkpoint.unevaluated = unevaluated_;
+    checkpoint.best = validation_.best();
     tensorboard_.sync();
     gladius::save_checkpoint(directory_.paths().checkpoints(), checkpoint,
                              config_.keep_checkpoints);
@@ -188,25 +232,13 @@ class Run {
     if (const std::int64_t skipped = trainer_.state().skipped_lines; skipped > 0) {
       events_.info(fmt::format("{} bad lines of the data were passed over", skipped));
     }
-    if (eval_examples_ && !evaluate_student()) return stopped();
+    if (!validation_.finish(*student_)) return stopped();
     StagedDirectory model(directory_.paths().model());
-    save_model(model.path(), *student_);
-    if (config_.student.tokenizer) copy_tokenizer(*config_.student.tokenizer, model.path());
+    save_student(model.path(), *student_, config_.student);
     model.commit();
     directory_.note("training finished");
     write_report(directory_.paths());
     return outcome(true);
-  }
-
-  // False if a stop was asked for.
-  bool evaluate_student() const {
-    const auto evaluation = evaluate(*student_, *eval_examples_, events_.stop_requested);
-    if (!evaluation) return false;
-    write_text_file(directory_.paths().evaluation(), evaluation->to_json().dump(2) + "\n");
-    events_.info(fmt::format("evaluation: cross-entropy {:.4f}, perplexity {:.2f} over {} tokens",
-                             evaluation->cross_entropy, evaluation->perplexity,
-                             evaluation->tokens));
-    return true;
   }
 
   RunOutcome outcome(bool complete) const {
@@ -217,9 +249,11 @@ class Run {
 
   const RunConfig& config_;
   std::shared_ptr<CausalLM> student_;
-  std::optional<Dataset> eval_examples_;
   RunDirectory directory_;
   const RunEvents& events_;
+  Validation validation_;
+  const Stage* stage_ = nullptr;           // that has begun in this process
+  std::optional<StepRecord> unevaluated_;  // of the last step, while its evaluation is to be made
   TeacherCaches caches_;
   Trainer trainer_;
   MetricsFile metrics_;

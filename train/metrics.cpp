@@ -32,6 +32,7 @@ Json StepRecord::to_json() const {
             {"expert", expert ? Json(*expert) : Json(nullptr)},
             {"loss", loss},
             {"loss_running_mean", loss_running_mean},
+            {"loss_window_mean", loss_window_mean},
             {"kl", optional_number(kl)},
             {"ce", ce},
             {"lr", lr},
@@ -41,6 +42,11 @@ Json StepRecord::to_json() const {
             {"tokens_per_s", tokens_per_s},
             {"elapsed_s", elapsed_s}};
   if (skipped_lines > 0) json["skipped_lines"] = skipped_lines;
+  if (evaluation) {
+    json["eval_cross_entropy"] = optional_number(evaluation->cross_entropy);
+    json["eval_perplexity"] = optional_number(evaluation->perplexity);
+    json["eval_tokens"] = evaluation->tokens;
+  }
   return json;
 }
 
@@ -50,6 +56,7 @@ StepRecord StepRecord::from_json(const Json& json) try {
   if (!json.at("expert").is_null()) record.expert = json.at("expert").get<std::string>();
   record.loss = read_number(json.at("loss"));
   record.loss_running_mean = read_number(json.at("loss_running_mean"));
+  record.loss_window_mean = read_number(json.value("loss_window_mean", Json()));
   record.kl = read_optional(json.at("kl"));
   record.ce = read_number(json.at("ce"));
   record.lr = json.at("lr").get<double>();
@@ -59,6 +66,11 @@ StepRecord StepRecord::from_json(const Json& json) try {
   record.tokens_per_s = read_number(json.at("tokens_per_s"));
   record.elapsed_s = json.at("elapsed_s").get<double>();
   record.skipped_lines = json.value("skipped_lines", std::int64_t{0});
+  if (json.contains("eval_tokens")) {
+    record.evaluation = {.cross_entropy = read_number(json.at("eval_cross_entropy")),
+                         .perplexity = read_number(json.at("eval_perplexity")),
+                         .tokens = json.at("eval_tokens").get<std::int64_t>()};
+  }
   return record;
 } catch (const Json::exception& error) {
   throw FormatError(fmt::format("not a line of metrics: {}", error.what()));

@@ -12,12 +12,23 @@
 
 namespace gladius {
 
+/// How the student does on data that it does not learn from (data.eval), after a step's update.
+struct StepEvaluation {
+  double cross_entropy = 0;  // mean over the tokens that have a label, in nats
+  double perplexity = 0;     // exp of it
+  std::int64_t tokens = 0;   // that have a label
+};
+
+/// The losses that StepRecord::loss_window_mean is a mean of, at most.
+inline constexpr std::size_t kLossWindow = 100;
+
 /// One step. What is not there, or not finite, is null in the file.
 struct StepRecord {
   std::int64_t step = 0;
   std::optional<std::string> expert;  // none: cross-entropy training
   double loss = 0;
   double loss_running_mean = 0;  // of the finite losses since step 0 of the run
+  double loss_window_mean = 0;   // of the last kLossWindow of these
   std::optional<double> kl;
   double ce = 0;
   double lr = 0;                     // of the update that this step's gradients go into
@@ -27,6 +38,8 @@ struct StepRecord {
   double tokens_per_s = 0;           // of this step
   double elapsed_s = 0;              // of training, pauses between resumed runs left out
   std::int64_t skipped_lines = 0;    // bad ones so far; not in the file if there are none
+  /// In the file, as eval_cross_entropy, eval_perplexity and eval_tokens, only where there is one.
+  std::optional<StepEvaluation> evaluation = {};
 
   nlohmann::ordered_json to_json() const;
   /// FormatError for a key that is missing or of another type.

@@ -106,6 +106,19 @@ void read_experts(const RunFields& fields, RunConfig& run) {
   run.steps = fields.integer("steps", 1000, 1);
 }
 
+void read_evaluation(const RunFields& fields, RunConfig& run) {
+  run.eval_every = fields.integer("eval_every", 0, 0);
+  run.keep_best = fields.boolean("keep_best", false);
+  if (run.eval_every > 0 && run.data.eval.empty()) {
+    fields.fail("eval_every", "needs data to evaluate on; give \"data.eval\" as well");
+  }
+  if (run.keep_best && run.eval_every == 0) {
+    fields.fail("keep_best",
+                "chooses among the evaluations of a run; give \"eval_every\" (and \"data.eval\") "
+                "as well");
+  }
+}
+
 Json optional_path(const std::optional<std::filesystem::path>& path) {
   return path ? Json(path->string()) : Json(nullptr);
 }
@@ -129,9 +142,9 @@ Json expert_json(const ExpertConfig& expert) {
 // May a run go on with another value here?
 bool is_harmless(const std::string& key) {
   constexpr std::string_view kHarmless[] = {
-      "activation_checkpointing", "log_every",         "checkpoint_every", "keep_checkpoints",
-      "max_nonfinite_steps",      "check_memory",      "data.eval",        "data.on_bad_line",
-      "teacher_cache.max_gb",     "teacher_cache.path"};
+      "activation_checkpointing", "log_every",          "checkpoint_every", "keep_checkpoints",
+      "max_nonfinite_steps",      "check_memory",       "data.eval",        "data.on_bad_line",
+      "teacher_cache.max_gb",     "teacher_cache.path", "eval_every",       "keep_best"};
   return key.starts_with("data.eval.") || std::ranges::find(kHarmless, key) != std::end(kHarmless);
 }
 
@@ -161,7 +174,8 @@ RunConfig RunConfig::parse(const Json& json, const std::string& file) {
       json, file, "",
       {"student", "experts", "teacher_cache", "steps", "data", "loss", "optimizer", "batch_size",
        "gradient_accumulation", "activation_checkpointing", "log_every", "checkpoint_every",
-       "keep_checkpoints", "max_nonfinite_steps", "check_memory", "seed"});
+       "keep_checkpoints", "eval_every", "keep_best", "max_nonfinite_steps", "check_memory",
+       "seed"});
   RunConfig run;
   run.student = read_student(fields.object("student", {"config", "init", "tokenizer", "seed"}));
   read_experts(fields, run);
@@ -179,6 +193,7 @@ RunConfig RunConfig::parse(const Json& json, const std::string& file) {
   run.log_every = fields.integer("log_every", 10, 1);
   run.checkpoint_every = fields.integer("checkpoint_every", 100, 1);
   run.keep_checkpoints = fields.integer("keep_checkpoints", 2, 1);
+  read_evaluation(fields, run);
   run.max_nonfinite_steps = fields.integer("max_nonfinite_steps", 10, 1);
   run.check_memory = fields.boolean("check_memory", true);
   run.seed = fields.integer("seed", 0, 0);
@@ -221,6 +236,8 @@ Json RunConfig::resolved() const {
   json["log_every"] = log_every;
   json["checkpoint_every"] = checkpoint_every;
   json["keep_checkpoints"] = keep_checkpoints;
+  json["eval_every"] = eval_every > 0 ? Json(eval_every) : Json(nullptr);
+  json["keep_best"] = keep_best;
   json["max_nonfinite_steps"] = max_nonfinite_steps;
   json["check_memory"] = check_memory;
   json["seed"] = seed;

@@ -24,9 +24,12 @@ struct RunPaths {
   std::filesystem::path timeline() const { return directory / "timeline.jsonl"; }
   std::filesystem::path environment() const { return directory / "environment.json"; }
   std::filesystem::path evaluation() const { return directory / "evaluation.json"; }
+  std::filesystem::path expert_evaluations() const { return directory / "expert_evaluations.json"; }
   std::filesystem::path teacher_cache() const { return directory / "teacher-cache"; }
   std::filesystem::path checkpoints() const { return directory / "checkpoints"; }
   std::filesystem::path model() const { return directory / "model"; }
+  /// The student of the best evaluation, where `keep_best` asks for it; see best_model.h.
+  std::filesystem::path best() const { return directory / "best"; }
   /// What is left for inspection when updates fail; see snapshot.h.
   std::filesystem::path snapshot() const { return directory / "nonfinite"; }
   std::filesystem::path report_markdown() const { return directory / "report.md"; }

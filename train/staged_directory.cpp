@@ -31,14 +31,44 @@ StagedDirectory::~StagedDirectory() {
   if (!committed_) std::filesystem::remove_all(staged_, ignored);
 }
 
-void StagedDirectory::commit() {
+void StagedDirectory::sync() const {
   for (const auto& entry : std::filesystem::directory_iterator(staged_)) {
     if (entry.is_regular_file()) sync_to_disk(entry.path());
   }
   sync_to_disk(staged_);
+}
+
+void StagedDirectory::commit() {
+  sync();
   if (::rename(staged_.c_str(), target_.c_str()) != 0) throw_io_error("create", target_);
   committed_ = true;
   sync_to_disk(target_.parent_path());
+}
+
+// Leaves the old directory under the staged name.
+void StagedDirectory::exchange() const {
+  if (::renameat2(AT_FDCWD, staged_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) {
+    return;
+  }
+  if (errno != EINVAL && errno != ENOSYS) throw_io_error("replace", target_);
+  const std::filesystem::path old = target_.string() + ".old" + std::string(kMark);
+  std::error_code ignored;
+  std::filesystem::remove_all(old, ignored);
+  if (::rename(target_.c_str(), old.c_str()) != 0 ||
+      ::rename(staged_.c_str(), target_.c_str()) != 0 ||
+      ::rename(old.c_str(), staged_.c_str()) != 0) {
+    throw_io_error("replace", target_);
+  }
+}
+
+void StagedDirectory::replace() {
+  if (!std::filesystem::exists(target_)) return commit();
+  sync();
+  exchange();
+  sync_to_disk(target_.parent_path());
+  committed_ = true;
+  std::error_code left_over;  // and removed when the run goes on
+  std::filesystem::remove_all(staged_, left_over);
 }
 
 void remove_directory(const std::filesystem::path& directory) {

@@ -20,8 +20,15 @@ class StagedDirectory {
   /// Its files to disk, then under the target's name (which must be free), then the parent to disk.
   /// IoError. The last call on this object.
   void commit();
+  /// The same where the target may be there already: the new directory takes its place in one
+  /// rename, then the old one is removed. (Where the file system cannot exchange two names, there
+  /// is a moment without either.)
+  void replace();
 
  private:
+  void sync() const;
+  void exchange() const;
+
   std::filesystem::path target_, staged_;
   bool committed_ = false;
 };

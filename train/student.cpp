@@ -16,4 +16,10 @@ std::shared_ptr<CausalLM> make_student(const StudentConfig& config) {
   return student;
 }
 
+void save_student(const std::filesystem::path& directory, const CausalLM& student,
+                  const StudentConfig& config) {
+  save_model(directory, student);
+  if (config.tokenizer) copy_tokenizer(*config.tokenizer, directory);
+}
+
 }  // namespace gladius

@@ -12,4 +12,8 @@ namespace gladius {
 /// In F32, with fresh weights from the seed, or with those of the `init` directory.
 std::shared_ptr<CausalLM> make_student(const StudentConfig& config);
 
+/// Writes a student as a model directory, with the tokenizer that it was trained on. IoError.
+void save_student(const std::filesystem::path& directory, const CausalLM& student,
+                  const StudentConfig& config);
+
 }  // namespace gladius

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <numeric>
 #include <unordered_map>
 
 #include "gladius/optim/clip_grad.h"
@@ -13,6 +14,11 @@ namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// NaN of none.
+double mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
 // Writable copies of tensors that lie in a file.
@@ -54,6 +60,7 @@ StepRecord Trainer::step() {
           .expert = stage_->expert ? std::optional(stage_->expert->name) : std::nullopt,
           .loss = value.loss.item(),
           .loss_running_mean = state_.loss_sum / static_cast<double>(state_.losses),
+          .loss_window_mean = mean(state_.recent_losses),
           .kl = value.kl,
           .ce = value.ce,
           .lr = lr,
@@ -110,11 +117,18 @@ void Trainer::accumulate(const ObjectiveValue& value) {
     warn_(fmt::format("step {}: the loss is {}", state_.step, loss));
     return;
   }
+  count_loss(loss);
+  const double share = 1 / static_cast<double>(plan_.group_size(state_.step));
+  value.loss.backward(Variable(Tensor::scalar(share, value.loss.dtype())));
+}
+
+void Trainer::count_loss(double loss) {
   if (!state_.first_loss) state_.first_loss = loss;
   state_.loss_sum += loss;
   ++state_.losses;
-  const double share = 1 / static_cast<double>(plan_.group_size(state_.step));
-  value.loss.backward(Variable(Tensor::scalar(share, value.loss.dtype())));
+  auto& recent = state_.recent_losses;
+  if (recent.size() == kLossWindow) recent.erase(recent.begin());
+  recent.push_back(loss);
 }
 
 void Trainer::update() {

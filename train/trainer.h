@@ -61,6 +61,7 @@ class Trainer {
   Batch next_batch();
   ObjectiveValue objective(const Batch& batch) const;
   void accumulate(const ObjectiveValue& value);
+  void count_loss(double loss);
   void update();
   double next_lr() const;
 

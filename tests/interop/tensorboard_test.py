@@ -13,8 +13,9 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.util import tensor_util
 
 STEPS = 40
-TAGS = ["loss/loss", "loss/loss_running_mean", "loss/kl", "loss/ce", "optimizer/lr",
-        "optimizer/grad_norm", "throughput/tokens_per_s"]
+TAGS = ["loss/loss", "loss/loss_running_mean", "loss/loss_window_mean", "loss/kl", "loss/ce",
+        "optimizer/lr", "optimizer/grad_norm", "throughput/tokens_per_s", "eval/eval_cross_entropy",
+        "eval/eval_perplexity"]
 
 
 def make_run(rng, directory):
@@ -27,8 +28,8 @@ def make_run(rng, directory):
             file.write(json.dumps({"input_ids": ids}) + "\n")
     run = {"student": {"config": str(directory / "expert/config.json")},
            "experts": [{"name": "only", "model": str(directory / "expert"), "steps": STEPS}],
-           "data": {"train": str(directory / "data.jsonl")}, "gradient_accumulation": 3,
-           "checkpoint_every": 7}
+           "data": {"train": str(directory / "data.jsonl"), "eval": str(directory / "data.jsonl")},
+           "gradient_accumulation": 3, "checkpoint_every": 7, "eval_every": 5}
     (directory / "run.json").write_text(json.dumps(run))
     return directory / "run.json"
 
@@ -48,7 +49,7 @@ def check_events(out):
     lines = metrics(out)
     assert [line["step"] for line in lines] == list(range(STEPS))
     expected = {tag: [(line["step"], as_float32(line[tag.split("/")[1]])) for line in lines
-                      if line[tag.split("/")[1]] is not None] for tag in TAGS}
+                      if line.get(tag.split("/")[1]) is not None] for tag in TAGS}
     files = list(out.glob("events.out.tfevents.*"))
     assert len(files) == 1, files
     first, *events = EventFileLoader(str(files[0])).Load()

@@ -96,7 +96,8 @@ TEST_F(ProgressProgram, ATerminalHasABarThatIsRedrawnEveryStep) {
   for (const std::string& line : drawn(text)) {
     bars += std::regex_match(
         line,
-        std::regex(R"(\[=* *\] step \d+/25  loss [\d.]+  mean [\d.]+  \d+ tokens/s  [\d:]+ left)"));
+        std::regex(
+            R"(\[=* *\] step \d+/25  loss [\d.]+  mean [\d.]+  last 100 [\d.]+  \d+ tokens/s  [\d:]+ left)"));
   }
   EXPECT_EQ(bars, kSteps);
   EXPECT_THAT(text, HasSubstr("[====================] step 25/25"));

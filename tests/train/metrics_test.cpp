@@ -23,6 +23,7 @@ StepRecord record(std::int64_t step) {
           .expert = "q\"wen",
           .loss = 1.0 / 3,
           .loss_running_mean = 2.5,
+          .loss_window_mean = 1.5,
           .kl = 0.1,
           .ce = 7,
           .lr = 1e-4,
@@ -34,10 +35,11 @@ StepRecord record(std::int64_t step) {
 }
 
 TEST(Metrics, ALineHasTheKeysOfTheSpecification) {
-  EXPECT_EQ(record(3).to_json().dump(),
-            R"({"step":3,"expert":"q\"wen","loss":0.3333333333333333,"loss_running_mean":2.5,)"
-            R"("kl":0.1,"ce":7.0,"lr":0.0001,"grad_norm":null,"skipped_updates":2,"tokens":9,)"
-            R"("tokens_per_s":4.5,"elapsed_s":2.0})");
+  EXPECT_EQ(
+      record(3).to_json().dump(),
+      R"({"step":3,"expert":"q\"wen","loss":0.3333333333333333,"loss_running_mean":2.5,)"
+      R"("loss_window_mean":1.5,"kl":0.1,"ce":7.0,"lr":0.0001,"grad_norm":null,"skipped_updates":2,"tokens":9,)"
+      R"("tokens_per_s":4.5,"elapsed_s":2.0})");
 }
 
 TEST(Metrics, BadLinesAreCountedWhereThereAreAny) {
@@ -46,6 +48,26 @@ TEST(Metrics, BadLinesAreCountedWhereThereAreAny) {
   EXPECT_EQ(some.to_json().at("skipped_lines"), 3);
   EXPECT_EQ(StepRecord::from_json(some.to_json()).skipped_lines, 3);
   EXPECT_EQ(StepRecord::from_json(record(0).to_json()).skipped_lines, 0);
+}
+
+TEST(Metrics, AnEvaluationStandsInTheLineOfItsStep) {
+  StepRecord evaluated = record(0);
+  evaluated.evaluation = {.cross_entropy = 0.5, .perplexity = 1.625, .tokens = 70};
+  EXPECT_THAT(evaluated.to_json().dump(),
+              HasSubstr(R"("eval_cross_entropy":0.5,"eval_perplexity":1.625,"eval_tokens":70})"));
+  EXPECT_EQ(StepRecord::from_json(evaluated.to_json()).to_json(), evaluated.to_json());
+  EXPECT_FALSE(StepRecord::from_json(record(0).to_json()).evaluation);
+  evaluated.evaluation->perplexity = INFINITY;
+  const StepRecord read = StepRecord::from_json(evaluated.to_json());
+  EXPECT_EQ(read.evaluation->cross_entropy, 0.5);
+  EXPECT_TRUE(std::isnan(read.evaluation->perplexity));
+}
+
+// Of a run that was begun before there was a window.
+TEST(Metrics, ALineWithoutTheWindowIsReadAllTheSame) {
+  auto line = record(0).to_json();
+  line.erase("loss_window_mean");
+  EXPECT_TRUE(std::isnan(StepRecord::from_json(line).loss_window_mean));
 }
 
 TEST(Metrics, WhatIsNotFiniteIsNull) {

@@ -105,6 +105,9 @@ TEST(RunConfig, TypesAndRangesAreChecked) {
       {"teacher_cache.top_k=0", "\"teacher_cache.top_k\" is 0; expected a value in [1, "},
       {"teacher_cache.path=c", "give teacher_cache.max_gb as well"},
       {"seed=-1", "\"seed\" is -1"},
+      {"eval_every=-1", "\"eval_every\" is -1; expected a value in [0, "},
+      {"eval_every=2.5", "\"eval_every\" is 2.5; expected a whole number"},
+      {"keep_best=1", "\"keep_best\" is 1; expected true or false"},
   };
   const TemporaryDirectory directory;
   write_file(directory / "run.json", kMinimal);
@@ -149,6 +152,29 @@ TEST(RunConfig, DataMayBeSeveralFiles) {
   EXPECT_EQ(run.data.on_bad_line, OnBadLine::skip);
   const RunConfig again = RunConfig::parse(run.resolved(), (directory / "run.json").string());
   EXPECT_EQ(again.resolved(), run.resolved());
+}
+
+TEST(RunConfig, EvaluationNeedsDataAndTheBestNeedsEvaluations) {
+  const TemporaryDirectory directory;
+  write_file(directory / "run.json", kMinimal);
+  const auto load = [&](const std::vector<std::string>& overrides) {
+    return RunConfig::load(directory / "run.json", overrides);
+  };
+  EXPECT_THAT(
+      message_of<ConfigError>([&] { load({"eval_every=5"}); }),
+      AllOf(HasSubstr("run.json"), HasSubstr("\"eval_every\""), HasSubstr("\"data.eval\"")));
+  EXPECT_THAT(message_of<ConfigError>([&] {
+                load({"keep_best=true", "data.eval=e.jsonl"});
+              }),
+              AllOf(HasSubstr("\"keep_best\""), HasSubstr("\"eval_every\"")));
+  const RunConfig run = load({"eval_every=5", "keep_best=true", "data.eval=e.jsonl"});
+  EXPECT_EQ(run.eval_every, 5);
+  EXPECT_TRUE(run.keep_best);
+  EXPECT_EQ(RunConfig::parse(run.resolved(), "/x/run.json").resolved(), run.resolved());
+  for (const char* none : {"eval_every=0", "eval_every=null"}) {
+    EXPECT_EQ(load({none}).eval_every, 0);
+    EXPECT_TRUE(load({none}).resolved().at("eval_every").is_null());
+  }
 }
 
 TEST(RunConfig, UnreadableAndMalformedFilesAreNamed) {

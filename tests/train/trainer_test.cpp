@@ -142,6 +142,22 @@ TEST(Trainer, RecordsSayWhatHappened) {
   EXPECT_EQ(rates[0], 0);
 }
 
+TEST(Trainer, TheWindowMeanIsOfTheLastHundredLosses) {
+  const TinyRun run;
+  Json file = run.run_file();
+  file["steps"] = 130;
+  Trainer trainer(run.config(file), tiny_student(), examples(5, 3, 6), ignore);
+  std::vector<double> losses;
+  while (!trainer.done()) {
+    const StepRecord record = trainer.step();
+    losses.push_back(record.loss);
+    const std::size_t count = std::min<std::size_t>(losses.size(), 100);
+    double sum = 0;
+    for (std::size_t i = losses.size() - count; i < losses.size(); ++i) sum += losses[i];
+    ASSERT_NEAR(record.loss_window_mean, sum / static_cast<double>(count), 1e-12) << record.step;
+  }
+}
+
 TEST(Trainer, AShortGroupHasTheMeanOfItsOwn) {
   const TinyRun run;
   Json file = run.run_file();

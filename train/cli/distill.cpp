@@ -55,7 +55,8 @@ void run(DistillArguments options, const Common& common) {
                    [&](const std::string& text) {
                      if (common.log_level != "error") progress.message("warning: " + text);
                    },
-               .stop_requested = [&] { return signals.requested(); }});
+               .stop_requested = [&] { return signals.requested(); },
+               .evaluating = [&](const std::string& what) { progress.evaluating(what); }});
   if (!outcome.complete) {
     throw Error(fmt::format("stopped after {} of {} steps, with a checkpoint; to go on: {}",
                             outcome.steps, outcome.total_steps, resume_command(options)));

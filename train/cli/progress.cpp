@@ -46,27 +46,45 @@ Progress::~Progress() { erase_bar(); }
 void Progress::begin(const TrainingPlan& plan, const TrainerState& state) {
   total_steps_ = plan.total_steps();
   before_ = state;
+  done_ = state.step;
   first_loss_ = state.first_loss;
 }
 
 void Progress::step(const StepRecord& record) {
   if (!first_loss_ && std::isfinite(record.loss)) first_loss_ = record.loss;
-  const std::int64_t done = record.step + 1;
+  const std::int64_t done = done_ = record.step + 1;
+  if (record.evaluation) validation_ = record.evaluation->cross_entropy;
   const bool due = record.step % options_.log_every == 0 || done == total_steps_;
   if (due) print_result(record);
   if (options_.quiet || (!terminal_ && !due)) return;
   const double step_seconds =
       (record.elapsed_s - before_.elapsed_s) / static_cast<double>(done - before_.step);
-  const std::string line =
-      fmt::format("step {}/{}  loss {:.4f}  mean {:.4f}  {:.0f} tokens/s  {} left", done,
-                  total_steps_, record.loss, record.loss_running_mean, record.tokens_per_s,
-                  format_duration(step_seconds * static_cast<double>(total_steps_ - done)));
+  const std::string window = fmt::format("  last {} {:.4f}", kLossWindow, record.loss_window_mean);
+  const std::string validation =
+      validation_ ? fmt::format("  validation {:.4f}", *validation_) : "";
+  const auto line = [&](const std::string& more) {
+    return fmt::format("step {}/{}  loss {:.4f}  mean {:.4f}{}  {:.0f} tokens/s  {} left", done,
+                       total_steps_, record.loss, record.loss_running_mean, more,
+                       record.tokens_per_s,
+                       format_duration(step_seconds * static_cast<double>(total_steps_ - done)));
+  };
   if (terminal_) {
-    log("\r\x1b[K{}", fit(line, done, total_steps_, terminal_columns()));
-    bar_shown_ = true;
+    const std::int64_t columns = terminal_columns();
+    const std::string all = line(window + validation);
+    draw_bar(std::ssize(all) < columns ? all : line(""), done);
   } else {
-    log("{}\n", line);
+    log("{}\n", line(window + validation));
   }
+}
+
+void Progress::evaluating(const std::string& what) {
+  if (options_.quiet || !terminal_) return;
+  draw_bar(fmt::format("step {}/{}  evaluating the {}", done_, total_steps_, what), done_);
+}
+
+void Progress::draw_bar(const std::string& line, std::int64_t done) {
+  log("\r\x1b[K{}", fit(line, done, total_steps_, terminal_columns()));
+  bar_shown_ = true;
 }
 
 void Progress::message(const std::string& text) {

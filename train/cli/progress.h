@@ -30,6 +30,8 @@ class Progress {
   /// Where the run is when this process begins its steps.
   void begin(const TrainingPlan& plan, const TrainerState& state);
   void step(const StepRecord& record);
+  /// The bar says that a model is being evaluated, until the next step.
+  void evaluating(const std::string& what);
   /// A line on standard error, above the bar.
   void message(const std::string& text);
   /// Why standard output has not all of the results, if so.
@@ -38,6 +40,7 @@ class Progress {
  private:
   void print_result(const StepRecord& record);
   void print_row(const std::string& text);
+  void draw_bar(const std::string& line, std::int64_t done);
   void erase_bar();
 
   Options options_;
@@ -45,7 +48,9 @@ class Progress {
   bool bar_shown_ = false;
   std::int64_t total_steps_ = 0;
   TrainerState before_;               // this process's first step
+  std::int64_t done_ = 0;             // steps
   std::optional<double> first_loss_;  // that changes are counted from
+  std::optional<double> validation_;  // cross-entropy of the last evaluation
   bool header_shown_ = false;
   std::optional<OutputError> lost_output_;
 };

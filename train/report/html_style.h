@@ -5,10 +5,10 @@ namespace gladius {
 
 inline constexpr const char* kHtmlStyle = R"(
 :root { color-scheme: light dark; --page: #ffffff; --panel: #f5f6f9; --text: #1b2230; --soft: #5a6475;
-        --edge: #dde1e8; --s0: #3b55c4; --s1: #c4551b; --bar: #3b55c4; }
+        --edge: #dde1e8; --s0: #3b55c4; --s1: #c4551b; --s2: #1f7a4d; --bar: #3b55c4; }
 @media (prefers-color-scheme: dark) {
   :root { --page: #14171d; --panel: #1d222b; --text: #e4e8ef; --soft: #98a3b5; --edge: #313846;
-          --s0: #8ea4ff; --s1: #f0a063; --bar: #8ea4ff; }
+          --s0: #8ea4ff; --s1: #f0a063; --s2: #6fd3a0; --bar: #8ea4ff; }
 }
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; }
@@ -51,6 +51,7 @@ figcaption { margin: 0 0 .2rem -4rem; font-size: 14px; }
                border-radius: 2px; vertical-align: middle; background: var(--ink); }
 .s0 { --ink: var(--s0); }
 .s1 { --ink: var(--s1); }
+.s2 { --ink: var(--s2); }
 svg { display: block; width: 100%; }
 svg.plot, svg.plot svg { overflow: visible; }
 svg text { font-size: 11.5px; fill: var(--soft); font-variant-numeric: tabular-nums; }

@@ -11,6 +11,9 @@ struct Plot {
   struct Series {
     std::string name;
     std::vector<double> values;  // one for each step; what is not finite is left out
+    /// The values are of some steps only, and a line joins them; otherwise what is left out is a
+    /// gap.
+    bool sparse = false;
   };
   /// A step at which something begins.
   struct Mark {

@@ -9,6 +9,7 @@
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/sha256.h"
+#include "gladius/train/best_model.h"
 #include "gladius/train/checkpoint.h"
 
 namespace gladius {
@@ -112,6 +113,8 @@ RunRecord RunRecord::read(const RunPaths& paths) {
   record.timeline = read_timeline(paths.timeline());
   record.environment = read_object(paths.environment());
   record.evaluation = read_object(paths.evaluation());
+  record.best = read_object(paths.best() / kBestEvaluation);
+  record.expert_evaluations = read_object(paths.expert_evaluations());
   read_newest_weights(paths, record);
   if (record.complete) list_model(paths.model(), record);
   return record;

@@ -37,13 +37,15 @@ struct RunRecord {
   std::optional<ModelConfig> model;  // none where it cannot be read
   std::vector<StepRecord> metrics;
   std::vector<TimelineEntry> timeline;
-  nlohmann::ordered_json environment;  // empty where there is none
-  nlohmann::ordered_json evaluation;
-  std::vector<SafetensorsFile> weights;    // of model/, or of the newest checkpoint, or none yet
-  std::vector<WeightFile> weight_files;    // the same
-  std::vector<ModelFile> model_files;      // of model/
-  std::optional<std::time_t> last_change;  // of the metrics
-  bool complete = false;                   // model/ is there
+  nlohmann::ordered_json environment;         // empty where there is none
+  nlohmann::ordered_json evaluation;          // of the trained student
+  nlohmann::ordered_json best;                // evaluation of the student in best/
+  nlohmann::ordered_json expert_evaluations;  // see expert_evaluations.h
+  std::vector<SafetensorsFile> weights;       // of model/, or of the newest checkpoint, or none yet
+  std::vector<WeightFile> weight_files;       // the same
+  std::vector<ModelFile> model_files;         // of model/
+  std::optional<std::time_t> last_change;     // of the metrics
+  bool complete = false;                      // model/ is there
 
   std::string name() const { return std::filesystem::absolute(directory).filename().string(); }
   TrainingPlan plan() const { return TrainingPlan(config); }

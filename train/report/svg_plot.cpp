@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
 
 #include "gladius/train/report/document.h"
 #include "gladius/train/report/plot.h"
@@ -80,24 +79,25 @@ std::string marks(const std::vector<Plot::Mark>& marks, const Axes& axes) {
   return svg;
 }
 
-using Run = std::span<const PlotStretch>;
+using Run = std::vector<PlotStretch>;
 
-// The points between those where a series has no value.
-std::vector<Run> unbroken(const std::vector<PlotStretch>& points, std::size_t series) {
-  const auto missing = [&](const PlotStretch& point) {
-    return std::isnan(point.ranges[series].mean);
-  };
+// The points that a line joins: those between points without a value, or all where they are sparse.
+std::vector<Run> unbroken(const std::vector<PlotStretch>& points, std::size_t series, bool sparse) {
   std::vector<Run> runs;
-  for (auto begin = points.begin(); begin != points.end();) {
-    begin = std::find_if_not(begin, points.end(), missing);
-    const auto end = std::find_if(begin, points.end(), missing);
-    if (begin != end) runs.emplace_back(begin, end);
-    begin = end;
+  bool ended = true;
+  for (const PlotStretch& point : points) {
+    if (std::isnan(point.ranges[series].mean)) {
+      ended = ended || !sparse;
+      continue;
+    }
+    if (ended) runs.emplace_back();
+    runs.back().push_back(point);
+    ended = false;
   }
   return runs;
 }
 
-std::string line(Run run, std::size_t series, const Axes& axes) {
+std::string line(const Run& run, std::size_t series, const Axes& axes) {
   std::string path;
   for (const PlotStretch& point : run) {
     path += fmt::format("{}{:.1f},{:.1f}", path.empty() ? "M" : "L",
@@ -107,7 +107,7 @@ std::string line(Run run, std::size_t series, const Axes& axes) {
 }
 
 // Along the lows and back along the highs.
-std::string band(Run run, std::size_t series, const Axes& axes) {
+std::string band(const Run& run, std::size_t series, const Axes& axes) {
   std::string there, back;
   for (const PlotStretch& point : run) {
     const PlotStretch::Range& range = point.ranges[series];
@@ -118,14 +118,14 @@ std::string band(Run run, std::size_t series, const Axes& axes) {
   return there + back + "Z";
 }
 
-std::string lines(const std::vector<PlotStretch>& points, const Axes& axes) {
+std::string lines(const Plot& plot, const std::vector<PlotStretch>& points, const Axes& axes) {
   std::string svg = fmt::format(
       "<svg y=\"{0:.0f}\" width=\"100%\" height=\"{1:.0f}\" viewBox=\"0 {0:.0f} {2:.0f} {1:.0f}\" "
       "preserveAspectRatio=\"none\">\n",
       axes.top, kPlotHeight, kWidth);
   for (std::size_t i = 0; i < points.front().ranges.size(); ++i) {
     std::string bands, line_;
-    for (const Run run : unbroken(points, i)) {
+    for (const Run& run : unbroken(points, i, plot.series[i].sparse)) {
       bands += band(run, i, axes);
       line_ += line(run, i, axes);
     }
@@ -178,7 +178,7 @@ std::string picture(const Plot& plot) {
   std::string svg =
       fmt::format("<svg class=\"plot\" height=\"{:.0f}\" role=\"img\" aria-label=\"{}\">\n",
                   axes.bottom() + kBelow, escape_html(plot.title));
-  svg += grid(axes) + marks(plot.marks, axes) + lines(points, axes);
+  svg += grid(axes) + marks(plot.marks, axes) + lines(plot, points, axes);
   const double width = 100.0 / static_cast<double>(std::max<std::size_t>(points.size() - 1, 1));
   for (const PlotStretch& point : points) svg += readout(plot, point, width, axes);
   svg += fmt::format("<g class=\"last\">{}</g>\n", values_text(plot, points.back()));

@@ -77,13 +77,19 @@ struct Scalar {
 };
 
 std::string summary(const StepRecord& record) {
-  const Scalar scalars[] = {{"loss/loss", record.loss},
-                            {"loss/loss_running_mean", record.loss_running_mean},
-                            {"loss/kl", record.kl},
-                            {"loss/ce", record.ce},
-                            {"optimizer/lr", record.lr},
-                            {"optimizer/grad_norm", record.grad_norm},
-                            {"throughput/tokens_per_s", record.tokens_per_s}};
+  const std::optional<StepEvaluation>& evaluation = record.evaluation;
+  const Scalar scalars[] = {
+      {"loss/loss", record.loss},
+      {"loss/loss_running_mean", record.loss_running_mean},
+      {"loss/loss_window_mean", record.loss_window_mean},
+      {"loss/kl", record.kl},
+      {"loss/ce", record.ce},
+      {"optimizer/lr", record.lr},
+      {"optimizer/grad_norm", record.grad_norm},
+      {"throughput/tokens_per_s", record.tokens_per_s},
+      {"eval/eval_cross_entropy",
+       evaluation ? std::optional(evaluation->cross_entropy) : std::nullopt},
+      {"eval/eval_perplexity", evaluation ? std::optional(evaluation->perplexity) : std::nullopt}};
   std::string message;
   for (const auto& [tag, value] : scalars) {
     if (value && std::isfinite(*value)) message += scalar(tag, *value);

@@ -21,8 +21,9 @@ std::string tfrecord_frame(std::string_view payload);
 std::string version_frame(double wall_time);
 
 /// The frame of a step's Event: a scalar for each number in the record that TensorBoard shows,
-/// under the metrics' names, in the groups loss/, optimizer/ and throughput/. A number that is not
-/// there or not finite (null in metrics.jsonl) has none. The length follows from the record alone.
+/// under the metrics' names, in the groups loss/, optimizer/, throughput/ and eval/. A number that
+/// is not there or not finite (null in metrics.jsonl) has none. The length follows from the record
+/// alone.
 std::string step_frame(const StepRecord& record, double wall_time);
 
 /// The wall time of a frame of one of the two kinds; 0 for bytes too few to have it.

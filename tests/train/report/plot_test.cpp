@@ -106,6 +106,12 @@ TEST(Plot, PointingAtAStepShowsItsValues) {
   EXPECT_THAT(svg, HasSubstr("d=\"M0.0,42.0h0M1000.0,242.0h0\""));
 }
 
+TEST(Plot, ALineJoinsValuesThatAreSparse) {
+  Plot plot = plot_of({4, NAN, 2});
+  plot.series[0].sparse = true;
+  EXPECT_THAT(to_svg(plot), HasSubstr("d=\"M0.0,42.0L1000.0,242.0\""));
+}
+
 TEST(Plot, WithoutValuesThereIsNoLine) {
   EXPECT_THAT(to_svg(plot_of({})), Not(HasSubstr("<svg")));
   for (const Plot& plot : {plot_of({NAN}), plot_of({3}), plot_of({3, 3})}) {

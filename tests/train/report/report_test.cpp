@@ -98,6 +98,7 @@ class Report : public ::testing::Test {
       raw["step"].push_back(record.step);
       raw["loss"].push_back(record.loss);
       raw["loss_running_mean"].push_back(record.loss_running_mean);
+      raw["loss_window_mean"].push_back(record.loss_window_mean);
     }
     return raw.dump();
   }
@@ -118,9 +119,11 @@ TEST_F(Report, OfARunThatIsComplete) {
        {std::string("| Training status | Complete |"),
         std::string("| Experts completed | 2 of 2 |"), sum + "  model/model.safetensors",
         fmt::format("{:.4f}", metrics.front().loss),
-        fmt::format("{:.4f}", metrics.back().loss_running_mean), metrics_json(metrics),
-        std::string("Evaluation: perplexity"), std::string("training finished"),
-        std::string("| model/config.json |"), std::string("| Steps remaining | 0 |"),
+        fmt::format("{:.4f}", metrics.back().loss_running_mean),
+        fmt::format("| Loss, mean of the last 100 | {:.4f} |", metrics.back().loss_window_mean),
+        metrics_json(metrics), std::string("Evaluation: perplexity"),
+        std::string("training finished"), std::string("| model/config.json |"),
+        std::string("| Steps remaining | 0 |"),
         std::string("| model.layers.\\{i\\}.mlp.up\\_proj.weight |"),
         std::string("| model.layers.1.mlp.up\\_proj.weight |")}) {
     EXPECT_THAT(pages.markdown, HasSubstr(text));

@@ -29,8 +29,9 @@ using testing::write_file;
 StepRecord record(std::int64_t step) {
   StepRecord result;
   result.step = step;
-  result.loss = 1.0 / static_cast<double>(step + 3);
+  result.loss = 1.0 / (static_cast<double>(step) + 3);  // of the largest step too
   result.loss_running_mean = 2.5;
+  result.loss_window_mean = 1.5;
   result.kl = 0.1;
   result.ce = 7;
   result.lr = 1e-4;
@@ -68,13 +69,22 @@ TEST(Event, AStepHasItsNumbersUnderTheMetricsNames) {
   const ReadEvent event = read_events(step_frame(step, 12.5)).at(0);
   EXPECT_EQ(event.wall_time, 12.5);
   EXPECT_EQ(event.step, 0x7fffffffffffffffU);
-  EXPECT_THAT(event.scalars,
-              ::testing::ElementsAre(
-                  std::pair("loss/ce", 7.F), std::pair("loss/kl", 0.1F),
-                  std::pair("loss/loss", static_cast<float>(step.loss)),
-                  std::pair("loss/loss_running_mean", 2.5F),
-                  std::pair("optimizer/grad_norm", 1e-3F), std::pair("optimizer/lr", 1e-4F),
-                  std::pair("throughput/tokens_per_s", static_cast<float>(step.tokens_per_s))));
+  EXPECT_THAT(
+      event.scalars,
+      ::testing::ElementsAre(
+          std::pair("loss/ce", 7.F), std::pair("loss/kl", 0.1F),
+          std::pair("loss/loss", static_cast<float>(step.loss)),
+          std::pair("loss/loss_running_mean", 2.5F), std::pair("loss/loss_window_mean", 1.5F),
+          std::pair("optimizer/grad_norm", 1e-3F), std::pair("optimizer/lr", 1e-4F),
+          std::pair("throughput/tokens_per_s", static_cast<float>(step.tokens_per_s))));
+}
+
+TEST(Event, AnEvaluationHasItsOwnGroup) {
+  StepRecord step = record(0);
+  step.evaluation = {.cross_entropy = 0.5, .perplexity = INFINITY, .tokens = 70};
+  const ReadEvent event = read_events(step_frame(step, 0)).at(0);
+  EXPECT_EQ(event.scalars.at("eval/eval_cross_entropy"), 0.5F);
+  EXPECT_FALSE(event.scalars.contains("eval/eval_perplexity"));
 }
 
 TEST(Event, WhatIsNullInTheMetricsIsNoScalar) {
@@ -83,7 +93,7 @@ TEST(Event, WhatIsNullInTheMetricsIsNoScalar) {
   step.kl = {};
   step.grad_norm = INFINITY;
   const ReadEvent event = read_events(step_frame(step, 0)).at(0);
-  EXPECT_EQ(event.scalars.size(), 4u);
+  EXPECT_EQ(event.scalars.size(), 5u);
   for (const char* tag : {"loss/loss", "loss/kl", "optimizer/grad_norm"}) {
     EXPECT_FALSE(event.scalars.contains(tag)) << tag;
   }

@@ -29,11 +29,15 @@ Table tensor_list(const RunRecord& record) {
 }
 
 std::string raw_losses(const RunRecord& record) {
-  Json raw{{"step", Json::array()}, {"loss", Json::array()}, {"loss_running_mean", Json::array()}};
+  Json raw{{"step", Json::array()},
+           {"loss", Json::array()},
+           {"loss_running_mean", Json::array()},
+           {"loss_window_mean", Json::array()}};
   for (const StepRecord* step : logged_steps(record)) {
     raw["step"].push_back(step->step);
     raw["loss"].push_back(step->loss);
     raw["loss_running_mean"].push_back(step->loss_running_mean);
+    raw["loss_window_mean"].push_back(step->loss_window_mean);
   }
   return raw.dump();
 }

@@ -60,6 +60,8 @@ void add_losses(Facts& facts, const RunRecord& record) {
   facts.items.emplace_back("Loss of the last step", fmt::format("{:.4f}", last.loss));
   facts.items.emplace_back("Loss, mean since step 0",
                            fmt::format("{:.4f}", last.loss_running_mean));
+  facts.items.emplace_back(fmt::format("Loss, mean of the last {}", kLossWindow),
+                           fmt::format("{:.4f}", last.loss_window_mean));
   facts.items.emplace_back("Initial loss", fmt::format("{:.4f}", initial));
   facts.items.emplace_back("Change of the mean", format_change(last.loss_running_mean, initial));
 }
@@ -75,6 +77,11 @@ void add_speed(Facts& facts, const RunRecord& record) {
   if (record.last_change) {
     facts.items.emplace_back("Last step at", format_time(*record.last_change));
   }
+}
+
+std::string describe(const nlohmann::ordered_json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  return value.is_number_float() ? fmt::format("{:.4f}", value.get<double>()) : value.dump();
 }
 
 Facts status(const RunRecord& record) {
@@ -94,8 +101,7 @@ Facts status(const RunRecord& record) {
   for (const auto& [key, value] : record.evaluation.items()) {
     std::string name = "Evaluation: " + key;
     std::ranges::replace(name, '_', ' ');
-    facts.items.emplace_back(
-        name, value.is_number_float() ? fmt::format("{:.4f}", value.get<double>()) : value.dump());
+    facts.items.emplace_back(name, describe(value));
   }
   return facts;
 }
@@ -113,6 +119,7 @@ void add_overview(Document& document, const RunRecord& record) {
   document.push_back(identification(record));
   document.push_back(Heading{2, "Status"});
   document.push_back(status(record));
+  add_held_out(document, record);
 }
 
 }  // namespace gladius

@@ -1,3 +1,6 @@
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <limits>
 #include <optional>
 
@@ -34,6 +37,21 @@ Plot plot(const RunRecord& record, std::string title, std::vector<Plot::Series> 
   return result;
 }
 
+// A curve, where there are two evaluations at least.
+void add_validation(Document& document, const RunRecord& record) {
+  const auto evaluations = std::ranges::count_if(
+      record.metrics, [](const StepRecord& step) { return step.evaluation.has_value(); });
+  if (evaluations < 2) return;
+  Plot::Series validation = series(record, "validation", [](const auto& step) {
+    return step.evaluation ? std::optional(step.evaluation->cross_entropy) : std::nullopt;
+  });
+  validation.sparse = true;
+  document.push_back(
+      plot(record, "Cross-entropy",
+           {series(record, "training", [](const auto& step) { return std::optional(step.ce); }),
+            std::move(validation)}));
+}
+
 }  // namespace
 
 void add_plots(Document& document, const RunRecord& record) {
@@ -42,7 +60,10 @@ void add_plots(Document& document, const RunRecord& record) {
       plot(record, "Loss",
            {series(record, "each step", [](const auto& step) { return std::optional(step.loss); }),
             series(record, "mean since step 0",
-                   [](const auto& step) { return std::optional(step.loss_running_mean); })}));
+                   [](const auto& step) { return std::optional(step.loss_running_mean); }),
+            series(record, fmt::format("mean of the last {}", kLossWindow),
+                   [](const auto& step) { return std::optional(step.loss_window_mean); })}));
+  add_validation(document, record);
   document.push_back(
       plot(record, "Gradient norm",
            {series(record, "before clipping", [](const auto& step) { return step.grad_norm; })}));

@@ -16,6 +16,8 @@ constexpr std::size_t kTableRows = 60, kTimelineRows = 30;
 constexpr std::int64_t kWindow = 10;  // steps whose losses are compared as means
 constexpr const char* kNoStep = "No step has been made yet.";
 
+std::string window_mean() { return fmt::format("Mean of the last {}", kLossWindow); }
+
 Table timeline_table(std::span<const TimelineEntry> entries) {
   Table table{{"Time (UTC)", "Event"}, {}};
   for (const TimelineEntry& entry : entries) table.rows.push_back({entry.time, entry.event});
@@ -59,14 +61,15 @@ std::string optional_number(const std::optional<double>& value) {
 
 Table losses(const RunRecord& record) {
   const bool distils = !record.config.experts.empty();
-  Table table{{"Step", "Loss", "Mean since step 0", "Change from start"}, {}, 0};
+  Table table{{"Step", "Loss", "Mean since step 0", "Change from start", window_mean()}, {}, 0};
   if (distils) table.header.insert(table.header.begin() + 2, {"KL", "CE"});
   const double start = initial_loss(record);
   for (const StepRecord* step : table_steps(record)) {
     std::vector<std::string> row{
         format_count(step->step), fmt::format("{:.4f}", step->loss),
         fmt::format("{:.4f}", step->loss_running_mean),
-        step->step == 0 ? "baseline" : format_change(step->loss_running_mean, start)};
+        step->step == 0 ? "baseline" : format_change(step->loss_running_mean, start),
+        fmt::format("{:.4f}", step->loss_window_mean)};
     if (distils) {
       row.insert(row.begin() + 2, {optional_number(step->kl), optional_number(step->ce)});
     }
@@ -115,6 +118,7 @@ Table convergence(const RunRecord& record) {
   return {{"Metric", "Value"},
           {{"Initial loss", fmt::format("{:.4f}", initial)},
            {"Mean since step 0", fmt::format("{:.4f}", mean)},
+           {window_mean(), fmt::format("{:.4f}", steps.back().loss_window_mean)},
            {"Absolute reduction of the mean", fmt::format("{:.4f}", initial - mean)},
            {"Reduction of the mean", fmt::format("{:.1f}%", (1 - mean / initial) * 100)},
            {"Average change of the mean a step",

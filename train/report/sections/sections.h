@@ -9,7 +9,11 @@ namespace gladius {
 
 /// Identification, status.
 void add_overview(Document& document, const RunRecord& record);
-/// Loss, gradient norm, learning rate and throughput over the steps; nothing before the first.
+/// The student's last and best evaluation beside the experts' (part of the status); nothing before
+/// the first.
+void add_held_out(Document& document, const RunRecord& record);
+/// Loss, cross-entropy of training and validation, gradient norm, learning rate and throughput over
+/// the steps; nothing before the first.
 void add_plots(Document& document, const RunRecord& record);
 /// Architecture with the parameters by component, weight files with checksums, memory.
 void add_model(Document& document, const RunRecord& record);

@@ -1,0 +1,45 @@
+// The student of a run's best evaluation.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "gladius/models/causal_lm.h"
+#include "gladius/train/checkpoint.h"
+#include "gladius/train/run_config.h"
+
+namespace gladius {
+
+/// Beside the weights in the best model's directory.
+inline constexpr const char* kBestEvaluation = "evaluation.json";
+
+/// `keep_best`: a model directory with the student of the lowest cross-entropy so far, and beside
+/// its weights evaluation.json, which says of which step it is and what it came to. It is written
+/// whole, then takes the place of the one before in one rename.
+///
+/// What a run knows of its best is part of its checkpoints, so that a run that goes on decides as
+/// one that never stopped. The directory itself may be ahead of the checkpoint that a killed run
+/// goes on from; the steps that are made again then write it again.
+class BestModel {
+ public:
+  BestModel(const StudentConfig& student, std::filesystem::path directory);
+
+  /// Takes a checkpoint's place. A best whose directory is gone, or that was measured on other
+  /// data than `data`, counts for nothing.
+  void restore(const std::optional<BestStep>& best, const std::string& data);
+  const std::optional<BestStep>& best() const { return best_; }
+
+  /// Writes the student if it is better than the best; `evaluation` is what evaluation.json gets.
+  /// IoError.
+  void offer(const CausalLM& student, const BestStep& candidate,
+             const nlohmann::ordered_json& evaluation);
+
+ private:
+  StudentConfig student_;
+  std::filesystem::path directory_;
+  std::optional<BestStep> best_;
+};
+
+}  // namespace gladius

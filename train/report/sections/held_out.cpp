@@ -1,0 +1,87 @@
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "gladius/train/text_format.h"
+#include "sections.h"
+
+namespace gladius {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string number(const Json& evaluation, const char* key) {
+  const Json value = evaluation.value(key, Json());
+  if (value.is_number_float()) return fmt::format("{:.4f}", value.get<double>());
+  return value.is_number_integer() ? format_count(value.get<std::int64_t>()) : "-";
+}
+
+std::vector<std::string> row(std::string model, const Json& evaluation) {
+  return {std::move(model), number(evaluation, "cross_entropy"), number(evaluation, "perplexity"),
+          number(evaluation, "tokens")};
+}
+
+const StepRecord* last_evaluated(const RunRecord& record) {
+  for (auto step = record.metrics.rbegin(); step != record.metrics.rend(); ++step) {
+    if (step->evaluation) return &*step;
+  }
+  return nullptr;
+}
+
+Table held_out(const RunRecord& record) {
+  Table table{{"Model", "Cross-entropy", "Perplexity", "Tokens"}, {}, 1};
+  if (!record.evaluation.empty()) {
+    table.rows.push_back(row("student, trained", record.evaluation));
+  } else if (const StepRecord* last = last_evaluated(record)) {
+    table.rows.push_back({fmt::format("student, step {}", format_count(last->step)),
+                          fmt::format("{:.4f}", last->evaluation->cross_entropy),
+                          fmt::format("{:.4f}", last->evaluation->perplexity),
+                          format_count(last->evaluation->tokens)});
+  }
+  if (!record.best.empty()) {
+    table.rows.push_back(
+        row(fmt::format("student in best/, step {}", number(record.best, "step")), record.best));
+  }
+  for (const Json& expert : record.expert_evaluations.value("experts", Json::array())) {
+    if (!expert.is_object()) continue;
+    const Json name = expert.value("expert", Json());
+    table.rows.push_back(
+        row("expert " + (name.is_string() ? name.get<std::string>() : name.dump()), expert));
+  }
+  return table;
+}
+
+// Every evaluation of the student.
+Table curve(const RunRecord& record) {
+  Table table{{"Step", "Cross-entropy", "Perplexity"}, {}, 0};
+  for (const StepRecord& step : record.metrics) {
+    if (!step.evaluation) continue;
+    table.rows.push_back({format_count(step.step),
+                          fmt::format("{:.4f}", step.evaluation->cross_entropy),
+                          fmt::format("{:.4f}", step.evaluation->perplexity)});
+  }
+  return table;
+}
+
+// What the numbers were measured with.
+std::string settings(const DataConfig& data) {
+  return fmt::format(
+      "On the held-out data (data.eval), loss_on {}, examples cut at {} tokens "
+      "(max_seq_len).",
+      data.loss_on == LossOn::all ? "all" : "assistant", format_count(data.max_seq_len));
+}
+
+}  // namespace
+
+void add_held_out(Document& document, const RunRecord& record) {
+  Table table = held_out(record);
+  if (table.rows.empty()) return;
+  document.push_back(Paragraph{settings(record.config.data)});
+  document.push_back(std::move(table));
+  if (Table all = curve(record); all.rows.size() > 1) {
+    document.push_back(
+        Collapsed{format_count(std::ssize(all.rows)) + " evaluations", std::move(all)});
+  }
+}
+
+}  // namespace gladius
