@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <omp.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/pool.h"
 
 // libgomp is not built for the thread sanitizer, which has to be told where the pool forks and
 // joins, and to look away where the compiler hands the variables of a parallel loop to its threads.
@@ -37,6 +39,16 @@ void observe([[maybe_unused]] void* point) {
 std::atomic<int>& thread_count() {
   static std::atomic<int> count{omp_get_max_threads()};
   return count;
+}
+
+// Whether this process is the fork of one that had threads, and has none of them.
+std::atomic<bool> threads_are_lost{false};
+// Whether this thread runs the ranges of a parallel_for in place of those.
+thread_local bool in_lone_loop = false;
+
+void lose_threads() {
+  threads_are_lost = true;
+  omp_set_num_threads(1);  // for BLAS
 }
 
 // The ranges of one parallel_for.
@@ -70,6 +82,12 @@ GLADIUS_NO_SANITIZE_THREAD void run_on_threads(Ranges* ranges) {
   observe(&ranges->join);
 }
 
+void run_alone(Ranges& ranges) {
+  in_lone_loop = true;
+  for (std::int64_t i = 0; i < ranges.count; ++i) ranges.run(i);
+  in_lone_loop = false;
+}
+
 }  // namespace
 
 int num_threads() { return thread_count().load(std::memory_order_relaxed); }
@@ -78,23 +96,33 @@ void set_num_threads(int threads) {
   if (threads < 1)
     throw Error(fmt::format("set_num_threads: {} is not a number of threads", threads));
   thread_count().store(threads, std::memory_order_relaxed);
-  omp_set_num_threads(threads);  // OpenBLAS's OpenMP build follows this setting
+  // OpenBLAS's OpenMP build follows this setting.
+  omp_set_num_threads(threads_are_lost ? 1 : threads);
 }
 
-bool in_parallel_region() { return omp_in_parallel() != 0; }
+bool in_parallel_region() { return omp_in_parallel() != 0 || in_lone_loop; }
 
 namespace detail {
+
+void use_pool() {
+  [[maybe_unused]] static const int once = ::pthread_atfork(nullptr, nullptr, lose_threads);
+}
 
 void run_parallel(std::int64_t n, std::int64_t grain, RangeBody call, void* body) {
   if (n <= 0) return;
   const std::int64_t ranges =
       std::min<std::int64_t>(num_threads(), n / std::max<std::int64_t>(grain, 1));
-  if (ranges <= 1 || omp_in_parallel()) {
+  if (ranges <= 1 || in_parallel_region()) {
     call(body, 0, n);
     return;
   }
   Ranges parts{n, ranges, call, body};
-  run_on_threads(&parts);
+  if (threads_are_lost) {
+    run_alone(parts);
+  } else {
+    use_pool();
+    run_on_threads(&parts);
+  }
   for (const std::exception_ptr& error : parts.errors) {
     if (error) std::rethrow_exception(error);
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <future>
 #include <string>
 #include <vector>
@@ -30,18 +31,14 @@ constexpr const char* kOptimizer = "optimizer.safetensors";
 constexpr const char* kGradients = "gradients.safetensors";
 constexpr const char* kFiles[] = {kWeights, kOptimizer, kGradients, kState};
 
-// Complete ones, oldest first: the numbers have leading zeros.
-std::vector<fs::path> list_checkpoints(const fs::path& checkpoints) {
-  std::vector<fs::path> found;
-  if (!fs::exists(checkpoints)) return found;
-  for (const auto& entry : fs::directory_iterator(checkpoints)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with(kPrefix) && name.find('.') == std::string::npos) {
-      found.push_back(entry.path());
-    }
-  }
-  std::ranges::sort(found);
-  return found;
+// What step a name is of.
+std::optional<std::int64_t> step_of(const std::string& name) {
+  constexpr std::size_t kDigits = 8;
+  if (!name.starts_with(kPrefix) || name.size() < kPrefix.size() + kDigits) return {};
+  std::int64_t step = 0;
+  const char* const end = name.data() + name.size();
+  const auto [rest, error] = std::from_chars(name.data() + kPrefix.size(), end, step);
+  return error == std::errc() && rest == end ? std::optional(step) : std::nullopt;
 }
 
 NamedTensors read_tensors(const fs::path& file) {
@@ -93,18 +90,28 @@ class Writer {
   std::vector<std::pair<std::string, std::future<Json>>> descriptions_;
 };
 
+[[noreturn]] void fail_manifest(const fs::path& manifest, const std::string& what) {
+  throw FormatError(fmt::format("{} {}", manifest.string(), what));
+}
+
 void check_manifest(const fs::path& directory) {
-  const Json manifest = read_object(directory / kManifest);
-  if (manifest.value("format", Json()) != kFormat || !manifest.contains("files")) {
-    throw FormatError(fmt::format("{}: not the manifest of a checkpoint of format {}",
-                                  (directory / kManifest).string(), kFormat));
+  const fs::path file = directory / kManifest;
+  const Json manifest = read_object(file);
+  const Json files = manifest.value("files", Json());
+  if (manifest.value("format", Json()) != kFormat || !files.is_object()) {
+    fail_manifest(file, fmt::format("is not the manifest of a checkpoint of format {}", kFormat));
+  }
+  for (const auto& [name, description] : files.items()) {
+    if (std::ranges::find(kFiles, name) == std::end(kFiles)) {
+      fail_manifest(file,
+                    fmt::format("lists {}, which is no file of a checkpoint", Json(name).dump()));
+    }
   }
   for (const char* name : kFiles) {
-    const fs::path file = directory / name;
-    if (!fs::exists(file)) throw FormatError(fmt::format("{} is missing", file.string()));
-    if (manifest.at("files").value(name, Json()) != describe_file(file)) {
-      throw FormatError(
-          fmt::format("{} does not have the size and SHA-256 of {}", file.string(), kManifest));
+    const fs::path described = directory / name;
+    if (!fs::exists(described)) fail_manifest(described, "is missing");
+    if (files.value(name, Json()) != describe_file(described)) {
+      fail_manifest(described, fmt::format("does not have the size and SHA-256 of {}", kManifest));
     }
   }
 }
@@ -119,13 +126,39 @@ BestStep read_best(const Json& json) {
           .data = json.at("data").get<std::string>()};
 }
 
-// Why it cannot be used, or nothing.
-std::optional<std::string> load_into(std::optional<Checkpoint>& checkpoint, const fs::path& path) {
+// What belongs to evaluations.
+void read_evaluations(const Json& json, Checkpoint& checkpoint) {
+  if (const Json record = json.value("unevaluated", Json()); !record.is_null()) {
+    checkpoint.unevaluated = StepRecord::from_json(record);
+    if (checkpoint.unevaluated->step != checkpoint.state.step - 1) {
+      throw FormatError("\"unevaluated\" is not of the last step");
+    }
+  }
+  if (const Json best = json.value("best", Json()); !best.is_null()) {
+    checkpoint.best = read_best(best);
+  }
+}
+
+MetricsMark read_mark(const Json& json) {
+  const Json bytes = json.value("metrics_offset", Json()),
+             sum = json.value("metrics_sha256", Json(""));
+  if (!bytes.is_number_unsigned() || !sum.is_string()) {
+    throw FormatError("\"metrics_offset\" and \"metrics_sha256\" are not a size and a sum");
+  }
+  return {.bytes = bytes.get<std::uint64_t>(), .sha256 = sum.get<std::string>()};
+}
+
+void use_checkpoint(const CheckpointEntry& entry, FoundCheckpoint& found,
+                    const std::function<void(const Checkpoint&)>& use) {
+  found.checkpoint = load_checkpoint(entry.path);
+  if (found.checkpoint.state.step != entry.step) {
+    throw FormatError(fmt::format("{} is named after another step than that of its {}, {}",
+                                  entry.path.string(), kState, found.checkpoint.state.step));
+  }
   try {
-    checkpoint = load_checkpoint(path);
-    return {};
+    use(found.checkpoint);
   } catch (const std::exception& error) {
-    return error.what();
+    throw FormatError(fmt::format("{}: {}", entry.path.string(), error.what()));
   }
 }
 
@@ -139,67 +172,50 @@ void set_aside(const fs::path& checkpoint) {
 
 }  // namespace
 
-Json TrainerState::to_json() const {
-  return {{"step", step},
-          {"data_position", data_position},
-          {"skipped_lines", skipped_lines},
-          {"updates", updates},
-          {"skipped_updates", skipped_updates},
-          {"skipped_in_a_row", skipped_in_a_row},
-          {"group_is_spoiled", group_is_spoiled},
-          {"loss_sum", loss_sum},
-          {"losses", losses},
-          {"recent_losses", recent_losses},
-          {"first_loss", first_loss ? Json(*first_loss) : Json(nullptr)},
-          {"grad_norm", grad_norm ? Json(*grad_norm) : Json(nullptr)},
-          {"elapsed_s", elapsed_s}};
-}
-
-TrainerState TrainerState::from_json(const Json& json) try {
-  TrainerState state;
-  json.at("step").get_to(state.step);
-  json.at("data_position").get_to(state.data_position);
-  json.at("skipped_lines").get_to(state.skipped_lines);
-  json.at("updates").get_to(state.updates);
-  json.at("skipped_updates").get_to(state.skipped_updates);
-  json.at("skipped_in_a_row").get_to(state.skipped_in_a_row);
-  json.at("group_is_spoiled").get_to(state.group_is_spoiled);
-  json.at("loss_sum").get_to(state.loss_sum);
-  json.at("losses").get_to(state.losses);
-  state.recent_losses = json.value("recent_losses", std::vector<double>());
-  if (!json.at("first_loss").is_null()) state.first_loss = json.at("first_loss").get<double>();
-  if (!json.at("grad_norm").is_null()) state.grad_norm = json.at("grad_norm").get<double>();
-  json.at("elapsed_s").get_to(state.elapsed_s);
-  return state;
-} catch (const Json::exception& error) {
-  throw FormatError(fmt::format("not the state of a run: {}", error.what()));
-}
-
 void save_checkpoint(const fs::path& checkpoints, const Checkpoint& checkpoint, std::int64_t keep) {
   const fs::path target = checkpoints / fmt::format("{}{:08}", kPrefix, checkpoint.state.step);
-  if (!fs::exists(target)) {
-    StagedDirectory staged(target);
-    Writer writer(staged.path());
-    writer.tensors(kOptimizer, checkpoint.optimizer);  // the largest first
-    writer.tensors(kWeights, checkpoint.weights);
-    writer.tensors(kGradients, checkpoint.gradients);
-    writer.state(
-        {{"metrics_offset", checkpoint.metrics_offset},
-         {"state", checkpoint.state.to_json()},
-         {"unevaluated", checkpoint.unevaluated ? checkpoint.unevaluated->to_json() : Json()},
-         {"best", checkpoint.best ? to_json(*checkpoint.best) : Json()}});
-    writer.manifest();
-    staged.commit();
-  }
-  const std::vector<fs::path> all = list_checkpoints(checkpoints);
+  if (is_there(target)) remove_directory(target);
+  StagedDirectory staged(target);
+  Writer writer(staged.path());
+  writer.tensors(kOptimizer, checkpoint.optimizer);  // the largest first
+  writer.tensors(kWeights, checkpoint.weights);
+  writer.tensors(kGradients, checkpoint.gradients);
+  writer.state(
+      {{"metrics_offset", checkpoint.metrics.bytes},
+       {"metrics_sha256", checkpoint.metrics.sha256},
+       {"state", checkpoint.state.to_json()},
+       {"unevaluated", checkpoint.unevaluated ? checkpoint.unevaluated->to_json() : Json()},
+       {"best", checkpoint.best ? to_json(*checkpoint.best) : Json()}});
+  writer.manifest();
+  staged.commit();
+  prune_checkpoints(checkpoints, keep);
+}
+
+void prune_checkpoints(const fs::path& checkpoints, std::int64_t keep) {
+  const std::vector<CheckpointEntry> all = list_checkpoints(checkpoints);
   for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < all.size(); ++i) {
-    remove_directory(all[i]);
+    remove_directory(all[i].path);
   }
+}
+
+std::vector<CheckpointEntry> list_checkpoints(const fs::path& checkpoints) {
+  std::vector<CheckpointEntry> found;
+  if (!is_there(checkpoints)) return found;
+  if (!fs::is_directory(checkpoints)) {
+    throw IoError(fmt::format("{} is not a directory; it should have the run's checkpoints",
+                              checkpoints.string()));
+  }
+  for (const auto& entry : fs::directory_iterator(checkpoints)) {
+    const auto step = step_of(entry.path().filename().string());
+    if (step) found.push_back({*step, entry.path()});
+  }
+  std::ranges::sort(found, {}, &CheckpointEntry::step);
+  return found;
 }
 
 std::optional<fs::path> newest_checkpoint(const fs::path& checkpoints) {
-  const std::vector<fs::path> all = list_checkpoints(checkpoints);
-  return all.empty() ? std::nullopt : std::optional(all.back());
+  const std::vector<CheckpointEntry> all = list_checkpoints(checkpoints);
+  return all.empty() ? std::nullopt : std::optional(all.back().path);
 }
 
 Checkpoint load_checkpoint(const fs::path& directory) {
@@ -208,14 +224,9 @@ Checkpoint load_checkpoint(const fs::path& directory) {
   const Json json = read_object(state_file);
   Checkpoint checkpoint;
   try {
-    checkpoint.state = TrainerState::from_json(json.at("state"));
-    json.at("metrics_offset").get_to(checkpoint.metrics_offset);
-    if (const Json record = json.value("unevaluated", Json()); !record.is_null()) {
-      checkpoint.unevaluated = StepRecord::from_json(record);
-    }
-    if (const Json best = json.value("best", Json()); !best.is_null()) {
-      checkpoint.best = read_best(best);
-    }
+    checkpoint.state = TrainerState::from_json(json.value("state", Json()));
+    checkpoint.metrics = read_mark(json);
+    read_evaluations(json, checkpoint);
   } catch (const std::exception& error) {
     throw FormatError(fmt::format("{}: {}", state_file.string(), error.what()));
   }
@@ -225,26 +236,33 @@ Checkpoint load_checkpoint(const fs::path& directory) {
   return checkpoint;
 }
 
-std::optional<Checkpoint> load_newest_checkpoint(
-    const fs::path& checkpoints, const std::function<void(const std::string&)>& warn) {
-  const std::vector<fs::path> all = list_checkpoints(checkpoints);
-  std::vector<std::pair<fs::path, std::string>> damaged;
-  std::optional<Checkpoint> checkpoint;
-  for (auto path = all.rbegin(); path != all.rend() && !checkpoint; ++path) {
-    if (const auto reason = load_into(checkpoint, *path)) damaged.emplace_back(*path, *reason);
+std::optional<FoundCheckpoint> find_checkpoint(const fs::path& checkpoints, std::int64_t last_step,
+                                               const std::function<void(const Checkpoint&)>& use) {
+  FoundCheckpoint found;
+  std::vector<CheckpointEntry> all = list_checkpoints(checkpoints);
+  std::erase_if(all, [&](const CheckpointEntry& entry) { return entry.step > last_step; });
+  if (all.empty()) return {};
+  for (auto entry = all.rbegin(); entry != all.rend(); ++entry) {
+    try {
+      use_checkpoint(*entry, found, use);
+      return found;
+    } catch (const std::exception& error) {
+      found.unusable.push_back({entry->path, error.what()});
+    }
   }
-  if (!checkpoint && !damaged.empty()) {
-    throw FormatError(fmt::format(
-        "none of the {} checkpoints in {} can be used (the newest: {}); begin the run again with "
-        "another --out",
-        damaged.size(), checkpoints.string(), damaged.front().second));
-  }
-  for (const auto& [path, reason] : damaged) {
+  throw FormatError(fmt::format(
+      "none of the {} checkpoints in {} can be used (the newest: {}); begin the run again with "
+      "another --out",
+      all.size(), checkpoints.string(), found.unusable.front().reason));
+}
+
+void set_aside_unusable(const FoundCheckpoint& found,
+                        const std::function<void(const std::string&)>& warn) {
+  for (const auto& [path, reason] : found.unusable) {
     set_aside(path);
     warn(fmt::format("{} is damaged ({}) and set aside as {}.damaged; going on from step {}",
-                     path.string(), reason, path.filename().string(), checkpoint->state.step));
+                     path.string(), reason, path.filename().string(), found.checkpoint.state.step));
   }
-  return checkpoint;
 }
 
 }  // namespace gladius

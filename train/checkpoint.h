@@ -4,36 +4,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "gladius/tensor/tensor.h"
 #include "gladius/train/metrics.h"
+#include "gladius/train/trainer_state.h"
 
 namespace gladius {
-
-/// The numbers of a run after some of its steps.
-struct TrainerState {
-  std::int64_t step = 0;             // the next one
-  std::int64_t data_position = 0;    // examples behind it; see BatchStream
-  std::int64_t skipped_lines = 0;    // bad ones passed over
-  std::int64_t updates = 0;          // ended groups, skipped ones included; the schedule's position
-  std::int64_t skipped_updates = 0;  // for a loss or gradient that was not finite
-  std::int64_t skipped_in_a_row = 0;
-  bool group_is_spoiled = false;  // a loss of the current group was not finite
-  double loss_sum = 0;            // of the finite losses
-  std::int64_t losses = 0;
-  std::vector<double> recent_losses;  // the last kLossWindow of them, oldest first
-  std::optional<double> first_loss;   // the first that was finite
-  std::optional<double> grad_norm;    // of the last update
-  double elapsed_s = 0;
-
-  nlohmann::ordered_json to_json() const;
-  /// FormatError.
-  static TrainerState from_json(const nlohmann::ordered_json& json);
-};
 
 /// The evaluation with the lowest cross-entropy of a run so far; see best_model.h.
 struct BestStep {
@@ -47,11 +26,14 @@ struct BestStep {
 struct Checkpoint {
   TrainerState state;
   NamedTensors weights, optimizer, gradients;
-  std::uint64_t metrics_offset = 0;  // bytes of metrics.jsonl
+  MetricsMark metrics = {};
   /// The last step's record where its evaluation is still to be made; its line is not in the
   /// metrics yet.
   std::optional<StepRecord> unevaluated = {};
   std::optional<BestStep> best = {};
+
+  /// Steps whose lines are in the metrics.
+  std::int64_t recorded_steps() const { return state.step - (unevaluated ? 1 : 0); }
 };
 
 /// Writes CHECKPOINTS/step-00000123/ whole or not at all, then removes all but the `keep` newest.
@@ -60,6 +42,18 @@ struct Checkpoint {
 void save_checkpoint(const std::filesystem::path& checkpoints, const Checkpoint& checkpoint,
                      std::int64_t keep);
 
+/// Removes all but the `keep` newest: a process may have been killed before it could. IoError.
+void prune_checkpoints(const std::filesystem::path& checkpoints, std::int64_t keep);
+
+/// A checkpoint by its name alone.
+struct CheckpointEntry {
+  std::int64_t step = 0;
+  std::filesystem::path path;
+};
+
+/// All of a run, by their steps. IoError where `checkpoints` is something else than a directory.
+std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path& checkpoints);
+
 /// The one with the most steps, if there is one.
 std::optional<std::filesystem::path> newest_checkpoint(const std::filesystem::path& checkpoints);
 
@@ -67,9 +61,24 @@ std::optional<std::filesystem::path> newest_checkpoint(const std::filesystem::pa
 /// is not the one that the manifest describes.
 Checkpoint load_checkpoint(const std::filesystem::path& directory);
 
-/// Reads the newest that is whole. Newer ones that are not are told to `warn`, a line each, and set
-/// aside as step-00000123.damaged. Nothing if there are none; FormatError if none of them is whole.
-std::optional<Checkpoint> load_newest_checkpoint(
-    const std::filesystem::path& checkpoints, const std::function<void(const std::string&)>& warn);
+/// What was found among checkpoints.
+struct FoundCheckpoint {
+  Checkpoint checkpoint;
+  struct Unusable {
+    std::filesystem::path path;
+    std::string reason;
+  };
+  std::vector<Unusable> unusable;  // newer ones
+};
+
+/// Reads the newest of at most `last_step` steps that is whole and that `use`, which may throw,
+/// takes. Changes nothing. Nothing if there are none; FormatError if none of them can be used.
+std::optional<FoundCheckpoint> find_checkpoint(const std::filesystem::path& checkpoints,
+                                               std::int64_t last_step,
+                                               const std::function<void(const Checkpoint&)>& use);
+
+/// Renames those that could not be used to step-00000123.damaged, a line each to `warn`. IoError.
+void set_aside_unusable(const FoundCheckpoint& found,
+                        const std::function<void(const std::string&)>& warn);
 
 }  // namespace gladius

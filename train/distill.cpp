@@ -13,15 +13,21 @@
 #include "gladius/train/checkpoint.h"
 #include "gladius/train/data/dataset.h"
 #include "gladius/train/environment.h"
+#include "gladius/train/evaluate.h"
 #include "gladius/train/fingerprint.h"
+#include "gladius/train/finished_model.h"
 #include "gladius/train/memory.h"
 #include "gladius/train/report/report.h"
+#include "gladius/train/report/run_record.h"
+#include "gladius/train/resume.h"
+#include "gladius/train/run_changes.h"
 #include "gladius/train/run_directory.h"
 #include "gladius/train/snapshot.h"
 #include "gladius/train/staged_directory.h"
 #include "gladius/train/student.h"
 #include "gladius/train/teacher_cache.h"
 #include "gladius/train/tensorboard/event_file.h"
+#include "gladius/train/timeline.h"
 #include "gladius/train/trainer.h"
 #include "gladius/train/validation.h"
 
@@ -87,9 +93,20 @@ class Run {
         validation_(config, std::move(inputs.eval_examples), directory_.paths(), events),
         caches_(std::move(caches)),
         trainer_(config, student_, std::move(inputs.examples), events.warn,
-                 [this](std::size_t expert) { return caches_.open(expert, events_.warn); }),
-        metrics_(directory_.paths().metrics(), restore()),
-        tensorboard_(directory_.paths().events(), read_metrics(directory_.paths().metrics())) {}
+                 [this](std::size_t expert) { return caches_.open(expert, events_.warn); }) {}
+
+  /// Goes back to the newest checkpoint of at most `last_step` steps. From here on the directory
+  /// is changed.
+  void go_back(std::int64_t last_step, const RunIdentity& identity) {
+    const RunPaths& paths = directory_.paths();
+    const ResumePoint point = find_resume_point(
+        paths, last_step, [this](const Checkpoint& checkpoint) { trainer_.restore(checkpoint); });
+    directory_.go_on(identity);
+    return_to(point, paths, config_.keep_checkpoints, events_.warn);
+    if (!point.found) return;
+    validation_.restore(point.found->checkpoint.best);
+    unevaluated_ = point.found->checkpoint.unevaluated;
+  }
 
   RunOutcome execute() {
     begin();
@@ -97,26 +114,19 @@ class Run {
     while (!trainer_.done()) {
       if (!begin_stage()) return stopped();
       step();
-      const bool stop = events_.stop_requested();
+      bool stop = events_.stop_requested();
       const bool due = trainer_.state().step % config_.checkpoint_every == 0;
       // The last step's makes sure that a failure to evaluate or to save costs no training.
-      if (stop || due || trainer_.done()) save_checkpoint();
+      if (stop || due || trainer_.done()) {
+        save_checkpoint();
+        stop = stop || events_.stop_requested();
+      }
       if (stop || !evaluate_step()) return stopped();
     }
     return finish();
   }
 
  private:
-  // Goes back to the newest checkpoint, if there is one; returns how much of the metrics it covers.
-  std::uint64_t restore() {
-    const auto checkpoint = load_newest_checkpoint(directory_.paths().checkpoints(), events_.warn);
-    if (!checkpoint) return 0;
-    trainer_.restore(*checkpoint);
-    validation_.restore(checkpoint->best);
-    unevaluated_ = checkpoint->unevaluated;
-    return checkpoint->metrics_offset;
-  }
-
   // Sums are split by threads, and kernels chosen by processor: both decide the last bits.
   void compare_environments(const Json& now) const {
     std::ifstream in(directory_.paths().environment());
@@ -137,11 +147,14 @@ class Run {
     directory_.note(step == 0 ? "training started" : fmt::format("resumed at step {}", step));
     const Json environment = describe_environment();
     compare_environments(environment);
-    write_text_file(directory_.paths().environment(), environment.dump(2) + "\n");
+    const RunPaths& paths = directory_.paths();
+    write_text_file(paths.environment(), environment.dump(2) + "\n");
+    metrics_.emplace(paths.metrics());
+    tensorboard_.emplace(paths.events(), read_metrics(paths.metrics()));
     events_.begin(trainer_.plan(), trainer_.state());
   }
 
-  // False if a stop was asked for while the expert was evaluated.
+  // False if a stop was asked for while the expert was loaded or evaluated.
   bool begin_stage() {
     const std::int64_t step = trainer_.state().step;
     const Stage& stage = trainer_.plan().stage_of(step);
@@ -150,13 +163,15 @@ class Run {
     if (step == stage.begin) {
       directory_.note(fmt::format("step {}: expert {} begins", step, stage.expert->name));
     }
-    if (validation_.evaluate_expert(*stage.expert)) return true;
+    trainer_.enter_stage();
+    if (!events_.stop_requested() && validation_.evaluate_expert(*stage.expert)) return true;
     save_checkpoint();
     return false;
   }
 
   void step() {
     const StepRecord record = trainer_.step();
+    set_unsaved(true);
     const bool diverged = trainer_.diverged();
     if (!diverged && validation_.due(trainer_.state().step, trainer_.plan().total_steps())) {
       unevaluated_ = record;
@@ -167,8 +182,8 @@ class Run {
   }
 
   void write(const StepRecord& record) {
-    metrics_.append(record);
-    tensorboard_.append(record);
+    metrics_->append(record);
+    tensorboard_->append(record);
     events_.step(record);
   }
 
@@ -206,16 +221,19 @@ class Run {
   void save_checkpoint() {
     const auto start = std::chrono::steady_clock::now();
     Checkpoint checkpoint = trainer_.checkpoint();
-    checkpoint.metrics_offset = metrics_.sync();
+    checkpoint.metrics = metrics_->sync();
     checkpoint.unevaluated = unevaluated_;
     checkpoint.best = validation_.best();
-    tensorboard_.sync();
+    tensorboard_->sync();
     gladius::save_checkpoint(directory_.paths().checkpoints(), checkpoint,
                              config_.keep_checkpoints);
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
     directory_.note(
-        fmt::format("checkpoint at step {}, in {:.2f} s", checkpoint.state.step, time.count()));
+        fmt::format("{}{}, in {:.2f} s", kCheckpointEvent, checkpoint.state.step, time.count()));
+    set_unsaved(false);
   }
+
+  void set_unsaved(bool unsaved) const { events_.unsaved(unsaved, trainer_.state().step); }
 
   RunOutcome stopped() const {
     directory_.note(fmt::format("stopped at step {}", trainer_.state().step));
@@ -224,18 +242,16 @@ class Run {
 
   // The model comes last: its presence says that the run is complete.
   RunOutcome finish() {
-    metrics_.sync();
+    metrics_->sync();
     if (const auto own = directory_.paths().teacher_cache(); std::filesystem::exists(own)) {
       remove_directory(own);  // all that it was for is done
     }
-    tensorboard_.sync();
+    tensorboard_->sync();
     if (const std::int64_t skipped = trainer_.state().skipped_lines; skipped > 0) {
       events_.info(fmt::format("{} bad lines of the data were passed over", skipped));
     }
     if (!validation_.finish(*student_)) return stopped();
-    StagedDirectory model(directory_.paths().model());
-    save_student(model.path(), *student_, config_.student);
-    model.commit();
+    save_finished_model(directory_.paths(), *student_, config_.student, trainer_.state().step);
     directory_.note("training finished");
     write_report(directory_.paths());
     return outcome(true);
@@ -256,8 +272,8 @@ class Run {
   std::optional<StepRecord> unevaluated_;  // of the last step, while its evaluation is to be made
   TeacherCaches caches_;
   Trainer trainer_;
-  MetricsFile metrics_;
-  EventFile tensorboard_;
+  std::optional<MetricsFile> metrics_;    // since the run has begun
+  std::optional<EventFile> tensorboard_;  // the same
 };
 
 // Before anything is written.
@@ -267,45 +283,84 @@ TeacherCaches check_caches(const RunConfig& config, const Json& inputs,
   return {config, inputs, vocab_size, RunPaths{out}.teacher_cache()};
 }
 
+RunIdentity identity_of(const RunConfig& config, Json inputs) {
+  return {.run = config.resolved(),
+          .inputs = std::move(inputs),
+          .student_config = ModelConfig::load(config.student.config).source};
+}
+
 RunOutcome begin_run(const RunConfig& config, const std::filesystem::path& out,
                      const RunEvents& events) {
   Inputs inputs = read_inputs(config, events);
   const Json described = describe_inputs(config);
   TeacherCaches caches = check_caches(config, described, out);
-  RunDirectory directory = RunDirectory::create(
-      out, {.run = config.resolved(),
-            .inputs = described,
-            .student_config = ModelConfig::load(config.student.config).source});
+  RunDirectory directory = RunDirectory::create(out, identity_of(config, described));
   return Run(config, std::move(inputs), std::move(caches), std::move(directory), events).execute();
 }
 
-RunDirectory reopen_directory(const RunConfig& config, const std::filesystem::path& out,
-                              const RunEvents& events) {
-  std::vector<std::string> changed;
-  RunDirectory directory = RunDirectory::resume(out, config.resolved(), changed);
-  if (!changed.empty()) {
-    events.info(fmt::format("the run file has changed in {}", fmt::join(changed, ", ")));
+// What the run began with must still be there.
+Json known_inputs(const RunDirectory& directory, const RunConfig& config, const RunEvents& events) {
+  Json inputs;
+  try {
+    inputs = directory.inputs();
+  } catch (const Error& error) {
+    events.warn(fmt::format(
+        "the sums of the data and models that the run began with are lost ({}), so nobody can say "
+        "whether they are still the same; those of now are written in their place",
+        error.what()));
+    return describe_inputs(config);
   }
-  return directory;
+  check_inputs(inputs, config);
+  return inputs;
+}
+
+RunChanges compare_run_files(const RunDirectory& directory, const RunConfig& before,
+                             const RunConfig& config, const RunEvents& events) {
+  std::vector<std::int64_t> checkpoints;
+  for (const CheckpointEntry& entry : list_checkpoints(directory.paths().checkpoints())) {
+    checkpoints.push_back(entry.step);
+  }
+  RunChanges changes = check_resumable(before, config, checkpoints);
+  if (!changes.lines.empty()) {
+    events.info(fmt::format("the run file has changed: {}", fmt::join(changes.lines, ", ")));
+  }
+  return changes;
+}
+
+RunOutcome report_again(const RunConfig& config, RunDirectory& directory, const RunEvents& events) {
+  const RunPaths& paths = directory.paths();
+  events.info(fmt::format("the run in {} is complete", paths.directory.string()));
+  RunRecord::read(paths);  // what cannot be read shows before anything is written
+  directory.go_on({.run = config.resolved(), .inputs = nullptr, .student_config = nullptr});
+  write_report(paths);
+  const std::int64_t steps = TrainingPlan(config).total_steps();
+  return {.complete = true, .steps = steps, .total_steps = steps};
+}
+
+RunOutcome resume_run(const RunConfig& config, const std::filesystem::path& out,
+                      const RunEvents& events) {
+  RunDirectory directory = RunDirectory::open(out);
+  const RunPaths paths = directory.paths();
+  const RunConfig before = directory.config();
+  const RunChanges changes = compare_run_files(directory, before, config, events);
+  const FinishedModel model =
+      look_at_model(paths, TrainingPlan(before).total_steps(), Look::every_byte);
+  if (model.status == ModelStatus::whole && !changes.of_length) {
+    return report_again(config, directory, events);
+  }
+  const Json inputs = known_inputs(directory, config, events);
+  Inputs read = read_inputs(config, events);
+  Run run(config, std::move(read), check_caches(config, inputs, out), std::move(directory), events);
+  run.go_back(changes.usable_steps, identity_of(config, inputs));
+  if (model.status == ModelStatus::damaged) set_aside_model(paths, model.reason, events.warn);
+  return run.execute();
 }
 
 }  // namespace
 
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
                    const RunEvents& events) {
-  if (!resume) return begin_run(config, out, events);
-  RunDirectory directory = reopen_directory(config, out, events);
-  if (std::filesystem::exists(directory.paths().model())) {
-    events.info(fmt::format("the run in {} is complete", out.string()));
-    write_report(directory.paths());
-    const std::int64_t steps = TrainingPlan(config).total_steps();
-    return {.complete = true, .steps = steps, .total_steps = steps};
-  }
-  const Json inputs = directory.inputs();
-  check_inputs(inputs, config);
-  return Run(config, read_inputs(config, events), check_caches(config, inputs, out),
-             std::move(directory), events)
-      .execute();
+  return resume ? resume_run(config, out, events) : begin_run(config, out, events);
 }
 
 }  // namespace gladius

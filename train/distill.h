@@ -19,8 +19,9 @@ struct RunOutcome {
 /// written every `checkpoint_every` steps and when the run is stopped, and the end writes model/,
 /// evaluation.json (where there is data for it; see validation.h) and the reports. A new run needs
 /// a directory that is empty or not there; with `resume` the run in it goes on from its newest
-/// checkpoint to the same weights, to the bit, as if it had never stopped (a run that is complete
-/// only has its reports written again).
+/// checkpoint to the same weights, to the bit, as if it had never stopped. A run that is complete
+/// only has its reports written again, unless `config` makes it longer where that is the same run
+/// (run_changes.h). Until it goes on, every file in it stays as it is.
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
                    const RunEvents& events);
 

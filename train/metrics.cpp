@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/io/text_file.h"
 
 namespace gladius {
 namespace {
@@ -76,24 +77,22 @@ StepRecord StepRecord::from_json(const Json& json) try {
   throw FormatError(fmt::format("not a line of metrics: {}", error.what()));
 }
 
-MetricsFile::MetricsFile(const std::filesystem::path& path, std::uint64_t offset)
-    : file_(path), offset_(offset) {
-  if (const std::uint64_t size = file_.size(); size < offset) {
-    throw FormatError(fmt::format("{} has {} bytes, but had {} when the checkpoint was written",
-                                  path.string(), size, offset));
-  }
-  file_.cut(offset);
+MetricsFile::MetricsFile(const std::filesystem::path& path) : file_(path) {
+  const std::string before = read_text_file(path);
+  offset_ = before.size();
+  sum_.update(std::as_bytes(std::span(before)));
 }
 
 void MetricsFile::append(const StepRecord& record) {
   const std::string line = record.to_json().dump() + "\n";
   file_.append(line);
   offset_ += line.size();
+  sum_.update(std::as_bytes(std::span(line)));
 }
 
-std::uint64_t MetricsFile::sync() {
+MetricsMark MetricsFile::sync() {
   file_.sync();
-  return offset_;
+  return {.bytes = offset_, .sha256 = sum_.digest()};
 }
 
 std::vector<StepRecord> read_metrics(const std::filesystem::path& path) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "gladius/tensor/io/sha256.h"
 #include "gladius/train/append_file.h"
 
 namespace gladius {
@@ -46,21 +47,27 @@ struct StepRecord {
   static StepRecord from_json(const nlohmann::ordered_json& json);
 };
 
+/// The first bytes of metrics.jsonl, as a checkpoint knows them.
+struct MetricsMark {
+  std::uint64_t bytes = 0;
+  std::string sha256;  // of these; empty: not known
+};
+
 /// metrics.jsonl being written, a line a step.
 class MetricsFile {
  public:
-  /// Creates the file, or cuts it to its first `offset` bytes, as a checkpoint knew it. IoError;
-  /// FormatError if it is shorter.
-  MetricsFile(const std::filesystem::path& path, std::uint64_t offset);
+  /// Creates the file, or goes on with what is in it (see keep_metrics). IoError.
+  explicit MetricsFile(const std::filesystem::path& path);
 
   /// The line is with the operating system when this returns.
   void append(const StepRecord& record);
-  /// Everything to disk; returns the offset for a checkpoint.
-  std::uint64_t sync();
+  /// Everything to disk; returns what a checkpoint is to know of it.
+  MetricsMark sync();
 
  private:
   AppendFile file_;
-  std::uint64_t offset_;
+  std::uint64_t offset_ = 0;
+  Sha256 sum_;  // of the first `offset_` bytes
 };
 
 /// All complete lines of a file, which may be growing. IoError; FormatError "FILE:LINE: ...".

@@ -1,7 +1,6 @@
 #include "gladius/train/run_config.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <limits>
@@ -139,15 +138,6 @@ Json expert_json(const ExpertConfig& expert) {
           {"vocabulary", expert.vocabulary == VocabularyMode::same ? "same" : "truncate"}};
 }
 
-// May a run go on with another value here?
-bool is_harmless(const std::string& key) {
-  constexpr std::string_view kHarmless[] = {
-      "activation_checkpointing", "log_every",          "checkpoint_every", "keep_checkpoints",
-      "max_nonfinite_steps",      "check_memory",       "data.eval",        "data.on_bad_line",
-      "teacher_cache.max_gb",     "teacher_cache.path", "eval_every",       "keep_best"};
-  return key.starts_with("data.eval.") || std::ranges::find(kHarmless, key) != std::end(kHarmless);
-}
-
 // "/experts/0/steps" -> "experts.0.steps"
 std::string dotted(std::string pointer) {
   std::ranges::replace(pointer, '/', '.');
@@ -256,19 +246,12 @@ std::vector<std::string> changed_keys(const Json& before, const Json& after) {
   return keys;
 }
 
-std::vector<std::string> check_resumable(const Json& before, const Json& after) {
-  const std::vector<std::string> changed = changed_keys(before, after);
-  std::vector<std::string> refused;
-  for (const std::string& key : changed) {
-    if (!is_harmless(key)) refused.push_back(key);
-  }
-  if (!refused.empty()) {
-    throw ConfigError(
-        fmt::format("resume: the run file has other values of {} than the run began with, which "
-                    "would make it another run; put them back, or begin one with another --out",
-                    fmt::join(refused, ", ")));
-  }
-  return changed;
+bool is_harmless_change(const std::string& key) {
+  constexpr std::string_view kHarmless[] = {
+      "activation_checkpointing", "log_every",          "checkpoint_every", "keep_checkpoints",
+      "max_nonfinite_steps",      "check_memory",       "data.eval",        "data.on_bad_line",
+      "teacher_cache.max_gb",     "teacher_cache.path", "eval_every",       "keep_best"};
+  return key.starts_with("data.eval.") || std::ranges::find(kHarmless, key) != std::end(kHarmless);
 }
 
 }  // namespace gladius

@@ -96,9 +96,8 @@ struct RunConfig {
 std::vector<std::string> changed_keys(const nlohmann::ordered_json& before,
                                       const nlohmann::ordered_json& after);
 
-/// The same for a run that is to go on. ConfigError naming those that would make it another run;
-/// how often to log, checkpoint and evaluate may change.
-std::vector<std::string> check_resumable(const nlohmann::ordered_json& before,
-                                         const nlohmann::ordered_json& after);
+/// Whether a run may go on with another value of this key: how often to log, checkpoint and
+/// evaluate, and what else decides nothing of what it computes.
+bool is_harmless_change(const std::string& key);
 
 }  // namespace gladius

@@ -1,54 +1,21 @@
 #include "gladius/train/run_directory.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 
-#include <ctime>
 #include <fstream>
 
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/train/append_file.h"
-#include "gladius/train/run_config.h"
 #include "gladius/train/staged_directory.h"
-#include "gladius/train/text_format.h"
+#include "gladius/train/timeline.h"
 
 namespace gladius {
 namespace {
 
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
-
-constexpr const char* kLock = "lock";
-
-// "123", if the lock says who has it.
-std::string holder(const FileDescriptor& lock) {
-  char text[32] = {};
-  const ssize_t size = ::pread(lock.get(), text, sizeof text - 1, 0);
-  const std::string all(text, size > 0 ? static_cast<std::size_t>(size) : 0);
-  return all.substr(0, all.find_first_not_of("0123456789"));
-}
-
-FileDescriptor lock(const fs::path& directory) {
-  const fs::path path = directory / kLock;
-  FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-  if (file.get() < 0) throw_io_error("open", path);
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) throw_io_error("lock", path);
-    const std::string pid = holder(file);
-    throw IoError(
-        fmt::format("{}: another process{} is running in this directory; wait for it, or use "
-                    "another --out",
-                    directory.string(), pid.empty() ? "" : fmt::format(" (pid {})", pid)));
-  }
-  const std::string pid = fmt::format("{}\n", ::getpid());
-  if (::ftruncate(file.get(), 0) != 0 || ::write(file.get(), pid.data(), pid.size()) < 0) {
-    throw_io_error("write", path);
-  }
-  return file;
-}
 
 Json read_json(const fs::path& path) {
   Json json = read_json_file(path);
@@ -60,9 +27,16 @@ void write_json(const fs::path& path, const Json& json) {
   write_text_file(path, json.dump(2) + "\n");
 }
 
+// Leaves the file alone if it says so already.
+void update_json(const fs::path& path, const Json& json) {
+  std::ifstream in(path, std::ios::binary);
+  if (in && Json::parse(in, nullptr, /*allow_exceptions=*/false) == json) return;
+  write_json(path, json);
+}
+
 // May `name` be what a process has left that was killed before its run began?
 bool precedes_run(const RunPaths& paths, const fs::path& name) {
-  return name == kLock || name == paths.inputs().filename() ||
+  return name == DirectoryLock::kName || name == paths.inputs().filename() ||
          name == paths.student_config().filename() || is_leftover(name);
 }
 
@@ -106,6 +80,7 @@ RunDirectory RunDirectory::create(const fs::path& path, const RunIdentity& ident
   RunDirectory directory(path);
   const RunPaths& paths = directory.paths_;
   require_no_run(paths);
+  directory.lock_.keep();
   remove_leftovers(path);
   make_directory(paths.checkpoints());
   write_json(paths.inputs(), identity.inputs);
@@ -114,30 +89,45 @@ RunDirectory RunDirectory::create(const fs::path& path, const RunIdentity& ident
   return directory;
 }
 
-RunDirectory RunDirectory::resume(const fs::path& path, const Json& run,
-                                  std::vector<std::string>& changed) {
+RunDirectory RunDirectory::open(const fs::path& path) {
   if (!fs::exists(RunPaths{path}.run_json())) {
     throw IoError(
         fmt::format("resume: {} holds no run (no run.json); leave out --resume to begin one there",
                     path.string()));
   }
-  RunDirectory directory(path);
-  const Json before = read_json(directory.paths_.run_json());
-  changed = check_resumable(before, run);
-  if (!changed.empty()) write_json(directory.paths_.run_json(), run);
-  remove_leftovers(path);
-  remove_leftovers(directory.paths_.checkpoints());
-  end_last_line(directory.paths_.timeline());
-  return directory;
+  return RunDirectory(path);
 }
 
-RunDirectory::RunDirectory(const fs::path& path) : paths_{path}, lock_(lock(path)) {}
+RunConfig RunDirectory::config() const { return RunConfig::load(paths_.run_json()); }
 
-Json RunDirectory::inputs() const { return read_json(paths_.inputs()); }
-
-void RunDirectory::note(std::string_view event) const {
-  const Json line{{"time", format_time(std::time(nullptr))}, {"event", event}};
-  AppendFile(paths_.timeline()).append(line.dump() + "\n");
+void RunDirectory::go_on(const RunIdentity& identity) {
+  lock_.keep();
+  update_json(paths_.run_json(), identity.run);
+  if (!identity.inputs.is_null()) update_json(paths_.inputs(), identity.inputs);
+  if (!identity.student_config.is_null()) {
+    update_json(paths_.student_config(), identity.student_config);
+  }
+  remove_leftovers(paths_.directory);
+  remove_leftovers(paths_.checkpoints());
+  end_last_line(paths_.timeline());
 }
+
+RunDirectory::RunDirectory(const fs::path& path) : paths_{path}, lock_(path) {}
+
+Json RunDirectory::inputs() const {
+  Json inputs = read_json(paths_.inputs());
+  for (const auto& [key, files] : inputs.items()) {
+    if (!files.is_object()) {
+      throw FormatError(
+          fmt::format("{}: \"{}\" is not an object of files", paths_.inputs().string(), key));
+    }
+  }
+  if (!inputs.contains("data.train")) {
+    throw FormatError(fmt::format("{}: \"data.train\" is missing", paths_.inputs().string()));
+  }
+  return inputs;
+}
+
+void RunDirectory::note(std::string_view event) const { note_event(paths_.timeline(), event); }
 
 }  // namespace gladius

@@ -3,11 +3,10 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <string>
 #include <string_view>
-#include <vector>
 
-#include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/train/directory_lock.h"
+#include "gladius/train/run_config.h"
 
 namespace gladius {
 
@@ -28,6 +27,8 @@ struct RunPaths {
   std::filesystem::path teacher_cache() const { return directory / "teacher-cache"; }
   std::filesystem::path checkpoints() const { return directory / "checkpoints"; }
   std::filesystem::path model() const { return directory / "model"; }
+  /// What model/ is made of; see finished_model.h.
+  std::filesystem::path model_manifest() const { return directory / "model.json"; }
   /// The student of the best evaluation, where `keep_best` asks for it; see best_model.h.
   std::filesystem::path best() const { return directory / "best"; }
   /// What is left for inspection when updates fail; see snapshot.h.
@@ -51,13 +52,16 @@ class RunDirectory {
   /// earlier run is never overwritten. run.json comes last: what a process leaves that was killed
   /// before is no run, and is written over.
   static RunDirectory create(const std::filesystem::path& path, const RunIdentity& identity);
-  /// To go on with a run. IoError if there is none; ConfigError if `run` is another one (see
-  /// check_resumable). What may change is written to run.json and given to `changed`.
-  static RunDirectory resume(const std::filesystem::path& path, const nlohmann::ordered_json& run,
-                             std::vector<std::string>& changed);
+  /// To look at a run that is to go on; changes nothing. IoError if there is none.
+  static RunDirectory open(const std::filesystem::path& path);
+  /// What the run was begun with, or last went on with. IoError, FormatError, ConfigError.
+  RunConfig config() const;
+  /// Makes it the run of `identity` (what is null there stays), where it is another, and clears
+  /// away what processes that were killed have left. IoError.
+  void go_on(const RunIdentity& identity);
 
   const RunPaths& paths() const { return paths_; }
-  /// What inputs.json holds. IoError, FormatError.
+  /// What inputs.json holds. IoError, FormatError also for what cannot be that.
   nlohmann::ordered_json inputs() const;
   /// Adds a line to timeline.jsonl: the time and what happened.
   void note(std::string_view event) const;
@@ -66,7 +70,7 @@ class RunDirectory {
   explicit RunDirectory(const std::filesystem::path& path);
 
   RunPaths paths_;
-  FileDescriptor lock_;
+  DirectoryLock lock_;
 };
 
 }  // namespace gladius

@@ -17,10 +17,14 @@ struct RunEvents {
   std::function<void(const StepRecord&)> step;
   std::function<void(const std::string&)> info;
   std::function<void(const std::string&)> warn;
-  /// Asked after each step, and while a model is evaluated: whether to write a checkpoint and end.
+  /// Asked after each step, when an expert was loaded, and while a model is evaluated: whether to
+  /// write a checkpoint and end.
   std::function<bool()> stop_requested;
   /// An evaluation begins, which may take a while: of what, in a few words.
   std::function<void(const std::string&)> evaluating = [](const std::string&) {};
+  /// So many steps are done, and the last of them is in no checkpoint (true), or all are in one
+  /// (false): ending the process costs nothing then.
+  std::function<void(bool unsaved, std::int64_t steps)> unsaved = [](bool, std::int64_t) {};
 };
 
 }  // namespace gladius

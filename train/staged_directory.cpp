@@ -72,7 +72,8 @@ void StagedDirectory::replace() {
 }
 
 void remove_directory(const std::filesystem::path& directory) {
-  const std::filesystem::path renamed = directory.string() + std::string(kMark);
+  // Another name than that of one that is being filled to take its place.
+  const std::filesystem::path renamed = directory.string() + ".removed" + std::string(kMark);
   std::error_code error;
   std::filesystem::remove_all(renamed, error);
   if (!error) std::filesystem::rename(directory, renamed, error);

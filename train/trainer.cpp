@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <numeric>
 #include <unordered_map>
 
 #include "gladius/optim/clip_grad.h"
+#include "gladius/tensor/error.h"
 
 namespace gladius {
 namespace {
@@ -26,6 +28,44 @@ NamedTensors cloned(const NamedTensors& tensors) {
   NamedTensors copies;
   for (const auto& [name, tensor] : tensors) copies.emplace_back(name, tensor.clone());
   return copies;
+}
+
+// The gradients by the weights' names, each with its weight's shape.
+std::unordered_map<std::string, Tensor> gradients_of(const Checkpoint& checkpoint,
+                                                     const NamedVariables& parameters) {
+  std::unordered_map<std::string, Tensor> gradients(checkpoint.gradients.begin(),
+                                                    checkpoint.gradients.end());
+  std::size_t matched = 0;
+  for (const auto& [name, parameter] : parameters) {
+    const auto found = gradients.find(name);
+    if (found == gradients.end()) continue;
+    const Tensor& gradient = found->second;
+    if (gradient.shape() != parameter.shape() || gradient.dtype() != parameter.dtype()) {
+      throw FormatError(fmt::format("the gradient of \"{}\" is {}, its weight {} {}", name,
+                                    gradient.describe(), dtype_name(parameter.dtype()),
+                                    to_string(parameter.shape())));
+    }
+    ++matched;
+  }
+  if (matched < gradients.size()) throw FormatError("a gradient belongs to no weight");
+  return gradients;
+}
+
+// AdamW counts the updates that it has made of each weight.
+void check_step_counts(const Checkpoint& checkpoint) {
+  const std::int64_t made = checkpoint.state.updates - checkpoint.state.skipped_updates;
+  std::int64_t most = 0;
+  for (const auto& [name, tensor] : checkpoint.optimizer) {
+    if (!name.ends_with(".step") || tensor.dtype() != Dtype::I64 || tensor.numel() != 1) continue;
+    const std::int64_t count = tensor.to_vector<std::int64_t>()[0];
+    if (count < 1) throw FormatError(fmt::format("the optimizer's \"{}\" is {}", name, count));
+    most = std::max(most, count);
+  }
+  if (most != made) {
+    throw FormatError(fmt::format(
+        "the optimizer has made {} updates, but \"updates\" less \"skipped_updates\" is {}", most,
+        made));
+  }
 }
 
 }  // namespace
@@ -73,13 +113,14 @@ StepRecord Trainer::step() {
 }
 
 // One expert in memory at a time.
-void Trainer::enter_stage() {
+bool Trainer::enter_stage() {
   const Stage& stage = plan_.stage_of(state_.step);
-  if (&stage == stage_) return;
+  if (&stage == stage_) return false;
   cached_teacher_.reset();
   teacher_.reset();
   if (stage.expert) load_teacher(stage);
   stage_ = &stage;
+  return true;
 }
 
 void Trainer::load_teacher(const Stage& stage) {
@@ -162,7 +203,8 @@ Checkpoint Trainer::checkpoint() const {
   Checkpoint checkpoint{.state = state_,
                         .weights = student_->state_dict(),
                         .optimizer = optimizer_.state_dict(),
-                        .gradients = {}};
+                        .gradients = {},
+                        .metrics = {}};
   for (const auto& [name, parameter] : student_->named_parameters()) {
     if (const Tensor grad = parameter.grad(); grad.defined()) {
       checkpoint.gradients.emplace_back(name, grad);
@@ -172,15 +214,18 @@ Checkpoint Trainer::checkpoint() const {
 }
 
 void Trainer::restore(const Checkpoint& checkpoint) {
-  if (checkpoint.state.step > plan_.total_steps()) {
-    throw FormatError(fmt::format("the checkpoint is at step {}, the run ends at step {}",
-                                  checkpoint.state.step, plan_.total_steps()));
+  check_state(checkpoint.state, config_, batches_.examples());
+  const NamedVariables parameters = student_->named_parameters();
+  const auto gradients = gradients_of(checkpoint, parameters);
+  check_step_counts(checkpoint);
+  const std::int64_t step = checkpoint.state.step;
+  if (!gradients.empty() && (step == 0 || plan_.ends_group(step - 1))) {
+    throw FormatError(
+        fmt::format("there are gradients, though the group ends before step {}", step));
   }
   student_->load_state_dict(cloned(checkpoint.weights));
   optimizer_.load_state_dict(checkpoint.optimizer);
-  const std::unordered_map<std::string, Tensor> gradients(checkpoint.gradients.begin(),
-                                                          checkpoint.gradients.end());
-  for (auto& [name, parameter] : student_->named_parameters()) {
+  for (const auto& [name, parameter] : parameters) {
     const auto found = gradients.find(name);
     Variable leaf = parameter;
     if (found == gradients.end()) {

@@ -47,16 +47,19 @@ class Trainer {
   /// What the last step has read.
   const Batch& last_batch() const { return batch_; }
 
+  /// Loads the expert of the next step, if it is not there yet; whether it was not. A step does so
+  /// too.
+  bool enter_stage();
   /// One micro-batch, and the update if it ends a group.
   StepRecord step();
 
   /// Everything to go on from; the tensors are shared, so it must be written before the next step.
   Checkpoint checkpoint() const;
-  /// Takes a checkpoint's place in the run. FormatError if it does not fit this run.
+  /// Takes a checkpoint's place in the run. FormatError if it does not fit this run, which then is
+  /// at no place until another is taken.
   void restore(const Checkpoint& checkpoint);
 
  private:
-  void enter_stage();
   void load_teacher(const Stage& stage);
   Batch next_batch();
   ObjectiveValue objective(const Batch& batch) const;

@@ -13,10 +13,13 @@ TrainingPlan::TrainingPlan(const RunConfig& config) : accumulation_(config.gradi
   if (stages_.empty()) stages_.push_back({{}, 0, config.steps});
 }
 
-std::int64_t TrainingPlan::total_updates() const {
+std::int64_t TrainingPlan::updates_before(std::int64_t steps) const {
   std::int64_t updates = 0;
   for (const Stage& stage : stages_) {
-    updates += (stage.end - stage.begin + accumulation_ - 1) / accumulation_;
+    const std::int64_t done =
+        std::clamp<std::int64_t>(steps - stage.begin, 0, stage.end - stage.begin);
+    updates += done / accumulation_;
+    if (done == stage.end - stage.begin && done % accumulation_ != 0) ++updates;
   }
   return updates;
 }

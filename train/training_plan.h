@@ -25,7 +25,9 @@ class TrainingPlan {
 
   const std::vector<Stage>& stages() const { return stages_; }
   std::int64_t total_steps() const { return stages_.back().end; }
-  std::int64_t total_updates() const;
+  std::int64_t total_updates() const { return updates_before(total_steps()); }
+  /// Updates that the first `steps` steps make.
+  std::int64_t updates_before(std::int64_t steps) const;
 
   const Stage& stage_of(std::int64_t step) const;
   /// Micro-batches of the group that `step` belongs to.

@@ -11,6 +11,7 @@
 #include "gladius/tensor/kernels/blas_core_type.h"
 #include "gladius/tensor/kernels/dot_rows.h"
 #include "gladius/tensor/kernels/packed_gemm.h"
+#include "gladius/tensor/pool.h"
 
 namespace gladius::kernels {
 namespace {
@@ -25,22 +26,26 @@ constexpr std::int64_t kLargeOutput = 1 << 17;
 void blas_gemm(CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, blasint m, blasint n, blasint k,
                float alpha, const float* a, blasint lda, const float* b, blasint ldb, float beta,
                float* c, blasint ldc) {
+  detail::use_pool();
   cblas_sgemm(CblasRowMajor, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 void blas_gemm(CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, blasint m, blasint n, blasint k,
                double alpha, const double* a, blasint lda, const double* b, blasint ldb,
                double beta, double* c, blasint ldc) {
+  detail::use_pool();
   cblas_dgemm(CblasRowMajor, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 void blas_gemv(CBLAS_TRANSPOSE trans, blasint rows, blasint columns, float alpha, const float* a,
                blasint lda, const float* x, blasint incx, float beta, float* y, blasint incy) {
+  detail::use_pool();
   cblas_sgemv(CblasRowMajor, trans, rows, columns, alpha, a, lda, x, incx, beta, y, incy);
 }
 
 void blas_gemv(CBLAS_TRANSPOSE trans, blasint rows, blasint columns, double alpha, const double* a,
                blasint lda, const double* x, blasint incx, double beta, double* y, blasint incy) {
+  detail::use_pool();
   cblas_dgemv(CblasRowMajor, trans, rows, columns, alpha, a, lda, x, incx, beta, y, incy);
 }
 

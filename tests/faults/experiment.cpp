@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "gladius/tensor/io/sha256.h"
+#include "gladius/train/checkpoint.h"
 #include "gladius/train/metrics.h"
 #include "gladius/train/run_directory.h"
 #include "train/run_events.h"
@@ -32,7 +33,8 @@ Experiment::Experiment(std::int64_t steps, std::int64_t checkpoint_every) {
   duration_ = std::chrono::duration_cast<std::chrono::microseconds>(
       std::chrono::steady_clock::now() - start);
   if (ending.code != 0) throw std::runtime_error("the undisturbed run failed: " + ending.err);
-  expected_ = result(out);
+  expected_ = result(out, Same::weights_and_metrics);
+  expected_weights_ = result(out, Same::weights);
   const std::string lines = read_file(log);
   calls_ = std::ranges::count(lines, '\n');
   fs::remove_all(out);
@@ -55,10 +57,13 @@ fs::path Experiment::fresh() const {
   return inputs_.directory / fmt::format("out{}", count++);
 }
 
-std::string Experiment::recover(const fs::path& out) const {
+std::string Experiment::recover(const fs::path& out, Same same) const {
   const Ending ending = run(out);
   if (ending.code != 0) return fmt::format("does not go on: {}", ending.err);
-  if (result(out) != expected_) return "other weights or metrics than undisturbed";
+  if (result(out, same) != (same == Same::weights ? expected_weights_ : expected_)) {
+    return "other weights or metrics than undisturbed";
+  }
+  if (list_checkpoints(RunPaths{out}.checkpoints()).size() > 2) return "leaves checkpoints";
   for (const auto& entry : fs::recursive_directory_iterator(out)) {
     const std::string name = entry.path().filename().string();
     if (name.ends_with(".staged") || name.find(".tmp-") != std::string::npos) {
@@ -69,9 +74,10 @@ std::string Experiment::recover(const fs::path& out) const {
   return "";
 }
 
-std::string Experiment::result(const fs::path& out) const {
+std::string Experiment::result(const fs::path& out, Same same) const {
   const RunPaths paths{out};
   std::string text = sha256_file(paths.model() / "model.safetensors");
+  if (same == Same::weights) return text;
   double elapsed = 0;
   for (const StepRecord& record : read_metrics(paths.metrics())) {
     Json json = record.to_json();

@@ -33,16 +33,19 @@ class Experiment {
   /// Calls that change files, in an undisturbed run.
   long calls() const { return calls_; }
 
-  /// Goes on with the run to its end; empty if that gives the weights and the metrics of the
-  /// undisturbed one, and removes the directory; else what is wrong.
-  std::string recover(const std::filesystem::path& out) const;
+  /// What a run that was disturbed must have in common with the undisturbed one.
+  enum class Same { weights, weights_and_metrics };
+  /// Goes on with the run to its end; empty if that gives what the undisturbed one has, and removes
+  /// the directory; else what is wrong.
+  std::string recover(const std::filesystem::path& out,
+                      Same same = Same::weights_and_metrics) const;
 
  private:
-  /// Weights' SHA-256 and the metrics without what the clock decides.
-  std::string result(const std::filesystem::path& out) const;
+  /// Weights' SHA-256, and the metrics without what the clock decides.
+  std::string result(const std::filesystem::path& out, Same same) const;
 
   testing::TinyRun inputs_;
-  std::string expected_;
+  std::string expected_, expected_weights_;
   std::chrono::microseconds duration_{};
   long calls_ = 0;
 };

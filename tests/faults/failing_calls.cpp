@@ -31,14 +31,17 @@ const char* setting(const char* name) {
   return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
-enum class Kind { full, error, kill };
+enum class Kind { full, error, kill, term };
 enum class Outcome { pass, fail, half };
 
 struct Plan {
   long call = setting("GLADIUS_FAULT_CALL") ? std::atol(setting("GLADIUS_FAULT_CALL")) : 0;
   const char* text = setting("GLADIUS_FAULT_TEXT");
   std::string_view kind_name = setting("GLADIUS_FAULT_KIND") ? setting("GLADIUS_FAULT_KIND") : "";
-  Kind kind = kind_name == "full" ? Kind::full : kind_name == "error" ? Kind::error : Kind::kill;
+  Kind kind = kind_name == "full"    ? Kind::full
+              : kind_name == "error" ? Kind::error
+              : kind_name == "term"  ? Kind::term
+                                     : Kind::kill;
   long delay_us =
       setting("GLADIUS_FAULT_DELAY_US") ? std::atol(setting("GLADIUS_FAULT_DELAY_US")) : 0;
   int log = setting("GLADIUS_FAULT_LOG")
@@ -92,6 +95,9 @@ Outcome next_call(const char* name, bool needs_space, const void* data = nullptr
   switch (plan().kind) {
     case Kind::kill:
       die();
+      return Outcome::pass;
+    case Kind::term:
+      ::kill(::getpid(), SIGTERM);
       return Outcome::pass;
     case Kind::error:
       errno = EIO;

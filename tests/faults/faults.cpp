@@ -9,13 +9,14 @@
 
 #include <cstdlib>
 #include <functional>
-#include <map>
 #include <optional>
 #include <random>
 #include <string>
 #include <string_view>
 
+#include "faults/edited_records.h"
 #include "faults/experiment.h"
+#include "faults/tally.h"
 #include "gladius/train/metrics.h"
 #include "gladius/train/run_directory.h"
 
@@ -31,32 +32,6 @@ constexpr std::int64_t kKillSteps = 20;  // of each expert, in the runs that are
 constexpr std::int64_t kSteps = 7;       // and in the others: all of their calls are tried
 constexpr std::int64_t kEvery = 4;       // steps between checkpoints
 
-// What has been tried, by kind.
-class Tally {
- public:
-  /// `wrong`: empty if the run survived.
-  void add(const std::string& kind, const std::string& fault, const std::string& wrong) {
-    auto& [tried, survived] = counts_[kind];
-    ++tried;
-    survived += wrong.empty();
-    if (!wrong.empty()) fmt::print("FAILED: {}, {}: {}\n", kind, fault, wrong);
-  }
-  /// Prints the table; whether all survived.
-  bool print() const {
-    int all = 0, fine = 0;
-    for (const auto& [kind, counts] : counts_) {
-      fmt::print("{:<55} {:>5} tried, {:>5} survived\n", kind, counts.first, counts.second);
-      all += counts.first;
-      fine += counts.second;
-    }
-    fmt::print("{:<55} {:>5} tried, {:>5} survived\n", "all", all, fine);
-    return all == fine;
-  }
-
- private:
-  std::map<std::string, std::pair<int, int>> counts_;
-};
-
 class Faults {
  public:
   Faults(bool is_short, unsigned seed) : short_(is_short), rng_(seed) {}
@@ -68,8 +43,11 @@ class Faults {
     disturb_calls("full", "disk full from a call on");
     disturb_calls("error", "I/O error of a call");
     damage_checkpoints();
+    edit_records(tally_, rng_, short_);
     change_inputs();
+    signal_at_calls();
     send_signals();
+    ignore_a_signal();
     run_two_at_once();
     let_the_clock_jump();
     return tally_.print();
@@ -265,24 +243,73 @@ class Faults {
 
   // Signals, a second process, the clock -------------------------------------------------------
 
-  void send_signals() {
-    const Experiment experiment(kKillSteps, kEvery);
-    for (int wanted = some(4, 40); wanted > 0;) {
+  // Nothing is lost, and what is said is how to go on.
+  static bool says_how_to_go_on(const Ending& ending) {
+    return ending.code == 1 &&
+           (ending.err.find("to go on: gladius distill ") != std::string::npos ||
+            ending.err.find("the same command begins it") != std::string::npos);
+  }
+
+  static bool before_the_first_step(const fs::path& out) {
+    const fs::path metrics = RunPaths{out}.metrics();
+    return !fs::exists(metrics) || fs::file_size(metrics) == 0;
+  }
+
+  // The process signals itself, at each place between two calls that change files.
+  void signal_at_calls() {
+    const Experiment experiment(kSteps, kEvery);
+    for (long call = 1; call <= experiment.calls(); call += some(13, 1)) {
       const fs::path out = experiment.fresh();
-      const int signal = random(0, 1) == 0 ? SIGINT : SIGTERM;
-      const bool twice = random(0, 1) == 0;
+      const Ending ending =
+          experiment.run(out, preload({{"CALL", std::to_string(call)}, {"KIND", "term"}}));
+      const bool early = before_the_first_step(out);
+      tally_.add(
+          early ? "SIGTERM at a call before the first step: ends at once" : "SIGTERM at a call",
+          fmt::format("call {}", call),
+          says_how_to_go_on(ending) ? experiment.recover(out) : "ends otherwise: " + ending.err);
+    }
+  }
+
+  void send_signals() {
+    constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    const Experiment experiment(kKillSteps, kEvery);
+    for (int wanted = some(12, 120); wanted > 0;) {
+      const fs::path out = experiment.fresh();
+      const bool twice = random(0, 2) == 0;
       Process process(experiment.command(out), experiment.err());
       const auto time = microseconds(random(0, experiment.duration().count()));
-      if (!process.runs_after(time) || !fs::exists(RunPaths{out}.timeline())) continue;
-      process.send(signal);
-      if (twice) process.send(signal == SIGINT ? SIGTERM : SIGINT);
+      if (!process.runs_after(time)) continue;
+      process.send(kSignals[random(0, 3)]);
+      if (twice) process.send(kSignals[random(0, 3)]);
       const Ending ending = process.wait();
-      if (fs::exists(RunPaths{out}.model())) continue;  // it came when all steps were done
-      const bool said = ending.err.find("to go on: gladius distill ") != std::string::npos;
-      const bool fine = twice ? ending.signal.has_value() || said : ending.code == 1 && said;
-      tally_.add(twice ? "two signals" : "SIGINT or SIGTERM", fmt::format("{} us", time.count()),
-                 fine ? experiment.recover(out) : "ends otherwise: " + ending.err);
+      if (ending.code == 0) continue;  // it came when all was done
+      const bool early = before_the_first_step(out);
+      // Before the run file is read a signal does what it always does.
+      const bool killed = ending.signal.has_value() && (twice || !fs::exists(out));
+      tally_.add(twice   ? "two signals"
+                 : early ? "a signal before the first step"
+                         : "SIGINT, SIGTERM, SIGHUP or SIGPIPE",
+                 fmt::format("{} us", time.count()),
+                 killed || says_how_to_go_on(ending) ? experiment.recover(out)
+                                                     : "ends otherwise: " + ending.err);
       --wanted;
+    }
+  }
+
+  // As nohup does it.
+  void ignore_a_signal() {
+    const Experiment experiment(kKillSteps, kEvery);
+    for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGPIPE}) {
+      const fs::path out = experiment.fresh();
+      const auto before = ::signal(number, SIG_IGN);
+      Process process(experiment.command(out), experiment.err());
+      ::signal(number, before);
+      while (process.runs_after(microseconds(200)) && !fs::exists(out)) {
+      }
+      process.send(number);
+      const Ending ending = process.wait();
+      tally_.add("an ignored signal stays ignored", std::to_string(number),
+                 ending.code == 0 ? experiment.recover(out) : "ended: " + ending.err);
     }
   }
 

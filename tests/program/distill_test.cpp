@@ -175,7 +175,8 @@ TEST_F(DistillProgram, AChangedRunFileIsRefusedByKey) {
   run["optimizer"]["lr"] = 0.5;
   run["seed"] = 3;
   run["log_every"] = 1;
-  expect_failure(distill(run, {"--resume"}), "other values of optimizer.lr, seed than the run");
+  expect_failure(distill(run, {"--resume"}),
+                 "another run with these: optimizer.lr 0.01 -> 0.5, seed 0 -> 3; put");
 }
 
 }  // namespace

@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <stdexcept>
@@ -10,6 +13,7 @@
 #include <vector>
 
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/kernels/gemm.h"
 
 namespace gladius {
 namespace {
@@ -102,6 +106,57 @@ TEST_F(Parallel, TheLowestRangesExceptionComesThrough) {
   } catch (const std::runtime_error& error) {
     EXPECT_STREQ(error.what(), "1");
   }
+}
+
+// What BLAS makes of a product of doubles.
+std::vector<double> blas_product() {
+  constexpr std::int64_t kSize = 200;
+  std::vector<double> a(kSize * kSize), c(kSize * kSize);
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<double>(i % 7);  // exact sums
+  kernels::gemm(false, false, kSize, kSize, kSize, 2.0, a.data(), kSize, a.data(), kSize, 0.0,
+                c.data(), kSize);
+  return c;
+}
+
+// Sums of ranges, whose last bits show how the numbers were split, with loops within them.
+std::vector<float> sums_by_range() {
+  std::vector<float> sums(static_cast<std::size_t>(num_threads()));
+  std::atomic<std::size_t> range{0};
+  parallel_for(100'000, 1, [&](std::int64_t begin, std::int64_t end) {
+    float sum = 0;
+    for (std::int64_t i = begin; i < end; ++i) sum += 1 / static_cast<float>(i + 1);
+    parallel_for(1000, 1, [&](std::int64_t first, std::int64_t last) {
+      sum += static_cast<float>(last - first);
+    });
+    sums[range++] = sum;
+  });
+  std::ranges::sort(sums);
+  return sums;
+}
+
+// OpenMP would wait for ever for threads that fork() does not copy. BLAS's last bits depend on the
+// number of its threads, which here is one.
+TEST_F(Parallel, AForkedProcessComesToTheSameResultsAlone) {
+  set_num_threads(3);
+  const std::vector<double> product = blas_product();
+  const std::vector<float> sums = sums_by_range();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(120);  // ends a child that hangs
+    int wrong = 0;
+    for (const int threads : {3, 2, 3}) {
+      set_num_threads(threads);
+      wrong |= num_threads() != threads || in_parallel_region() ? 1 : 0;
+      wrong |= blas_product() != product ? 2 : 0;
+      wrong |= threads == 3 && sums_by_range() != sums ? 4 : 0;
+    }
+    ::_exit(wrong);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status)) << "ended by signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_EQ(sums_by_range(), sums);
 }
 
 TEST_F(Parallel, RefusesFewerThanOneThread) { EXPECT_THROW(set_num_threads(0), Error); }

@@ -34,7 +34,7 @@ Checkpoint at_step(std::int64_t step) {
   checkpoint.weights = {{"w", Tensor::full({3}, value)}};
   checkpoint.optimizer = {{"w.exp_avg", Tensor::full({3}, -value)}};
   checkpoint.gradients = {{"w", Tensor::full({3}, value / 2)}};
-  checkpoint.metrics_offset = 77;
+  checkpoint.metrics = {.bytes = 77, .sha256 = "5e"};
   return checkpoint;
 }
 
@@ -45,8 +45,10 @@ class Checkpoints : public ::testing::Test {
   }
   std::optional<Checkpoint> load() {
     warnings_.clear();
-    return load_newest_checkpoint(directory_.path(),
-                                  [&](const std::string& text) { warnings_.push_back(text); });
+    const auto found = find_checkpoint(directory_.path(), 1000, [](const Checkpoint&) {});
+    if (!found) return {};
+    set_aside_unusable(*found, [&](const std::string& text) { warnings_.push_back(text); });
+    return found->checkpoint;
   }
 
   TemporaryDirectory directory_;
@@ -59,7 +61,8 @@ TEST_F(Checkpoints, AreReadAsTheyWereWritten) {
   const auto read = load();
   ASSERT_TRUE(read);
   EXPECT_EQ(read->state.to_json(), at_step(3).state.to_json());
-  EXPECT_EQ(read->metrics_offset, 77u);
+  EXPECT_EQ(read->metrics.bytes, 77u);
+  EXPECT_EQ(read->metrics.sha256, "5e");
   EXPECT_EQ(read->weights[0].second.to_vector<float>(), std::vector<float>(3, 3));
   EXPECT_EQ(read->optimizer[0].second.to_vector<float>(), std::vector<float>(3, -3));
   EXPECT_EQ(read->gradients[0].second.to_vector<float>(), std::vector<float>(3, 1.5F));
@@ -137,6 +140,67 @@ TEST_F(Checkpoints, NoneThatIsWholeIsOneError) {
                     HasSubstr("step-00000005/model.safetensors is missing"), HasSubstr("--out")));
   EXPECT_TRUE(warnings_.empty());
   EXPECT_TRUE(fs::exists(path(5)));
+}
+
+TEST_F(Checkpoints, OneThatDoesNotFitIsPassedOverAsADamagedOne) {
+  for (const std::int64_t step : {2, 5, 7}) save_checkpoint(directory_.path(), at_step(step), 3);
+  const auto found = find_checkpoint(directory_.path(), 6, [](const Checkpoint& checkpoint) {
+    if (checkpoint.state.step == 5) throw FormatError("it is another's");
+  });
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->checkpoint.state.step, 2);
+  ASSERT_EQ(found->unusable.size(), 1u);
+  EXPECT_EQ(found->unusable[0].path, path(5));
+  EXPECT_THAT(found->unusable[0].reason, HasSubstr("it is another's"));
+  EXPECT_TRUE(fs::exists(path(5)));
+}
+
+TEST_F(Checkpoints, ARenamedOneIsNotUsed) {
+  save_checkpoint(directory_.path(), at_step(2), 2);
+  fs::rename(path(2), path(9));
+  EXPECT_THAT(
+      message_of<FormatError>([&] { load(); }),
+      HasSubstr("step-00000009 is named after another step than that of its state.json, 2"));
+  for (const char* name : {"step-2", "step-0000000x", "step-00000002.bak", "old"}) {
+    fs::create_directories(directory_ / name);
+  }
+  EXPECT_EQ(list_checkpoints(directory_.path()).size(), 1u);
+}
+
+TEST_F(Checkpoints, AreInTheOrderOfTheirNumbers) {
+  for (const char* name : {"step-100000000", "step-99999999", "step-00000003"}) {
+    fs::create_directories(directory_ / name);
+  }
+  EXPECT_EQ(newest_checkpoint(directory_.path()), directory_ / "step-100000000");
+  prune_checkpoints(directory_.path(), 2);
+  EXPECT_FALSE(fs::exists(path(3)));
+  EXPECT_EQ(list_checkpoints(directory_.path()).size(), 2u);
+}
+
+TEST_F(Checkpoints, NeedADirectory) {
+  write_file(directory_ / "checkpoints", "");
+  EXPECT_THAT(message_of<IoError>([&] { list_checkpoints(directory_ / "checkpoints"); }),
+              HasSubstr("checkpoints is not a directory"));
+}
+
+TEST_F(Checkpoints, TheManifestListsTheirFilesAndNoOthers) {
+  save_checkpoint(directory_.path(), at_step(3), 2);
+  const fs::path file = path(3) / "manifest.json";
+  const auto whole = ordered_json::parse(read_file(file));
+  auto more = whole;
+  more["files"]["../secret"] = more["files"]["state.json"];
+  auto fewer = whole;
+  fewer["files"].erase("optimizer.safetensors");
+  auto list = whole;
+  list["files"] = {"state.json"};
+  for (const auto& [manifest, what] :
+       {std::pair(more, "lists \"../secret\", which is no file of a checkpoint"),
+        std::pair(fewer, "optimizer.safetensors does not have the size and SHA-256"),
+        std::pair(list, "is not the manifest of a checkpoint"),
+        std::pair(ordered_json("x"), "not a JSON object")}) {
+    write_file(file, manifest.dump());
+    EXPECT_THAT(message_of<FormatError>([&] { load_checkpoint(path(3)); }), HasSubstr(what));
+  }
 }
 
 }  // namespace

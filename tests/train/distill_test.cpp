@@ -61,13 +61,14 @@ TEST(Distill, MayBeStoppedWhileItEvaluates) {
   testing::write_file(run.directory / "eval.jsonl", line + line + line);
   file["data"]["eval"] = "eval.jsonl";
   const fs::path out = run.directory / "out";
+  constexpr int kBefore = 1 + 12 + 3;  // at the beginning, after each step and each checkpoint
   int asked = 0;
   const RunOutcome stopped = distill(run.config(file), out, false,
                                      {.begin = [](const TrainingPlan&, const TrainerState&) {},
                                       .step = [](const StepRecord&) {},
                                       .info = [](const std::string&) {},
                                       .warn = [](const std::string&) {},
-                                      .stop_requested = [&] { return ++asked == 12 + 2; }});
+                                      .stop_requested = [&] { return ++asked == kBefore + 2; }});
   EXPECT_FALSE(stopped.complete);
   EXPECT_EQ(stopped.steps, 12);
   EXPECT_FALSE(fs::exists(out / "evaluation.json"));
@@ -191,7 +192,7 @@ TEST(Distill, RefusesToResumeAnotherRun) {
   file["optimizer"]["lr"] = 1;
   EXPECT_THAT(
       message_of<ConfigError>([&] { execute(run.config(file), run.directory / "out", true); }),
-      HasSubstr("optimizer.lr"));
+      HasSubstr("optimizer.lr 0.01 -> 1.0; put them back"));
 }
 
 TEST(Distill, OneProcessADirectory) {

@@ -3,15 +3,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/io/sha256.h"
+#include "gladius/train/kept_metrics.h"
 #include "support/message_of.h"
 #include "support/temporary_directory.h"
 
 namespace gladius {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::message_of;
 using testing::read_file;
@@ -80,24 +84,80 @@ TEST(Metrics, WhatIsNotFiniteIsNull) {
   EXPECT_TRUE(std::isnan(StepRecord::from_json(json).loss));
 }
 
-TEST(Metrics, AFileIsCutToItsOffsetAndGrowsFromThere) {
-  const TemporaryDirectory directory;
-  const auto path = directory / "metrics.jsonl";
-  std::uint64_t offset = 0;
-  {
-    MetricsFile file(path, 0);
-    file.append(record(0));
-    offset = file.sync();
-    file.append(record(1));
+// A file that goes on as a checkpoint knew it.
+class KeptMetricsFile : public ::testing::Test {
+ protected:
+  KeptMetricsFile() {
+    MetricsFile file(path_);
+    for (int step = 0; step < 3; ++step) file.append(record(step));
+    mark_ = file.sync();
+    whole_ = read_file(path_);
+    file.append(record(3));
   }
-  MetricsFile file(path, offset);
-  file.append(record(2));
-  const auto records = read_metrics(path);
-  ASSERT_EQ(records.size(), 2u);
-  EXPECT_EQ(records[1].step, 2);
-  EXPECT_EQ(records[1].to_json(), record(2).to_json());
-  EXPECT_THAT(message_of<FormatError>([&] { MetricsFile(path, 1 << 20); }),
-              HasSubstr("when the checkpoint was written"));
+  static std::string line(std::int64_t step) { return record(step).to_json().dump() + "\n"; }
+  // What is kept of `text`, and the warning.
+  std::string keep(const std::string& text) {
+    write_file(path_, text);
+    const KeptMetrics kept = find_kept_metrics(path_, mark_, 3);
+    EXPECT_EQ(read_file(path_), text);
+    keep_metrics(path_, kept);
+    warning_ = kept.warning;
+    return read_file(path_);
+  }
+
+  TemporaryDirectory directory_;
+  std::filesystem::path path_ = directory_ / "metrics.jsonl",
+                        aside_ = directory_ / "metrics.jsonl.damaged";
+  MetricsMark mark_;
+  std::string whole_, warning_;
+};
+
+TEST_F(KeptMetricsFile, IsCutToItsMarkAndGrowsFromThere) {
+  EXPECT_EQ(mark_.bytes, whole_.size());
+  EXPECT_EQ(keep(whole_ + line(3) + "{\"step\": 4, "), whole_);
+  EXPECT_EQ(warning_, "");
+  MetricsFile file(path_);
+  file.append(record(3));
+  EXPECT_EQ(read_file(path_), whole_ + line(3));
+  EXPECT_EQ(file.sync().sha256, sha256_file(path_));
+  EXPECT_FALSE(std::filesystem::exists(aside_));
+}
+
+TEST_F(KeptMetricsFile, CutAnywhereItKeepsTheLinesThatAreWhole) {
+  for (std::size_t size = 0; size < whole_.size(); ++size) {
+    const std::string cut = whole_.substr(0, size), kept = keep(cut);
+    EXPECT_EQ(kept, cut.substr(0, cut.rfind('\n') + 1)) << size;
+    const auto lines = std::ranges::count(kept, '\n');
+    EXPECT_THAT(warning_, HasSubstr("lacks the lines of " + std::to_string(3 - lines) +
+                                    " of the 3 steps before the checkpoint (the first: step " +
+                                    std::to_string(lines) + ")"));
+    EXPECT_FALSE(std::filesystem::exists(aside_));
+  }
+  std::filesystem::remove(path_);
+  EXPECT_THAT(find_kept_metrics(path_, mark_, 3).warning, HasSubstr("lines of 3 of the 3 steps"));
+}
+
+TEST_F(KeptMetricsFile, EditedInPlaceItIsNoticedAndKept) {
+  std::string edited = whole_;
+  edited[edited.find("0.333")] = '9';
+  EXPECT_EQ(keep(edited), edited);
+  EXPECT_THAT(warning_, HasSubstr("metrics.jsonl was changed by something else than this run"));
+}
+
+TEST_F(KeptMetricsFile, LinesThatAreNoneOfTheRunsAreSetAside) {
+  const std::string garbage = "{\"step\": 1}\n";
+  EXPECT_EQ(keep(line(0) + garbage + line(2) + line(3)), line(0) + line(2));
+  EXPECT_THAT(warning_, AllOf(HasSubstr("lines of 1 of the 3 steps"), HasSubstr("step 1)"),
+                              HasSubstr("set aside as metrics.jsonl.damaged")));
+  EXPECT_EQ(read_file(aside_), line(0) + garbage + line(2) + line(3));
+  EXPECT_EQ(keep("not JSON\n"), "");
+  EXPECT_EQ(read_file(aside_), "not JSON\n");
+}
+
+TEST_F(KeptMetricsFile, OfAnOlderVersionIsTakenAsItIs) {
+  mark_.sha256 = "";
+  EXPECT_EQ(keep(whole_ + line(3)), whole_);
+  EXPECT_EQ(warning_, "");
 }
 
 TEST(Metrics, AnUnfinishedLastLineIsPassedOverABadLineNamed) {

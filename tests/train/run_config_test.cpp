@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gladius/train/run_changes.h"
 #include "support/message_of.h"
 #include "support/temporary_directory.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 using nlohmann::ordered_json;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -186,31 +188,68 @@ TEST(RunConfig, UnreadableAndMalformedFilesAreNamed) {
               HasSubstr("none.json"));
 }
 
+RunConfig minimal(const std::function<void(ordered_json&)>& change) {
+  ordered_json json = ordered_json::parse(kMinimal);
+  change(json);
+  return RunConfig::parse(json, "/a/run.json");
+}
+
 TEST(RunConfig, ResumingRefusesWhatMakesAnotherRun) {
-  const ordered_json before =
-      RunConfig::parse(ordered_json::parse(kMinimal), "/a/run.json").resolved();
-  ordered_json after = before;
-  EXPECT_THAT(check_resumable(before, after), IsEmpty());
-  after["log_every"] = 1;
-  after["data"]["eval"] = "/e.jsonl";
-  EXPECT_THAT(check_resumable(before, after), ElementsAre("data.eval", "log_every"));
-  after["data"]["eval"] = {"/e.jsonl", "/f.jsonl"};
-  after["data"]["on_bad_line"] = "skip";
-  EXPECT_NO_THROW(check_resumable(before, after));
-  after["teacher_cache"]["max_gb"] = 3;
-  after["teacher_cache"]["path"] = "/cache";
-  EXPECT_NO_THROW(check_resumable(before, after));
-  ordered_json older = before;  // of a version that had no such keys
-  older.erase("teacher_cache");
-  EXPECT_NO_THROW(check_resumable(older, after));
-  after["teacher_cache"]["top_k"] = 9;
-  EXPECT_THAT(message_of<ConfigError>([&] { check_resumable(older, after); }),
-              HasSubstr("teacher_cache.top_k"));
-  after["optimizer"]["lr"] = 1;
-  after["experts"].push_back({{"model", "m"}});
+  const RunConfig before = minimal([](ordered_json&) {});
+  EXPECT_THAT(check_resumable(before, before, {5}).lines, IsEmpty());
+  const RunConfig harmless = minimal([](ordered_json& json) {
+    json["log_every"] = 1;
+    json["data"]["eval"] = "/e.jsonl";
+    json["data"]["on_bad_line"] = "skip";
+    json["teacher_cache"] = {{"max_gb", 3}, {"path", "/cache"}};
+  });
+  EXPECT_THAT(check_resumable(before, harmless, {5}).lines,
+              AllOf(Contains("data.eval null -> \"/e.jsonl\""), Contains("log_every 10 -> 1")));
+  const RunConfig other = minimal([](ordered_json& json) {
+    json["log_every"] = 1;
+    json["optimizer"]["lr"] = 0.5;
+    json["teacher_cache"]["top_k"] = 9;
+    json["experts"].push_back({{"model", "m"}});
+  });
   EXPECT_THAT(
-      message_of<ConfigError>([&] { check_resumable(before, after); }),
-      AllOf(HasSubstr("optimizer.lr"), HasSubstr("experts.0.model"), Not(HasSubstr("log_every"))));
+      message_of<ConfigError>([&] { check_resumable(before, other, {5}); }),
+      AllOf(HasSubstr("optimizer.lr 0.0001 -> 0.5"), HasSubstr("teacher_cache.top_k null -> 9"),
+            HasSubstr("experts.0.model null -> \"/a/m\""), HasSubstr("student.init"),
+            Not(HasSubstr("log_every"))));
+}
+
+// Steps that a run has in common with one of another length.
+std::int64_t common(const ordered_json& before, const ordered_json& after, std::int64_t limit) {
+  const auto with = [](const ordered_json& keys) {
+    return minimal([&](ordered_json& json) { json.update(keys); });
+  };
+  return common_steps(with(before), with(after), limit).steps;
+}
+
+TEST(RunConfig, ALongerRunBeginsAsAShorterOneWhereNothingDependsOnTheLength) {
+  const auto experts = [](std::int64_t first, std::int64_t second) {
+    return ordered_json{
+        {"experts", {{{"model", "m"}, {"steps", first}}, {{"model", "m"}, {"steps", second}}}}};
+  };
+  const auto scheduled = [](std::int64_t steps, const char* schedule, std::int64_t warmup) {
+    return ordered_json{{"steps", steps},
+                        {"optimizer", {{"schedule", schedule}, {"warmup_steps", warmup}}}};
+  };
+  // Groups of 8 steps; the last is full, or is not.
+  EXPECT_EQ(common({{"steps", 16}}, {{"steps", 99}}, 16), 16);
+  EXPECT_EQ(common({{"steps", 20}}, {{"steps", 99}}, 20), 16);
+  EXPECT_EQ(common({{"steps", 20}}, {{"steps", 18}}, 20), 16);
+  EXPECT_EQ(common({{"steps", 20}}, {{"steps", 8}}, 20), 8);
+  EXPECT_EQ(common({{"steps", 99}}, {{"steps", 20}}, 10), 10);
+  EXPECT_EQ(common(experts(10, 8), experts(10, 16), 18), 18);
+  EXPECT_EQ(common(experts(10, 8), experts(16, 8), 18), 8);
+  EXPECT_EQ(common(experts(8, 8), experts(16, 8), 16), 8);
+  EXPECT_EQ(common(scheduled(16, "constant", 99), scheduled(99, "constant", 99), 16), 16);
+  for (const char* schedule : {"linear", "cosine"}) {
+    // The first update's rate is the same; of warm-up as many as there are, and one more.
+    EXPECT_EQ(common(scheduled(64, schedule, 0), scheduled(99, schedule, 0), 64), 8);
+    EXPECT_EQ(common(scheduled(64, schedule, 3), scheduled(99, schedule, 3), 64), 32);
+  }
 }
 
 }  // namespace

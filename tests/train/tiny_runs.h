@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,15 @@ inline RunOutcome execute(const RunConfig& config, const std::filesystem::path& 
 
 inline std::string weights(const std::filesystem::path& out) {
   return read_file(out / "model" / "model.safetensors");
+}
+
+/// Every file of a directory and what is in it.
+inline std::map<std::string, std::string> contents(const std::filesystem::path& directory) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    files[entry.path().string()] = entry.is_regular_file() ? read_file(entry.path()) : "";
+  }
+  return files;
 }
 
 /// The lines without what the clock decides.

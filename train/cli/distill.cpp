@@ -36,36 +36,85 @@ std::string resume_command(const DistillArguments& options) {
   return command + " --resume";
 }
 
+// What is said when the run ends early.
+std::string stop_message(std::int64_t steps, std::int64_t total, const DistillArguments& options) {
+  if (steps == 0) {
+    return fmt::format("stopped before the first step was done; to go on: {}",
+                       resume_command(options));
+  }
+  return fmt::format("stopped after {} of {} steps, with a checkpoint; to go on: {}", steps, total,
+                     resume_command(options));
+}
+
+// Where a run is, for the bar, the table and the signals that may end it.
+class Watch {
+ public:
+  Watch(const DistillArguments& options, const Common& common, std::int64_t log_every)
+      : options_(options),
+        quiet_(common.log_level == "error" || common.log_level == "warning"),
+        silent_(common.log_level == "error"),
+        progress_({.log_every = log_every, .json = common.json, .quiet = quiet_}),
+        signals_(options.resume
+                     ? fmt::format("stopped before the run went on, and nothing was changed; to go "
+                                   "on: {}",
+                                   resume_command(options))
+                     : "stopped before the run began; the same command begins it") {}
+
+  RunEvents events() {
+    return {.begin = [this](const TrainingPlan& plan,
+                            const TrainerState& state) { begin(plan, state); },
+            .step = [this](const StepRecord& record) { progress_.step(record); },
+            .info =
+                [this](const std::string& text) {
+                  if (!quiet_) progress_.message(text);
+                },
+            .warn =
+                [this](const std::string& text) {
+                  if (!silent_) progress_.message("warning: " + text);
+                },
+            .stop_requested = [this] { return signals_.requested(); },
+            .evaluating = [this](const std::string& what) { progress_.evaluating(what); },
+            .unsaved = [this](bool unsaved, std::int64_t steps) { set_unsaved(unsaved, steps); }};
+  }
+  /// The run is complete. IoError if some of what was to be printed is lost.
+  void done(const std::string& out) {
+    if (progress_.lost_output()) {
+      throw IoError(fmt::format("{}; the run itself is complete, in {}",
+                                progress_.lost_output()->what(), out));
+    }
+    if (!quiet_) progress_.message(fmt::format("done: {}/model, report.md, report.html", out));
+  }
+
+ private:
+  void begin(const TrainingPlan& plan, const TrainerState& state) {
+    total_ = plan.total_steps();
+    progress_.begin(plan, state);
+    set_unsaved(false, state.step);
+  }
+  void set_unsaved(bool unsaved, std::int64_t steps) {
+    if (unsaved) {
+      signals_.wait_for_step();
+    } else {
+      signals_.end_at_once(stop_message(steps, total_, options_));
+    }
+  }
+
+  const DistillArguments& options_;
+  bool quiet_, silent_;
+  Progress progress_;
+  StopSignals signals_;
+  std::int64_t total_ = 0;
+};
+
 void run(DistillArguments options, const Common& common) {
   if (options.out.empty()) options.out = default_out(options.run_file);
   const RunConfig config = RunConfig::load(options.run_file, options.overrides);
-  const bool quiet = common.log_level == "error" || common.log_level == "warning";
-  Progress progress({.log_every = config.log_every, .json = common.json, .quiet = quiet});
-  const StopSignals signals;
-  const RunOutcome outcome =
-      distill(config, options.out, options.resume,
-              {.begin = [&](const TrainingPlan& plan,
-                            const TrainerState& state) { progress.begin(plan, state); },
-               .step = [&](const StepRecord& record) { progress.step(record); },
-               .info =
-                   [&](const std::string& text) {
-                     if (!quiet) progress.message(text);
-                   },
-               .warn =
-                   [&](const std::string& text) {
-                     if (common.log_level != "error") progress.message("warning: " + text);
-                   },
-               .stop_requested = [&] { return signals.requested(); },
-               .evaluating = [&](const std::string& what) { progress.evaluating(what); }});
+  Watch watch(options, common, config.log_every);
+  const RunOutcome outcome = distill(config, options.out, options.resume, watch.events());
   if (!outcome.complete) {
-    throw Error(fmt::format("stopped after {} of {} steps, with a checkpoint; to go on: {}",
-                            outcome.steps, outcome.total_steps, resume_command(options)));
+    throw Error(stop_message(outcome.steps, outcome.total_steps, options));
   }
-  if (progress.lost_output()) {
-    throw IoError(fmt::format("{}; the run itself is complete, in {}",
-                              progress.lost_output()->what(), options.out));
-  }
-  if (!quiet) progress.message(fmt::format("done: {}/model, report.md, report.html", options.out));
+  watch.done(options.out);
 }
 
 }  // namespace

@@ -37,6 +37,8 @@ class BatchStream {
   /// FormatError for a bad line, or if all are.
   Batch next();
 
+  /// Lines of the data, bad ones included.
+  std::int64_t examples() const { return data_.size(); }
   /// Examples (and bad lines) behind this point, over all epochs.
   std::int64_t position() const { return position_; }
   /// Bad lines among those of the first epoch: each counts once.

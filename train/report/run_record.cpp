@@ -4,13 +4,13 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <fstream>
 
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/sha256.h"
 #include "gladius/train/best_model.h"
 #include "gladius/train/checkpoint.h"
+#include "gladius/train/finished_model.h"
 
 namespace gladius {
 namespace {
@@ -23,20 +23,6 @@ Json read_object(const fs::path& path) {
   Json json = read_json_file(path);
   if (!json.is_object()) throw FormatError(fmt::format("{}: not a JSON object", path.string()));
   return json;
-}
-
-std::vector<TimelineEntry> read_timeline(const fs::path& path) {
-  std::vector<TimelineEntry> entries;
-  std::ifstream in(path, std::ios::binary);
-  for (std::string line; std::getline(in, line);) {
-    const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || !json.contains("time") || !json.contains("event") ||
-        !json["time"].is_string() || !json["event"].is_string()) {
-      continue;  // a line that a killed process left half-written
-    }
-    entries.push_back({json["time"].get<std::string>(), json["event"].get<std::string>()});
-  }
-  return entries;
 }
 
 void read_weights(const fs::path& directory, RunRecord& record) {
@@ -106,7 +92,8 @@ RunRecord RunRecord::read(const RunPaths& paths) {
   RunRecord record;
   record.directory = paths.directory;
   record.config = RunConfig::load(paths.run_json());
-  record.complete = fs::exists(paths.model());
+  const FinishedModel model = look_at_model(paths, record.plan().total_steps(), Look::sizes);
+  record.complete = model.status == ModelStatus::whole;
   record.model = read_model_config(paths);
   record.last_change = time_of_last_change(paths.metrics());
   if (record.last_change) record.metrics = read_metrics(paths.metrics());

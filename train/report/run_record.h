@@ -12,6 +12,7 @@
 #include "gladius/train/metrics.h"
 #include "gladius/train/run_config.h"
 #include "gladius/train/run_directory.h"
+#include "gladius/train/timeline.h"
 #include "gladius/train/training_plan.h"
 
 namespace gladius {
@@ -24,10 +25,6 @@ struct WeightFile {
 struct ModelFile {
   std::string name;
   std::uint64_t bytes = 0;
-};
-
-struct TimelineEntry {
-  std::string time, event;
 };
 
 /// Everything a report shows, read at one moment; a run in progress has less of it.
@@ -45,11 +42,12 @@ struct RunRecord {
   std::vector<WeightFile> weight_files;       // the same
   std::vector<ModelFile> model_files;         // of model/
   std::optional<std::time_t> last_change;     // of the metrics
-  bool complete = false;                      // model/ is there
+  bool complete = false;                      // model/ is there, whole and of all steps
 
   std::string name() const { return std::filesystem::absolute(directory).filename().string(); }
   TrainingPlan plan() const { return TrainingPlan(config); }
-  std::int64_t steps() const { return static_cast<std::int64_t>(metrics.size()); }
+  /// Done so far; the metrics may lack some of them.
+  std::int64_t steps() const { return metrics.empty() ? 0 : metrics.back().step + 1; }
 
   /// IoError if the directory holds no run; FormatError for a file that is malformed.
   static RunRecord read(const RunPaths& paths);

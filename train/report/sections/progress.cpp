@@ -112,7 +112,7 @@ std::string remaining(const RunRecord& record) {
 
 Table convergence(const RunRecord& record) {
   const std::span<const StepRecord> steps = record.metrics;
-  const auto window = static_cast<std::size_t>(std::min(kWindow, record.steps()));
+  const auto window = std::min(static_cast<std::size_t>(kWindow), steps.size());
   const double initial = initial_loss(record), mean = steps.back().loss_running_mean;
   const double updates_apart = static_cast<double>(std::max<std::int64_t>(1, record.steps() - 1));
   return {{"Metric", "Value"},

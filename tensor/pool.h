@@ -1,0 +1,12 @@
+// What becomes of the thread pool (parallel.h) in a process that was forked.
+#pragma once
+
+namespace gladius::detail {
+
+/// To be called before anything that may start OpenMP's threads. fork() does not copy them: a child
+/// forked afterwards runs all on the thread it has, since OpenMP would wait for the others for
+/// ever: in the same ranges and so with the same results, but for the last bits of BLAS's products.
+/// A child forked earlier has threads of its own.
+void use_pool();
+
+}  // namespace gladius::detail

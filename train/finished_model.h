@@ -1,0 +1,44 @@
+// model/: the student that a run has come to.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "gladius/models/causal_lm.h"
+#include "gladius/train/run_directory.h"
+
+namespace gladius {
+
+/// Writes model/ whole or not at all, in place of an earlier one, and before it model.json: the
+/// run's steps, and size and SHA-256 of each of its files. IoError.
+void save_finished_model(const RunPaths& paths, const CausalLM& model, const StudentConfig& config,
+                         std::int64_t steps);
+
+/// How a run's model stands.
+enum class ModelStatus {
+  none,
+  damaged,         // a file is missing or another
+  of_fewer_steps,  // whole, of the run before its length was changed
+  whole
+};
+
+struct FinishedModel {
+  ModelStatus status = ModelStatus::none;
+  std::string reason;  // of a damaged one: what is wrong with it
+};
+
+/// How thoroughly files are looked at.
+enum class Look { sizes, every_byte };
+
+/// Looks at the model of a run of `steps` steps. One without model.json, as earlier versions left
+/// it, is whole if its configuration and weights can be opened. IoError.
+FinishedModel look_at_model(const RunPaths& paths, std::int64_t steps, Look look);
+
+/// Renames a damaged model to model.damaged, and says so to `warn`; an empty one is removed.
+/// IoError.
+void set_aside_model(const RunPaths& paths, const std::string& reason,
+                     const std::function<void(const std::string&)>& warn);
+
+}  // namespace gladius

@@ -1,0 +1,25 @@
+// What happened in a run, and when: timeline.jsonl.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gladius {
+
+struct TimelineEntry {
+  std::string time, event;
+};
+
+/// What the note of each checkpoint begins with.
+inline constexpr std::string_view kCheckpointEvent = "checkpoint at step ";
+
+/// Adds a line: the time and what happened. IoError.
+void note_event(const std::filesystem::path& timeline, std::string_view event);
+
+/// All lines but those that are none, such as half of one that a killed process has left. None
+/// where there is no file.
+std::vector<TimelineEntry> read_timeline(const std::filesystem::path& timeline);
+
+}  // namespace gladius
