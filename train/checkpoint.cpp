@@ -162,6 +162,21 @@ void use_checkpoint(const CheckpointEntry& entry, FoundCheckpoint& found,
   }
 }
 
+void write_checkpoint(const fs::path& target, const Checkpoint& checkpoint) {
+  StagedDirectory staged(target);
+  Writer writer(staged.path());
+  writer.tensors(kOptimizer, checkpoint.optimizer);  // the largest first
+  writer.tensors(kWeights, checkpoint.weights);
+  writer.tensors(kGradients, checkpoint.gradients);
+  writer.state({{"metrics_offset", checkpoint.metrics.bytes},
+                {"metrics_sha256", checkpoint.metrics.sha256},
+                {"state", checkpoint.state.to_json()},
+                {"unevaluated", checkpoint.unevaluated ? checkpoint.unevaluated->to_json() : Json()},
+                {"best", checkpoint.best ? to_json(*checkpoint.best) : Json()}});
+  writer.manifest();
+  staged.commit();
+}
+
 void set_aside(const fs::path& checkpoint) {
   const fs::path target = checkpoint.string() + ".damaged";
   std::error_code error;
@@ -174,20 +189,8 @@ void set_aside(const fs::path& checkpoint) {
 
 void save_checkpoint(const fs::path& checkpoints, const Checkpoint& checkpoint, std::int64_t keep) {
   const fs::path target = checkpoints / fmt::format("{}{:08}", kPrefix, checkpoint.state.step);
-  if (is_there(target)) remove_directory(target);
-  StagedDirectory staged(target);
-  Writer writer(staged.path());
-  writer.tensors(kOptimizer, checkpoint.optimizer);  // the largest first
-  writer.tensors(kWeights, checkpoint.weights);
-  writer.tensors(kGradients, checkpoint.gradients);
-  writer.state(
-      {{"metrics_offset", checkpoint.metrics.bytes},
-       {"metrics_sha256", checkpoint.metrics.sha256},
-       {"state", checkpoint.state.to_json()},
-       {"unevaluated", checkpoint.unevaluated ? checkpoint.unevaluated->to_json() : Json()},
-       {"best", checkpoint.best ? to_json(*checkpoint.best) : Json()}});
-  writer.manifest();
-  staged.commit();
+  // One of this step is this one: what a run that goes on does not use is set aside.
+  if (!is_there(target)) write_checkpoint(target, checkpoint);
   prune_checkpoints(checkpoints, keep);
 }
 

@@ -61,7 +61,7 @@ TEST(Distill, MayBeStoppedWhileItEvaluates) {
   testing::write_file(run.directory / "eval.jsonl", line + line + line);
   file["data"]["eval"] = "eval.jsonl";
   const fs::path out = run.directory / "out";
-  constexpr int kBefore = 1 + 12 + 3;  // at the beginning, after each step and each checkpoint
+  constexpr int kBefore = 12 + 3;  // after each step and each checkpoint
   int asked = 0;
   const RunOutcome stopped = distill(run.config(file), out, false,
                                      {.begin = [](const TrainingPlan&, const TrainerState&) {},
