@@ -23,6 +23,22 @@ bool is_exclusive(const Tensor& tensor) {
          tensor.is_contiguous();
 }
 
+// What a hook returns takes the gradient's place, so it must be one: whoever reads it next (an
+// optimizer, an operation's backward) trusts its shape.
+void run_hooks(const Node& node, Variable& grad) {
+  for (const auto& [id, hook] : std::vector(node.hooks)) {
+    Variable replaced = hook(grad);
+    if (!replaced.defined()) continue;
+    if (replaced.shape() != node.shape() || replaced.dtype() != node.dtype()) {
+      throw GraphError(fmt::format(
+          "backward: a hook of {} {} {} returned {}; a gradient has the variable's shape and type",
+          node.name(), dtype_name(node.dtype()), to_string(node.shape()),
+          replaced.value().describe()));
+    }
+    grad = std::move(replaced);
+  }
+}
+
 class BackwardPass {
  public:
   BackwardPass(const std::vector<Variable>& inputs, const EngineOptions& options)
@@ -67,9 +83,7 @@ class BackwardPass {
       ready_.pop();
       Variable grad = std::move(pending_.at(node.get()));
       pending_.erase(node.get());
-      for (const auto& [id, hook] : std::vector(node->hooks)) {
-        if (Variable replaced = hook(grad); replaced.defined()) grad = std::move(replaced);
-      }
+      run_hooks(*node, grad);
       if (targets_.contains(node.get())) captured_[node.get()] = grad;
       if (!captures_ && (node->is_leaf() || node->retains_grad)) accumulate(*node, grad);
       pass_on(node, std::move(grad));

@@ -45,7 +45,8 @@ Tensor* BackwardContext::accumulate_into(std::size_t i) const {
   if (!may_accumulate_ || !needs(i)) return nullptr;
   Node& input = *node_->inputs()[i];
   if (!input.is_leaf() || !input.hooks.empty() || !input.grad.defined()) return nullptr;
-  return input.grad.is_contiguous() ? &input.grad : nullptr;
+  const bool writable = input.grad.is_contiguous() && !input.grad.storage()->read_only();
+  return writable ? &input.grad : nullptr;
 }
 
 Node::Node(const char* name, const Tensor& value, std::vector<std::shared_ptr<Node>> inputs,

@@ -58,7 +58,9 @@ class Variable {
   /// Keep the gradient of this intermediate result too.
   void retain_grad();
   /// Hooks run in the order of registration, once the gradient is complete and before it is stored
-  /// or passed on. Returns an id for remove_hook.
+  /// or passed on; backward() throws GraphError for a result of another shape or type. Returns an
+  /// id for remove_hook. The variable's node owns its hooks: one that captures the variable itself
+  /// keeps it alive for ever, so let it take what it needs from its argument, or remove it.
   std::size_t register_hook(Hook hook);
   void remove_hook(std::size_t id);
 

@@ -7,9 +7,11 @@
 #include <initializer_list>
 #include <utility>
 
+#include "gladius/models/foreign_model.h"
 #include "gladius/models/json_fields.h"
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -33,7 +35,7 @@ constexpr Family kFamilies[] = {
 };
 
 // What `dtype` may say. The weights are read in the type that their files state.
-constexpr const char* kWeightTypes[] = {"float32", "bfloat16", "float16", "float64"};
+constexpr const char* kWeightTypes[] = {"float32", "bfloat16", "float16", "float64", "auto"};
 
 const Family& family_of(const JsonFields& fields) {
   const auto names = fields.has("architectures") ? fields.at("architectures") : Json::array();
@@ -46,8 +48,8 @@ const Family& family_of(const JsonFields& fields) {
       return family;
     known += fmt::format("{}{}", known.empty() ? "" : ", ", family.architecture);
   }
-  fields.fail(fmt::format("architecture \"{}\" is not supported (known: {})",
-                          architecture.empty() ? type : architecture, known));
+  fields.fail(fmt::format("architecture {} is not supported (known: {})",
+                          in_quotes(architecture.empty() ? type : architecture), known));
 }
 
 void read_attention(const JsonFields& fields, const Family& family, ModelConfig& config) {
@@ -85,7 +87,7 @@ void read_windows(const JsonFields& fields, ModelConfig& config) {
       fields.fail(
           fmt::format("layer_types: {} is not supported (known: full_attention, "
                       "sliding_attention)",
-                      types[i].dump()));
+                      shown(types[i])));
     }
     const bool slides =
         types.is_null() ? static_cast<std::int64_t>(i) >= first : types[i] == "sliding_attention";
@@ -128,7 +130,7 @@ void check_weights(const JsonFields& fields, const ModelConfig& config) {
 void refuse_unsupported(const JsonFields& fields) {
   const auto act = fields.value_or<std::string>("hidden_act", "silu");
   if (act != "silu" && act != "swish") {  // two names of one function
-    fields.fail(fmt::format("hidden_act \"{}\" is not supported (only silu)", act));
+    fields.fail(fmt::format("hidden_act {} is not supported (only silu)", in_quotes(act)));
   }
   if (fields.has("quantization_config"))
     fields.fail("quantization_config: quantized weights are not supported");
@@ -136,9 +138,10 @@ void refuse_unsupported(const JsonFields& fields) {
     fields.fail(fmt::format("attention_dropout {} is not supported (only 0)", p));
   }
   for (const char* key : {"dtype", "torch_dtype"}) {
-    const auto type = fields.value_or<std::string>(key, "float32");
+    auto type = fields.value_or<std::string>(key, "float32");
+    if (type.starts_with("torch.")) type.erase(0, 6);  // as str(torch.float16) writes it
     if (std::ranges::find(kWeightTypes, type) == std::end(kWeightTypes)) {
-      fields.fail(fmt::format("{} \"{}\" is not supported (known: {})", key, type,
+      fields.fail(fmt::format("{} {} is not supported (known: {})", key, in_quotes(type),
                               fmt::join(kWeightTypes, ", ")));
     }
   }
@@ -150,8 +153,8 @@ ModelConfig ModelConfig::load(const std::filesystem::path& path) {
   std::error_code ignored;
   const auto file = std::filesystem::is_directory(path, ignored) ? path / "config.json" : path;
   if (!is_there(file)) {
-    throw IoError(
-        fmt::format("cannot read {}: a model's config.json is expected there", file.string()));
+    throw IoError(fmt::format("cannot read {}: a model's config.json is expected there{}",
+                              file.string(), foreign_model(path)));
   }
   const Json json = read_json_file(file);
   return parse(json, file.string());

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -12,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
 
 namespace gladius {
@@ -62,7 +64,7 @@ class JsonFields {
     for (const Json& item : value.is_array() ? value : Json::array({value})) {
       if (!is_int64(item)) {
         fail(fmt::format("\"{}\" is {}; an integer or a list of them is expected", key,
-                         value.dump()));
+                         shown(value)));
       }
       list.push_back(item.get<std::int64_t>());
     }
@@ -89,12 +91,20 @@ class JsonFields {
     const Json& value = json_.at(key);
     const bool fits = std::is_same_v<T, bool>          ? value.is_boolean()
                       : std::is_same_v<T, std::string> ? value.is_string()
-                      : std::is_floating_point_v<T>    ? value.is_number()
+                      : std::is_floating_point_v<T>    ? is_finite(value)
                                                        : is_int64(value);
-    if (!fits) fail(fmt::format("\"{}\" is {}, which is of the wrong type", key, value.dump()));
+    if (!fits) fail(fmt::format("\"{}\" is {}, which is of the wrong type", key, shown(value)));
     return value.get<T>();
   }
+  static bool is_finite(const Json& value) {
+    return value.is_number() && std::isfinite(value.get<double>());
+  }
+  // Also 32.0, which Python's json makes of a number that was computed.
   static bool is_int64(const Json& value) {
+    if (value.is_number_float()) {
+      const double number = value.get<double>();
+      return std::abs(number) <= 0x1p53 && number == std::floor(number);
+    }
     return value.is_number_integer() &&
            !(value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX);
   }

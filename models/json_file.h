@@ -9,8 +9,9 @@
 namespace gladius {
 
 /// The value that the text is; Json is nlohmann::ordered_json (keys in order) or nlohmann::json.
-/// FormatError if it is not JSON or nests more than 200 deep: copying and writing such values would
-/// recurse through the stack.
+/// NaN, Infinity and numbers beyond the range of double are taken as Python's json takes them: who
+/// reads a number checks that it is finite. FormatError if it is not JSON or nests more than 200
+/// deep: copying and writing such values would recurse through the stack.
 template <class Json = nlohmann::ordered_json>
 Json parse_json(std::string_view text);
 

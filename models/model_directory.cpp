@@ -10,11 +10,14 @@
 #include <system_error>
 
 #include "gladius/models/chat_template/chat_templates.h"
+#include "gladius/models/foreign_model.h"
 #include "gladius/models/generation_config.h"
+#include "gladius/models/narrowing.h"
 #include "gladius/models/shard_index.h"
 #include "gladius/tensor/io/atomic_file.h"
 #include "gladius/tensor/io/file_descriptor.h"
 #include "gladius/tensor/io/text_file.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -30,13 +33,14 @@ constexpr const char* kEmbedding = "model.embed_tokens.weight";
 
 // The shards' tensors and the index's are the same ones.
 void check_shards(const fs::path& index_path, const ShardIndex& index,
-                  const std::map<std::string, SafetensorsFile>& shards) {
+                  const std::map<std::string, SafetensorsFile>& shards, const Warn& warn) {
   const auto fail = [&](const std::string& what) {
     throw FormatError(fmt::format("{}: {}", index_path.string(), what));
   };
   for (const auto& [tensor, name] : index.weight_map) {
     if (!shards.at(name).contains(tensor)) {
-      fail(fmt::format("it says that {} holds tensor \"{}\", but it does not", name, tensor));
+      fail(
+          fmt::format("it says that {} holds tensor {}, but it does not", name, in_quotes(tensor)));
     }
   }
   std::uint64_t bytes = 0;
@@ -44,41 +48,40 @@ void check_shards(const fs::path& index_path, const ShardIndex& index,
     for (const SafetensorsEntry& entry : shard.entries()) {
       const auto listed = index.weight_map.find(entry.name);
       if (listed == index.weight_map.end()) {
-        fail(
-            fmt::format("{} holds tensor \"{}\", which the index does not list", name, entry.name));
+        fail(fmt::format("{} holds tensor {}, which the index does not list", name,
+                         in_quotes(entry.name)));
       }
       if (listed->second != name) {
-        fail(fmt::format("tensor \"{}\" is in two shards, {} and {}", entry.name, name,
+        fail(fmt::format("tensor {} is in two shards, {} and {}", in_quotes(entry.name), name,
                          listed->second));
       }
       bytes += entry.end - entry.begin;
     }
   }
-  if (index.total_size && *index.total_size != bytes) {
-    fail(fmt::format("metadata.total_size is {}, but the tensors of its shards take {} bytes",
-                     *index.total_size, bytes));
+  // Tools that change a model leave the old number, or count something else; nothing depends on it.
+  if (warn && index.total_size && *index.total_size != bytes) {
+    warn(fmt::format("{}: metadata.total_size is {}, but the tensors of its shards take {} bytes",
+                     index_path.string(), *index.total_size, bytes));
   }
 }
 
-std::vector<SafetensorsFile> open_shards(const fs::path& directory) {
+std::vector<SafetensorsFile> open_shards(const fs::path& directory, const Warn& warn) {
   const fs::path index_path = directory / kIndex;
   const ShardIndex index = ShardIndex::load(index_path);
   std::map<std::string, SafetensorsFile> shards;
   for (const auto& [tensor, name] : index.weight_map) {
     if (shards.contains(name)) continue;
     if (!is_there(directory / name)) {
-      throw IoError(fmt::format("{}: shard {} of {} is missing (it holds \"{}\")",
-                                directory.string(), name, kIndex, tensor));
+      throw IoError(fmt::format("{}: shard {} of {} is missing (it holds {})", directory.string(),
+                                shortened(name), kIndex, in_quotes(tensor)));
     }
     shards.emplace(name, SafetensorsFile::open(directory / name));
   }
-  check_shards(index_path, index, shards);
+  check_shards(index_path, index, shards, warn);
   std::vector<SafetensorsFile> files;
   for (const auto& [name, file] : shards) files.push_back(file);
   return files;
 }
-
-bool is_buffer(const std::string& name) { return name.ends_with("rotary_emb.inv_freq"); }
 
 Tensor as_loaded(const Tensor& stored, const LoadOptions& options) {
   // Others than floating-point are left for load_state_dict to refuse by name.
@@ -103,16 +106,48 @@ void drop_tied_head(const std::vector<SafetensorsFile>& files, NamedTensors& wei
   weights.erase(head);
 }
 
-NamedTensors read_weights(const std::vector<SafetensorsFile>& files, const LoadOptions& options) {
+// Names the first of the tensors that belong to no parameter.
+void warn_of_extras(const std::vector<std::string>& extras, const LoadOptions& options) {
+  constexpr std::size_t kNamed = 3;
+  if (extras.empty() || !options.warn) return;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(kNamed, extras.size()); ++i) {
+    names += (i == 0 ? "" : ", ") + in_quotes(extras[i]);
+  }
+  options.warn(
+      fmt::format("{} tensor{} that belong{} to no parameter of the model passed over: {}{}",
+                  extras.size(), extras.size() == 1 ? "" : "s", extras.size() == 1 ? "s" : "",
+                  names, extras.size() > kNamed ? ", ..." : ""));
+}
+
+// The tensors of the parameters `known`, and the head, which may be there though it is tied.
+NamedTensors read_weights(const std::vector<SafetensorsFile>& files,
+                          const std::set<std::string>& known, const LoadOptions& options) {
   NamedTensors weights;
+  std::vector<std::string> extras;
   for (const SafetensorsFile& file : files) {
     for (const SafetensorsEntry& entry : file.entries()) {
-      if (is_buffer(entry.name)) continue;
+      if (!known.contains(entry.name) && entry.name != kHead) {
+        extras.push_back(entry.name);
+        continue;
+      }
       weights.emplace_back(entry.name, as_loaded(file.tensor(entry.name), options));
       if (options.trainable) file.forget();  // else file and copies would be held at once
     }
   }
+  warn_of_extras(extras, options);
   return weights;
+}
+
+void check_head(const NamedTensors& weights, const fs::path& directory) {
+  const auto has = [&](const char* name) {
+    return std::ranges::find(weights, name, &NamedTensors::value_type::first) != weights.end();
+  };
+  if (has(kHead) || !has(kEmbedding)) return;
+  throw FormatError(
+      fmt::format("{}: {} is missing; if the model uses its embeddings as its head, set "
+                  "tie_word_embeddings to true in config.json",
+                  directory.string(), in_quotes(kHead)));
 }
 
 // Writing ------------------------------------------------------------------------------------
@@ -202,26 +237,27 @@ void remove_other_weights(const fs::path& directory, const std::set<std::string>
 
 }  // namespace
 
-std::vector<SafetensorsFile> open_weights(const fs::path& directory) {
+std::vector<SafetensorsFile> open_weights(const fs::path& directory, const Warn& warn) {
   if (is_there(directory / kWeights)) return {SafetensorsFile::open(directory / kWeights)};
-  if (is_there(directory / kIndex)) return open_shards(directory);
+  if (is_there(directory / kIndex)) return open_shards(directory, warn);
   throw IoError(fmt::format("{} has neither {} nor {}{}", directory.string(), kWeights, kIndex,
-                            is_there(directory / "pytorch_model.bin")
-                                ? "; convert its pytorch_model.bin to safetensors"
-                                : ""));
+                            foreign_model(directory)));
 }
 
 CausalLM load_model(const fs::path& directory, const LoadOptions& options) {
   CausalLM model(ModelConfig::load(directory / "config.json"));
-  const std::vector<SafetensorsFile> files = open_weights(directory);
+  const std::vector<SafetensorsFile> files = open_weights(directory, options.warn);
+  std::set<std::string> known;
+  for (const auto& [name, parameter] : model.named_parameters()) known.insert(name);
+  NamedTensors weights = read_weights(files, known, options);
+  if (!model.config().tie_word_embeddings) check_head(weights, directory);
+  model.set_requires_grad(options.trainable);  // frozen ones may be of 16 bits
   try {
-    NamedTensors weights = read_weights(files, options);
     if (model.config().tie_word_embeddings) drop_tied_head(files, weights);
     model.load_state_dict(weights);
   } catch (const FormatError& error) {
     throw FormatError(fmt::format("{}: {}", directory.string(), error.what()));
   }
-  model.set_requires_grad(options.trainable);
   return model;
 }
 
@@ -239,13 +275,14 @@ void require_vacant(const fs::path& directory) {
 
 void save_model(const fs::path& directory, const CausalLM& model, const SaveOptions& options) {
   if (!options.overwrite) require_vacant(directory);
+  const NamedTensors weights = model.state_dict();
+  const Dtype dtype = options.dtype.value_or(weights.front().second.dtype());
+  check_narrowing(weights, dtype, options.warn);
   std::error_code error;
   fs::create_directories(directory, error);
   if (error) {
     throw IoError(fmt::format("cannot create {}: {}", directory.string(), error.message()));
   }
-  const NamedTensors weights = model.state_dict();
-  const Dtype dtype = options.dtype.value_or(weights.front().second.dtype());
   ModelConfig config = model.config();
   config.set_dtype(dtype);
   const auto files = write_weights(directory, weights, dtype, options.max_shard_size);

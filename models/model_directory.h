@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "gladius/models/causal_lm.h"
@@ -13,19 +15,27 @@ namespace gladius {
 
 /// The files of a directory's weights: model.safetensors or, without it, the shards that
 /// model.safetensors.index.json lists. IoError for what is missing, FormatError for an index that
-/// is malformed, leaves the directory or does not fit its shards: each tensor is listed and is
-/// where the index says, once, and together they take total_size bytes.
-std::vector<SafetensorsFile> open_weights(const std::filesystem::path& directory);
+/// is malformed, leaves the directory or does not fit its shards: each tensor that is listed is
+/// where the index says, once.
+/// Where `total_size` differs from the tensors' bytes, or a shard holds a tensor that the index
+/// does not list, `warn` is told.
+using Warn = std::function<void(const std::string&)>;
+std::vector<SafetensorsFile> open_weights(const std::filesystem::path& directory,
+                                          const Warn& warn = {});
 
 struct LoadOptions {
   /// F32 copies that can be written and require gradients, for training. Otherwise read-only views
   /// of the mapped files, in the type they are stored in.
   bool trainable = false;
+  /// Told of what is passed over.
+  Warn warn = {};
 };
 
-/// A model with its weights. Errors of ModelConfig::load and open_weights; FormatError naming the
-/// tensor that is missing, left over or of another shape. With tied embeddings `lm_head.weight` may
-/// be there if it equals them; old `rotary_emb.inv_freq` tensors are passed over.
+/// A model with its weights, frozen unless it is to be trained. Errors of ModelConfig::load and
+/// open_weights; FormatError naming the tensor that is missing or of another shape. With tied
+/// embeddings `lm_head.weight` may be there if it equals them; other tensors that belong to no
+/// parameter (cached rotary frequencies, layers for multi-token prediction) are passed over with a
+/// warning, as by transformers.
 CausalLM load_model(const std::filesystem::path& directory, const LoadOptions& options = {});
 
 struct SaveOptions {
@@ -36,6 +46,8 @@ struct SaveOptions {
   /// Replaces the model that the directory holds (a run's own); otherwise a directory that is not
   /// empty is refused.
   bool overwrite = false;
+  /// Told of values that another type loses (check_narrowing).
+  Warn warn = {};
 };
 
 /// IoError if `directory` is something else than a directory or is not empty: nothing is
@@ -43,7 +55,8 @@ struct SaveOptions {
 void require_vacant(const std::filesystem::path& directory);
 
 /// Writes config.json, generation_config.json and the weights, each file whole or not at all,
-/// config.json last. IoError.
+/// config.json last. IoError; FormatError, before anything is written, for values that would become
+/// infinite in the type.
 void save_model(const std::filesystem::path& directory, const CausalLM& model,
                 const SaveOptions& options = {});
 

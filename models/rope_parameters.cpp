@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "gladius/models/json_fields.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -26,8 +27,8 @@ void read_scaling(const JsonFields& fields, const JsonFields& config, RopeParame
   rope.type =
       fields.value_or<std::string>("rope_type", fields.value_or<std::string>("type", "default"));
   if (std::ranges::find(kTypes, rope.type) == std::end(kTypes)) {
-    fields.fail(
-        fmt::format("rope_type \"{}\" is not supported (known: {})", rope.type, known_types()));
+    fields.fail(fmt::format("rope_type {} is not supported (known: {})", in_quotes(rope.type),
+                            known_types()));
   }
   rope.theta = fields.positive<double>("rope_theta", rope.theta);
   require_whole_rotation(fields);

@@ -4,6 +4,7 @@
 
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -24,8 +25,8 @@ std::map<std::string, std::string> read_weight_map(const Json& json, const std::
   for (const auto& [tensor, file] : json["weight_map"].items()) {
     if (!file.is_string() || !is_file_name(file.get<std::string>())) {
       throw FormatError(fmt::format(
-          "{}: weight_map gives {} for \"{}\"; the name of a file in the directory is expected",
-          where, file.dump(), tensor));
+          "{}: weight_map gives {} for {}; the name of a file in the directory is expected", where,
+          shown(file), in_quotes(tensor)));
     }
     map.insert_or_assign(tensor, file.get<std::string>());
   }
@@ -33,17 +34,15 @@ std::map<std::string, std::string> read_weight_map(const Json& json, const std::
   return map;
 }
 
-std::optional<std::uint64_t> read_total_size(const Json& json, const std::string& where) {
+// Other than a number of bytes counts as none: transformers does not read it.
+std::optional<std::uint64_t> read_total_size(const Json& json) {
   const Json metadata = json.value("metadata", Json());
   if (!metadata.is_object() || !metadata.contains("total_size")) return std::nullopt;
   const Json& size = metadata["total_size"];
   if (size.is_number_unsigned()) return size.get<std::uint64_t>();
   // Some writers count in floating point.
   const double number = size.is_number_float() ? size.get<double>() : -1;
-  if (!(number >= 0 && number <= 0x1p53)) {
-    throw FormatError(fmt::format("{}: metadata.total_size is {}; a number of bytes is expected",
-                                  where, size.dump()));
-  }
+  if (!(number >= 0 && number <= 0x1p53)) return std::nullopt;
   return static_cast<std::uint64_t>(number);
 }
 
@@ -54,7 +53,7 @@ ShardIndex ShardIndex::load(const std::filesystem::path& path) {
 }
 
 ShardIndex ShardIndex::parse(const Json& json, const std::string& where) {
-  return {.weight_map = read_weight_map(json, where), .total_size = read_total_size(json, where)};
+  return {.weight_map = read_weight_map(json, where), .total_size = read_total_size(json)};
 }
 
 }  // namespace gladius

@@ -13,7 +13,7 @@ namespace gladius {
 struct ShardIndex {
   /// Tensor name -> file name. Never empty; every file is one of the index's own directory.
   std::map<std::string, std::string> weight_map;
-  /// Bytes of all tensors, where `metadata` says.
+  /// Bytes of all tensors, where `metadata` gives a number of them.
   std::optional<std::uint64_t> total_size;
 
   /// IoError, or FormatError naming the file and what is wrong.

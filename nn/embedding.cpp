@@ -1,6 +1,7 @@
 #include "gladius/nn/embedding.h"
 
 #include "gladius/autograd/ops/embedding.h"
+#include "gladius/nn/init.h"
 
 namespace gladius {
 
@@ -8,5 +9,9 @@ Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim)
     : weight(register_parameter("weight", {num_embeddings, embedding_dim})) {}
 
 Variable Embedding::forward(const Tensor& ids) const { return embedding(weight, ids); }
+
+void Embedding::reset_own_parameters(Generator& generator) {
+  init::normal_(weight, 0, 1, generator);
+}
 
 }  // namespace gladius

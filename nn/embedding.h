@@ -12,6 +12,9 @@ class Embedding : public Module {
   Variable forward(const Tensor& ids) const;
 
   Variable weight;
+
+ protected:
+  void reset_own_parameters(Generator& generator) override;
 };
 
 }  // namespace gladius

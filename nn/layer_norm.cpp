@@ -1,6 +1,7 @@
 #include "gladius/nn/layer_norm.h"
 
 #include "gladius/autograd/ops/layer_norm.h"
+#include "gladius/nn/init.h"
 
 namespace gladius {
 
@@ -10,5 +11,10 @@ LayerNorm::LayerNorm(std::int64_t size, double eps, bool with_bias)
 }
 
 Variable LayerNorm::forward(const Variable& x) const { return layer_norm(x, weight, bias, eps_); }
+
+void LayerNorm::reset_own_parameters(Generator&) {
+  init::ones_(weight);
+  if (bias.defined()) init::zeros_(bias);
+}
 
 }  // namespace gladius

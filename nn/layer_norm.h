@@ -14,6 +14,9 @@ class LayerNorm : public Module {
   Variable weight;
   Variable bias;  // undefined without one
 
+ protected:
+  void reset_own_parameters(Generator&) override;
+
  private:
   double eps_;
 };

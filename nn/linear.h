@@ -13,6 +13,9 @@ class Linear : public Module {
 
   Variable weight;
   Variable bias;  // undefined without one
+
+ protected:
+  void reset_own_parameters(Generator& generator) override;
 };
 
 }  // namespace gladius

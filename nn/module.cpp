@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "gladius/tensor/io/safetensors.h"
+#include "gladius/tensor/quoted.h"
+
 namespace gladius {
 
 namespace {
@@ -12,15 +15,14 @@ namespace {
 void check_dtype(const std::string& name, const Variable& parameter, const Tensor& value) {
   const Dtype dtype = value.dtype();
   if (!is_floating_point(dtype)) {
-    throw FormatError(
-        fmt::format("load_state_dict: tensor \"{}\" is {}; weights are floating-point", name,
-                    value.describe()));
+    throw FormatError(fmt::format("load_state_dict: tensor {} is {}; weights are floating-point",
+                                  in_quotes(name), value.describe()));
   }
   if (parameter.requires_grad() && dtype != Dtype::F32 && dtype != Dtype::F64) {
     throw FormatError(
-        fmt::format("load_state_dict: tensor \"{}\" is {}, which cannot be trained; convert it or "
+        fmt::format("load_state_dict: tensor {} is {}, which cannot be trained; convert it or "
                     "freeze the module",
-                    name, value.describe()));
+                    in_quotes(name), value.describe()));
   }
 }
 
@@ -67,13 +69,13 @@ void Module::load_state_dict(const NamedTensors& state) {
   for (const auto& [name, parameter] : parameters) {
     const auto found = tensors.find(name);
     if (found == tensors.end()) {
-      throw FormatError(fmt::format("load_state_dict: tensor \"{}\" {} is missing", name,
+      throw FormatError(fmt::format("load_state_dict: tensor {} {} is missing", in_quotes(name),
                                     to_string(parameter.shape())));
     }
     if (found->second.shape() != parameter.shape()) {
-      throw FormatError(
-          fmt::format("load_state_dict: tensor \"{}\" has shape {}, the model needs {}", name,
-                      to_string(found->second.shape()), to_string(parameter.shape())));
+      throw FormatError(fmt::format("load_state_dict: tensor {} has shape {}, the model needs {}",
+                                    in_quotes(name), to_string(found->second.shape()),
+                                    to_string(parameter.shape())));
     }
     check_dtype(name, parameter, found->second);
   }
@@ -81,11 +83,39 @@ void Module::load_state_dict(const NamedTensors& state) {
     for (const auto& [name, parameter] : parameters) tensors.erase(name);
     const auto first =
         std::ranges::min_element(tensors, {}, [](const auto& entry) { return entry.first; });
-    throw FormatError(
-        fmt::format("load_state_dict: tensor \"{}\" {} belongs to no parameter ({} such)",
-                    first->first, to_string(first->second.shape()), tensors.size()));
+    throw FormatError(fmt::format("load_state_dict: tensor {} {} belongs to no parameter ({} such)",
+                                  in_quotes(first->first), to_string(first->second.shape()),
+                                  tensors.size()));
   }
   for (auto& [name, parameter] : parameters) parameter.set_value(tensors.at(name));
+}
+
+void Module::load_state_dict(const std::filesystem::path& path) {
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  const bool trained = std::ranges::any_of(parameters(), &Variable::requires_grad);
+  NamedTensors state;
+  try {
+    for (const SafetensorsEntry& entry : file.entries()) {
+      const Tensor stored = file.tensor(entry.name);
+      state.emplace_back(entry.name, trained ? stored.clone() : stored);
+    }
+    load_state_dict(state);
+  } catch (const FormatError& error) {
+    const std::string_view what = error.what();
+    if (what.starts_with(path.string())) throw;
+    throw FormatError(fmt::format("{}: {}", path.string(), what));
+  }
+}
+
+void Module::reset_parameters(Generator& generator) {
+  std::unordered_set<const Module*> seen;
+  reset_once(generator, seen);
+}
+
+void Module::reset_once(Generator& generator, std::unordered_set<const Module*>& seen) {
+  if (!seen.insert(this).second) return;
+  reset_own_parameters(generator);
+  for (const auto& [name, module] : modules_) module->reset_once(generator, seen);
 }
 
 void Module::set_requires_grad(bool requires_grad) {
@@ -102,7 +132,8 @@ void Module::train(bool training) {
 }
 
 Variable Module::register_parameter(std::string name, const Shape& shape, Dtype dtype) {
-  Variable parameter(Tensor::zeros({}, dtype).expand(shape));
+  const bool differentiable = dtype == Dtype::F32 || dtype == Dtype::F64;
+  Variable parameter(Tensor::zeros({}, dtype).expand(shape), differentiable);
   parameters_.emplace_back(std::move(name), parameter);
   return parameter;
 }

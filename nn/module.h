@@ -1,6 +1,7 @@
 // Module: parameters and submodules by name.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <unordered_set>
@@ -8,14 +9,17 @@
 #include <vector>
 
 #include "gladius/autograd/variable.h"
+#include "gladius/tensor/random.h"
 
 namespace gladius {
 
 /// Base of layers and models. Parameters are named as in PyTorch: the submodules' names and the
 /// parameter's, joined by dots.
 ///
-/// A new module's parameters have their shapes but no memory yet: every element is one shared zero.
-/// They get values from load_state_dict: those of a file, or fresh random ones.
+/// A new module's parameters require gradients, as in PyTorch, but have no memory yet: every
+/// element is one shared zero, so that a large model costs nothing before its weights are there.
+/// They get values from load_state_dict (those of a file), from reset_parameters (PyTorch's fresh
+/// ones) or one by one from nn/init.h; an optimizer refuses a parameter without.
 class Module {
  public:
   virtual ~Module() = default;
@@ -33,6 +37,13 @@ class Module {
   /// is left over, or has another shape or a type that it cannot have (16-bit weights must be
   /// frozen); nothing is changed then. The tensors are shared.
   void load_state_dict(const NamedTensors& state);
+  /// The same from a safetensors file, which the messages name: copies where the parameters require
+  /// gradients, else views of the file. IoError.
+  void load_state_dict(const std::filesystem::path& file);
+
+  /// Gives every parameter PyTorch's default values for its layer, layer by layer in the order of
+  /// registration.
+  void reset_parameters(Generator& generator = default_generator());
 
   /// Turns gradients of all parameters on or off.
   void set_requires_grad(bool requires_grad);
@@ -49,7 +60,10 @@ class Module {
   Module(const Module&) = default;
   Module& operator=(const Module&) = default;
 
-  /// A parameter without values, not requiring a gradient yet.
+  /// Gives the parameters of this module, not those of submodules, their fresh values.
+  virtual void reset_own_parameters(Generator&) {}
+
+  /// A parameter without values. It requires a gradient if its type can have one.
   Variable register_parameter(std::string name, const Shape& shape, Dtype dtype = Dtype::F32);
   template <class M>
   std::shared_ptr<M> register_module(std::string name, std::shared_ptr<M> module) {
@@ -58,6 +72,7 @@ class Module {
   }
 
  private:
+  void reset_once(Generator& generator, std::unordered_set<const Module*>& seen);
   void collect(const std::string& prefix, std::unordered_set<const Module*>& seen,
                NamedVariables& parameters) const;
 

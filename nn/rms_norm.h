@@ -13,6 +13,9 @@ class RMSNorm : public Module {
 
   Variable weight;
 
+ protected:
+  void reset_own_parameters(Generator&) override;
+
  private:
   double eps_;
 };

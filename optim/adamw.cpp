@@ -8,6 +8,7 @@
 #include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/kernels/adamw.h"
 #include "gladius/tensor/parallel.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -30,11 +31,12 @@ Tensor take(std::unordered_map<std::string, Tensor>& state, const std::string& n
             const Shape& shape, Dtype dtype) {
   const auto found = state.find(name);
   if (found == state.end()) {
-    throw FormatError(fmt::format("adamw: state \"{}\" {} is missing", name, to_string(shape)));
+    throw FormatError(
+        fmt::format("adamw: state {} {} is missing", in_quotes(name), to_string(shape)));
   }
   const Tensor tensor = found->second;
   if (tensor.shape() != shape || tensor.dtype() != dtype) {
-    throw FormatError(fmt::format("adamw: state \"{}\" is {}, expected {} {}", name,
+    throw FormatError(fmt::format("adamw: state {} is {}, expected {} {}", in_quotes(name),
                                   tensor.describe(), dtype_name(dtype), to_string(shape)));
   }
   state.erase(found);
@@ -50,14 +52,24 @@ AdamW::AdamW(NamedVariables parameters, const AdamWOptions& options)
 
 void AdamW::step(double grad_scale) {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const Variable& parameter = parameters_[i].second;
+    const auto& [name, parameter] = parameters_[i];
     if (const Tensor grad = parameter.grad(); grad.defined()) {
-      update(parameter.value(), grad.contiguous(), states_[i], grad_scale);
+      check_has_values("adamw", name, parameter);
+      check_fits("adamw", name, parameter, "gradient", grad);
+      if (states_[i].steps > 0) {  // another value may have been set since
+        check_fits("adamw", name, parameter, "running mean", states_[i].exp_avg);
+      }
+      // The kernel takes rows that lie one after another.
+      Tensor value = parameter.value();
+      const Tensor dense = value.contiguous();
+      value.mark_written();
+      update(dense, grad.contiguous(), states_[i], grad_scale);
+      if (dense.storage() != value.storage()) value.copy_(dense);
     }
   }
 }
 
-void AdamW::update(Tensor value, const Tensor& grad, State& state, double grad_scale) const {
+void AdamW::update(const Tensor& value, const Tensor& grad, State& state, double grad_scale) const {
   if (state.steps == 0) {
     state.exp_avg = Tensor::zeros(value.shape(), value.dtype());
     state.exp_avg_sq = Tensor::zeros(value.shape(), value.dtype());
@@ -72,7 +84,6 @@ void AdamW::update(Tensor value, const Tensor& grad, State& state, double grad_s
                                     .bias_correction1 = 1 - std::pow(options_.beta1, t),
                                     .bias_correction2 = 1 - std::pow(options_.beta2, t),
                                     .grad_scale = grad_scale};
-  value.mark_written();
   dispatch_floating("adamw", value.dtype(), [&](auto zero) {
     using T = decltype(zero);
     parallel_for(value.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -108,8 +119,8 @@ void AdamW::load_state_dict(const NamedTensors& state) {
                      step.to_vector<std::int64_t>()[0]};
   }
   if (!tensors.empty()) {
-    throw FormatError(fmt::format("adamw: state \"{}\" belongs to no parameter with a step",
-                                  tensors.begin()->first));
+    throw FormatError(fmt::format("adamw: state {} belongs to no parameter with a step",
+                                  in_quotes(tensors.begin()->first)));
   }
   states_ = std::move(states);
 }

@@ -33,7 +33,7 @@ class AdamW : public Optimizer {
     std::int64_t steps = 0;
   };
 
-  void update(Tensor value, const Tensor& grad, State& state, double grad_scale) const;
+  void update(const Tensor& value, const Tensor& grad, State& state, double grad_scale) const;
 
   AdamWOptions options_;
   std::vector<State> states_;  // of parameters_

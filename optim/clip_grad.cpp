@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gladius/optim/optimizer.h"
 #include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/elementwise.h"
 #include "gladius/tensor/kernels/adamw.h"
@@ -38,7 +39,10 @@ double sum_of_squares(const Tensor& x) {
 ClippedNorm clip_grad_norm(const std::vector<Variable>& parameters, double max_norm) {
   double total = 0;
   for (const Variable& parameter : parameters) {
-    if (const Tensor grad = parameter.grad(); grad.defined()) total += sum_of_squares(grad);
+    if (const Tensor grad = parameter.grad(); grad.defined()) {
+      check_fits("clip_grad_norm", "", parameter, "gradient", grad);
+      total += sum_of_squares(grad);
+    }
   }
   const double norm = std::sqrt(total);
   // In this order, so that a norm of NaN makes the scale NaN, as in PyTorch, and does not pass

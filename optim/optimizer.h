@@ -5,6 +5,15 @@
 
 namespace gladius {
 
+/// ShapeError naming `op`, and the parameter if it has a name, unless `tensor` (its gradient, or
+/// what an optimizer keeps of it) has the parameter's shape and type: kernels trust them.
+void check_fits(const char* op, const std::string& name, const Variable& parameter,
+                const char* role, const Tensor& tensor);
+
+/// Error naming the parameter if it has no values of its own yet (every element is one shared
+/// number, as in a new module), which an update would need.
+void check_has_values(const char* op, const std::string& name, const Variable& parameter);
+
 /// Updates named parameters from their gradients.
 class Optimizer {
  public:

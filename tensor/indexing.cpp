@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "gladius/tensor/dispatch.h"
@@ -79,17 +80,19 @@ void along_index(const Tensor& x, std::size_t d, const Tensor& index, const Tens
   });
 }
 
+// keep(row, columns, diagonal) gives the columns that stay.
 template <class Keep>
-Tensor triangle(const char* op, const Tensor& x, Keep keep) {
+Tensor triangle(const char* op, const Tensor& x, std::int64_t diagonal, Keep keep) {
   if (x.dim() < 2) throw ShapeError(fmt::format("{}: {} is not a matrix", op, x.describe()));
   const Tensor y = x.clone();
   const std::int64_t rows = x.size(-2);
+  diagonal = std::clamp(diagonal, -rows, x.size(-1));  // those beyond keep all or nothing alike
   const auto row_bytes = static_cast<std::size_t>(x.size(-1)) * dtype_size(x.dtype());
   const std::size_t size = dtype_size(x.dtype());
   if (y.numel() == 0) return y;
   std::byte* data = y.raw_data();
   for (std::int64_t r = 0; r < y.numel() / x.size(-1); ++r, data += row_bytes) {
-    const auto [begin, end] = keep(r % rows, x.size(-1));
+    const auto [begin, end] = keep(r % rows, x.size(-1), diagonal);
     std::memset(data, 0, static_cast<std::size_t>(begin) * size);
     std::memset(data + static_cast<std::size_t>(end) * size, 0,
                 row_bytes - static_cast<std::size_t>(end) * size);
@@ -113,7 +116,9 @@ Tensor cat(const std::vector<Tensor>& tensors, std::int64_t dim) {
       throw ShapeError(fmt::format("cat: {} does not fit {} along dimension {}", tensor.describe(),
                                    first.describe(), dim));
     }
-    shape[d] += tensor.shape()[d];
+    if (__builtin_add_overflow(shape[d], tensor.shape()[d], &shape[d])) {
+      throw ShapeError(fmt::format("cat: the sizes along dimension {} overflow", dim));
+    }
   }
   const Tensor out = Tensor::empty(shape, first.dtype());
   std::int64_t at = 0;
@@ -192,15 +197,17 @@ void scatter_add_(Tensor& target, std::int64_t dim, const Tensor& index, const T
 }
 
 Tensor tril(const Tensor& x, std::int64_t diagonal) {
-  return triangle("tril", x, [=](std::int64_t row, std::int64_t columns) {
-    return std::pair{std::int64_t{0}, std::clamp<std::int64_t>(row + diagonal + 1, 0, columns)};
-  });
+  return triangle(
+      "tril", x, diagonal, [](std::int64_t row, std::int64_t columns, std::int64_t above) {
+        return std::pair{std::int64_t{0}, std::clamp<std::int64_t>(row + above + 1, 0, columns)};
+      });
 }
 
 Tensor triu(const Tensor& x, std::int64_t diagonal) {
-  return triangle("triu", x, [=](std::int64_t row, std::int64_t columns) {
-    return std::pair{std::clamp<std::int64_t>(row + diagonal, 0, columns), columns};
-  });
+  return triangle("triu", x, diagonal,
+                  [](std::int64_t row, std::int64_t columns, std::int64_t above) {
+                    return std::pair{std::clamp<std::int64_t>(row + above, 0, columns), columns};
+                  });
 }
 
 }  // namespace gladius

@@ -27,7 +27,10 @@ Strides contiguous_strides(const Shape& shape) {
   std::int64_t step = 1;
   for (std::size_t i = shape.size(); i-- > 0;) {
     strides[i] = step;
-    step *= std::max<std::int64_t>(shape[i], 1);
+    // Also where a size of 0 makes it a tensor of no elements: as PyTorch.
+    if (i > 0 && __builtin_mul_overflow(step, std::max<std::int64_t>(shape[i], 1), &step)) {
+      throw ShapeError(fmt::format("shape: the strides of {} overflow", to_string(shape)));
+    }
   }
   return strides;
 }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "gladius/tensor/dispatch.h"
@@ -94,6 +96,21 @@ CopyRow row_copier(Dtype from, Dtype to) {
   });
 }
 
+// `value` as an element; Error for a whole number that the type cannot hold (PyTorch refuses it
+// too, but for negative ones in unsigned types, which wrap around).
+template <class T>
+T checked_element(const char* op, double value) {
+  if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+    const double beyond = std::ldexp(1.0, std::numeric_limits<T>::digits);
+    const double lowest = std::is_signed_v<T> ? -beyond : std::max(-beyond, -0x1p63);
+    if (!(value >= lowest && value < beyond)) {
+      throw Error(fmt::format("{}: {} does not fit {}", op, value, dtype_name(dtype_of<T>)));
+    }
+    if (value < 0) return static_cast<T>(static_cast<std::int64_t>(value));
+  }
+  return convert_element<T>(value);
+}
+
 // start + i * step for i < n.
 Tensor progression(double start, double step, std::int64_t n, Dtype dtype) {
   Tensor result = Tensor::empty({n}, dtype);
@@ -101,7 +118,7 @@ Tensor progression(double start, double step, std::int64_t n, Dtype dtype) {
     using T = decltype(type);
     T* out = result.data<T>();
     for (std::int64_t i = 0; i < n; ++i) {
-      out[i] = convert_element<T>(start + static_cast<double>(i) * step);
+      out[i] = checked_element<T>("arange", start + static_cast<double>(i) * step);
     }
   });
   return result;
@@ -124,19 +141,39 @@ Tensor::Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, s
   }
   std::int64_t last = offset_;
   std::int64_t first = offset_;
-  for (std::size_t i = 0; i < shape_.size() && numel_ > 0; ++i) {
-    (strides_[i] < 0 ? first : last) += strides_[i] * (shape_[i] - 1);
+  bool overflows = false;
+  for (std::size_t i = 0; i < shape_.size(); ++i) {
+    if (shape_[i] <= 1) continue;
+    std::int64_t past = 0;  // walks take a step beyond the last element before they turn back
+    std::int64_t& bound = strides_[i] < 0 ? first : last;
+    overflows = __builtin_mul_overflow(strides_[i], shape_[i], &past) ||
+                __builtin_add_overflow(bound, past - strides_[i], &bound) || overflows;
   }
   const auto held = static_cast<std::int64_t>(storage_->size() / dtype_size(dtype_));
-  if (numel_ > 0 && (first < 0 || last >= held)) {
+  const bool outside = numel_ > 0 ? first < 0 || last >= held : offset_ < 0 || offset_ > held;
+  if (overflows || outside) {
     throw ShapeError(fmt::format("tensor: {} at offset {} leaves its storage of {} elements",
                                  describe(), offset_, held));
   }
 }
 
+namespace {
+
+std::size_t bytes_of(const Shape& shape, Dtype dtype) {
+  std::size_t bytes = 0;
+  if (__builtin_mul_overflow(static_cast<std::size_t>(numel(shape)), dtype_size(dtype), &bytes) ||
+      bytes > static_cast<std::size_t>(INT64_MAX)) {
+    throw ShapeError(fmt::format("shape: {} {} takes more bytes than can be counted",
+                                 dtype_name(dtype), to_string(shape)));
+  }
+  return bytes;
+}
+
+}  // namespace
+
 Tensor Tensor::empty(const Shape& shape, Dtype dtype) {
-  const auto bytes = static_cast<std::size_t>(gladius::numel(shape)) * dtype_size(dtype);
-  return Tensor(Storage::allocate(bytes), shape, contiguous_strides(shape), 0, dtype);
+  return Tensor(Storage::allocate(bytes_of(shape, dtype)), shape, contiguous_strides(shape), 0,
+                dtype);
 }
 
 Tensor Tensor::full(const Shape& shape, double value, Dtype dtype) {
@@ -167,9 +204,10 @@ std::int64_t Tensor::size(std::int64_t dim) const {
 }
 
 bool Tensor::is_contiguous() const {
+  if (numel_ == 0) return true;
   std::int64_t step = 1;
   for (std::size_t i = shape_.size(); i-- > 0;) {
-    if (shape_[i] != 1 && strides_[i] != step) return numel_ == 0;
+    if (shape_[i] != 1 && strides_[i] != step) return false;
     step *= shape_[i];
   }
   return true;
@@ -257,8 +295,10 @@ Tensor Tensor::narrow(std::int64_t dim, std::int64_t start, std::int64_t length,
   Shape shape = shape_;
   Strides strides = strides_;
   shape[d] = length;
-  strides[d] *= step;
-  return Tensor(storage_, shape, strides, offset_ + (length > 0 ? start * strides_[d] : 0), dtype_);
+  if (length > 1) strides[d] *= step;  // else it is never taken, and may be any number
+  // What has no elements stays where it is: its strides need not fit the storage.
+  const bool moves = length > 0 && numel_ > 0;
+  return Tensor(storage_, shape, strides, offset_ + (moves ? start * strides_[d] : 0), dtype_);
 }
 
 Tensor Tensor::select(std::int64_t dim, std::int64_t index) const {
@@ -324,7 +364,7 @@ void Tensor::fill_(double value) {
   dispatch(dtype_, [&](auto type) {
     using T = decltype(type);
     T* out = data<T>();
-    const T element = convert_element<T>(value);
+    const T element = checked_element<T>("fill_", value);
     const StridedLoop<1> loop(shape_, {&strides_});
     loop.parallel_rows([&](const auto& at, std::int64_t n) {
       if (loop.inner[0] == 1) {

@@ -43,6 +43,7 @@ CausalLM with_vocabulary(const CausalLM& model, std::int64_t vocabulary) {
   }
   config.vocab_size = vocabulary;
   CausalLM smaller(config);
+  smaller.set_requires_grad(false);  // the expert's weights may be of 16 bits
   smaller.load_state_dict(state);
   return smaller;
 }
@@ -63,7 +64,7 @@ void check_vocabulary(const ExpertConfig& expert, std::int64_t student_vocab_siz
 
 Teacher::Teacher(const ExpertConfig& expert, std::int64_t student_vocab_size,
                  const std::function<void(const std::string&)>& warn)
-    : Teacher(expert, load_model(expert.model), student_vocab_size, warn) {}
+    : Teacher(expert, load_model(expert.model, {.warn = warn}), student_vocab_size, warn) {}
 
 Teacher::Teacher(const ExpertConfig& expert, const CausalLM& model, std::int64_t student_vocab_size,
                  const std::function<void(const std::string&)>& warn)

@@ -157,7 +157,7 @@ std::vector<Variable> split(const Variable& x, std::int64_t length, std::int64_t
   std::int64_t start = 0;
   do {
     pieces.push_back(narrow(x, dim, start, std::min(length, size - start)));
-    start += length;
+    start += pieces.back().size(dim);
   } while (start < size);
   return pieces;
 }

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "gladius/tensor/io/atomic_file.h"
+#include "gladius/tensor/io/foreign_file.h"
 #include "gladius/tensor/io/safetensors_json.h"
 
 namespace gladius {
@@ -54,6 +55,11 @@ SafetensorsFile::SafetensorsFile(std::shared_ptr<const MappedFile> file, Safeten
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
   std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   const std::span<const std::byte> bytes = file->bytes();
+  const std::string_view head(reinterpret_cast<const char*>(bytes.data()),
+                              std::min<std::size_t>(bytes.size(), 64));
+  if (const std::string other = foreign_format(head); !other.empty()) {
+    throw FormatError(fmt::format("{}: this is {}", path.string(), other));
+  }
   return {std::move(file),
           of_file(path, [&] { return parse_safetensors_header(bytes, bytes.size()); })};
 }

@@ -159,6 +159,47 @@ TEST(Hooks, OfResultsSeeAndReplaceWhatIsPassedOn) {
   EXPECT_THAT(x.grad().to_vector<double>(), ElementsAre(12, 12));
 }
 
+TEST(Hooks, AReplacementMustFitTheVariable) {
+  for (const Tensor& wrong :
+       {Tensor::ones({3}, Dtype::F64), Tensor::ones({2}, Dtype::F32), Tensor::ones({}, Dtype::F64),
+        Tensor::ones({1, 2}, Dtype::F64), Tensor::ones({2}, Dtype::I64)}) {
+    const Variable x = leaf({1, 2});
+    Variable hooked = x;
+    hooked.register_hook([=](const Variable&) { return Variable(wrong); });
+    EXPECT_THAT(message_of<GraphError>([&] { sum(x * 2).backward(); }),
+                ::testing::AllOf(
+                    ::testing::HasSubstr("a hook of leaf F64 [2] returned " + wrong.describe())));
+    EXPECT_FALSE(x.grad().defined());
+    Variable y = leaf({1, 2}) * 3;
+    y.register_hook([=](const Variable&) { return Variable(wrong); });
+    EXPECT_THAT(message_of<GraphError>([&] { sum(y).backward(); }),
+                ::testing::HasSubstr("a hook of mul F64 [2] returned"));
+    EXPECT_THROW(grad({sum(x * 2)}, {x}), GraphError);
+  }
+}
+
+// As the header says: who captures the variable keeps it alive until the hook is removed.
+TEST(Hooks, LetGoOfWhatTheyHoldWithTheVariable) {
+  const auto held = std::make_shared<int>(0);
+  std::weak_ptr<int> watch = held;
+  {
+    Variable y = leaf({1, 2}) * 3;
+    y.register_hook(
+        [copy = std::make_shared<std::shared_ptr<int>>(held)](const Variable& g) { return g; });
+    EXPECT_EQ(watch.use_count(), 2);
+    sum(y).backward();
+  }
+  EXPECT_EQ(watch.use_count(), 1);
+  std::weak_ptr<Node> node;
+  {
+    Variable y = leaf({1, 2}) * 3;
+    node = y.node();
+    const std::size_t id = y.register_hook([y](const Variable& g) { return g * y; });
+    y.remove_hook(id);
+  }
+  EXPECT_TRUE(node.expired());
+}
+
 TEST(Hooks, AlsoRunForGrad) {
   const Variable x = leaf({1});
   Variable y = x * x;

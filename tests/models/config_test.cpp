@@ -96,7 +96,7 @@ TEST(ModelConfig, BadSettingsAreNamed) {
       {with(minimal(), {{"attention_dropout", 0.5}}), "attention_dropout 0.5 is not supported"},
       {with(minimal(), {{"partial_rotary_factor", 0.5}}), "partial_rotary_factor"},
       {with(minimal(), {{"torch_dtype", "int8"}}),
-       "torch_dtype \"int8\" is not supported (known: float32, bfloat16, float16, float64)"},
+       "torch_dtype \"int8\" is not supported (known: float32, bfloat16, float16, float64, auto)"},
       {with(minimal(), {{"quantization_config", Json::object()}}), "quantization_config"},
       {with(minimal(), {{"architectures", {"GPT2LMHeadModel"}}}),
        "architecture \"GPT2LMHeadModel\" is not supported (known: LlamaForCausalLM, "

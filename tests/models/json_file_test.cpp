@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cmath>
+#include <vector>
+
 #include "gladius/models/config.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 #include "support/message_of.h"
@@ -41,6 +44,49 @@ TEST(JsonFile, BracketsInStringsAndSideBySideDoNotNest) {
   std::string row = "[[]";
   for (int i = 0; i < 1000; ++i) row += ",{}";
   EXPECT_EQ(parse_json(row + "]").size(), 1001u);
+}
+
+TEST(JsonFile, NumbersBeyondJsonAreTakenAsPythonsJsonTakesThem) {
+  const auto json = parse_json(
+      R"({"a": NaN, "b": [Infinity, -Infinity, 1e999, -1E+999, 1.5e3, -0.5], "NaN": "NaN, 1e999 \" Infinity"})");
+  EXPECT_TRUE(std::isnan(json["a"].get<double>()));
+  EXPECT_EQ(json["b"].get<std::vector<double>>(),
+            (std::vector<double>{INFINITY, -INFINITY, INFINITY, -INFINITY, 1500, -0.5}));
+  EXPECT_EQ(json["NaN"], "NaN, 1e999 \" Infinity");
+  for (const char* wrong : {"nan", "NaN1", "-NaN", "+Infinity", "[NaN", "{NaN: 1}", "0x1p99999",
+                            "1e999x", "Inf", "[1 NaN]"}) {
+    EXPECT_THROW(parse_json(wrong), FormatError) << wrong;
+  }
+}
+
+TEST(JsonFile, NotFiniteNumbersAreRefusedWhereANumberIsNeeded) {
+  const std::string sizes =
+      R"("architectures": ["LlamaForCausalLM"], "vocab_size": 8, "hidden_size": 4,
+         "intermediate_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1)";
+  const auto config = [&](const std::string& more) {
+    return ModelConfig::parse(parse_json("{" + sizes + ", " + more + "}"), "config.json");
+  };
+  EXPECT_EQ(config(R"("nobody": NaN, "reads": [1e999])").hidden_size, 4);
+  EXPECT_EQ(config(R"("max_position_embeddings": 64.0)").max_position_embeddings, 64);
+  for (const char* type : {"\"auto\"", "\"torch.float16\"", "null"}) {
+    EXPECT_NO_THROW(config(std::string("\"torch_dtype\": ") + type)) << type;
+  }
+  for (const char* more :
+       {R"("rms_norm_eps": NaN)", R"("rope_theta": 1e999)", R"("max_position_embeddings": NaN)",
+        R"("bos_token_id": Infinity)", R"("eos_token_id": [NaN])",
+        R"("max_position_embeddings": 64.5)", R"("initializer_range": -Infinity)"}) {
+    EXPECT_THROW(config(more), ConfigError) << more;
+  }
+  EXPECT_THAT(message_of<ConfigError>([&] { config(R"("rms_norm_eps": NaN)"); }),
+              HasSubstr("\"rms_norm_eps\" is nan"));
+}
+
+TEST(JsonFile, MessagesCarryNoNameOfTheParserAndNoLongText) {
+  const std::string message =
+      message_of<FormatError>([&] { parse_json("{\"" + std::string(5000, 'x') + "\n"); });
+  EXPECT_THAT(message,
+              AllOf(StartsWith("not valid JSON: "), ::testing::Not(HasSubstr("json.exception"))));
+  EXPECT_LE(message.size(), 230u);
 }
 
 TEST(JsonFile, ErrorsNameTheFile) {

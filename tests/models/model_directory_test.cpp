@@ -179,18 +179,13 @@ TEST(ModelDirectory, OverwritesOnlyWhenAskedAndLeavesNoOldShards) {
               HasSubstr("is not a directory"));
 }
 
-TEST_F(SavedModel, MissingExtraAndMisshapedTensorsAreNamed) {
+TEST_F(SavedModel, MissingAndMisshapedTensorsAreNamed) {
   const NamedTensors good = weights();
   NamedTensors tensors = good;
   std::erase_if(tensors, [](const auto& e) { return e.first == "lm_head.weight"; });
   rewrite(tensors);
   EXPECT_THAT(load_error(), AllOf(HasSubstr(path().string()), HasSubstr("\"lm_head.weight\""),
                                   HasSubstr("missing")));
-  tensors = good;
-  tensors.emplace_back("model.layers.7.mlp.up_proj.weight", Tensor::zeros({2, 3}));
-  rewrite(tensors);
-  EXPECT_THAT(load_error(), AllOf(HasSubstr("model.layers.7.mlp.up_proj.weight"),
-                                  HasSubstr("[2, 3]"), HasSubstr("no parameter")));
   tensors = good;
   for (auto& [name, tensor] : tensors)
     if (name == "model.norm.weight") tensor = Tensor::zeros({5});
@@ -204,11 +199,98 @@ TEST_F(SavedModel, MissingExtraAndMisshapedTensorsAreNamed) {
   EXPECT_THAT(load_error(), AllOf(HasSubstr("model.norm.weight"), HasSubstr("floating-point")));
 }
 
-TEST_F(SavedModel, OldBuffersArePassedOver) {
+TEST_F(SavedModel, TensorsOfNoParameterArePassedOverWithAWarning) {
   NamedTensors tensors = weights();
   tensors.emplace_back("model.layers.0.self_attn.rotary_emb.inv_freq", Tensor::ones({4}));
+  tensors.emplace_back("model.mtp.fc.weight", Tensor::ones({2, 2}, Dtype::BF16));
+  tensors.emplace_back("marker", Tensor::zeros({0}, Dtype::U8));
+  tensors.emplace_back("step\n", Tensor::zeros({}, Dtype::I64));
   rewrite(tensors);
-  EXPECT_NO_THROW(load_model(path()));
+  for (const bool trainable : {false, true}) {
+    std::vector<std::string> warnings;
+    const CausalLM loaded =
+        load_model(path(), {.trainable = trainable,
+                            .warn = [&](const std::string& text) { warnings.push_back(text); }});
+    expect_same_weights(loaded, *model_);
+    ASSERT_EQ(warnings.size(), 1u);
+    EXPECT_THAT(warnings[0], AllOf(HasSubstr("4 tensors that belong to no parameter"),
+                                   HasSubstr("\"model.layers.0.self_attn.rotary_emb.inv_freq\""),
+                                   HasSubstr("...")));
+  }
+}
+
+TEST_F(SavedModel, AMissingHeadNamesTheKeyThatTiesIt) {
+  NamedTensors tensors = weights();
+  std::erase_if(tensors, [](const auto& entry) { return entry.first == "lm_head.weight"; });
+  rewrite(tensors);
+  EXPECT_THAT(load_error(), AllOf(HasSubstr("\"lm_head.weight\" is missing"),
+                                  HasSubstr("set tie_word_embeddings to true in config.json")));
+}
+
+TEST_F(SavedModel, ValuesThatATypeCannotHoldAreRefusedBeforeAnythingIsWritten) {
+  std::vector<std::string> warnings;
+  const auto save = [&](double value, Dtype from, Dtype to) {
+    warnings.clear();
+    NamedTensors state = model_->state_dict();
+    for (auto& [name, tensor] : state) tensor = tensor.to(from);
+    state.back().second = Tensor::full(state.back().second.shape(), value, from);
+    CausalLM model(model_->config());
+    model.set_requires_grad(false);
+    model.load_state_dict(state);
+    save_model(directory_ / "narrow", model,
+               {.dtype = to, .overwrite = true, .warn = [&](const std::string& text) {
+                  warnings.push_back(text);
+                }});
+  };
+  const std::string last = model_->state_dict().back().first;
+  for (const Dtype from : {Dtype::F32, Dtype::BF16, Dtype::F64}) {
+    EXPECT_THAT(message_of<FormatError>([&] { save(-70144, from, Dtype::F16); }),
+                AllOf(HasSubstr(last), HasSubstr("as F16, whose largest is 65504"),
+                      HasSubstr("70144"), HasSubstr("store the model as bf16")));
+    EXPECT_FALSE(fs::exists(directory_ / "narrow"));
+  }
+  EXPECT_THAT(message_of<FormatError>([&] { save(1e300, Dtype::F64, Dtype::F32); }),
+              HasSubstr("keep the type that it has"));
+  EXPECT_THROW(save(3.4e38, Dtype::F32, Dtype::BF16), FormatError);
+  EXPECT_FALSE(fs::exists(directory_ / "narrow"));
+  // 65519 rounds down to the largest.
+  save(65519, Dtype::F32, Dtype::F16);
+  EXPECT_TRUE(warnings.empty());
+  EXPECT_EQ(load_model(directory_ / "narrow").state_dict().back().second.to_vector<float>()[0],
+            65504);
+  save(NAN, Dtype::F32, Dtype::F16);
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_THAT(warnings[0], HasSubstr("values are NaN or infinite"));
+  save(1e-8, Dtype::F32, Dtype::F16);
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_THAT(warnings[0], HasSubstr("too small for F16 and become zero"));
+}
+
+TEST(ModelDirectory, ModelsOfOtherFormatsAreNamedWithWhatToDo) {
+  const TemporaryDirectory directory;
+  const auto error = [&](const char* file, const std::string& text) {
+    fs::remove_all(directory / "model");
+    fs::create_directory(directory / "model");
+    write_file(directory / "model" / file, text);
+    return message_of<Error>([&] { load_model(directory / "model"); });
+  };
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\n";
+  EXPECT_THAT(
+      error("config.json", pointer),
+      AllOf(HasSubstr("config.json: this is a git-lfs pointer"), HasSubstr("git lfs pull")));
+  EXPECT_THAT(error("adapter_config.json", "{}"), HasSubstr("LoRA adapter"));
+  EXPECT_THAT(error("pytorch_model.bin", "PK"), HasSubstr("convert them to safetensors"));
+  EXPECT_THAT(error("model.Q4_K_M.gguf", "GGUF"), HasSubstr("GGUF"));
+  EXPECT_THAT(error("notes.txt", ""), ::testing::EndsWith("is expected there"));
+  for (const auto& [head, what] : {std::pair{pointer, "git-lfs pointer"},
+                                   {std::string("GGUF\3\0\0\0", 8), "GGUF"},
+                                   {"PK\x03\x04 archive", "zip"},
+                                   {"<!DOCTYPE html><html>", "web page"}}) {
+    write_file(directory / "model.safetensors", head + std::string(100, ' '));
+    EXPECT_THAT(
+        message_of<FormatError>([&] { SafetensorsFile::open(directory / "model.safetensors"); }),
+        AllOf(HasSubstr("model.safetensors: this is"), HasSubstr(what)));
+  }
 }
 
 TEST_F(SavedModel, ATiedHeadMayBeThereIfItIsTheEmbedding) {
@@ -289,7 +371,7 @@ TEST_F(SavedModel, LinksThatLeadNowhereAreNamed) {
   }
 }
 
-TEST_F(SavedModel, TheIndexsTotalSizeIsChecked) {
+TEST_F(SavedModel, TheIndexsTotalSizeIsComparedAndNoMore) {
   std::uint64_t bytes = 0;
   nlohmann::json map;
   fs::rename(path() / "model.safetensors", path() / "part.safetensors");
@@ -308,16 +390,26 @@ TEST_F(SavedModel, TheIndexsTotalSizeIsChecked) {
     write_index(metadata);
     EXPECT_NO_THROW(load_model(path())) << metadata;
   }
-  write_index({{"total_size", bytes + 1}});
-  EXPECT_THAT(load_error(),
-              AllOf(HasSubstr("model.safetensors.index.json: metadata.total_size is " +
-                              std::to_string(bytes + 1)),
-                    HasSubstr("take " + std::to_string(bytes) + " bytes")));
-  for (const nlohmann::json& wrong :
-       {nlohmann::json("12"), nlohmann::json(-1), nlohmann::json(1e300), nlohmann::json(nullptr)}) {
-    write_index({{"total_size", wrong}});
-    EXPECT_THAT(load_error(), HasSubstr("total_size is " + wrong.dump())) << wrong;
+  std::vector<std::string> warnings;
+  const LoadOptions listening{.warn = [&](const std::string& text) { warnings.push_back(text); }};
+  // An old number, and the number of files.
+  for (const std::uint64_t stale : {bytes + 1, std::uint64_t{1}}) {
+    warnings.clear();
+    write_index({{"total_size", stale}});
+    load_model(path(), listening);
+    ASSERT_EQ(warnings.size(), 1u);
+    EXPECT_THAT(warnings[0],
+                AllOf(HasSubstr("model.safetensors.index.json: metadata.total_size is " +
+                                std::to_string(stale)),
+                      HasSubstr("take " + std::to_string(bytes) + " bytes")));
   }
+  warnings.clear();
+  for (const nlohmann::json& none :
+       {nlohmann::json("12"), nlohmann::json(-1), nlohmann::json(1e300), nlohmann::json(nullptr)}) {
+    write_index({{"total_size", none}});
+    EXPECT_NO_THROW(load_model(path(), listening)) << none;
+  }
+  EXPECT_TRUE(warnings.empty());
 }
 
 TEST_F(SavedModel, ATensorInTwoShardsIsRefused) {

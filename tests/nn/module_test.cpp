@@ -4,16 +4,23 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
+#include "gladius/autograd/ops/arithmetic.h"
 #include "gladius/autograd/ops/reduce.h"
 #include "gladius/nn/embedding.h"
+#include "gladius/nn/init.h"
 #include "gladius/nn/linear.h"
+#include "gladius/nn/rms_norm.h"
+#include "gladius/tensor/io/safetensors.h"
 #include "support/message_of.h"
+#include "support/temporary_directory.h"
 
 namespace gladius {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::message_of;
@@ -78,7 +85,7 @@ TEST(Module, NewParametersTakeNoMemory) {
   EXPECT_EQ(huge.weight.shape(), (Shape{1 << 20, 1 << 20}));
   EXPECT_EQ(huge.weight.value().storage()->size(), sizeof(float));
   EXPECT_EQ(huge.weight.value().select(0, 7).select(0, 9).item(), 0);
-  EXPECT_FALSE(huge.weight.requires_grad());
+  EXPECT_TRUE(huge.weight.requires_grad());
 }
 
 TEST(Module, LoadsByNameInAnyOrderAndSharesTheTensors) {
@@ -95,8 +102,78 @@ TEST(Module, LoadsByNameInAnyOrderAndSharesTheTensors) {
   EXPECT_EQ(saved[4].second.storage(), state[0].second.storage());
 }
 
+TEST(Module, FreshModulesTrainWithPyTorchsValues) {
+  Linear layer(64, 300);
+  Embedding table(50, 40);
+  RMSNorm norm(5, 1e-6);
+  Generator generator(3);
+  layer.reset_parameters(generator);
+  table.reset_parameters(generator);
+  norm.reset_parameters(generator);
+  for (const Variable& parameter : {layer.weight, layer.bias}) {  // U(-1/8, 1/8)
+    const std::vector<double> values = parameter.value().to_vector<double>();
+    EXPECT_LT(std::ranges::max(values), 0.125);
+    EXPECT_GE(std::ranges::min(values), -0.125);
+    EXPECT_GT(std::ranges::max(values), 0.12);
+    EXPECT_TRUE(parameter.requires_grad());
+  }
+  EXPECT_NEAR(sum(table.weight * table.weight).item() / 2000, 1, 0.2);
+  EXPECT_THAT(norm.weight.value().to_vector<float>(), ::testing::Each(1));
+  sum(layer.forward(Variable(Tensor::ones({2, 64})))).backward();
+  EXPECT_EQ(layer.bias.grad().to_vector<float>(), std::vector<float>(300, 2));
+  Model model;
+  model.reset_parameters(generator);
+  EXPECT_NE(model.block->second->weight.value().to_vector<float>(), std::vector<float>(6));
+}
+
+TEST(Init, HasTheSpreadsOfTorch) {
+  Generator generator(11);
+  Linear layer(300, 200, false);
+  const Variable& w = layer.weight;
+  const auto moments = [&] {
+    double squares = 0, largest = 0;
+    for (const double v : w.value().to_vector<double>()) {
+      squares += v * v;
+      largest = std::max(largest, std::abs(v));
+    }
+    return std::pair{std::sqrt(squares / 60000), largest};
+  };
+  init::xavier_uniform_(w, 2, generator);  // bound 2 sqrt(6 / 500)
+  EXPECT_NEAR(moments().second, 2 * std::sqrt(6.0 / 500), 1e-3);
+  init::xavier_normal_(w, 2, generator);
+  EXPECT_NEAR(moments().first, 2 * std::sqrt(2.0 / 500), 2e-3);
+  init::kaiming_uniform_(w, 0, init::Fan::kOut, generator);
+  EXPECT_NEAR(moments().second, std::sqrt(6.0 / 200), 1e-3);
+  init::kaiming_normal_(w, 1, init::Fan::kIn, generator);
+  EXPECT_NEAR(moments().first, std::sqrt(1.0 / 300), 1e-3);
+  init::trunc_normal_(w, 0, 1, -0.5, 0.5, generator);
+  EXPECT_LE(moments().second, 0.5);
+  EXPECT_NEAR(moments().first, 0.2834, 5e-3);
+  init::constant_(w, 3);
+  EXPECT_EQ(moments(), (std::pair{3.0, 3.0}));
+  EXPECT_TRUE(w.requires_grad());
+  EXPECT_THROW(init::xavier_normal_(Variable(Tensor::ones({3}))), ShapeError);
+  EXPECT_THROW(init::trunc_normal_(w, 0, 1, 5, 6), ConfigError);
+}
+
+TEST(Module, LoadsASafetensorsFile) {
+  const testing::TemporaryDirectory directory;
+  Model source;
+  write_safetensors(directory / "m.safetensors", numbered_state(source));
+  Model model;
+  model.load_state_dict(directory / "m.safetensors");
+  EXPECT_THAT(model.block->first->bias.value().to_vector<float>(), ::testing::Each(4));
+  init::zeros_(model.block->scale);
+  Tensor value = model.table->weight.value();
+  EXPECT_NO_THROW(value.fill_(2));  // a copy, which can be trained
+  write_safetensors(directory / "m.safetensors", {{"other", Tensor::ones({1})}});
+  EXPECT_THAT(message_of<FormatError>([&] { model.load_state_dict(directory / "m.safetensors"); }),
+              AllOf(HasSubstr("m.safetensors: load_state_dict"), HasSubstr("is missing")));
+}
+
 TEST(Module, LoadsOtherFloatingTypesWhereNoGradientIsNeeded) {
   Linear layer(2, 2, false);
+  layer.set_requires_grad(false);
   layer.load_state_dict({{"weight", Tensor::ones({2, 2}, Dtype::BF16)}});
   EXPECT_EQ(layer.weight.dtype(), Dtype::BF16);
   layer.load_state_dict({{"weight", Tensor::ones({2, 2}, Dtype::F64)}});

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 
+#include "gladius/autograd/node.h"
 #include "gladius/autograd/ops/arithmetic.h"
 #include "gladius/optim/clip_grad.h"
 #include "support/differentiable.h"
@@ -33,6 +34,50 @@ struct Reference {
 };
 
 Variable parameter(const Tensor& value) { return Variable(value.clone(), true); }
+
+TEST(AdamW, ParametersOfAnyStridesAreUpdatedWhereTheyAre) {
+  Tensor table = Tensor::zeros({3, 4}, Dtype::F64);
+  const Tensor column = table.narrow(1, 1, 2);  // its rows do not lie one after another
+  Variable part(column, true), whole(Tensor::zeros({3, 2}, Dtype::F64), true);
+  for (Variable* variable : {&part, &whole}) {
+    const Tensor gradient = Tensor::arange(6, Dtype::F64).reshape({3, 2});
+    variable->set_grad(gradient);
+    AdamW({{"p", *variable}}, {.lr = 0.5}).step();
+  }
+  EXPECT_EQ(part.value().to_vector<double>(), whole.value().to_vector<double>());
+  EXPECT_EQ(table.narrow(1, 0, 1).to_vector<double>(), std::vector<double>(3));
+  EXPECT_EQ(table.narrow(1, 3, 1).to_vector<double>(), std::vector<double>(3));
+}
+
+TEST(AdamW, WhatDoesNotFitAParameterIsNamed) {
+  Variable x = parameter(Tensor::ones({2, 3}));
+  AdamW optimizer({{"layer.weight", x}});
+  for (const Tensor& wrong :
+       {Tensor::ones({7}), Tensor::ones({2, 3}, Dtype::F64), Tensor::ones({2})}) {
+    EXPECT_THROW(x.set_grad(wrong), ShapeError);
+    x.node()->grad = wrong;  // as an operation of its own might
+    EXPECT_THAT(message_of<ShapeError>([&] { optimizer.step(); }),
+                HasSubstr("the gradient of parameter \"layer.weight\", F32 [2, 3], is " +
+                          wrong.describe()));
+    EXPECT_THROW(clip_grad_norm({x}, 1), ShapeError);
+  }
+  x.set_grad(Tensor::ones({2, 3}));
+  optimizer.step();
+  x.set_value(Tensor::ones({2, 3}, Dtype::F64));  // the running means are F32
+  x.set_grad(Tensor::ones({2, 3}, Dtype::F64));
+  EXPECT_THAT(message_of<ShapeError>([&] { optimizer.step(); }),
+              HasSubstr("the running mean of parameter \"layer.weight\", F64 [2, 3], is F32"));
+}
+
+TEST(AdamW, AParameterWithoutValuesIsNamed) {
+  Variable x(Tensor::zeros({}).expand({2, 3}), true);
+  x.set_grad(Tensor::ones({2, 3}));
+  EXPECT_THAT(message_of<Error>([&] {
+                AdamW({{"layer.weight", x}}).step();
+              }),
+              HasSubstr("parameter \"layer.weight\" F32 [2, 3] has no values yet; "
+                        "reset_parameters()"));
+}
 
 TEST(AdamW, ManyStepsFollowTheFormula) {
   const AdamWOptions options{

@@ -21,9 +21,11 @@ struct ConvertArguments {
 
 void convert(const ConvertArguments& options, const Common& common) {
   require_vacant(options.out);
-  const CausalLM model = load_model(options.model);
+  const CausalLM model = load_model(options.model, {.warn = warner(common)});
   save_model(options.out, model,
-             {.max_shard_size = options.max_shard_size, .dtype = dtype_from_name(options.dtype)});
+             {.max_shard_size = options.max_shard_size,
+              .dtype = dtype_from_name(options.dtype),
+              .warn = warner(common)});
   copy_companions(options.model, options.out);
   std::uint64_t bytes = 0;
   const auto files = open_weights(options.out);

@@ -25,7 +25,7 @@ struct EvalArguments {
 };
 
 void run(const EvalArguments& options, const Common& common) {
-  const CausalLM model = load_model(options.model);
+  const CausalLM model = load_model(options.model, {.warn = warner(common)});
   std::shared_ptr<const TextEncoder> encoder;
   if (std::filesystem::exists(std::filesystem::path(options.model) / "tokenizer.json")) {
     encoder = std::make_shared<const TextEncoder>(options.model);

@@ -195,7 +195,7 @@ void run(const GenerateArguments& options, const Common& common) {
   if (!options.has_ids) tokenizer = Tokenizer::load(options.model);
   std::optional<Conversation> conversation;
   if (options.chat) conversation.emplace(options.model);
-  const CausalLM model = load_model(options.model);
+  const CausalLM model = load_model(options.model, {.warn = warner(common)});
   const GenerationConfig defaults = GenerationConfig::load(options.model, model.config());
   const GenerateOptions settings = resolve(options, defaults);
   warn_of_unsupported(defaults, common);

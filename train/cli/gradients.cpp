@@ -99,7 +99,7 @@ void print_statistics_as_json(nlohmann::ordered_json document,
 }
 
 void gradients(const GradientsArguments& options, const Common& common) {
-  CausalLM model = load_model(options.model, {.trainable = true});
+  CausalLM model = load_model(options.model, {.trainable = true, .warn = warner(common)});
   const Example example = parse_example(options, model.config().vocab_size);
   const std::int64_t T = std::ssize(example.ids), V = model.config().vocab_size;
   const Variable logits = reshape(model.forward(Tensor::from(example.ids, {1, T})), {T, V});

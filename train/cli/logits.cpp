@@ -22,7 +22,7 @@ struct LogitsArguments {
 
 void logits(const LogitsArguments& options, const Common& common) {
   const std::vector<std::int64_t> ids = parse_ids("--ids", options.ids);
-  const CausalLM model = load_model(options.model);
+  const CausalLM model = load_model(options.model, {.warn = warner(common)});
   const std::int64_t T = std::ssize(ids), V = model.config().vocab_size;
   check_ids("--ids", ids, V);
   const NoGrad no_grad;

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/quoted.h"
 #include "output.h"
 
 namespace gladius::cli {
@@ -41,7 +42,7 @@ std::vector<std::int64_t> parse_ids(const std::string& option, const std::string
     more = at != end;
     if (error != std::errc() || (more && *at++ != ',')) {
       throw ConfigError(
-          fmt::format("{}: \"{}\" is not a list of numbers such as 1,2,3", option, list));
+          fmt::format("{}: {} is not a list of numbers such as 1,2,3", option, in_quotes(list)));
     }
     ids.push_back(id);
   }
@@ -68,6 +69,10 @@ void print_json(const nlohmann::ordered_json& document) {
 
 void warn(const Common& common, const std::string& text) {
   if (common.log_level != "error") log("gladius: warning: {}\n", text);
+}
+
+std::function<void(const std::string&)> warner(const Common& common) {
+  return [&common](const std::string& text) { warn(common, text); };
 }
 
 void inform(const Common& common, const std::string& text) {

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -32,6 +33,8 @@ void print_json(const nlohmann::ordered_json& document);
 
 /// A line on standard error, unless the command line asks for less than warnings.
 void warn(const Common& common, const std::string& text);
+/// warn() as what the libraries take.
+std::function<void(const std::string&)> warner(const Common& common);
 /// The same for what is no warning.
 void inform(const Common& common, const std::string& text);
 

@@ -1,0 +1,37 @@
+#include "gladius/models/foreign_model.h"
+
+#include "gladius/tensor/io/file_descriptor.h"
+
+namespace gladius {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool holds(const fs::path& directory, const char* extension) {
+  std::error_code error;
+  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    if (at->path().extension() == extension) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string foreign_model(const fs::path& path) {
+  // `path` may be the file that a directory was taken for.
+  const fs::path directory = path.filename() == "config.json" ? path.parent_path() : path;
+  if (is_there(directory / "adapter_config.json")) {
+    return "; this is a LoRA adapter, not a model: merge it into its base model first (PEFT's "
+           "merge_and_unload() and save_pretrained())";
+  }
+  if (directory.extension() == ".gguf" || holds(directory, ".gguf")) {
+    return "; GGUF files are not read here: use the model's directory with safetensors";
+  }
+  if (holds(directory, ".bin") || holds(directory, ".pth") || holds(directory, ".pt")) {
+    return "; there are PyTorch's files: convert them to safetensors with transformers "
+           "(AutoModelForCausalLM.from_pretrained(...).save_pretrained(...))";
+  }
+  return "";
+}
+
+}  // namespace gladius
