@@ -4,6 +4,7 @@
 
 #include "gladius/models/tokenizer/json_fields.h"
 #include "gladius/models/tokenizer/utf8.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -110,7 +111,7 @@ std::vector<AddedToken> read_added_tokens(const nlohmann::json& list) {
   if (!list.is_array()) throw FormatError("tokenizer: \"added_tokens\" is not a list");
   for (const auto& entry : list) {
     AddedToken token = read_added_token(entry, "added token");
-    const std::string role = fmt::format("added token \"{}\"", token.content);
+    const std::string role = "added token " + in_quotes(token.content);
     token.id = tokenizer_json::field<std::int32_t>(entry, "id", role);
     if (token.id < 0) throw FormatError(fmt::format("tokenizer: {} has id {}", role, token.id));
     tokens.push_back(std::move(token));

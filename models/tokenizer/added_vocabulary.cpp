@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "gladius/tensor/quoted.h"
+
 namespace gladius {
 
 AddedVocabulary::AddedVocabulary(const std::vector<AddedToken>& tokens, const TokenIds& model,
@@ -49,9 +51,9 @@ void AddedVocabulary::note_ids(const std::vector<AddedToken>& tokens) {
     const std::int32_t id = find(token.content);
     if (token.id < 0 || token.content.empty() || id == token.id) continue;
     note_ = fmt::format(
-        "added token \"{}\" is listed with id {}, but gets {} as in transformers (the vocabulary's "
+        "added token {} is listed with id {}, but gets {} as in transformers (the vocabulary's "
         "id, or the next free one)",
-        token.content, token.id, id);
+        in_quotes(token.content), token.id, id);
     return;
   }
 }

@@ -5,6 +5,7 @@
 
 #include "gladius/models/tokenizer/json_fields.h"
 #include "gladius/models/tokenizer/utf8.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -76,8 +77,8 @@ void Bpe::read_vocab(const Json& vocab) {
   vocab_ = TokenIds(vocab.size());
   for (const auto& [token, id] : vocab.items()) {
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() > 0x3FFFFFFF) {
-      throw FormatError(
-          fmt::format("tokenizer: {}: the id of \"{}\" is not an integer from 0", kRole, token));
+      throw FormatError(fmt::format("tokenizer: {}: the id of {} is not an integer from 0", kRole,
+                                    in_quotes(token)));
     }
     vocab_.add(token, id.get<std::int32_t>());
     if (!token.empty() && utf8::char_length(token[0]) == token.size()) {
@@ -98,9 +99,9 @@ void Bpe::read_merges(const Json& merges) {
     joined.assign(left).append(right.substr(cut));
     const std::int32_t a = vocab_.find(left), b = vocab_.find(right), merged = vocab_.find(joined);
     if (a < 0 || b < 0 || merged < 0 || left.empty() || right.empty()) {
-      throw FormatError(fmt::format(
-          "tokenizer: {}: merge {} (\"{}\", \"{}\") has tokens that are not in the vocabulary",
-          kRole, i, left, right));
+      throw FormatError(
+          fmt::format("tokenizer: {}: merge {} ({}, {}) has tokens that are not in the vocabulary",
+                      kRole, i, in_quotes(left), in_quotes(right)));
     }
     // A pair listed twice has the later rank, as in the reference.
     merges_.set(pair_key(static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)),
@@ -214,8 +215,8 @@ void Bpe::split_into_symbols(std::string_view word, std::vector<WordToken>& symb
 
 void Bpe::refuse_unknown(std::string_view symbol) const {
   throw FormatError(
-      fmt::format("tokenizer: {}: \"{}\" is not in the vocabulary, and unk_token \"{}\" neither",
-                  kRole, symbol, unk_token_));
+      fmt::format("tokenizer: {}: {} is not in the vocabulary, and unk_token {} neither", kRole,
+                  in_quotes(symbol), in_quotes(unk_token_)));
 }
 
 }  // namespace gladius

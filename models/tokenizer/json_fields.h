@@ -11,6 +11,7 @@
 #include "gladius/models/tokenizer/regex.h"
 #include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius::tokenizer_json {
 
@@ -71,7 +72,8 @@ inline std::string character(const Json& component, const std::string& name,
 }
 
 [[noreturn]] inline void refuse(const std::string& role, const std::string& type) {
-  throw ConfigError(fmt::format("tokenizer: {} \"{}\" is not supported", role, type));
+  throw ConfigError(
+      fmt::format("tokenizer: {} {} is not supported (docs/tokenizers.md)", role, in_quotes(type)));
 }
 
 }  // namespace gladius::tokenizer_json

@@ -15,6 +15,7 @@
 #include "gladius/models/tokenizer/pre_tokenizers.h"
 #include "gladius/models/tokenizer/tokenizer_config.h"
 #include "gladius/models/tokenizer/utf8.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -134,12 +135,13 @@ void Tokenizer::Impl::set_token(std::int32_t id, std::string_view token) {
   // One bound for all, so that a wrong id cannot ask for gigabytes.
   constexpr std::int32_t kMaxId = 1 << 24;
   if (id > kMaxId) {
-    throw FormatError(fmt::format("tokenizer: \"{}\" has id {}, over {}", token, id, kMaxId));
+    throw FormatError(
+        fmt::format("tokenizer: {} has id {}, over {}", in_quotes(token), id, kMaxId));
   }
   if (static_cast<std::size_t>(id) >= tokens.size()) tokens.resize(id + 1);
   if (!tokens[id].empty() && tokens[id] != token) {
-    throw FormatError(
-        fmt::format("tokenizer: \"{}\" and \"{}\" have the same id {}", tokens[id], token, id));
+    throw FormatError(fmt::format("tokenizer: {} and {} have the same id {}", in_quotes(tokens[id]),
+                                  in_quotes(token), id));
   }
   tokens[id] = token;
 }
@@ -155,7 +157,9 @@ Tokenizer Tokenizer::load(const std::filesystem::path& path) {
     for (std::string& note : impl->notes) note = fmt::format("{}: {}", file.string(), note);
     return Tokenizer(std::move(impl));
   } catch (const Json::exception& error) {
-    throw FormatError(fmt::format("{}: {}", file.string(), error.what()));
+    // Without nlohmann's own "[json.exception.type_error.302] ".
+    const std::string_view what = error.what();
+    throw FormatError(fmt::format("{}: {}", file.string(), what.substr(what.find(']') + 2)));
   } catch (const ConfigError& error) {
     throw ConfigError(fmt::format("{}: {}", file.string(), error.what()));
   } catch (const FormatError& error) {

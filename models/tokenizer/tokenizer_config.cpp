@@ -12,6 +12,7 @@
 #include "gladius/models/tokenizer/json_fields.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -60,7 +61,7 @@ std::int32_t parse_id(const std::string& text, const std::string& where) {
   std::int32_t id = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
   if (error != std::errc() || end != text.data() + text.size()) {
-    throw FormatError(fmt::format("{}: the key \"{}\" is no token id", where, text));
+    throw FormatError(fmt::format("{}: the key {} is no token id", where, in_quotes(text)));
   }
   return id;
 }
@@ -106,18 +107,22 @@ TokenizerConfig TokenizerConfig::load(const std::filesystem::path& directory) {
     return out;
   }
   if (config.value(kExtra, Json()) == Json::object()) config.erase(kExtra);
-  merge_special_tokens_map(config, read_object(map));
+  const Json special_tokens = read_object(map);
+  // transformers overlooks this list when it reads added_tokens.json.
+  const bool extra_is_later = !config.contains(kExtra) && !special_tokens.contains(kExtra);
+  merge_special_tokens_map(config, special_tokens);
   out.read_special_tokens(
       config, is_there(map) ? fmt::format("{} or {}", map.string(), file.filename().string())
                             : file.string());
-  out.read_older_tokens(read_object(older), older.string());
+  out.read_older_tokens(read_object(older), older.string(), !extra_is_later);
   return out;
 }
 
 void TokenizerConfig::read_special_tokens(const Json& config, const std::string& file) {
   const auto add = [&](const std::string& name, const Json& value) {
     if (value.is_null()) return;
-    named_.push_back({name, read_special_token(value, fmt::format("{}: \"{}\"", file, name))});
+    named_.push_back(
+        {name, read_special_token(value, fmt::format("{}: {}", file, in_quotes(name)))});
   };
   for (const char* name : kNames) add(name, config.value(name, Json()));
   for (const auto& [name, value] : config.items()) {
@@ -145,16 +150,18 @@ void TokenizerConfig::read_decoder(const Json& decoder, const std::string& file)
   std::ranges::stable_sort(decoder_, {}, &AddedToken::id);
 }
 
-void TokenizerConfig::read_older_tokens(const Json& tokens, const std::string& file) {
+void TokenizerConfig::read_older_tokens(const Json& tokens, const std::string& file,
+                                        bool extra_are_special) {
   const auto is_special = [&](const std::string& content) {
-    return holds(extra_, content) || std::ranges::any_of(named_, [&](const Named& named) {
+    return (extra_are_special && holds(extra_, content)) ||
+           std::ranges::any_of(named_, [&](const Named& named) {
              return is_standard(named.name) && named.token.content == content;
            });
   };
   for (const auto& [content, id] : tokens.items()) {
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() > 0x3FFFFFFF) {
       throw FormatError(
-          fmt::format("{}: the id of \"{}\" is not an integer from 0", file, content));
+          fmt::format("{}: the id of {} is not an integer from 0", file, in_quotes(content)));
     }
     const bool special = is_special(content);
     decoder_.push_back({.id = id, .content = content, .normalized = !special, .special = special});
@@ -191,8 +198,10 @@ std::vector<AddedToken> TokenizerConfig::added_tokens(
     token.special |= std::ranges::any_of(
         named, [&](const Named& other) { return other.token.content == token.content; });
   }
+  // Of several names for a new token, the last one's flags count.
+  const std::vector<AddedToken> listed = added;
   const auto add_new = [&](const AddedToken& token) {
-    if (!holds(in_tokenizer_json, token.content) && !holds(added, token.content)) {
+    if (!holds(in_tokenizer_json, token.content) && !holds(listed, token.content)) {
       added.push_back(token);
     }
   };

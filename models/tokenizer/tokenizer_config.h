@@ -38,7 +38,8 @@ class TokenizerConfig {
 
   void read_special_tokens(const nlohmann::ordered_json& config, const std::string& file);
   void read_decoder(const nlohmann::ordered_json& decoder, const std::string& file);
-  void read_older_tokens(const nlohmann::ordered_json& tokens, const std::string& file);
+  void read_older_tokens(const nlohmann::ordered_json& tokens, const std::string& file,
+                         bool extra_are_special);
 
   std::vector<Named> named_;         // "bos_token" and its like
   std::vector<AddedToken> extra_;    // special tokens without a name
