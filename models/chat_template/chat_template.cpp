@@ -4,26 +4,13 @@
 
 #include "gladius/models/chat_template/interpreter.h"
 #include "gladius/models/chat_template/parser.h"
-#include "gladius/models/json_file.h"
 #include "gladius/models/tokenizer/tokenizer_config.h"
 #include "gladius/tensor/error.h"
-#include "gladius/tensor/io/file_descriptor.h"
 
 namespace gladius {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// The file's object, or an empty one when there is no file.
-Json read_tokenizer_config(const std::filesystem::path& model_dir) {
-  const auto path = model_dir / "tokenizer_config.json";
-  if (!is_there(path)) return Json::object();
-  Json config = read_json_file(path);
-  if (!config.is_object()) {
-    throw FormatError(fmt::format("chat template: {} is no JSON object", path.string()));
-  }
-  return config;
-}
 
 // transformers' clean-up of messages: members that are null are dropped, and a thought goes by the
 // names that templates read.
