@@ -298,7 +298,7 @@ std::vector<fs::path> tokenizer_files(const fs::path& directory) {
   }
   std::vector<fs::path> files;
   for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-                           "chat_template.jinja"}) {
+                           "added_tokens.json", "chat_template.jinja"}) {
     if (is_there(directory / name)) files.push_back(directory / name);
   }
   std::ranges::copy(additional_chat_templates(directory), std::back_inserter(files));

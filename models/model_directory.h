@@ -61,8 +61,8 @@ void save_model(const std::filesystem::path& directory, const CausalLM& model,
                 const SaveOptions& options = {});
 
 /// The files of a directory's tokenizer: tokenizer.json and those of tokenizer_config.json,
-/// special_tokens_map.json, chat_template.jinja and additional_chat_templates/ that are there.
-/// IoError without tokenizer.json.
+/// special_tokens_map.json, added_tokens.json, chat_template.jinja and additional_chat_templates/
+/// that are there. IoError without tokenizer.json.
 std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& directory);
 /// Copies them, replacing older ones. IoError.
 void copy_tokenizer(const std::filesystem::path& from, const std::filesystem::path& to);

@@ -2,29 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 #include "gladius/models/chat_template/interpreter.h"
 #include "gladius/models/chat_template/parser.h"
-#include "gladius/models/json_file.h"
+#include "gladius/models/tokenizer/tokenizer_config.h"
 #include "gladius/tensor/error.h"
-#include "gladius/tensor/io/file_descriptor.h"
 
 namespace gladius {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// The file's object, or an empty one when there is no file.
-Json read_tokenizer_config(const std::filesystem::path& model_dir) {
-  const auto path = model_dir / "tokenizer_config.json";
-  if (!is_there(path)) return Json::object();
-  Json config = read_json_file(path);
-  if (!config.is_object()) {
-    throw FormatError(fmt::format("chat template: {} is no JSON object", path.string()));
-  }
-  return config;
-}
 
 // transformers' clean-up of messages: members that are null are dropped, and a thought goes by the
 // names that templates read.
@@ -69,21 +55,7 @@ Rendering ChatTemplate::render_with_origins(const Json& context) const {
 bool ChatTemplate::marks_generation() const { return impl_->parsed.marks_generation; }
 
 Json load_special_tokens(const std::filesystem::path& model_dir) {
-  constexpr std::array names{"bos_token", "eos_token", "unk_token", "sep_token",
-                             "pad_token", "cls_token", "mask_token"};
-  const Json config = read_tokenizer_config(model_dir);
-  Json out = Json::object();
-  for (const char* name : names) {
-    Json token = config.value(name, Json());
-    if (token.is_object()) token = token.value("content", Json());  // a serialized AddedToken
-    if (token.is_null()) continue;
-    if (!token.is_string()) {
-      throw FormatError(fmt::format("chat template: \"{}\" of {} is no token", name,
-                                    (model_dir / "tokenizer_config.json").string()));
-    }
-    out[name] = std::move(token);
-  }
-  return out;
+  return TokenizerConfig::load(model_dir).special_tokens();
 }
 
 std::string render_chat(const ChatTemplate& chat_template, const Json& messages,

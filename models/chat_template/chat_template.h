@@ -42,8 +42,9 @@ class ChatTemplate {
   std::shared_ptr<const Impl> impl_;
 };
 
-/// "bos_token", "eos_token" and their like in DIR/tokenizer_config.json, by name; an empty object
-/// when there is no such file. FormatError when it is malformed.
+/// "bos_token", "eos_token" and their like by name, of DIR/tokenizer_config.json and, as
+/// transformers has it, special_tokens_map.json; an empty object when there are no such files.
+/// FormatError when one is malformed.
 nlohmann::ordered_json load_special_tokens(const std::filesystem::path& model_dir);
 
 /// apply_chat_template(messages, tools=..., add_generation_prompt=..., tokenize=False): `messages`

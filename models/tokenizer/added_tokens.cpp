@@ -4,6 +4,7 @@
 
 #include "gladius/models/tokenizer/json_fields.h"
 #include "gladius/models/tokenizer/utf8.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -43,14 +44,14 @@ bool stands_alone(std::string_view text, std::size_t start, std::size_t stop) {
 
 }  // namespace
 
-void AddedTokenMatcher::add(const AddedToken& token, const std::string& pattern) {
+void AddedTokenMatcher::add(const AddedToken& token, const std::string& pattern, bool passed_over) {
   if (pattern.empty()) return;
   auto& entries = by_first_byte_[static_cast<unsigned char>(pattern[0])];
   if (entries.empty()) leads_ += pattern[0];
   const auto place = std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) {
     return entry.pattern.size() < pattern.size();
   });
-  entries.insert(place, {pattern, token});
+  entries.insert(place, {pattern, token, passed_over});
 }
 
 std::vector<AddedTokenMatcher::Part> AddedTokenMatcher::split(std::string_view text) const {
@@ -67,6 +68,7 @@ std::vector<AddedTokenMatcher::Part> AddedTokenMatcher::split(std::string_view t
     }
     std::size_t start = pos, stop = pos + hit->pattern.size();
     pos = stop;
+    if (hit->passed_over) continue;
     if (hit->token.single_word && !stands_alone(text, start, stop)) continue;
     if (hit->token.lstrip) start = white_space_before(text, start, std::min(done, start));
     if (hit->token.rstrip) stop = white_space_after(text, stop);
@@ -86,23 +88,32 @@ std::size_t AddedTokenMatcher::find_lead(std::string_view text, std::size_t pos)
   return pos;
 }
 
-std::vector<AddedToken> read_added_tokens(const nlohmann::json& list) {
+template <class Json>
+AddedToken read_added_token(const Json& entry, const std::string& role) {
   using tokenizer_json::field;
   using tokenizer_json::field_or;
+  AddedToken token;
+  token.content = field<std::string>(entry, "content", role);
+  token.single_word = field_or(entry, "single_word", role, false);
+  token.lstrip = field_or(entry, "lstrip", role, false);
+  token.rstrip = field_or(entry, "rstrip", role, false);
+  token.special = field_or(entry, "special", role, false);
+  token.normalized = field_or(entry, "normalized", role, !token.special);
+  return token;
+}
+
+template AddedToken read_added_token(const nlohmann::json& entry, const std::string& role);
+template AddedToken read_added_token(const nlohmann::ordered_json& entry, const std::string& role);
+
+std::vector<AddedToken> read_added_tokens(const nlohmann::json& list) {
   std::vector<AddedToken> tokens;
   if (list.is_null()) return tokens;
   if (!list.is_array()) throw FormatError("tokenizer: \"added_tokens\" is not a list");
   for (const auto& entry : list) {
-    AddedToken token;
-    token.content = field<std::string>(entry, "content", "added token");
-    const std::string role = fmt::format("added token \"{}\"", token.content);
-    token.id = field<std::int32_t>(entry, "id", role);
+    AddedToken token = read_added_token(entry, "added token");
+    const std::string role = "added token " + in_quotes(token.content);
+    token.id = tokenizer_json::field<std::int32_t>(entry, "id", role);
     if (token.id < 0) throw FormatError(fmt::format("tokenizer: {} has id {}", role, token.id));
-    token.single_word = field_or(entry, "single_word", role, false);
-    token.lstrip = field_or(entry, "lstrip", role, false);
-    token.rstrip = field_or(entry, "rstrip", role, false);
-    token.special = field_or(entry, "special", role, false);
-    token.normalized = field_or(entry, "normalized", role, !token.special);
     tokens.push_back(std::move(token));
   }
   return tokens;

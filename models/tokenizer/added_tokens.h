@@ -12,7 +12,7 @@
 namespace gladius {
 
 struct AddedToken {
-  std::int32_t id = 0;
+  std::int32_t id = -1;
   std::string content;
   bool single_word = false;  ///< is not looked for inside words
   bool lstrip = false;       ///< takes the white space before it
@@ -30,14 +30,16 @@ class AddedTokenMatcher {
     TextRange range;
   };
 
-  /// `pattern` is the token's content as it stands in the text that is searched.
-  void add(const AddedToken& token, const std::string& pattern);
+  /// `pattern` is the token's content as it stands in the text that is searched. What is
+  /// `passed_over` hides shorter tokens, but is text.
+  void add(const AddedToken& token, const std::string& pattern, bool passed_over = false);
   std::vector<Part> split(std::string_view text) const;
 
  private:
   struct Entry {
     std::string pattern;
     AddedToken token;
+    bool passed_over;
   };
   // The next position from `pos` on where a token may begin, or the text's size.
   std::size_t find_lead(std::string_view text, std::size_t pos) const;
@@ -45,6 +47,11 @@ class AddedTokenMatcher {
   std::vector<Entry> by_first_byte_[256];  // longest first
   std::string leads_;                      // the first bytes
 };
+
+/// Reads the content and the flags of a token; its id stays -1. `Json` is nlohmann::json or
+/// nlohmann::ordered_json, `role` names the token in errors.
+template <class Json>
+AddedToken read_added_token(const Json& entry, const std::string& role);
 
 /// Reads "added_tokens"; null gives none.
 std::vector<AddedToken> read_added_tokens(const nlohmann::json& list);

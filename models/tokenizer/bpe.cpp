@@ -5,6 +5,7 @@
 
 #include "gladius/models/tokenizer/json_fields.h"
 #include "gladius/models/tokenizer/utf8.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -39,12 +40,6 @@ std::pair<std::string_view, std::string_view> parts_of_merge(const Json& merge, 
   throw FormatError(fmt::format("tokenizer: {}: merge {} is not a pair of tokens", kRole, index));
 }
 
-void refuse_text(const Json& model, const char* name) {
-  if (!field_or<std::string>(model, name, kRole, "").empty()) {
-    tokenizer_json::refuse(kRole, name);
-  }
-}
-
 const Json& member(const Json& model, const char* name) {
   if (!model.contains(name)) {
     throw FormatError(fmt::format("tokenizer: {} has no \"{}\"", kRole, name));
@@ -59,17 +54,17 @@ Bpe::Bpe(const Json& model) {
   const auto type = field_or<std::string>(model, "type", "model", "BPE");
   if (type != "BPE") tokenizer_json::refuse("model", type);
   if (field_or(model, "dropout", kRole, 0.0) != 0.0) tokenizer_json::refuse(kRole, "dropout");
-  refuse_text(model, "continuing_subword_prefix");
-  refuse_text(model, "end_of_word_suffix");
+  prefix_ = field_or<std::string>(model, "continuing_subword_prefix", kRole, "");
+  suffix_ = field_or<std::string>(model, "end_of_word_suffix", kRole, "");
   fuse_unk_ = field_or(model, "fuse_unk", kRole, false);
   byte_fallback_ = field_or(model, "byte_fallback", kRole, false);
   ignore_merges_ = field_or(model, "ignore_merges", kRole, false);
-  read_vocab(member(model, "vocab"));
-  const auto unk = field_or<std::string>(model, "unk_token", kRole, "");
-  if (!unk.empty() && (unk_ = vocab_.find(unk)) < 0) {
-    throw FormatError(
-        fmt::format("tokenizer: {}: unk_token \"{}\" is not in the vocabulary", kRole, unk));
+  if (byte_fallback_ && marks_places()) {
+    tokenizer_json::refuse(kRole, "byte_fallback with a prefix or suffix");
   }
+  read_vocab(member(model, "vocab"));
+  unk_token_ = field_or<std::string>(model, "unk_token", kRole, "");
+  unk_ = vocab_.find(unk_token_);
   byte_ids_.resize(256);
   for (int byte = 0; byte < 256; ++byte)
     byte_ids_[byte] = vocab_.find(fmt::format("<0x{:02X}>", byte));
@@ -82,8 +77,8 @@ void Bpe::read_vocab(const Json& vocab) {
   vocab_ = TokenIds(vocab.size());
   for (const auto& [token, id] : vocab.items()) {
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() > 0x3FFFFFFF) {
-      throw FormatError(
-          fmt::format("tokenizer: {}: the id of \"{}\" is not an integer from 0", kRole, token));
+      throw FormatError(fmt::format("tokenizer: {}: the id of {} is not an integer from 0", kRole,
+                                    in_quotes(token)));
     }
     vocab_.add(token, id.get<std::int32_t>());
     if (!token.empty() && utf8::char_length(token[0]) == token.size()) {
@@ -99,12 +94,14 @@ void Bpe::read_merges(const Json& merges) {
   std::string joined;
   for (std::size_t i = 0; i < merges.size(); ++i) {
     const auto [left, right] = parts_of_merge(merges[i], i);
-    joined.assign(left).append(right);
+    // The right part goes on with the word: its prefix ends there.
+    const std::size_t cut = std::min(prefix_.size(), right.size());
+    joined.assign(left).append(right.substr(cut));
     const std::int32_t a = vocab_.find(left), b = vocab_.find(right), merged = vocab_.find(joined);
     if (a < 0 || b < 0 || merged < 0 || left.empty() || right.empty()) {
-      throw FormatError(fmt::format(
-          "tokenizer: {}: merge {} (\"{}\", \"{}\") has tokens that are not in the vocabulary",
-          kRole, i, left, right));
+      throw FormatError(
+          fmt::format("tokenizer: {}: merge {} ({}, {}) has tokens that are not in the vocabulary",
+                      kRole, i, in_quotes(left), in_quotes(right)));
     }
     // A pair listed twice has the later rank, as in the reference.
     merges_.set(pair_key(static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)),
@@ -134,8 +131,11 @@ void Bpe::encode(std::string_view word, WordCache& cache, std::vector<WordToken>
     throw Error("tokenizer: a word is over 2 GiB long; encode the text in parts");
   }
   constexpr std::size_t kShort = 24;
-  // With ignore_merges a word that is a token stays whole; its parts would not be words.
-  if (word.size() <= kShort || ignore_merges_) return encode_part(word, cache, tokens);
+  // With ignore_merges a word that is a token stays whole; its parts would not be words, nor would
+  // they have the prefix and suffix of their places.
+  if (word.size() <= kShort || ignore_merges_ || marks_places()) {
+    return encode_part(word, cache, tokens);
+  }
   std::size_t begin = 0, previous = 0;
   for (std::size_t pos = utf8::char_length(word[0]); pos < word.size();) {
     const std::size_t length = utf8::char_length(word[pos]);
@@ -171,30 +171,52 @@ void Bpe::encode_part(std::string_view part, WordCache& cache,
   if (cached) cache.add(part, hash, std::span(tokens).subspan(begin));
 }
 
+// The text by which a character of a word is looked up.
+std::string_view Bpe::symbol_at(std::string_view word, std::size_t pos, std::string& buffer) const {
+  const std::string_view character = word.substr(pos, utf8::char_length(word[pos]));
+  if (!marks_places()) return character;
+  buffer = pos == 0 ? "" : prefix_;
+  buffer += character;
+  if (pos + character.size() == word.size()) buffer += suffix_;
+  return buffer;
+}
+
+std::int32_t Bpe::find_symbol(std::string_view symbol) const {
+  return marks_places() ? vocab_.find(symbol) : find_character(symbol);
+}
+
 void Bpe::split_into_symbols(std::string_view word, std::vector<WordToken>& symbols) const {
   std::uint32_t unknown = 0;  // bytes of the unknown token that is not put out yet
   const auto flush_unk = [&] {
     if (unknown > 0) symbols.push_back({unk_, unknown});
     unknown = 0;
   };
+  std::string buffer;
   for (std::size_t pos = 0, length; pos < word.size(); pos += length) {
     length = utf8::char_length(word[pos]);
-    const std::string_view character = word.substr(pos, length);
-    if (const std::int32_t id = find_character(character); id >= 0) {
+    const std::string_view symbol = symbol_at(word, pos, buffer);
+    if (const std::int32_t id = find_symbol(symbol); id >= 0) {
       flush_unk();
       symbols.push_back({id, static_cast<std::uint32_t>(length)});
       continue;
     }
     const auto byte_id = [&](char c) { return byte_ids_[static_cast<unsigned char>(c)]; };
-    if (byte_fallback_ && std::ranges::all_of(character, [&](char c) { return byte_id(c) >= 0; })) {
+    if (byte_fallback_ && std::ranges::all_of(symbol, [&](char c) { return byte_id(c) >= 0; })) {
       // A pending unknown token is left pending here, as in the reference.
-      for (const char c : character) symbols.push_back({byte_id(c), 1});
-    } else if (unk_ >= 0) {
+      for (const char c : symbol) symbols.push_back({byte_id(c), 1});
+    } else if (!unk_token_.empty()) {
+      if (unk_ < 0) refuse_unknown(symbol);
       if (!fuse_unk_) flush_unk();
       unknown += static_cast<std::uint32_t>(length);
     }
   }
   flush_unk();
+}
+
+void Bpe::refuse_unknown(std::string_view symbol) const {
+  throw FormatError(
+      fmt::format("tokenizer: {}: {} is not in the vocabulary, and unk_token {} neither", kRole,
+                  in_quotes(symbol), in_quotes(unk_token_)));
 }
 
 }  // namespace gladius

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -42,6 +43,11 @@ class Bpe {
   void read_vocab(const nlohmann::json& vocab);
   void read_merges(const nlohmann::json& merges);
   bool joinable(std::string_view left, std::string_view right) const;
+  // Whether a character is looked up by its place in the word too.
+  bool marks_places() const { return !prefix_.empty() || !suffix_.empty(); }
+  std::string_view symbol_at(std::string_view word, std::size_t pos, std::string& buffer) const;
+  std::int32_t find_symbol(std::string_view symbol) const;
+  [[noreturn]] void refuse_unknown(std::string_view symbol) const;
   std::int32_t find_character(std::string_view character) const;
   const Merge* find_merge(std::int32_t left, std::int32_t right) const;
 
@@ -59,6 +65,8 @@ class Bpe {
   // long text without pre-tokenizer is many short words.
   FlatMap<bool> joinable_;
   std::vector<std::int32_t> byte_ids_;  // ids of <0x00> to <0xFF>, -1 where there is none
+  std::string prefix_, suffix_;         // of characters after the first, and of the last
+  std::string unk_token_;
   std::int32_t unk_ = -1;
   bool fuse_unk_ = false;
   bool byte_fallback_ = false;

@@ -102,6 +102,10 @@ Words ByteLevel::pre_tokenize(Words words) const {
   return to_characters(words);
 }
 
+AlignedText to_byte_characters(const AlignedText& text) {
+  return to_characters({text, {{0, text.size()}}, true}).text;
+}
+
 void decode_byte_level(TokenList& tokens) {
   std::string bytes;
   bytes.reserve(tokens.bytes.size());

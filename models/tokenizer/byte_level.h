@@ -26,6 +26,9 @@ class ByteLevel {
   std::optional<Regex> regex_;
 };
 
+/// The normalizer: bytes into their characters.
+AlignedText to_byte_characters(const AlignedText& text);
+
 /// The decoder: characters into bytes again; a token with other characters stands as it is. Gives
 /// one token, with U+FFFD for what is not UTF-8.
 void decode_byte_level(TokenList& tokens);

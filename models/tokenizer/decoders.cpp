@@ -58,17 +58,84 @@ void join_bytes(TokenList& tokens) {
 
 void fuse(TokenList& tokens) { tokens.ends = {tokens.bytes.size()}; }
 
-void replace(TokenList& tokens, const std::string& from, const std::string& to) {
-  if (tokens.bytes.find(from) == std::string::npos) return;
+// Each token by what `change` makes of it; (token, its number, out) appends to `out`.
+template <class Change>
+void change_each(TokenList& tokens, Change change) {
   TokenList out;
   out.bytes.reserve(tokens.bytes.size());
   out.ends.reserve(tokens.size());
   for (std::size_t i = 0; i < tokens.size(); ++i) {
-    append_replaced(tokens[i], from, to, out.bytes);
+    change(tokens[i], i, out.bytes);
     out.end_token();
   }
   tokens = std::move(out);
 }
+
+void replace(TokenList& tokens, const std::string& from, const std::string& to) {
+  if (tokens.bytes.find(from) == std::string::npos) return;
+  change_each(tokens, [&](std::string_view token, std::size_t, std::string& out) {
+    append_replaced(token, from, to, out);
+  });
+}
+
+void replace_matches(TokenList& tokens, const Regex& pattern, const std::string& to) {
+  change_each(tokens, [&](std::string_view token, std::size_t, std::string& out) {
+    std::size_t pos = 0;
+    for (const auto [begin, end] : pattern.find_all(token)) {
+      out.append(token, pos, begin - pos).append(to);
+      pos = end;
+    }
+    out.append(token, pos);
+  });
+}
+
+// The suffix ends a word: a space stands for it, but at the end of the text.
+void replace_suffix(TokenList& tokens, const std::string& suffix) {
+  change_each(tokens, [&](std::string_view token, std::size_t i, std::string& out) {
+    append_replaced(token, suffix, i + 1 == tokens.size() ? "" : " ", out);
+  });
+}
+
+// Spaces that English text has not.
+std::string clean_up(std::string text) {
+  constexpr std::string_view kChanges[][2] = {
+      {" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+      {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+      {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+  for (const auto& [from, to] : kChanges) text = utf8::replace_all(text, from, to);
+  return text;
+}
+
+// A token without the prefix begins a word.
+void join_word_pieces(TokenList& tokens, const std::string& prefix, bool cleans_up) {
+  change_each(tokens, [&](std::string_view token, std::size_t i, std::string& out) {
+    std::string text(token);
+    if (i > 0) text = token.starts_with(prefix) ? text.substr(prefix.size()) : " " + text;
+    out += cleans_up ? clean_up(std::move(text)) : text;
+  });
+}
+
+// Connectionist temporal classification: repeats are one, pads nothing.
+struct Ctc {
+  std::string pad, delimiter;
+  bool cleans_up;
+
+  void operator()(TokenList& tokens) const {
+    TokenList out;
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      if (i > 0 && tokens[i] == tokens[i - 1]) continue;
+      std::string text = without(tokens[i], pad, "");
+      if (cleans_up) text = without(clean_up(std::move(text)), delimiter, " ");
+      if (!text.empty()) out.push_back(text);
+    }
+    tokens = std::move(out);
+  }
+
+ private:
+  static std::string without(std::string_view text, const std::string& from, const char* to) {
+    return utf8::replace_all(text, from, to);
+  }
+};
 
 struct Strip {
   std::string mark;
@@ -85,21 +152,28 @@ struct Strip {
   }
 
   void operator()(TokenList& tokens) const {
-    TokenList out;
-    out.bytes.reserve(tokens.bytes.size());
-    for (std::size_t i = 0; i < tokens.size(); ++i) out.push_back(strip(tokens[i]));
-    tokens = std::move(out);
+    change_each(tokens, [this](std::string_view token, std::size_t, std::string& out) {
+      out += strip(token);
+    });
   }
 };
 
+// The member `name` as a text that is not empty: something is looked for in tokens.
+std::string filled(const Json& component, const std::string& name, const std::string& role) {
+  auto text = field<std::string>(component, name, role);
+  if (text.empty()) throw FormatError(fmt::format("tokenizer: {} has an empty \"{}\"", role, name));
+  return text;
+}
+
 TokenDecoder make_replace(const Json& component, const std::string& role) {
   const Json pattern = field<Json>(component, "pattern", role);
+  const auto to = field<std::string>(component, "content", role);
   if (pattern.is_object() && pattern.contains("Regex")) {
-    throw ConfigError(fmt::format("tokenizer: {} with a Regex pattern is not supported", role));
+    return [regex = tokenizer_json::pattern(component, role), to](TokenList& tokens) {
+      replace_matches(tokens, regex, to);
+    };
   }
-  const auto from = field<std::string>(pattern, "String", role + " pattern");
-  if (from.empty()) throw FormatError(fmt::format("tokenizer: {} has an empty pattern", role));
-  return [from, to = field<std::string>(component, "content", role)](TokenList& tokens) {
+  return [from = filled(pattern, "String", role + " pattern"), to](TokenList& tokens) {
     replace(tokens, from, to);
   };
 }
@@ -127,6 +201,22 @@ TokenDecoder make_decoder(const Json& component) {
   }
   if (type == "Metaspace") {
     return [stage = Metaspace(component, role)](TokenList& tokens) { stage.decode(tokens); };
+  }
+  if (type == "BPEDecoder") {
+    return [suffix = filled(component, "suffix", role)](TokenList& tokens) {
+      replace_suffix(tokens, suffix);
+    };
+  }
+  if (type == "WordPiece") {
+    return [prefix = field<std::string>(component, "prefix", role),
+            cleans_up = field<bool>(component, "cleanup", role)](TokenList& tokens) {
+      join_word_pieces(tokens, prefix, cleans_up);
+    };
+  }
+  if (type == "CTC") {
+    return Ctc{filled(component, "pad_token", role),
+               filled(component, "word_delimiter_token", role),
+               field<bool>(component, "cleanup", role)};
   }
   tokenizer_json::refuse("decoder", type);
 }

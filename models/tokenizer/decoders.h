@@ -10,8 +10,8 @@ namespace gladius {
 
 using TokenDecoder = std::function<void(TokenList&)>;
 
-/// Replace, ByteFallback, Fuse, Strip, ByteLevel, Metaspace and Sequence; null gives none.
-/// ConfigError names any other component, FormatError a malformed one.
+/// Any of the reference's; null gives none. ConfigError names an unknown component, FormatError a
+/// malformed one.
 TokenDecoder make_decoder(const nlohmann::json& component);
 
 }  // namespace gladius

@@ -11,20 +11,21 @@
 #include "gladius/models/tokenizer/regex.h"
 #include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius::tokenizer_json {
 
 using Json = nlohmann::json;
 
 /// The member `name` of `object` as a T; FormatError when it is missing or of another type.
-template <class T>
-T field(const Json& object, const std::string& name, const std::string& role) {
+template <class T, class Object>
+T field(const Object& object, const std::string& name, const std::string& role) {
   const auto found = object.is_object() ? object.find(name) : object.end();
   if (!object.is_object() || found == object.end()) {
     throw FormatError(fmt::format("tokenizer: {} has no \"{}\"", role, name));
   }
   try {
-    return found->get<T>();
+    return found->template get<T>();
   } catch (const Json::exception&) {
     throw FormatError(fmt::format("tokenizer: {}: \"{}\" is of the wrong type ({})", role, name,
                                   found->type_name()));
@@ -43,8 +44,8 @@ std::vector<Stage> sequence(const Json& component, const char* member, const std
 }
 
 /// As field(), with a default for a member that is missing or null.
-template <class T>
-T field_or(const Json& object, const std::string& name, const std::string& role, T fallback) {
+template <class T, class Object>
+T field_or(const Object& object, const std::string& name, const std::string& role, T fallback) {
   if (!object.contains(name) || object.at(name).is_null()) return fallback;
   return field<T>(object, name, role);
 }
@@ -71,7 +72,8 @@ inline std::string character(const Json& component, const std::string& name,
 }
 
 [[noreturn]] inline void refuse(const std::string& role, const std::string& type) {
-  throw ConfigError(fmt::format("tokenizer: {} \"{}\" is not supported", role, type));
+  throw ConfigError(
+      fmt::format("tokenizer: {} {} is not supported (docs/tokenizers.md)", role, in_quotes(type)));
 }
 
 }  // namespace gladius::tokenizer_json

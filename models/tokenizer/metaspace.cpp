@@ -25,7 +25,8 @@ Metaspace::Metaspace(const nlohmann::json& component, const std::string& role)
 
 bool Metaspace::prepends(const Words& words, std::size_t index) const {
   if (prepend_ == Prepend::kNever) return false;
-  if (prepend_ == Prepend::kFirst && !(words.at_start && index == 0)) return false;
+  if (prepend_ == Prepend::kFirst && !(words.at_start && words.ranges[index].begin == 0))
+    return false;
   const std::string_view text = words.text.bytes();
   const std::string_view word = text.substr(words.ranges[index].begin);
   return !word.starts_with(' ') && !word.starts_with(replacement_);

@@ -10,8 +10,8 @@ namespace gladius {
 
 using Normalizer = std::function<AlignedText(AlignedText)>;
 
-/// Prepend, Replace, NFC and Sequence; null gives none. ConfigError names any other component,
-/// FormatError a malformed one.
+/// Any but BertNormalizer and Precompiled (docs/tokenizers.md); null gives none. ConfigError names
+/// a component that is not supported, FormatError a malformed one.
 Normalizer make_normalizer(const nlohmann::json& component);
 
 }  // namespace gladius

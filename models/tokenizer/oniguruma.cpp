@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -45,7 +46,7 @@ class Translator {
   [[noreturn]] void refuse(std::size_t length) const {
     throw ConfigError(fmt::format(
         "tokenizer: the regular expression {} has \"{}\" (at byte {}), which is not supported",
-        pattern_, pattern_.substr(pos_, length), pos_));
+        shortened(pattern_), shortened(pattern_.substr(pos_, length)), pos_));
   }
 
   bool at(std::string_view text, std::size_t ahead = 0) const {

@@ -17,6 +17,20 @@ using Ids = std::vector<std::int32_t>;
 
 constexpr std::string_view kByteLevelSpace = "\u0120";
 
+// Adds ids before the text and after it.
+PostProcessor put_around(const Ids& prefix, const Ids& suffix) {
+  return [prefix, suffix](const PostProcessed& text) {
+    if (!text.add_special_tokens) return;
+    auto& [ids, spans] = text.encoding;
+    const bool has_spans = spans.size() == ids.size();
+    ids.insert(ids.begin(), prefix.begin(), prefix.end());
+    ids.insert(ids.end(), suffix.begin(), suffix.end());
+    if (!has_spans) return;
+    spans.insert(spans.begin(), prefix.size(), {});
+    spans.insert(spans.end(), suffix.size(), {});
+  };
+}
+
 PostProcessor make_template(const Json& component, const std::string& role) {
   const Json special = field_or<Json>(component, "special_tokens", role, Json::object());
   Ids prefix, suffix;
@@ -36,16 +50,16 @@ PostProcessor make_template(const Json& component, const std::string& role) {
     throw ConfigError(
         fmt::format("tokenizer: {} holds the sequence {} times, expected once", role, sequences));
   }
-  return [prefix, suffix](const PostProcessed& text) {
-    if (!text.add_special_tokens) return;
-    auto& [ids, spans] = text.encoding;
-    const bool has_spans = spans.size() == ids.size();
-    ids.insert(ids.begin(), prefix.begin(), prefix.end());
-    ids.insert(ids.end(), suffix.begin(), suffix.end());
-    if (!has_spans) return;
-    spans.insert(spans.begin(), prefix.size(), {});
-    spans.insert(spans.end(), suffix.size(), {});
-  };
+  return put_around(prefix, suffix);
+}
+
+// The id of a pair ["token", id].
+std::int32_t id_of_pair(const Json& component, const std::string& name, const std::string& role) {
+  const Json pair = field<Json>(component, name, role);
+  if (!pair.is_array() || pair.size() != 2 || !pair[1].is_number_unsigned()) {
+    throw FormatError(fmt::format("tokenizer: {}: \"{}\" is no token and id", role, name));
+  }
+  return pair[1].get<std::int32_t>();
 }
 
 // Whether the character of `token` at `pos` stands for a space.
@@ -94,6 +108,18 @@ void trim(const PostProcessed& text, bool add_prefix_space) {
   }
 }
 
+// BERT's and, with trimmed spans, RoBERTa's tokens around a text.
+PostProcessor make_bert(const Json& component, const std::string& role, bool trims) {
+  const PostProcessor around =
+      put_around({id_of_pair(component, "cls", role)}, {id_of_pair(component, "sep", role)});
+  if (!trims) return around;
+  return [around,
+          prefix = field_or(component, "add_prefix_space", role, true)](const PostProcessed& text) {
+    trim(text, prefix);
+    around(text);
+  };
+}
+
 }  // namespace
 
 PostProcessor make_post_processor(const Json& component) {
@@ -113,6 +139,10 @@ PostProcessor make_post_processor(const Json& component) {
             prefix = field<bool>(component, "add_prefix_space", role)](const PostProcessed& text) {
       if (trims) trim(text, prefix);
     };
+  }
+  if (type == "BertProcessing") return make_bert(component, role, false);
+  if (type == "RobertaProcessing") {
+    return make_bert(component, role, field_or(component, "trim_offsets", role, true));
   }
   tokenizer_json::refuse("post_processor", type);
 }

@@ -20,8 +20,9 @@ struct PostProcessed {
 
 using PostProcessor = std::function<void(const PostProcessed&)>;
 
-/// TemplateProcessing (its "single", with the sequence A exactly once), ByteLevel and Sequence;
-/// null gives none. ConfigError names any other component, FormatError a malformed one.
+/// TemplateProcessing (its "single", with the sequence A exactly once), BertProcessing,
+/// RobertaProcessing, ByteLevel and Sequence; null gives none. ConfigError names any other
+/// component, FormatError a malformed one.
 PostProcessor make_post_processor(const nlohmann::json& component);
 
 }  // namespace gladius

@@ -19,8 +19,8 @@ struct Words {
 
 using PreTokenizer = std::function<Words(Words)>;
 
-/// Metaspace, ByteLevel, Split and Sequence; null gives none. ConfigError names any other
-/// component, FormatError a malformed one.
+/// Any but UnicodeScripts (docs/tokenizers.md); null gives none. ConfigError names a component that
+/// is not supported, FormatError a malformed one.
 PreTokenizer make_pre_tokenizer(const nlohmann::json& component);
 
 }  // namespace gladius

@@ -11,6 +11,7 @@
 #include "gladius/models/tokenizer/newer_characters.h"
 #include "gladius/models/tokenizer/oniguruma.h"
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -83,7 +84,7 @@ Regex::Regex(const std::string& pattern, std::string_view shown, unsigned option
   int error = 0;
   std::size_t offset = 0;
   auto code = std::make_shared<Code>();
-  code->shown = shown;
+  code->shown = shortened(shown);
   code->code.reset(pcre2_compile(units(pattern), pattern.size(), PCRE2_UTF | options, &error,
                                  &offset, context.get()));
   std::uint32_t matches_nothing = 0;
@@ -92,7 +93,8 @@ Regex::Regex(const std::string& pattern, std::string_view shown, unsigned option
   }
   if (!code->code || matches_nothing) {
     throw ConfigError(fmt::format("tokenizer: the regular expression {} is not supported: {}",
-                                  shown, code->code ? "it can match nothing" : message_of(error)));
+                                  code->shown,
+                                  code->code ? "it can match nothing" : message_of(error)));
   }
   // Where there is no compiler for the machine, the interpreter does the same.
   pcre2_jit_compile(code->code.get(), PCRE2_JIT_COMPLETE);

@@ -3,17 +3,19 @@
 #include <algorithm>
 #include <iterator>
 #include <mutex>
-#include <unordered_set>
 
 #include "gladius/models/json_file.h"
 #include "gladius/models/tokenizer/added_tokens.h"
+#include "gladius/models/tokenizer/added_vocabulary.h"
 #include "gladius/models/tokenizer/bpe.h"
 #include "gladius/models/tokenizer/decoders.h"
 #include "gladius/models/tokenizer/json_fields.h"
 #include "gladius/models/tokenizer/normalizers.h"
 #include "gladius/models/tokenizer/post_processors.h"
 #include "gladius/models/tokenizer/pre_tokenizers.h"
+#include "gladius/models/tokenizer/tokenizer_config.h"
 #include "gladius/models/tokenizer/utf8.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -56,7 +58,7 @@ class CachePool {
 }  // namespace
 
 struct Tokenizer::Impl {
-  explicit Impl(const Json& root);
+  Impl(const Json& root, const TokenizerConfig& config);
 
   Encoding encode(std::string_view source, bool add_special_tokens, bool with_spans) const;
 
@@ -65,11 +67,9 @@ struct Tokenizer::Impl {
   PreTokenizer pre_tokenizer;
   PostProcessor post_processor;
   TokenDecoder decoder;
-  AddedTokenMatcher in_text;        // added tokens looked for in the text as it came
-  AddedTokenMatcher in_normalized;  // and in the normalised text
+  AddedVocabulary added;
   std::vector<std::string> tokens;
-  TokenIds added;
-  std::unordered_set<std::int32_t> added_ids, special;
+  std::vector<std::string> notes;
 
  private:
   // A call of encode() on its way.
@@ -85,7 +85,7 @@ struct Tokenizer::Impl {
     }
   };
 
-  void add(const AddedToken& token);
+  AddedVocabulary read_added(const Json& root, const TokenizerConfig& config) const;
   void set_token(std::int32_t id, std::string_view token);
   AlignedText normalize(AlignedText text) const {
     return normalizer ? normalizer(std::move(text)) : text;
@@ -97,50 +97,51 @@ struct Tokenizer::Impl {
   mutable CachePool caches_;
 };
 
-Tokenizer::Impl::Impl(const Json& root)
+Tokenizer::Impl::Impl(const Json& root, const TokenizerConfig& config)
     : bpe(model_of(root)),
       normalizer(make_normalizer(member(root, "normalizer"))),
       pre_tokenizer(make_pre_tokenizer(member(root, "pre_tokenizer"))),
       post_processor(make_post_processor(member(root, "post_processor"))),
-      decoder(make_decoder(member(root, "decoder"))) {
-  for (const char* name : {"truncation", "padding"}) {
-    if (!member(root, name).is_null()) tokenizer_json::refuse("component", name);
-  }
-  tokens.reserve(bpe.vocab().size());
+      decoder(make_decoder(member(root, "decoder"))),
+      added(read_added(root, config)) {
+  tokens.reserve(bpe.vocab().size() + added.tokens().size());
   for (std::size_t i = 0; i < bpe.vocab().size(); ++i) {
     set_token(bpe.vocab()[i].id, bpe.vocab()[i].text);
   }
-  for (const AddedToken& token : read_added_tokens(member(root, "added_tokens"))) add(token);
+  for (const auto& [id, content, text] : added.tokens()) {
+    set_token(id, content);
+    tokens[static_cast<std::size_t>(id)] = text;
+  }
+  for (const char* name : {"truncation", "padding"}) {
+    if (member(root, name).is_null()) continue;
+    notes.push_back(fmt::format("\"{}\" is passed over, as by transformers", name));
+  }
+  if (!added.note().empty()) notes.push_back(added.note());
 }
 
-void Tokenizer::Impl::add(const AddedToken& token) {
-  const std::int32_t known = bpe.vocab().find(token.content);
-  if (known >= 0 && known != token.id) {
-    throw FormatError(fmt::format("tokenizer: added token \"{}\" has id {}, but {} in the model",
-                                  token.content, token.id, known));
-  }
-  set_token(token.id, token.content);
-  added.add(token.content, token.id);
-  added_ids.insert(token.id);
-  // The reference knows a normalized token by its normalized text, also in decoded text.
-  const std::string text = token.normalized
-                               ? normalize(AlignedText::from_source(token.content, false)).bytes()
-                               : token.content;
-  tokens[static_cast<std::size_t>(token.id)] = text;
-  if (token.special && text == token.content) special.insert(token.id);
-  (token.normalized ? in_normalized : in_text).add(token, text);
+AddedVocabulary Tokenizer::Impl::read_added(const Json& root, const TokenizerConfig& config) const {
+  std::vector<AddedToken> tokens = read_added_tokens(member(root, "added_tokens"));
+  const std::vector<AddedToken> others = config.added_tokens(tokens, member(root, "padding"));
+  tokens.insert(tokens.end(), others.begin(), others.end());
+  const auto normalized = [this](const std::string& text) {
+    return normalize(AlignedText::from_source(text, false)).bytes();
+  };
+  return {tokens,
+          bpe.vocab(),
+          {.normalize = normalized, .splits_special_tokens = config.splits_special_tokens()}};
 }
 
 void Tokenizer::Impl::set_token(std::int32_t id, std::string_view token) {
   // One bound for all, so that a wrong id cannot ask for gigabytes.
   constexpr std::int32_t kMaxId = 1 << 24;
   if (id > kMaxId) {
-    throw FormatError(fmt::format("tokenizer: \"{}\" has id {}, over {}", token, id, kMaxId));
+    throw FormatError(
+        fmt::format("tokenizer: {} has id {}, over {}", in_quotes(token), id, kMaxId));
   }
   if (static_cast<std::size_t>(id) >= tokens.size()) tokens.resize(id + 1);
   if (!tokens[id].empty() && tokens[id] != token) {
-    throw FormatError(
-        fmt::format("tokenizer: \"{}\" and \"{}\" have the same id {}", tokens[id], token, id));
+    throw FormatError(fmt::format("tokenizer: {} and {} have the same id {}", in_quotes(tokens[id]),
+                                  in_quotes(token), id));
   }
   tokens[id] = token;
 }
@@ -150,10 +151,15 @@ Tokenizer Tokenizer::load(const std::filesystem::path& path) {
   const std::filesystem::path file =
       std::filesystem::is_directory(path, ignored) ? path / "tokenizer.json" : path;
   const auto root = read_json_file<Json>(file);
+  const TokenizerConfig config = file == path ? TokenizerConfig() : TokenizerConfig::load(path);
   try {
-    return Tokenizer(std::make_shared<const Impl>(root));
+    auto impl = std::make_shared<Impl>(root, config);
+    for (std::string& note : impl->notes) note = fmt::format("{}: {}", file.string(), note);
+    return Tokenizer(std::move(impl));
   } catch (const Json::exception& error) {
-    throw FormatError(fmt::format("{}: {}", file.string(), error.what()));
+    // Without nlohmann's own "[json.exception.type_error.302] ".
+    const std::string_view what = error.what();
+    throw FormatError(fmt::format("{}: {}", file.string(), what.substr(what.find(']') + 2)));
   } catch (const ConfigError& error) {
     throw ConfigError(fmt::format("{}: {}", file.string(), error.what()));
   } catch (const FormatError& error) {
@@ -166,7 +172,7 @@ Encoding Tokenizer::Impl::encode(std::string_view source, bool add_special_token
   auto cache = caches_.take();
   Run run{{}, with_spans, *cache, {}};
   AlignedText text = AlignedText::from_source(source, with_spans);
-  const auto parts = in_text.split(text.bytes());
+  const auto parts = added.in_text().split(text.bytes());
   for (const auto& [id, range] : parts) {
     if (id >= 0) {
       run.put(id, text, range);
@@ -184,7 +190,7 @@ Encoding Tokenizer::Impl::encode(std::string_view source, bool add_special_token
 // Text without the added tokens that are looked for in the source.
 void Tokenizer::Impl::encode_text(AlignedText text, bool at_start, Run& run) const {
   text = normalize(std::move(text));
-  const auto parts = in_normalized.split(text.bytes());
+  const auto parts = added.in_normalized().split(text.bytes());
   for (const auto& [id, range] : parts) {
     if (id >= 0) {
       run.put(id, text, range);
@@ -217,7 +223,7 @@ void Tokenizer::Impl::post_process(std::string_view source, bool add_special_tok
     const std::int32_t id = encoding.ids[i];
     const ByteSpan span = encoding.spans[i];
     // An added token's span may hold white space that it took.
-    return added_ids.contains(id) && span.end > span.begin
+    return added.contains(id) && span.end > span.begin
                ? source.substr(span.begin, span.end - span.begin)
                : std::string_view(tokens[static_cast<std::size_t>(id)]);
   };
@@ -262,6 +268,8 @@ const std::string& Tokenizer::id_to_token(std::int32_t id) const {
   return id < 0 || id >= vocab_size() ? none : impl_->tokens[id];
 }
 
-bool Tokenizer::is_special(std::int32_t id) const { return impl_->special.contains(id); }
+const std::vector<std::string>& Tokenizer::notes() const { return impl_->notes; }
+
+bool Tokenizer::is_special(std::int32_t id) const { return impl_->added.is_special(id); }
 
 }  // namespace gladius

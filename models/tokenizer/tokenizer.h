@@ -16,8 +16,10 @@ namespace gladius {
 /// and the Qwen kind (byte-level tokens). A cheap handle; immutable, so that threads may share one.
 class Tokenizer {
  public:
-  /// Reads DIR/tokenizer.json or the file itself. IoError when it cannot be read, FormatError when
-  /// it is malformed, ConfigError naming a component that is not supported.
+  /// Reads DIR/tokenizer.json, with the added and special tokens that tokenizer_config.json,
+  /// special_tokens_map.json and added_tokens.json name, as transformers does; or a tokenizer.json
+  /// alone. IoError when it cannot be read, FormatError when it is malformed, ConfigError naming a
+  /// component that is not supported.
   static Tokenizer load(const std::filesystem::path& path);
 
   /// Ids of `text`, with the post-processor's tokens (Llama's first one) unless told otherwise.
@@ -36,6 +38,8 @@ class Tokenizer {
   std::int32_t token_to_id(std::string_view token) const;
   /// The token, or "" where the id has none.
   const std::string& id_to_token(std::int32_t id) const;
+  /// What the files say that is passed over or done in another way, a line each, for a warning.
+  const std::vector<std::string>& notes() const;
   /// Whether decode() can leave the id out.
   bool is_special(std::int32_t id) const;
 

@@ -277,9 +277,9 @@ def test_tokenizer_files(tmp_path):
         check_fails("tokenize", "--tokenizer", tmp_path / "tokenizer", "--text", "a", names=[file])
 
 
-def test_decoding_an_id_beyond_the_vocabulary():
+def test_decoding_an_id_below_zero():
     check_fails("tokenize", "--tokenizer", ROOT / "configs/default/tokenizer", "--decode",
-                "5,100000", names=["100000"])
+                "5,-100000", names=["-100000"])
 
 
 def test_header_longer_than_the_file(model):

@@ -276,6 +276,12 @@ TEST_F(Program, TokenizesBothWays) {
   EXPECT_EQ(nlohmann::json::parse(json.out)["ids"].size(),
             static_cast<std::size_t>(std::ranges::count(list, ',') + 1));
   expect_failure({"tokenize", "--tokenizer", tokenizer, "--decode", "1,-3"}, "id -3");
+  const auto beyond = run({"tokenize", "--tokenizer", tokenizer, "--decode",
+                           list + ",999999,4294967295", "--no-special"});
+  EXPECT_EQ(beyond.out,
+            run({"tokenize", "--tokenizer", tokenizer, "--decode", list, "--no-special"}).out);
+  EXPECT_THAT(beyond.err, AllOf(StartsWith("gladius: warning: --decode: 2 of "),
+                                HasSubstr("the first is 999999")));
   expect_failure({"tokenize", "--tokenizer", tokenizer, "--file", path("none")}, "No such file");
   expect_failure({"tokenize", "--tokenizer", path("none"), "--text", "x"}, path("none"));
 }

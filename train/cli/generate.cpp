@@ -192,7 +192,7 @@ std::optional<std::string> read_turn() {
 
 void run(const GenerateArguments& options, const Common& common) {
   std::optional<Tokenizer> tokenizer;
-  if (!options.has_ids) tokenizer = Tokenizer::load(options.model);
+  if (!options.has_ids) tokenizer = load_tokenizer(common, options.model);
   std::optional<Conversation> conversation;
   if (options.chat) conversation.emplace(options.model);
   const CausalLM model = load_model(options.model, {.warn = warner(common)});

@@ -63,6 +63,12 @@ std::string format_ids(const std::vector<std::int64_t>& ids) {
   return fmt::format("{}", fmt::join(ids, ","));
 }
 
+Tokenizer load_tokenizer(const Common& common, const std::filesystem::path& directory) {
+  Tokenizer tokenizer = Tokenizer::load(directory);
+  for (const std::string& note : tokenizer.notes()) warn(common, note);
+  return tokenizer;
+}
+
 void print_json(const nlohmann::ordered_json& document) {
   print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }

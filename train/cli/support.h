@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "gladius/models/tokenizer/tokenizer.h"
 #include "gladius/tensor/dtype.h"
 
 namespace gladius::cli {
@@ -27,6 +28,9 @@ void check_ids(const std::string& option, const std::vector<std::int64_t>& ids,
                std::int64_t vocab_size);
 /// "1,2,3".
 std::string format_ids(const std::vector<std::int64_t>& ids);
+
+/// Tokenizer::load, with a warning of each of its notes.
+Tokenizer load_tokenizer(const Common& common, const std::filesystem::path& directory);
 
 /// One JSON document on standard output; text that is not UTF-8 gets U+FFFD.
 void print_json(const nlohmann::ordered_json& document);

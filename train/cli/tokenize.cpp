@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "gladius/models/tokenizer/tokenizer.h"
+#include "gladius/tensor/error.h"
 #include "gladius/tensor/io/text_file.h"
 #include "output.h"
 #include "support.h"
@@ -30,11 +31,33 @@ void encode(const Tokenizer& tokenizer, const TokenizeArguments& options, const 
   print_json({{"ids", ids}, {"tokens", tokens}});
 }
 
+// The ids that have a token. The others are told in a warning, as they add nothing to the text.
+std::vector<std::int32_t> known_ids(const Tokenizer& tokenizer,
+                                    const std::vector<std::int64_t>& ids, const Common& common) {
+  std::vector<std::int32_t> known;
+  std::int64_t first_unknown = -1;
+  for (const std::int64_t id : ids) {
+    if (id < 0) throw ConfigError(fmt::format("--decode: id {} is negative; ids count from 0", id));
+    if (id < tokenizer.vocab_size() &&
+        !tokenizer.id_to_token(static_cast<std::int32_t>(id)).empty()) {
+      known.push_back(static_cast<std::int32_t>(id));
+    } else if (first_unknown < 0) {
+      first_unknown = id;
+    }
+  }
+  if (first_unknown >= 0) {
+    warn(common,
+         fmt::format("--decode: {} of {} ids passed over, which have no token in this "
+                     "tokenizer of {} entries; the first is {}",
+                     ids.size() - known.size(), ids.size(), tokenizer.vocab_size(), first_unknown));
+  }
+  return known;
+}
+
 void decode(const Tokenizer& tokenizer, const TokenizeArguments& options, const Common& common) {
   const std::vector<std::int64_t> ids =
       options.decode.empty() ? std::vector<std::int64_t>() : parse_ids("--decode", options.decode);
-  check_ids("--decode", ids, tokenizer.vocab_size());
-  const std::string text = tokenizer.decode({ids.begin(), ids.end()}, options.no_special);
+  const std::string text = tokenizer.decode(known_ids(tokenizer, ids, common), options.no_special);
   common.json ? print_json({{"text", text}}) : print("{}\n", text);
 }
 
@@ -57,7 +80,7 @@ void add_tokenize(CLI::App& program, const Common& common) {
   command->callback([=, &common] {
     options->has_file = file->count() > 0;
     options->has_decode = ids->count() > 0;
-    const Tokenizer tokenizer = Tokenizer::load(options->tokenizer);
+    const Tokenizer tokenizer = load_tokenizer(common, options->tokenizer);
     options->has_decode ? decode(tokenizer, *options, common) : encode(tokenizer, *options, common);
   });
 }

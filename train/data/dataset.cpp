@@ -72,6 +72,9 @@ Dataset::Dataset(std::vector<std::unique_ptr<ExampleSource>> sources, DatasetOpt
 
 Dataset Dataset::open(const std::vector<std::filesystem::path>& files,
                       std::shared_ptr<const TextEncoder> encoder, const DatasetOptions& options) {
+  if (encoder && options.warn) {
+    for (const std::string& note : encoder->tokenizer().notes()) options.warn(note);
+  }
   const auto parser = std::make_shared<const ExampleParser>(std::move(encoder), options.max_seq_len,
                                                             options.loss_on, options.vocab_size);
   std::vector<std::unique_ptr<ExampleSource>> sources;

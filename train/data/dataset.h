@@ -19,8 +19,8 @@ struct DatasetOptions {
   LossOn loss_on = LossOn::all;
   std::int64_t vocab_size = 0;  // of the model: ids and labels lie below
   OnBadLine on_bad_line = OnBadLine::fail;
-  /// Told of the first ten bad lines that are passed over, and of the first lines of which the chat
-  /// template does not show all.
+  /// Told of the tokenizer's notes, of the first ten bad lines that are passed over, and of the
+  /// first lines of which the chat template does not show all.
   std::function<void(const std::string&)> warn = {};
 };
 

@@ -54,6 +54,59 @@ TEST(Normalizers, DoWhatTheirNamesSay) {
             "e");
 }
 
+TEST(Normalizers, ChangeCharactersOneByOne) {
+  const char* lowercase = R"({"type":"Lowercase"})";
+  EXPECT_EQ(normalized(lowercase, "İßΣΑΣÄ"), "i\u0307ßσασä");
+  EXPECT_EQ(normalized(lowercase, "\uA7DA\U00010D50\uA7DC"), "\uA7DB\U00010D70\u019B");
+  const char* accents =
+      R"({"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"StripAccents"}]})";
+  EXPECT_EQ(normalized(accents, "é\u0323Å한"), "eA\u1112\u1161\u11AB");
+  // Marks newer than the reference's tables stay.
+  EXPECT_EQ(normalized(R"({"type":"StripAccents"})", "a\u0301\u1AC1"), "a\u1AC1");
+  EXPECT_EQ(normalized(R"({"type":"NFKC"})", "ﬁ①e\u0301\u32FF"), "fi1é\u32FF");
+  EXPECT_EQ(normalized(R"({"type":"NFKD"})", "ﬁé"), "fie\u0301");
+  EXPECT_EQ(normalized(R"({"type":"Nmt"})", "a\u0001\tb\uFEFFc\u0085"), "a b c\u0085");
+  EXPECT_EQ(normalized(R"({"type":"ByteLevel"})", "é a"), "Ã©Ġa");
+  const char* strip = R"({"type":"Strip","strip_left":true,"strip_right":false})";
+  EXPECT_EQ(normalized(strip, " \u3000a "), "a ");
+  EXPECT_EQ(normalized(strip, "  "), "");
+}
+
+TEST(Normalizers, SpansAreThoseOfTheSource) {
+  const auto normalizer = make_normalizer(json::parse(
+      R"({"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"StripAccents"},
+          {"type":"Lowercase"},{"type":"Strip","strip_left":true,"strip_right":true}]})"));
+  const AlignedText text = normalizer(AlignedText::from_source(" Éx ", true));
+  EXPECT_EQ(text.bytes(), "ex");
+  EXPECT_EQ(text.span(0, 1), (ByteSpan{1, 3}));
+  EXPECT_EQ(text.span(1, 2), (ByteSpan{3, 4}));
+}
+
+TEST(PreTokenizers, CutAtKindsOfCharacters) {
+  EXPECT_THAT(words(R"({"type":"Whitespace"})", "don't  go\u00B2"),
+              ElementsAre("don", "'", "t", "go", "\u00B2"));
+  EXPECT_THAT(words(R"({"type":"WhitespaceSplit"})", " a.b\u3000c"), ElementsAre("a.b", "c"));
+  EXPECT_THAT(words(R"({"type":"BertPreTokenizer"})", "a, b$\u3002"),
+              ElementsAre("a", ",", "b", "$", "\u3002"));
+  EXPECT_THAT(words(R"({"type":"Punctuation"})", "a--b"), ElementsAre("a", "-", "-", "b"));
+  EXPECT_THAT(words(R"({"type":"Punctuation","behavior":"Contiguous"})", "a--b"),
+              ElementsAre("a", "--", "b"));
+  // Punctuation newer than the reference's tables is none.
+  EXPECT_THAT(words(R"({"type":"Punctuation"})", "a\u2E43b"), ElementsAre("a\u2E43b"));
+  EXPECT_THAT(words(R"({"type":"Digits","individual_digits":true})", "a12½"),
+              ElementsAre("a", "1", "2", "½"));
+  EXPECT_THAT(words(R"({"type":"Digits","individual_digits":false})", "a12Ⅷb"),
+              ElementsAre("a", "12Ⅷ", "b"));
+  EXPECT_THAT(words(R"({"type":"CharDelimiterSplit","delimiter":"é"})", "aéébé"),
+              ElementsAre("a", "b"));
+  EXPECT_THAT(words(R"({"type":"FixedLength","length":2})", "aébcd"), ElementsAre("aé", "bc", "d"));
+  // Metaspace's "first" is the source's start, not the first word that is left.
+  EXPECT_THAT(words(R"({"type":"Sequence","pretokenizers":[{"type":"WhitespaceSplit"},
+                        {"type":"Metaspace","replacement":"_","prepend_scheme":"first"}]})",
+                    " a b"),
+              ElementsAre("a", "b"));
+}
+
 TEST(PreTokenizers, SplitHasFiveBehaviours) {
   const auto split = [](const std::string& behavior, bool invert) {
     const json component{{"type", "Split"},
@@ -95,6 +148,28 @@ TEST(Decoders, DoWhatTheirNamesSay) {
   EXPECT_EQ(decoded(R"({"type":"Strip","content":"_","start":1,"stop":0})", {"_a", "__b"}), "a_b");
 }
 
+TEST(Decoders, OfOtherModels) {
+  EXPECT_EQ(decoded(R"({"type":"BPEDecoder","suffix":"</w>"})", {"a", "b</w>", "c</w>"}), "ab c");
+  EXPECT_EQ(decoded(R"({"type":"WordPiece","prefix":"##","cleanup":true})",
+                    {"a", "##b", "do", "n't", "."}),
+            "ab don't.");
+  EXPECT_EQ(decoded(R"({"type":"CTC","pad_token":"_","word_delimiter_token":"|","cleanup":true})",
+                    {"a", "a", "_", "a", "|", "b"}),
+            "aa b");
+  EXPECT_EQ(
+      decoded(R"({"type":"Replace","pattern":{"Regex":"[ab]+"},"content":"-"})", {"ab", "xa"}),
+      "-x-");
+}
+
+TEST(PostProcessors, BertsTokensAreAroundTheText) {
+  const auto process = make_post_processor(
+      json::parse(R"({"type":"BertProcessing","sep":["[SEP]",8],"cls":["[CLS]",7]})"));
+  Encoding encoding{{1, 2}, {{0, 1}, {1, 2}}};
+  process({encoding, true, "ab", [](std::size_t) { return std::string_view("a"); }});
+  EXPECT_THAT(encoding.ids, ElementsAre(7, 1, 2, 8));
+  EXPECT_EQ(encoding.spans.back(), ByteSpan{});
+}
+
 TEST(PostProcessors, ByteLevelTrimsSpansAndTemplatesAddTokens) {
   const auto process = make_post_processor(json::parse(R"({"type":"Sequence","processors":[
       {"type":"ByteLevel","trim_offsets":true,"add_prefix_space":false},
@@ -129,10 +204,10 @@ std::string error_of(Make make, const char* component) {
 }
 
 TEST(Components, OthersAndMalformedOnesAreRefusedByName) {
-  for (const std::string type : {"Lowercase", "NFKC", "BertNormalizer", "Precompiled", "Strip"}) {
+  for (const std::string type : {"BertNormalizer", "Precompiled", "Strip", "Later"}) {
     EXPECT_THAT(error_of(make_normalizer, json{{"type", type}}.dump().c_str()), HasSubstr(type));
   }
-  for (const std::string type : {"Whitespace", "Digits", "BertPreTokenizer", "Punctuation"}) {
+  for (const std::string type : {"UnicodeScripts", "Digits", "CharDelimiterSplit", "Later"}) {
     EXPECT_THAT(error_of(make_pre_tokenizer, json{{"type", type}}.dump().c_str()), HasSubstr(type));
   }
   for (const std::string type : {"BertProcessing", "RobertaProcessing"}) {
@@ -157,8 +232,13 @@ TEST(Components, OthersAndMalformedOnesAreRefusedByName) {
               HasSubstr("not one character"));
   EXPECT_THAT(error_of(make_decoder, R"({"type":"Strip","content":"","start":0,"stop":0})"),
               HasSubstr("not one character"));
-  EXPECT_THAT(error_of(make_decoder, R"({"type":"Replace","pattern":{"Regex":"a"},"content":""})"),
-              HasSubstr("Regex"));
+  EXPECT_THAT(error_of(make_decoder, R"({"type":"BPEDecoder","suffix":""})"),
+              HasSubstr("empty \"suffix\""));
+  EXPECT_THAT(error_of(make_pre_tokenizer, R"({"type":"FixedLength","length":0})"),
+              HasSubstr("\"length\" is 0"));
+  EXPECT_THAT(
+      error_of(make_post_processor, R"({"type":"BertProcessing","sep":["a"],"cls":["b",1]})"),
+      HasSubstr("BertProcessing"));
   EXPECT_THAT(error_of(make_post_processor, R"({"type":"TemplateProcessing","single":[]})"),
               HasSubstr("0 times"));
 }

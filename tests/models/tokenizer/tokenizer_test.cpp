@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -283,18 +284,57 @@ TEST_F(TokenizerTest, AddedTokensTakeSpacesAndStandAlone) {
   file["normalizer"] = nullptr;
   const Tokenizer tokenizer = load(file);
   const auto a = tokenizer.token_to_id("a"), b = tokenizer.token_to_id("b");
-  EXPECT_EQ(tokenizer.encode("a \u3000<l>b", false), (std::vector<std::int32_t>{a, 901, b}));
-  EXPECT_EQ(tokenizer.encode("a<r> \n<l>b", false), (std::vector<std::int32_t>{a, 902, 901, b}));
+  const auto l = tokenizer.token_to_id("<l>"), r = tokenizer.token_to_id("<r>");
+  EXPECT_EQ(tokenizer.encode("a \u3000<l>b", false), (std::vector<std::int32_t>{a, l, b}));
+  EXPECT_EQ(tokenizer.encode("a<r> \n<l>b", false), (std::vector<std::int32_t>{a, r, l, b}));
   const auto spans = tokenizer.encode_with_spans("a <l>b", false).spans;
   EXPECT_EQ(spans[1], (ByteSpan{1, 5}));
   const auto holds = [&](const std::string& text) {
     const auto ids = tokenizer.encode(text, false);
-    return std::find(ids.begin(), ids.end(), 903) != ids.end();
+    return std::ranges::count(ids, tokenizer.token_to_id("xyx")) > 0;
   };
   EXPECT_TRUE(holds("a.xyx-b"));
   EXPECT_FALSE(holds("xyxy"));
   EXPECT_FALSE(holds("\u00e9xyx"));
   EXPECT_FALSE(holds("xyx\u0301"));
+}
+
+TEST_F(TokenizerTest, AddedTokensGetTheNextIdsWhateverIsListed) {
+  json file = fixture_.file;
+  const int size = static_cast<int>(file["model"]["vocab"].size());
+  file["added_tokens"][0]["id"] = 7;
+  file["added_tokens"].push_back({{"id", 5000}, {"content", "<x>"}, {"special", true}});
+  const Tokenizer tokenizer = load(file);
+  EXPECT_EQ(tokenizer.token_to_id("<unk>"), 0);
+  EXPECT_EQ(tokenizer.token_to_id("<x>"), size);
+  EXPECT_EQ(tokenizer.vocab_size(), size + 1);
+  ASSERT_EQ(tokenizer.notes().size(), 1u);
+  EXPECT_THAT(tokenizer.notes()[0], AllOf(HasSubstr("<unk>"), HasSubstr("id 7"),
+                                          HasSubstr("gets 0"), HasSubstr("tokenizer.json")));
+}
+
+TEST_F(TokenizerTest, AnUnknownUnkTokenIsAnErrorOnlyWhereItIsNeeded) {
+  json file = fixture_.file;
+  file["model"]["byte_fallback"] = false;
+  file["model"]["unk_token"] = "<none>";
+  const Tokenizer tokenizer = load(file);
+  EXPECT_FALSE(tokenizer.encode("abc").empty());
+  EXPECT_THROW(tokenizer.encode("abz"), FormatError);
+}
+
+TEST_F(TokenizerTest, CharactersMayBeLookedUpByTheirPlace) {
+  const auto model = [](const char* option, const char* text, json vocab, json merges) {
+    return json{{"model", {{"type", "BPE"}, {option, text}, {"vocab", vocab}, {"merges", merges}}}};
+  };
+  const Tokenizer prefix = load(model("continuing_subword_prefix", "##",
+                                      {{"a", 0}, {"##b", 1}, {"##c", 2}, {"##bc", 3}, {"abc", 4}},
+                                      json::array({"##b ##c", "a ##bc"})));
+  EXPECT_EQ(prefix.encode("abc"), (std::vector<std::int32_t>{4}));
+  EXPECT_EQ(prefix.encode("abb"), (std::vector<std::int32_t>{0, 1, 1}));
+  const Tokenizer suffix =
+      load(model("end_of_word_suffix", "</w>", {{"a", 0}, {"a</w>", 1}, {"aa</w>", 2}},
+                 json::array({"a a</w>"})));
+  EXPECT_EQ(suffix.encode("aaa"), (std::vector<std::int32_t>{0, 2}));
 }
 
 TEST_F(TokenizerTest, ThreadsMayShareOne) {
@@ -325,8 +365,8 @@ TEST_F(TokenizerTest, StreamingOfInvalidBytesHoldsLittleBack) {
 
 TEST_F(TokenizerTest, BadFilesAreRefusedByName) {
   json file = fixture_.file;
-  file["normalizer"] = {{"type", "Lowercase"}};
-  EXPECT_THAT(load_error(file), HasSubstr("Lowercase"));
+  file["normalizer"] = {{"type", "Precompiled"}};
+  EXPECT_THAT(load_error(file), HasSubstr("Precompiled"));
   file = fixture_.file;
   file["model"]["type"] = "WordPiece";
   EXPECT_THAT(load_error(file), HasSubstr("WordPiece"));
@@ -334,16 +374,10 @@ TEST_F(TokenizerTest, BadFilesAreRefusedByName) {
   file["model"]["merges"].push_back("a zzz");
   EXPECT_THAT(load_error(file), HasSubstr("zzz"));
   EXPECT_THAT(load_error(json::array()), HasSubstr("tokenizer.json"));
-  for (const char* member : {"truncation", "padding"}) {
-    file = fixture_.file;
-    file[member] = json::object();
-    EXPECT_THAT(load_error(file), HasSubstr(member));
-  }
   for (const auto& [member, value] :
        std::map<std::string, json>{{"dropout", 0.1},
-                                   {"continuing_subword_prefix", "##"},
-                                   {"end_of_word_suffix", "</w>"},
-                                   {"unk_token", "<none>"},
+                                   {"continuing_subword_prefix", 1},
+                                   {"end_of_word_suffix", json::array()},
                                    {"vocab", 3},
                                    {"merges", "a b"},
                                    {"byte_fallback", "yes"}}) {
@@ -357,8 +391,8 @@ TEST_F(TokenizerTest, BadFilesAreRefusedByName) {
     EXPECT_THAT(load_error(file), HasSubstr("is not a pair"));
   }
   file = fixture_.file;
-  file["added_tokens"][0]["id"] = 7;
-  EXPECT_THAT(load_error(file), HasSubstr("<unk>"));
+  file["model"]["end_of_word_suffix"] = "</w>";
+  EXPECT_THAT(load_error(file), HasSubstr("byte_fallback with a prefix or suffix"));
   EXPECT_THROW(Tokenizer::load(directory_ / "missing.json"), IoError);
 }
 

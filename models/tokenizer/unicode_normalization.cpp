@@ -1,8 +1,9 @@
-#include "gladius/models/tokenizer/nfc.h"
+#include "gladius/models/tokenizer/unicode_normalization.h"
 
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "gladius/models/tokenizer/newer_characters.h"
@@ -46,14 +47,35 @@ int combining_class(utf8proc_int32_t value) {
   return combining_class != 0 && unknown_to_reference(value) ? 0 : combining_class;
 }
 
-std::size_t decompose(char32_t value, utf8proc_int32_t (&parts)[8]) {
+// Compatibility decompositions that are newer than Unicode 9.
+constexpr char32_t kCompatibleSinceUnicode9[][2] = {
+    {0x32FF, 0x32FF},   {0xA7F2, 0xA7F4},   {0xAB69, 0xAB69},   {0x10781, 0x10785},
+    {0x10787, 0x107B0}, {0x107B2, 0x107BA}, {0x1F16C, 0x1F16C}, {0x1FBF0, 0x1FBF9}};
+
+bool is_compatible_form(UnicodeForm form) {
+  return form == UnicodeForm::kNfkc || form == UnicodeForm::kNfkd;
+}
+bool composes(UnicodeForm form) { return form == UnicodeForm::kNfc || form == UnicodeForm::kNfkc; }
+
+using Parts = std::array<utf8proc_int32_t, 20>;  // U+FDFA has 18
+
+// The parts of a character in `parts`; their number.
+std::size_t decompose(char32_t value, UnicodeForm form, Parts& parts) {
+  const auto character = static_cast<utf8proc_int32_t>(value);
+  const auto holds = [value](const char32_t(&range)[2]) {
+    return range[0] <= value && value <= range[1];
+  };
+  parts[0] = character;
+  if (unknown_to_reference(character)) return 1;
+  const bool compatible =
+      is_compatible_form(form) && std::ranges::none_of(kCompatibleSinceUnicode9, holds);
+  const auto options = static_cast<utf8proc_option_t>(
+      compatible ? UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT : UTF8PROC_DECOMPOSE);
   int boundary = 0;
-  const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(value), parts, 8,
-                                             UTF8PROC_DECOMPOSE, &boundary);
-  if (count > 1 && count <= 8 && !unknown_to_reference(static_cast<utf8proc_int32_t>(value))) {
-    return static_cast<std::size_t>(count);
-  }
-  if (count != 1) parts[0] = static_cast<utf8proc_int32_t>(value);
+  const auto count =
+      utf8proc_decompose_char(character, parts.data(), std::ssize(parts), options, &boundary);
+  if (count >= 1 && count <= std::ssize(parts)) return static_cast<std::size_t>(count);
+  parts[0] = character;
   return 1;
 }
 
@@ -65,21 +87,19 @@ utf8proc_int32_t compose(utf8proc_int32_t first, utf8proc_int32_t second) {
   return composes && !unknown_to_reference(pair[0]) ? pair[0] : -1;
 }
 
-// Characters that normalization leaves alone and that begin a new segment: class 0, composed, and
-// never the second part of a composition ("NFC_Quick_Check=Yes, ccc=0").
-std::vector<bool> find_stable() {
+// Characters that normalization leaves alone and that begin a new segment: class 0, as they are in
+// this form, and never the second part of a composition ("NFC_Quick_Check=Yes, ccc=0").
+std::vector<bool> find_stable(UnicodeForm form) {
   std::vector<bool> stable(kEnd, true);
   for (char32_t c = 0x80; c < kEnd; ++c) {
-    utf8proc_int32_t parts[8];
-    const std::size_t count = decompose(c, parts);
-    if (combining_class(static_cast<utf8proc_int32_t>(c)) != 0) stable[c] = false;
-    if (count < 2) {
-      if (parts[0] != static_cast<utf8proc_int32_t>(c)) stable[c] = false;
-      continue;
-    }
+    const auto character = static_cast<utf8proc_int32_t>(c);
+    Parts parts;
+    const std::size_t count = decompose(c, form, parts);
+    if (combining_class(character) != 0) stable[c] = false;
+    if (count == 1 && parts[0] == character) continue;
     utf8proc_int32_t whole = parts[0];
     for (std::size_t i = 1; i < count && whole >= 0; ++i) whole = compose(whole, parts[i]);
-    if (whole != static_cast<utf8proc_int32_t>(c)) {
+    if (count == 1 || !composes(form) || whole != character) {
       stable[c] = false;
       continue;
     }
@@ -88,16 +108,50 @@ std::vector<bool> find_stable() {
   return stable;
 }
 
-bool is_stable(char32_t value) {
-  static const std::vector<bool> stable = find_stable();
-  return value < 0x300 || value >= kEnd || stable[value];
-}
+// The stable characters of a form.
+class StableCharacters {
+ public:
+  explicit StableCharacters(UnicodeForm form)
+      : first_unstable_(form == UnicodeForm::kNfc ? 0x300 : 0x80), stable_(find_stable(form)) {}
 
-std::vector<Mark> decompose_sorted(std::string_view segment) {
+  static const StableCharacters& of(UnicodeForm form) {
+    switch (form) {
+      case UnicodeForm::kNfc: {
+        static const StableCharacters nfc(UnicodeForm::kNfc);
+        return nfc;
+      }
+      case UnicodeForm::kNfd: {
+        static const StableCharacters nfd(UnicodeForm::kNfd);
+        return nfd;
+      }
+      case UnicodeForm::kNfkc: {
+        static const StableCharacters nfkc(UnicodeForm::kNfkc);
+        return nfkc;
+      }
+      default: {
+        static const StableCharacters nfkd(UnicodeForm::kNfkd);
+        return nfkd;
+      }
+    }
+  }
+
+  bool at(std::string_view text, std::size_t pos) const {
+    const auto lead = static_cast<unsigned char>(text[pos]);
+    if (lead < 0x80 || (lead < 0xCC && first_unstable_ == 0x300)) return true;
+    const char32_t value = utf8::code_point(text, pos);
+    return value < first_unstable_ || value >= kEnd || stable_[value];
+  }
+
+ private:
+  char32_t first_unstable_;
+  std::vector<bool> stable_;
+};
+
+std::vector<Mark> decompose_sorted(std::string_view segment, UnicodeForm form) {
   std::vector<Mark> marks;
   for (std::size_t pos = 0; pos < segment.size(); pos += utf8::char_length(segment[pos])) {
-    utf8proc_int32_t parts[8];
-    const std::size_t count = decompose(utf8::code_point(segment, pos), parts);
+    Parts parts;
+    const std::size_t count = decompose(utf8::code_point(segment, pos), form, parts);
     for (std::size_t i = 0; i < count; ++i) {
       marks.push_back({parts[i], combining_class(parts[i]), i == 0 ? 1u : 0u});
     }
@@ -137,10 +191,10 @@ void compose_marks(std::vector<Mark>& marks) {
 }
 
 void normalize_segment(const AlignedText& text, std::size_t begin, std::size_t end,
-                       AlignedText& out) {
+                       UnicodeForm form, AlignedText& out) {
   const std::string_view segment = std::string_view(text.bytes()).substr(begin, end - begin);
-  std::vector<Mark> marks = decompose_sorted(segment);
-  compose_marks(marks);
+  std::vector<Mark> marks = decompose_sorted(segment, form);
+  if (composes(form)) compose_marks(marks);
   std::size_t pos = begin, previous = begin;
   for (const Mark& mark : marks) {
     if (mark.used > 0) previous = pos;
@@ -157,22 +211,23 @@ void normalize_segment(const AlignedText& text, std::size_t begin, std::size_t e
 
 }  // namespace
 
-AlignedText normalize_nfc(AlignedText text) {
+AlignedText normalize_unicode(AlignedText text, UnicodeForm form) {
+  const StableCharacters& stable = StableCharacters::of(form);
   const std::string& bytes = text.bytes();
   AlignedText out(text.tracked());
   std::size_t copied = 0, before = 0;  // `before` is the start of the character before `pos`
   for (std::size_t pos = 0; pos < bytes.size();) {
-    if (static_cast<unsigned char>(bytes[pos]) < 0xCC || is_stable(utf8::code_point(bytes, pos))) {
+    if (stable.at(bytes, pos)) {
       before = pos;
       pos += utf8::char_length(bytes[pos]);
       continue;
     }
     std::size_t end = pos;
-    while (end < bytes.size() && !is_stable(utf8::code_point(bytes, end))) {
+    while (end < bytes.size() && !stable.at(bytes, end)) {
       end += utf8::char_length(bytes[end]);
     }
     out.append(text, copied, before);
-    normalize_segment(text, before, end, out);
+    normalize_segment(text, before, end, form, out);
     copied = before = pos = end;
   }
   if (copied == 0) return text;

@@ -1,0 +1,213 @@
+#include "gladius/models/tokenizer/tokenizer_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include "gladius/models/json_file.h"
+#include "gladius/models/tokenizer/json_fields.h"
+#include "gladius/tensor/error.h"
+#include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/tensor/quoted.h"
+
+namespace gladius {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::array kNames{"bos_token", "eos_token", "unk_token", "sep_token",
+                            "pad_token", "cls_token", "mask_token"};
+constexpr char kExtra[] = "extra_special_tokens", kOlderExtra[] = "additional_special_tokens",
+               kDecoder[] = "added_tokens_decoder";
+
+// The file's object; empty when there is no file.
+Json read_object(const std::filesystem::path& file) {
+  if (!is_there(file)) return Json::object();
+  Json object = read_json_file(file);
+  if (!object.is_object()) {
+    throw FormatError(fmt::format("{}: expected a JSON object", file.string()));
+  }
+  return object;
+}
+
+bool is_standard(std::string_view name) { return std::ranges::count(kNames, name) > 0; }
+
+// A token of a model's own: any text under a name like "image_token".
+bool is_own_token(std::string_view name, const Json& value) {
+  return name.ends_with("_token") && !is_standard(name) &&
+         (value.is_string() || (value.is_object() && value.contains("content")));
+}
+
+// A text, or an object with "content" and flags. `where` is the file and the key.
+AddedToken read_special_token(const Json& value, const std::string& where) {
+  AddedToken token;
+  if (value.is_string()) {
+    token.content = value;
+  } else if (value.is_object() && value.contains("content")) {
+    token = read_added_token(value, where);
+  } else {
+    throw FormatError(
+        fmt::format("{} is no token: expected a text or an object with \"content\"", where));
+  }
+  token.special = true;
+  return token;
+}
+
+std::int32_t parse_id(const std::string& text, const std::string& where) {
+  std::int32_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    throw FormatError(fmt::format("{}: the key {} is no token id", where, in_quotes(text)));
+  }
+  return id;
+}
+
+bool holds(const std::vector<AddedToken>& tokens, const std::string& content) {
+  return std::ranges::find(tokens, content, &AddedToken::content) != tokens.end();
+}
+
+// transformers takes the older name's list where the newer one has nothing.
+void rename_older_list(Json& config) {
+  const bool none = !config.contains(kExtra) || config.at(kExtra).empty();
+  if (none && config.contains(kOlderExtra)) config[kExtra] = config.at(kOlderExtra);
+}
+
+// special_tokens_map.json goes before tokenizer_config.json; lists are joined.
+void merge_special_tokens_map(Json& config, const Json& map) {
+  for (const auto& [name, value] : map.items()) {
+    if (name == kOlderExtra && config.contains(kExtra)) continue;
+    Json& target = config[name == kOlderExtra ? kExtra : name];
+    if (name != kExtra || !value.is_array() || !target.is_array()) {
+      target = value;
+      continue;
+    }
+    for (const Json& token : value) {
+      if (std::ranges::find(target, token) == target.end()) target.push_back(token);
+    }
+  }
+}
+
+}  // namespace
+
+TokenizerConfig TokenizerConfig::load(const std::filesystem::path& directory) {
+  const auto file = directory / "tokenizer_config.json";
+  const auto map = directory / "special_tokens_map.json";
+  const auto older = directory / "added_tokens.json";
+  TokenizerConfig out;
+  Json config = read_object(file);
+  rename_older_list(config);
+  out.has_decoder_ = config.contains(kDecoder);
+  if (out.has_decoder_) {
+    out.read_decoder(config.at(kDecoder), file.string());
+    out.read_special_tokens(config, file.string());
+    return out;
+  }
+  if (config.value(kExtra, Json()) == Json::object()) config.erase(kExtra);
+  const Json special_tokens = read_object(map);
+  // transformers overlooks this list when it reads added_tokens.json.
+  const bool extra_is_later = !config.contains(kExtra) && !special_tokens.contains(kExtra);
+  merge_special_tokens_map(config, special_tokens);
+  out.read_special_tokens(
+      config, is_there(map) ? fmt::format("{} or {}", map.string(), file.filename().string())
+                            : file.string());
+  out.read_older_tokens(read_object(older), older.string(), !extra_is_later);
+  return out;
+}
+
+void TokenizerConfig::read_special_tokens(const Json& config, const std::string& file) {
+  const auto add = [&](const std::string& name, const Json& value) {
+    if (value.is_null()) return;
+    named_.push_back(
+        {name, read_special_token(value, fmt::format("{}: {}", file, in_quotes(name)))});
+  };
+  for (const char* name : kNames) add(name, config.value(name, Json()));
+  for (const auto& [name, value] : config.items()) {
+    if (is_own_token(name, value)) add(name, value);
+  }
+  const Json extra = config.value(kExtra, Json());
+  if (extra.is_object()) {
+    for (const auto& [name, value] : extra.items()) add(name, value);
+  } else if (extra.is_array()) {
+    const std::string where = fmt::format("{}: an entry of \"{}\"", file, kExtra);
+    for (const Json& value : extra) extra_.push_back(read_special_token(value, where));
+  }
+  names_pad_token_ = config.contains("pad_token");
+  splits_special_tokens_ = config.value("split_special_tokens", Json()) == Json(true);
+}
+
+void TokenizerConfig::read_decoder(const Json& decoder, const std::string& file) {
+  const std::string where = fmt::format("{}: \"{}\"", file, kDecoder);
+  if (!decoder.is_object()) throw FormatError(where + " is not an object");
+  for (const auto& [key, value] : decoder.items()) {
+    const std::int32_t id = parse_id(key, where);
+    decoder_.push_back(read_added_token(value, fmt::format("{} {}", where, key)));
+    decoder_.back().id = id;
+  }
+  std::ranges::stable_sort(decoder_, {}, &AddedToken::id);
+}
+
+void TokenizerConfig::read_older_tokens(const Json& tokens, const std::string& file,
+                                        bool extra_are_special) {
+  const auto is_special = [&](const std::string& content) {
+    return (extra_are_special && holds(extra_, content)) ||
+           std::ranges::any_of(named_, [&](const Named& named) {
+             return is_standard(named.name) && named.token.content == content;
+           });
+  };
+  for (const auto& [content, id] : tokens.items()) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() > 0x3FFFFFFF) {
+      throw FormatError(
+          fmt::format("{}: the id of {} is not an integer from 0", file, in_quotes(content)));
+    }
+    const bool special = is_special(content);
+    decoder_.push_back({.id = id, .content = content, .normalized = !special, .special = special});
+  }
+  std::ranges::stable_sort(decoder_, {}, &AddedToken::id);
+}
+
+Json TokenizerConfig::special_tokens() const {
+  Json out = Json::object();
+  for (const auto& [name, token] : named_) out[name] = token.content;
+  return out;
+}
+
+std::vector<AddedToken> TokenizerConfig::added_tokens(
+    const std::vector<AddedToken>& in_tokenizer_json, const nlohmann::json& padding) const {
+  std::vector<Named> named = named_;
+  if (!names_pad_token_ && padding.is_object() && padding.contains("pad_token")) {
+    named.push_back({"pad_token", read_special_token(padding.at("pad_token"),
+                                                     "tokenizer: padding \"pad_token\"")});
+    std::ranges::stable_sort(named, {}, [](const Named& token) {
+      return std::ranges::find(kNames, token.name) - kNames.begin();  // those of others last
+    });
+  }
+  std::vector<AddedToken> added = decoder_;
+  if (!has_decoder_) {
+    // The tokens of tokenizer.json count as listed here too, and take the place of others.
+    for (const AddedToken& token : in_tokenizer_json) {
+      std::erase_if(added, [&](const AddedToken& other) { return other.id == token.id; });
+      added.push_back(token);
+    }
+    std::ranges::stable_sort(added, {}, &AddedToken::id);
+  }
+  for (AddedToken& token : added) {
+    token.special |= std::ranges::any_of(
+        named, [&](const Named& other) { return other.token.content == token.content; });
+  }
+  // Of several names for a new token, the last one's flags count.
+  const std::vector<AddedToken> listed = added;
+  const auto add_new = [&](const AddedToken& token) {
+    if (!holds(in_tokenizer_json, token.content) && !holds(listed, token.content)) {
+      added.push_back(token);
+    }
+  };
+  for (const auto& [name, token] : named) add_new(token);
+  for (const AddedToken& token : extra_) add_new(token);
+  return added;
+}
+
+}  // namespace gladius

@@ -1,0 +1,52 @@
+// What a tokenizer's directory says beside tokenizer.json: special tokens and further added tokens.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "gladius/models/tokenizer/added_tokens.h"
+
+namespace gladius {
+
+/// tokenizer_config.json, special_tokens_map.json and added_tokens.json as transformers 4 and 5
+/// merge them: the latter two are read only where tokenizer_config.json has no
+/// "added_tokens_decoder" (or is not there), and special_tokens_map.json then goes before it.
+class TokenizerConfig {
+ public:
+  /// Of a directory, which may have none of the files. IoError, FormatError naming the file.
+  static TokenizerConfig load(const std::filesystem::path& directory);
+
+  /// The texts of "bos_token", "eos_token" and their like by name, also of a model's own
+  /// ("image_token").
+  nlohmann::ordered_json special_tokens() const;
+
+  /// The tokens that are added to the ones of a tokenizer.json, in order. `padding` is its member
+  /// of that name: its token is the "pad_token" where the files name none.
+  std::vector<AddedToken> added_tokens(const std::vector<AddedToken>& in_tokenizer_json,
+                                       const nlohmann::json& padding) const;
+
+  /// Whether special tokens in a text are cut into pieces as other text is.
+  bool splits_special_tokens() const { return splits_special_tokens_; }
+
+ private:
+  struct Named {
+    std::string name;
+    AddedToken token;
+  };
+
+  void read_special_tokens(const nlohmann::ordered_json& config, const std::string& file);
+  void read_decoder(const nlohmann::ordered_json& decoder, const std::string& file);
+  void read_older_tokens(const nlohmann::ordered_json& tokens, const std::string& file,
+                         bool extra_are_special);
+
+  std::vector<Named> named_;         // "bos_token" and its like
+  std::vector<AddedToken> extra_;    // special tokens without a name
+  std::vector<AddedToken> decoder_;  // by id
+  bool has_decoder_ = false;         // tokenizer_config.json has "added_tokens_decoder"
+  bool names_pad_token_ = false;     // perhaps as null
+  bool splits_special_tokens_ = false;
+};
+
+}  // namespace gladius

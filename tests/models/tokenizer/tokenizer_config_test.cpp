@@ -1,0 +1,125 @@
+// The files beside tokenizer.json: their added and special tokens.
+#include "gladius/models/tokenizer/tokenizer_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "gladius/models/chat_template/chat_template.h"
+#include "gladius/models/tokenizer/tokenizer.h"
+#include "gladius/tensor/error.h"
+#include "support/message_of.h"
+#include "support/temporary_directory.h"
+
+namespace gladius {
+namespace {
+
+using nlohmann::json;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::message_of;
+namespace fs = std::filesystem;
+
+constexpr std::int32_t kVocabulary = 18;
+
+class TokenizerConfigTest : public ::testing::Test {
+ protected:
+  TokenizerConfigTest() {
+    json vocab{{"<unk>", 0}, {"<s>", 1}, {"</s>", 2}};
+    for (const char character : std::string("abcdefgimox <>/")) {
+      vocab.emplace(std::string(1, character), vocab.size());
+    }
+    tokenizer_["model"] = {{"type", "BPE"}, {"vocab", vocab}, {"merges", json::array()}};
+    tokenizer_["added_tokens"] = json::array({{{"id", 1}, {"content", "<s>"}, {"special", true}}});
+    write("tokenizer.json", tokenizer_);
+  }
+
+  void write(const char* name, const json& content) {
+    std::ofstream(directory_.path() / name) << content.dump();
+  }
+  Tokenizer load() const { return Tokenizer::load(directory_.path()); }
+
+  json tokenizer_;
+  testing::TemporaryDirectory directory_;
+};
+
+TEST_F(TokenizerConfigTest, AddedTokensDecoderAddsTokensAndChangesFlags) {
+  const json added{{"content", "<x>"}, {"lstrip", true}, {"normalized", false}};
+  write("tokenizer_config.json",
+        {{"added_tokens_decoder",
+          {{"900", added}, {"1", {{"content", "<s>"}, {"rstrip", true}, {"normalized", false}}}}}});
+  const Tokenizer tokenizer = load();
+  const std::int32_t x = tokenizer.token_to_id("<x>");
+  EXPECT_EQ(x, kVocabulary) << "the next id";
+  EXPECT_EQ(tokenizer.encode("  <x>", false), std::vector<std::int32_t>{x});
+  EXPECT_EQ(tokenizer.encode("<s>  ", false), std::vector<std::int32_t>{1});
+  EXPECT_FALSE(tokenizer.is_special(x));
+  EXPECT_TRUE(tokenizer.is_special(1)) << "once special, so for good";
+  ASSERT_EQ(tokenizer.notes().size(), 1u);
+  EXPECT_THAT(tokenizer.notes()[0], HasSubstr("id 900"));
+}
+
+TEST_F(TokenizerConfigTest, SpecialTokensMapIsReadWhereTheConfigListsNoTokens) {
+  write("tokenizer_config.json", {{"eos_token", "</s>"}, {"bos_token", "<s>"}});
+  write("special_tokens_map.json",
+        {{"eos_token", {{"content", "<end>"}, {"lstrip", true}}}, {"pad_token", "<pad>"}});
+  write("added_tokens.json", {{"<older>", 4000}});
+  const Tokenizer tokenizer = load();
+  const auto special = load_special_tokens(directory_.path());
+  EXPECT_EQ(special, json::parse(R"({"bos_token":"<s>","eos_token":"<end>","pad_token":"<pad>"})"));
+  EXPECT_EQ(tokenizer.encode(" <end>", false).size(), 1u);
+  EXPECT_TRUE(tokenizer.is_special(tokenizer.token_to_id("<end>")));
+  EXPECT_TRUE(tokenizer.is_special(tokenizer.token_to_id("<pad>")));
+  EXPECT_FALSE(tokenizer.is_special(tokenizer.token_to_id("<older>")));
+  EXPECT_EQ(tokenizer.encode("<older>", false).size(), 1u);
+
+  write("tokenizer_config.json", {{"eos_token", "</s>"}, {"added_tokens_decoder", json::object()}});
+  EXPECT_EQ(load_special_tokens(directory_.path()), json::parse(R"({"eos_token":"</s>"})"));
+  EXPECT_EQ(load().token_to_id("<end>"), -1);
+  fs::remove(directory_.path() / "tokenizer_config.json");
+  EXPECT_EQ(load_special_tokens(directory_.path()).at("eos_token"), "<end>");
+}
+
+TEST_F(TokenizerConfigTest, SpecialTokensMayBeSplitAndHaveNamesOfTheirOwn) {
+  write("tokenizer_config.json", {{"image_token", "<image>"},
+                                  {"extra_special_tokens", {"ab"}},
+                                  {"split_special_tokens", true}});
+  const Tokenizer tokenizer = load();
+  EXPECT_EQ(load_special_tokens(directory_.path()).at("image_token"), "<image>");
+  EXPECT_TRUE(tokenizer.is_special(tokenizer.token_to_id("<image>")));
+  EXPECT_GT(tokenizer.encode("<image>", false).size(), 1u);
+}
+
+TEST_F(TokenizerConfigTest, MalformedOnesAreRefusedByName) {
+  const auto error_of = [&](const json& config) {
+    write("tokenizer_config.json", config);
+    return message_of<FormatError>([&] { load(); });
+  };
+  EXPECT_THAT(error_of(3), HasSubstr("tokenizer_config.json: expected a JSON object"));
+  EXPECT_THAT(error_of({{"eos_token", 3}}), HasSubstr("\"eos_token\" is no token"));
+  EXPECT_THAT(error_of({{"added_tokens_decoder", {{"x", {{"content", "<x>"}}}}}}),
+              HasSubstr("the key \"x\" is no token id"));
+  EXPECT_THAT(error_of({{"added_tokens_decoder", {{"5", {{"lstrip", true}}}}}}),
+              AllOf(HasSubstr("\"added_tokens_decoder\" 5"), HasSubstr("has no \"content\"")));
+}
+
+TEST_F(TokenizerConfigTest, StoredTruncationAndPaddingArePassedOverWithANote) {
+  const auto ids = load().encode("abc abc");
+  tokenizer_["truncation"] = {{"max_length", 2}};
+  tokenizer_["padding"] = {{"pad_token", "</s>"}};
+  write("tokenizer.json", tokenizer_);
+  const Tokenizer tokenizer = load();
+  EXPECT_EQ(tokenizer.encode("abc abc"), ids);
+  EXPECT_TRUE(tokenizer.is_special(2)) << "the padding's token";
+  ASSERT_EQ(tokenizer.notes().size(), 2u);
+  EXPECT_THAT(tokenizer.notes()[0],
+              AllOf(HasSubstr("\"truncation\" is passed over"), HasSubstr("tokenizer.json")));
+  EXPECT_THAT(tokenizer.notes()[1], HasSubstr("\"padding\" is passed over"));
+}
+
+}  // namespace
+}  // namespace gladius
