@@ -143,6 +143,7 @@ Json TrainerState::to_json() const {
   return {{"step", step},
           {"data_position", data_position},
           {"skipped_lines", skipped_lines},
+          {"data_read", data_read.to_json()},
           {"updates", updates},
           {"skipped_updates", skipped_updates},
           {"skipped_in_a_row", skipped_in_a_row},
@@ -160,6 +161,8 @@ TrainerState TrainerState::from_json(const Json& json) try {
   json.at("step").get_to(state.step);
   json.at("data_position").get_to(state.data_position);
   json.at("skipped_lines").get_to(state.skipped_lines);
+  // Checkpoints of earlier versions have no counts.
+  state.data_read = DataCounts::from_json(json.value("data_read", Json()));
   json.at("updates").get_to(state.updates);
   json.at("skipped_updates").get_to(state.skipped_updates);
   json.at("skipped_in_a_row").get_to(state.skipped_in_a_row);

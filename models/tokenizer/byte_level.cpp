@@ -102,6 +102,11 @@ Words ByteLevel::pre_tokenize(Words words) const {
   return to_characters(words);
 }
 
+std::string byte_level_bytes(std::string_view token) {
+  std::string bytes;
+  return append_bytes(token, bytes) ? bytes : std::string(token);
+}
+
 void decode_byte_level(TokenList& tokens) {
   std::string bytes;
   bytes.reserve(tokens.bytes.size());

@@ -26,6 +26,9 @@ class ByteLevel {
   std::optional<Regex> regex_;
 };
 
+/// The bytes that a token's characters stand for; a token with other characters stands as it is.
+std::string byte_level_bytes(std::string_view token);
+
 /// The decoder: characters into bytes again; a token with other characters stands as it is. Gives
 /// one token, with U+FFFD for what is not UTF-8.
 void decode_byte_level(TokenList& tokens);

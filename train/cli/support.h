@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "gladius/models/config.h"
 #include "gladius/tensor/dtype.h"
 
 namespace gladius::cli {
@@ -26,6 +27,9 @@ void check_ids(const std::string& option, const std::vector<std::int64_t>& ids,
                std::int64_t vocab_size);
 /// "1,2,3".
 std::string format_ids(const std::vector<std::int64_t>& ids);
+
+/// Warns of a sequence that is longer than the model is made for.
+void warn_of_length(const Common& common, const ModelConfig& model, std::int64_t tokens);
 
 /// One JSON document on standard output; text that is not UTF-8 gets U+FFFD.
 void print_json(const nlohmann::ordered_json& document);
