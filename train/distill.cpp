@@ -12,11 +12,14 @@
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/train/checkpoint.h"
 #include "gladius/train/data/dataset.h"
+#include "gladius/train/data_log.h"
 #include "gladius/train/environment.h"
 #include "gladius/train/evaluate.h"
 #include "gladius/train/fingerprint.h"
 #include "gladius/train/finished_model.h"
+#include "gladius/train/input_checks.h"
 #include "gladius/train/memory.h"
+#include "gladius/train/nonfinite.h"
 #include "gladius/train/report/report.h"
 #include "gladius/train/report/run_record.h"
 #include "gladius/train/resume.h"
@@ -38,6 +41,7 @@ struct Inputs {
   std::shared_ptr<CausalLM> student;
   Dataset examples;
   std::optional<Dataset> eval_examples;
+  std::optional<DataLog> data_log;
 };
 
 void check_memory(const RunConfig& config, const ModelConfig& student, const Dataset& examples,
@@ -58,9 +62,8 @@ void check_memory(const RunConfig& config, const ModelConfig& student, const Dat
 Inputs read_inputs(const RunConfig& config, const RunEvents& events) {
   const ModelConfig student = ModelConfig::load(config.student.config);
   const std::int64_t vocab_size = student.vocab_size;
-  for (const ExpertConfig& expert : config.experts) {
-    check_vocabulary(expert, vocab_size, ModelConfig::load(expert.model).vocab_size);
-  }
+  check_vocabularies(config, student, events.info, events.warn);
+  check_sequence_length(config, student);
   std::shared_ptr<const TextEncoder> encoder;
   if (config.student.tokenizer) {
     encoder = std::make_shared<const TextEncoder>(*config.student.tokenizer);
@@ -73,8 +76,12 @@ Inputs read_inputs(const RunConfig& config, const RunEvents& events) {
                           .on_bad_line = config.data.on_bad_line,
                           .warn = events.warn});
   };
-  Inputs inputs{.student = nullptr, .examples = open(config.data.train), .eval_examples = {}};
+  Inputs inputs{
+      .student = nullptr, .examples = open(config.data.train), .eval_examples = {}, .data_log = {}};
   if (!config.data.eval.empty()) inputs.eval_examples = open(config.data.eval);
+  const Dataset* eval = inputs.eval_examples ? &*inputs.eval_examples : nullptr;
+  check_labels(config, inputs.examples, eval, events.warn);
+  inputs.data_log.emplace(config, inputs.examples, eval);
   check_memory(config, student, inputs.examples, events);
   inputs.student = make_student(config.student);
   return inputs;
@@ -88,6 +95,7 @@ class Run {
       const RunEvents& events)
       : config_(config),
         student_(std::move(inputs.student)),
+        data_log_(*std::move(inputs.data_log)),
         directory_(std::move(directory)),
         events_(events),
         validation_(config, std::move(inputs.eval_examples), directory_.paths(), events),
@@ -151,7 +159,15 @@ class Run {
     write_text_file(paths.environment(), environment.dump(2) + "\n");
     metrics_.emplace(paths.metrics());
     tensorboard_.emplace(paths.events(), read_metrics(paths.metrics()));
+    data_log_.announce(events_.info, events_.warn);
+    write_data_counts();
     events_.begin(trainer_.plan(), trainer_.state());
+  }
+
+  // For the report.
+  void write_data_counts() const {
+    const Json counts = data_log_.to_json(trainer_.state().data_read);
+    write_text_file(directory_.paths().data(), counts.dump(2) + "\n");
   }
 
   // False if a stop was asked for while the expert was loaded or evaluated.
@@ -209,13 +225,17 @@ class Run {
 
   [[noreturn]] void fail_with_snapshot(const StepRecord& record) const {
     const RunPaths& paths = directory_.paths();
+    const TrainerState& state = trainer_.state();
     write_snapshot(paths, *student_, trainer_.last_batch(), record);
     directory_.note(fmt::format("step {}: given up, not finite", record.step));
-    throw Error(fmt::format(
-        "step {}: {} updates in a row were skipped for a loss or gradient that is not finite; the "
-        "model, the batch and the step's metrics are in {}; a smaller optimizer.lr or "
-        "optimizer.max_grad_norm may help, from the start with another --out",
-        record.step, trainer_.state().skipped_in_a_row, paths.snapshot().string()));
+    throw Error(
+        fmt::format("step {}: {} updates in a row were skipped{} for a loss or gradient that is "
+                    "not finite; the "
+                    "model, the batch and the step's metrics are in {}; a smaller optimizer.lr or "
+                    "optimizer.max_grad_norm may help, from the start with another --out",
+                    record.step, state.skipped_in_a_row,
+                    state.skipped_updates == state.updates ? ", all of the run's," : "",
+                    paths.snapshot().string()));
   }
 
   void save_checkpoint() {
@@ -228,6 +248,7 @@ class Run {
     gladius::save_checkpoint(directory_.paths().checkpoints(), checkpoint,
                              config_.keep_checkpoints);
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+    write_data_counts();
     directory_.note(
         fmt::format("{}{}, in {:.2f} s", kCheckpointEvent, checkpoint.state.step, time.count()));
     set_unsaved(false);
@@ -247,14 +268,35 @@ class Run {
       remove_directory(own);  // all that it was for is done
     }
     tensorboard_->sync();
-    if (const std::int64_t skipped = trainer_.state().skipped_lines; skipped > 0) {
-      events_.info(fmt::format("{} bad lines of the data were passed over", skipped));
+    const TrainerState& state = trainer_.state();
+    if (state.skipped_lines > 0) {
+      events_.info(fmt::format("{} bad lines of the data were passed over", state.skipped_lines));
     }
+    if (state.skipped_updates > 0) {
+      events_.warn(
+          fmt::format("{} of {} updates were skipped, for a loss or gradient that was not "
+                      "finite",
+                      state.skipped_updates, state.updates));
+    }
+    require_finite_student();
+    data_log_.conclude(state.data_read, events_.info, events_.warn);
     if (!validation_.finish(*student_)) return stopped();
     save_finished_model(directory_.paths(), *student_, config_.student, trainer_.state().step);
     directory_.note("training finished");
     write_report(directory_.paths());
     return outcome(true);
+  }
+
+  // What is broken is not marked as complete.
+  void require_finite_student() const {
+    const auto broken = nonfinite_parameter(*student_);
+    if (!broken) return;
+    directory_.note("given up, the weights are not finite");
+    throw Error(
+        fmt::format("the student's weights are not finite ({}), so no model is written; "
+                    "checkpoints are in {}; a smaller optimizer.lr or "
+                    "optimizer.max_grad_norm may help, from the start with another --out",
+                    *broken, directory_.paths().checkpoints().string()));
   }
 
   RunOutcome outcome(bool complete) const {
@@ -265,6 +307,7 @@ class Run {
 
   const RunConfig& config_;
   std::shared_ptr<CausalLM> student_;
+  DataLog data_log_;
   RunDirectory directory_;
   const RunEvents& events_;
   Validation validation_;

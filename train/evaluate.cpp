@@ -1,5 +1,7 @@
 #include "gladius/train/evaluate.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "gladius/autograd/grad_mode.h"
@@ -14,11 +16,18 @@ constexpr std::size_t kTokensAPass = 512;
 
 }  // namespace
 
+bool Evaluation::is_finite() const { return std::isfinite(cross_entropy); }
+
 nlohmann::ordered_json Evaluation::to_json() const {
-  nlohmann::ordered_json json{{"sequences", sequences},
+  // "sequences" is what earlier versions called the examples.
+  nlohmann::ordered_json json{{"examples", data.examples},
+                              {"sequences", data.examples},
                               {"tokens", tokens},
                               {"cross_entropy", cross_entropy},
-                              {"perplexity", perplexity}};
+                              {"perplexity", perplexity},
+                              {"truncated", data.truncated},
+                              {"lost_labels", data.lost_labels},
+                              {"unlabelled", data.unlabelled}};
   if (skipped_lines > 0) json["skipped_lines"] = skipped_lines;
   return json;
 }
@@ -27,7 +36,8 @@ std::optional<Evaluation> evaluate(const CausalLM& model, const Dataset& data,
                                    const std::function<bool()>& stop_requested) {
   const NoGrad no_grad;
   double total = 0;
-  std::int64_t sequences = 0, tokens = 0;
+  DataCounts counts;
+  std::int64_t tokens = 0;
   std::vector<std::shared_ptr<const Example>> chosen;
   std::size_t size = 0;
   const auto pass = [&] {
@@ -39,7 +49,6 @@ std::optional<Evaluation> evaluate(const CausalLM& model, const Dataset& data,
       total += cross_entropy_objective(model, batch).ce * static_cast<double>(labelled);
       tokens += labelled;
     }
-    sequences += batch.sequences;
     chosen.clear();
     size = 0;
   };
@@ -51,13 +60,20 @@ std::optional<Evaluation> evaluate(const CausalLM& model, const Dataset& data,
       pass();
     }
     size += example->ids.size();
+    counts.add(*example);
     chosen.push_back(example);
   }
   if (!chosen.empty()) pass();
-  if (tokens == 0) throw Error("evaluate: no token of the data has a label");
+  if (tokens == 0) {
+    throw Error(fmt::format(
+        "evaluate: no token of the data has a label{}",
+        counts.lost_labels == 0
+            ? ""
+            : fmt::format(" left: the cut to max_seq_len lost all {}", counts.lost_labels)));
+  }
   const double mean = total / static_cast<double>(tokens);
-  return Evaluation{.sequences = sequences,
-                    .skipped_lines = data.size() - sequences,
+  return Evaluation{.data = counts,
+                    .skipped_lines = data.size() - counts.examples,
                     .tokens = tokens,
                     .cross_entropy = mean,
                     .perplexity = std::exp(mean)};

@@ -12,12 +12,15 @@
 namespace gladius {
 
 struct Evaluation {
-  std::int64_t sequences = 0;
+  DataCounts data;                 // of all its examples
   std::int64_t skipped_lines = 0;  // bad ones
   std::int64_t tokens = 0;         // that have a label
   double cross_entropy = 0;        // mean over these, in nats
   double perplexity = 0;           // exp of it
 
+  /// Whether the cross-entropy is a number; what a broken model says is not.
+  bool is_finite() const;
+  /// What is not finite is null.
   nlohmann::ordered_json to_json() const;
 };
 

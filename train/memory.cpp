@@ -73,6 +73,12 @@ std::string gibibytes(std::uint64_t bytes) {
   return fmt::format("{:.2f}", static_cast<double>(bytes) / 0x1p30);
 }
 
+// Of `elements` a token, in float32. What no machine has is 2^60, so that sums stay below 2^64.
+std::uint64_t product_bytes(std::int64_t tokens, std::int64_t elements) {
+  const double bytes = static_cast<double>(tokens) * static_cast<double>(elements) * sizeof(float);
+  return static_cast<std::uint64_t>(std::min(bytes, 0x1p60));
+}
+
 std::uint64_t directory_bytes(const ExpertConfig& expert) {
   std::uint64_t bytes = 0;
   for (const SafetensorsFile& file : open_weights(expert.model)) bytes += file.file_size();
@@ -116,7 +122,7 @@ MemoryNeed estimate_memory(const ModelConfig& student, bool activation_checkpoin
       .weights = bytes(parameters),
       .gradients = bytes(parameters + largest),
       .moments = bytes(2 * parameters),
-      .activations = bytes(tokens * all_layers),
+      .activations = product_bytes(tokens, all_layers),
       .logits = bytes(std::min(tokens, kLinearLossRows) * (student.vocab_size + expert_vocabulary)),
       .program = kProgramBytes + static_cast<std::uint64_t>(num_threads()) * kBytesAThread,
       .expert = expert_bytes};

@@ -39,7 +39,7 @@ ExpertConfig read_expert(const RunFields& fields) {
   ExpertConfig expert;
   expert.model = fields.required_path("model");
   expert.name = fields.text("name", expert.model.filename().string());
-  expert.steps = fields.integer("steps", 1000, 1);
+  expert.steps = fields.integer("steps", 1000, 1, kMaxSteps);
   expert.vocabulary = fields.choice("vocabulary", "same", {"same", "truncate"}) == "same"
                           ? VocabularyMode::same
                           : VocabularyMode::truncate;
@@ -51,7 +51,7 @@ DataConfig read_data(const RunFields& fields) {
   data.train = fields.paths("train");
   if (data.train.empty()) fields.fail("train", "is missing: the files to train on");
   data.eval = fields.paths("eval");
-  data.max_seq_len = fields.integer("max_seq_len", 512, 1);
+  data.max_seq_len = fields.integer("max_seq_len", 512, 1, kMaxSeqLen);
   data.packing = fields.boolean("packing", false);
   data.shuffle = fields.boolean("shuffle", false);
   data.loss_on = fields.choice("loss_on", "all", {"all", "assistant"}) == "all" ? LossOn::all
@@ -90,7 +90,7 @@ void read_optimizer(const RunFields& fields, RunConfig& run) {
   adamw.eps = fields.number("eps", 1e-8, kNotNegative);
   run.max_grad_norm = fields.number("max_grad_norm", 1, kPositive);
   run.schedule = fields.choice("schedule", "constant", {"constant", "linear", "cosine"});
-  run.warmup_steps = fields.integer("warmup_steps", 0, 0);
+  run.warmup_steps = fields.integer("warmup_steps", 0, 0, kMaxSteps);
 }
 
 // A run's length comes from its experts, or from `steps` if it has none.
@@ -102,7 +102,7 @@ void read_experts(const RunFields& fields, RunConfig& run) {
   if (!run.experts.empty() && fields.has("steps")) {
     fields.fail("steps", "is for runs without experts; give each expert its own");
   }
-  run.steps = fields.integer("steps", 1000, 1);
+  run.steps = fields.integer("steps", 1000, 1, kMaxSteps);
 }
 
 void read_evaluation(const RunFields& fields, RunConfig& run) {
@@ -177,8 +177,9 @@ RunConfig RunConfig::parse(const Json& json, const std::string& file) {
   read_optimizer(fields.object("optimizer", {"lr", "weight_decay", "betas", "eps", "max_grad_norm",
                                              "schedule", "warmup_steps"}),
                  run);
-  run.batch_size = fields.integer("batch_size", 1, 1);
-  run.gradient_accumulation = fields.integer("gradient_accumulation", 8, 1);
+  run.batch_size = fields.integer("batch_size", 1, 1, kMaxBatchSize);
+  run.gradient_accumulation =
+      fields.integer("gradient_accumulation", 8, 1, kMaxGradientAccumulation);
   run.activation_checkpointing = fields.boolean("activation_checkpointing", false);
   run.log_every = fields.integer("log_every", 10, 1);
   run.checkpoint_every = fields.integer("checkpoint_every", 100, 1);

@@ -14,6 +14,13 @@
 
 namespace gladius {
 
+/// The largest counts that a run file may ask for: the tokens of an update, batch_size *
+/// gradient_accumulation * max_seq_len, stay below 2^63.
+inline constexpr std::int64_t kMaxBatchSize = std::int64_t{1} << 20;
+inline constexpr std::int64_t kMaxGradientAccumulation = std::int64_t{1} << 20;
+inline constexpr std::int64_t kMaxSeqLen = std::int64_t{1} << 22;
+inline constexpr std::int64_t kMaxSteps = 1'000'000'000'000;  // of an expert, and of the warm-up
+
 /// The model that learns.
 struct StudentConfig {
   std::filesystem::path config;                    // config.json or a directory that has one

@@ -22,6 +22,8 @@ struct RunPaths {
   std::filesystem::path events() const { return directory / "events.out.tfevents.gladius"; }
   std::filesystem::path timeline() const { return directory / "timeline.jsonl"; }
   std::filesystem::path environment() const { return directory / "environment.json"; }
+  /// What the data's examples come to; see data_log.h.
+  std::filesystem::path data() const { return directory / "data.json"; }
   std::filesystem::path evaluation() const { return directory / "evaluation.json"; }
   std::filesystem::path expert_evaluations() const { return directory / "expert_evaluations.json"; }
   std::filesystem::path teacher_cache() const { return directory / "teacher-cache"; }

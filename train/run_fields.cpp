@@ -37,11 +37,11 @@ bool RunFields::boolean(const std::string& key, bool fallback) const {
   return at(key, "true or false", object_.at(key).is_boolean()).get<bool>();
 }
 
-std::int64_t RunFields::integer(const std::string& key, std::int64_t fallback,
-                                std::int64_t low) const {
+std::int64_t RunFields::integer(const std::string& key, std::int64_t fallback, std::int64_t low,
+                                std::int64_t high) const {
   if (!has(key)) return fallback;
   const Json& value = at(key, "a whole number", object_.at(key).is_number_integer());
-  checked(key, value, {.low = static_cast<double>(low), .high = 0x1p53});
+  checked(key, value, {.low = static_cast<double>(low), .high = static_cast<double>(high)});
   return value.get<std::int64_t>();
 }
 

@@ -30,8 +30,9 @@ class RunFields {
 
   bool has(const std::string& key) const;
   bool boolean(const std::string& key, bool fallback) const;
-  /// At most 2^53, what JSON's numbers hold everywhere.
-  std::int64_t integer(const std::string& key, std::int64_t fallback, std::int64_t low) const;
+  /// In [low, high]; by default at most 2^53, what JSON's numbers hold everywhere.
+  std::int64_t integer(const std::string& key, std::int64_t fallback, std::int64_t low,
+                       std::int64_t high = std::int64_t{1} << 53) const;
   double number(const std::string& key, double fallback, const Range& range) const;
   std::string text(const std::string& key, std::optional<std::string> fallback = {}) const;
   std::string choice(const std::string& key, const std::string& fallback,

@@ -136,6 +136,8 @@ Batch Trainer::next_batch() {
   Batch batch = batches_.next();
   state_.data_position = batches_.position();
   state_.skipped_lines = batches_.skipped();
+  state_.data_read = batches_.place().read;
+  group_has_labels_ = group_has_labels_ || batch.labelled() > 0;
   return batch;
 }
 
@@ -172,7 +174,22 @@ void Trainer::count_loss(double loss) {
   recent.push_back(loss);
 }
 
+// Where nothing but the cross-entropy trains, which counts tokens with a label.
+void Trainer::warn_without_labels() {
+  constexpr int kMost = 3;
+  const bool needs_labels = !stage_->expert || config_.alpha == 0;
+  if (!needs_labels || group_has_labels_ || warnings_without_labels_ == kMost) return;
+  ++warnings_without_labels_;
+  warn_(
+      fmt::format("step {}: no token of this update's {} micro-batches has a label, so it has "
+                  "nothing to learn from{}",
+                  state_.step, plan_.group_size(state_.step),
+                  warnings_without_labels_ == kMost ? " (further updates are not named)" : ""));
+}
+
 void Trainer::update() {
+  warn_without_labels();
+  group_has_labels_ = false;
   const ClippedNorm clipped = clip_grad_norm(parameters_, config_.max_grad_norm);
   if (!state_.group_is_spoiled && std::isfinite(clipped.norm)) {
     optimizer_.set_lr(next_lr());
@@ -235,7 +252,11 @@ void Trainer::restore(const Checkpoint& checkpoint) {
     }
   }
   state_ = checkpoint.state;
-  batches_.seek(state_.data_position, state_.skipped_lines);
+  // Of a group that has begun it is not known, and not worth a wrong warning.
+  group_has_labels_ = !checkpoint.gradients.empty();
+  batches_.seek({.position = state_.data_position,
+                 .skipped = state_.skipped_lines,
+                 .read = state_.data_read});
 }
 
 }  // namespace gladius

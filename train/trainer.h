@@ -42,8 +42,12 @@ class Trainer {
   const TrainingPlan& plan() const { return plan_; }
   const TrainerState& state() const { return state_; }
   bool done() const { return state_.step == plan_.total_steps(); }
-  /// Whether `max_nonfinite_steps` updates in a row have been skipped: it is of no use to go on.
-  bool diverged() const { return state_.skipped_in_a_row >= config_.max_nonfinite_steps; }
+  /// Whether `max_nonfinite_steps` updates in a row have been skipped, or all of a run that is
+  /// done: it is of no use to go on, or to keep the student.
+  bool diverged() const {
+    return state_.skipped_in_a_row >= config_.max_nonfinite_steps ||
+           (done() && state_.skipped_updates == state_.updates);
+  }
   /// What the last step has read.
   const Batch& last_batch() const { return batch_; }
 
@@ -66,6 +70,7 @@ class Trainer {
   void accumulate(const ObjectiveValue& value);
   void count_loss(double loss);
   void update();
+  void warn_without_labels();
   double next_lr() const;
 
   RunConfig config_;
@@ -78,6 +83,8 @@ class Trainer {
   OpenCache open_cache_;
   TrainerState state_;
   Batch batch_;
+  bool group_has_labels_ = false;
+  int warnings_without_labels_ = 0;
   const Stage* stage_ = nullptr;  // that teacher_ belongs to
   std::unique_ptr<Teacher> teacher_;
   std::unique_ptr<CachedTeacher> cached_teacher_;  // null: teacher_ reads whole batches

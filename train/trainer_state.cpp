@@ -140,6 +140,7 @@ Json TrainerState::to_json() const {
   return {{"step", step},
           {"data_position", data_position},
           {"skipped_lines", skipped_lines},
+          {"data_read", data_read.to_json()},
           {"updates", updates},
           {"skipped_updates", skipped_updates},
           {"skipped_in_a_row", skipped_in_a_row},
@@ -156,6 +157,8 @@ TrainerState TrainerState::from_json(const Json& json) {
   return {.step = count_at(json, "step"),
           .data_position = count_at(json, "data_position"),
           .skipped_lines = count_at(json, "skipped_lines"),
+          // Checkpoints of earlier versions have no counts.
+          .data_read = DataCounts::from_json(json.value("data_read", Json())),
           .updates = count_at(json, "updates"),
           .skipped_updates = count_at(json, "skipped_updates"),
           .skipped_in_a_row = count_at(json, "skipped_in_a_row"),

@@ -106,6 +106,11 @@ AlignedText to_byte_characters(const AlignedText& text) {
   return to_characters({text, {{0, text.size()}}, true}).text;
 }
 
+std::string byte_level_bytes(std::string_view token) {
+  std::string bytes;
+  return append_bytes(token, bytes) ? bytes : std::string(token);
+}
+
 void decode_byte_level(TokenList& tokens) {
   std::string bytes;
   bytes.reserve(tokens.bytes.size());

@@ -21,14 +21,6 @@ int hexadecimal_digit(char c) {
                                 : -1;
 }
 
-// The byte of a token <0xNN>, or -1. The reference takes a sign for the first digit.
-int byte_of_token(std::string_view token) {
-  if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
-  const int high = token[3] == '+' ? 0 : hexadecimal_digit(token[3]);
-  const int low = hexadecimal_digit(token[4]);
-  return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
 // Runs of <0xNN> become their text; a run that is not UTF-8 becomes one U+FFFD a byte.
 void join_bytes(TokenList& tokens) {
   TokenList out;
@@ -179,6 +171,13 @@ TokenDecoder make_replace(const Json& component, const std::string& role) {
 }
 
 }  // namespace
+
+int byte_of_token(std::string_view token) {
+  if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
+  const int high = token[3] == '+' ? 0 : hexadecimal_digit(token[3]);
+  const int low = hexadecimal_digit(token[4]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
 
 TokenDecoder make_decoder(const Json& component) {
   if (component.is_null()) return {};

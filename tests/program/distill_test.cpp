@@ -179,5 +179,32 @@ TEST_F(DistillProgram, AChangedRunFileIsRefusedByKey) {
                  "another run with these: optimizer.lr 0.01 -> 0.5, seed 0 -> 3; put");
 }
 
+// With data.max_seq_len and data.loss_on of run.json, so that the numbers are the report's.
+TEST_F(DistillProgram, EvalReadsDataAsTheRunDid) {
+  Json run = inputs_.run_file();
+  run["data"] = {{"train", "data.jsonl"}, {"eval", "data.jsonl"}, {"max_seq_len", 4}};
+  ASSERT_EQ(distill(run).code, 0);
+  const Json expected = Json::parse(read_file(path("out/evaluation.json")));
+  ASSERT_GT(expected.at("truncated"), 0);
+  const auto eval = [&](const fs::path& model, std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments{
+        "eval",      "--model", model.string(), "--data", path("data.jsonl"),
+        "--threads", "2",       "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramResult result = testing::run_program(inputs_.directory.path(), arguments);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return Json::parse(result.out);
+  };
+  const Json report = eval(path("out/model"));
+  for (const char* key : {"examples", "tokens", "truncated", "cross_entropy", "perplexity"}) {
+    EXPECT_EQ(report.at(key), expected.at(key)) << key;
+  }
+  EXPECT_EQ(report.at("max_seq_len"), 4);
+  EXPECT_EQ(report.at("settings_from"), fs::canonical(path("out/run.json")).string());
+  EXPECT_EQ(eval(path("out/model"), {"--max-seq-len", "512"}).at("truncated"), 0);
+  fs::copy(path("out/model"), path("elsewhere"));
+  EXPECT_EQ(eval(path("elsewhere")).at("settings_from"), "defaults");
+}
+
 }  // namespace
 }  // namespace gladius

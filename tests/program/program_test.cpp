@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "gladius/models/model_directory.h"
-#include "program/run_program.h"
+#include "program/program_fixture.h"
 #include "support/random_models.h"
 #include "support/temporary_directory.h"
 
@@ -18,44 +18,11 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using testing::Program;
 using testing::ProgramResult;
 using testing::read_file;
 using ::testing::StartsWith;
 using testing::write_file;
-
-class Program : public ::testing::Test {
- protected:
-  Program() {
-    testing::Rng rng(1);
-    const nlohmann::ordered_json json{{"architectures", {"LlamaForCausalLM"}},
-                                      {"vocab_size", 40},
-                                      {"hidden_size", 16},
-                                      {"intermediate_size", 20},
-                                      {"num_hidden_layers", 2},
-                                      {"num_attention_heads", 4},
-                                      {"num_key_value_heads", 2},
-                                      {"eos_token_id", 2}};
-    save_model(directory_ / "model", testing::random_model(rng, json));
-  }
-
-  std::string path(const char* name) const { return (directory_ / name).string(); }
-  std::string model() const { return path("model"); }
-
-  ProgramResult run(const std::vector<std::string>& arguments,
-                    const std::string& input = "") const {
-    return testing::run_program(directory_.path(), arguments, input);
-  }
-  // One line, nothing on standard output.
-  void expect_failure(const std::vector<std::string>& arguments, const std::string& what) const {
-    const ProgramResult result = run(arguments);
-    EXPECT_EQ(result.code, 1) << what;
-    EXPECT_EQ(result.out, "") << what;
-    EXPECT_THAT(result.err, AllOf(StartsWith("gladius: error: "), HasSubstr(what)));
-    EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
-  }
-
-  testing::TemporaryDirectory directory_;
-};
 
 TEST_F(Program, EveryCommandHasHelpWithAnExample) {
   for (const std::string name : {"init", "inspect", "distill", "generate", "eval", "logits",
@@ -284,45 +251,6 @@ TEST_F(Program, TokenizesBothWays) {
                                 HasSubstr("the first is 999999")));
   expect_failure({"tokenize", "--tokenizer", tokenizer, "--file", path("none")}, "No such file");
   expect_failure({"tokenize", "--tokenizer", path("none"), "--text", "x"}, path("none"));
-}
-
-TEST_F(Program, EvaluatesDataFiles) {
-  write_file(path("a-1.jsonl"), "{\"input_ids\": [1, 2, 3]}\n{\"input_ids\": [4, 5]}\n");
-  write_file(path("a-2.jsonl"), "{\"input_ids\": [1, 7], \"labels\": [-100, 9]}\n");
-  const std::vector<std::string> arguments{"eval", "--model", model(), "--data", path("a-*.jsonl")};
-  auto with_json = arguments;
-  with_json.push_back("--json");
-  const ProgramResult result = run(with_json);
-  ASSERT_EQ(result.code, 0) << result.err;
-  const auto report = nlohmann::json::parse(result.out);
-  EXPECT_EQ(report["sequences"], 3);
-  EXPECT_EQ(report["tokens"], 4);
-  // Each token by itself, from the logits.
-  const CausalLM language_model = load_model(model());
-  double expected = 0;
-  const auto add = [&](const std::vector<std::int64_t>& ids, std::int64_t label) {
-    const auto logits =
-        language_model.forward(Tensor::from(ids, {1, std::ssize(ids)})).value().to_vector<float>();
-    double sum = 0;
-    for (const float logit : std::span(logits).last(40)) sum += std::exp(double{logit});
-    expected +=
-        (std::log(sum) - double{std::span(logits).last(40)[static_cast<std::size_t>(label)]}) / 4;
-  };
-  add({1}, 2);
-  add({1, 2}, 3);
-  add({4}, 5);
-  add({1, 7}, 9);
-  EXPECT_NEAR(report["cross_entropy"].get<double>(), expected, 1e-5);
-  EXPECT_NEAR(report["perplexity"].get<double>(), std::exp(expected), 1e-4 * std::exp(expected));
-  EXPECT_THAT(run(arguments).out, AllOf(HasSubstr("sequences      3\n"), HasSubstr("perplexity")));
-
-  write_file(path("a-2.jsonl"), "{\"input_ids\": [1, 40]}\n");
-  expect_failure(arguments, path("a-2.jsonl") + ":1: token 40 is outside");
-  with_json.push_back("--skip-bad-lines");
-  const ProgramResult skipped = run(with_json);
-  EXPECT_EQ(nlohmann::json::parse(skipped.out)["skipped_lines"], 1);
-  EXPECT_THAT(skipped.err, HasSubstr("a-2.jsonl:1: token 40"));
-  expect_failure({"eval", "--model", model(), "--data", path("b-?.jsonl")}, "no file matches");
 }
 
 class Chat : public Program {

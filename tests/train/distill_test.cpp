@@ -243,6 +243,38 @@ TEST(Distill, GivesUpWithASnapshotWhenNothingIsFinite) {
   }
 }
 
+TEST(Distill, ARunWithoutAnUpdateIsAnError) {
+  const TinyRun run;
+  CausalLM broken = testing::tiny_model(testing::tiny_config(TinyRun::kVocabulary), 1);
+  for (const auto& [name, tensor] : broken.state_dict()) Tensor(tensor).fill_(NAN);
+  save_model(run.directory / "broken", broken);
+  Json file = run.run_file();
+  file["student"] = {{"init", "broken"}};
+  const fs::path out = run.directory / "out";
+  for (const bool resume : {false, true}) {
+    EXPECT_THAT(message_of<Error>([&] { execute(run.config(file), out, resume); }),
+                AllOf(HasSubstr("step 11: 4 updates in a row were skipped, all of the run's,"),
+                      HasSubstr((out / "nonfinite").string())));
+    EXPECT_FALSE(fs::exists(out / "model"));
+    EXPECT_TRUE(fs::exists(out / "nonfinite" / "model"));
+  }
+}
+
+// The first update throws the weights out of all bounds; the others are skipped.
+TEST(Distill, AModelThatIsNotFiniteIsNotComplete) {
+  const TinyRun run;
+  Json file = run.run_file();
+  file["optimizer"] = {{"lr", 1e38}, {"weight_decay", 1e30}};
+  const fs::path out = run.directory / "out";
+  std::vector<std::string> warnings;
+  EXPECT_THAT(
+      message_of<Error>([&] { execute(run.config(file), out, false, -1, &warnings); }),
+      AllOf(HasSubstr("the student's weights are not finite ("), HasSubstr("no model is written")));
+  EXPECT_FALSE(fs::exists(out / "model"));
+  ASSERT_FALSE(warnings.empty());
+  EXPECT_THAT(warnings.back(), HasSubstr("3 of 4 updates were skipped"));
+}
+
 TEST(Distill, WarnsOfOtherThreads) {
   const TinyRun run;
   const RunConfig config = run.config(run.run_file());

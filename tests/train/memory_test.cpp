@@ -92,6 +92,10 @@ TEST(Memory, WhatDoesNotFitIsRefusedWithBothFigures) {
             HasSubstr("1.00 are available (MemAvailable)"), HasSubstr("check_memory=false")));
   const MemoryNeed less = estimate_memory(config, true, 512, 3u << 30, 32000);
   EXPECT_LT(less.activations, need.activations / 4);
+  // The largest micro-batch that a run file may ask for.
+  const MemoryNeed most =
+      estimate_memory(config, false, kMaxBatchSize * kMaxSeqLen, 3u << 30, 32000);
+  EXPECT_GT(most.required(), std::uint64_t{1} << 59);
 }
 
 }  // namespace

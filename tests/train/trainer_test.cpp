@@ -231,5 +231,28 @@ TEST(Trainer, AGroupThatIsNotFiniteIsSkippedCountedAndLogged) {
   EXPECT_NE(weights_of(*student), before);
 }
 
+TEST(Trainer, WarnsOfUpdatesWithoutALabel) {
+  const TinyRun run;
+  std::vector<Example> data(1, Example{.ids = {1, 2, 3}, .labels = {2, 3, kNoLabel}});
+  data.resize(24, Example{.ids = {1, 2}, .labels = {kNoLabel, kNoLabel}});
+  const auto warnings_of = [&](const Json& file) {
+    std::vector<std::string> warnings;
+    Trainer trainer(run.config(file), tiny_student(), data,
+                    [&](const std::string& text) { warnings.push_back(text); });
+    while (!trainer.done()) trainer.step();
+    return warnings;
+  };
+  Json file = run.run_file();  // an update every 3 of 24 steps
+  file["data"]["shuffle"] = false;
+  file["steps"] = 24;
+  const auto warnings = warnings_of(file);
+  ASSERT_EQ(warnings.size(), 3u);
+  EXPECT_THAT(warnings[0],
+              HasSubstr("step 5: no token of this update's 3 micro-batches has a label"));
+  EXPECT_THAT(warnings[2], HasSubstr("further updates are not named"));
+  // With an expert the divergence counts every token.
+  EXPECT_TRUE(warnings_of(run.distillation_file()).empty());
+}
+
 }  // namespace
 }  // namespace gladius

@@ -3,13 +3,19 @@
 
 #include <filesystem>
 #include <memory>
+#include <numbers>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "commands.h"
 #include "gladius/models/model_directory.h"
+#include "gladius/tensor/error.h"
 #include "gladius/train/data/dataset.h"
+#include "gladius/train/data/labelled_bytes.h"
 #include "gladius/train/evaluate.h"
+#include "gladius/train/nonfinite.h"
+#include "gladius/train/run_settings.h"
 #include "output.h"
 #include "support.h"
 
@@ -19,32 +25,110 @@ namespace {
 struct EvalArguments {
   std::string model;
   std::vector<std::filesystem::path> data;
-  std::int64_t max_seq_len = 512;
-  LossOn loss_on = LossOn::all;
+  std::optional<std::int64_t> max_seq_len;
+  std::optional<LossOn> loss_on;
   bool skip_bad_lines = false;
 };
 
-void run(const EvalArguments& options, const Common& common) {
-  const CausalLM model = load_model(options.model, {.warn = warner(common)});
-  std::shared_ptr<const TextEncoder> encoder;
-  if (std::filesystem::exists(std::filesystem::path(options.model) / "tokenizer.json")) {
-    encoder = std::make_shared<const TextEncoder>(options.model);
+// How the data is read, and why so.
+struct Settings {
+  std::int64_t max_seq_len = 512;
+  LossOn loss_on = LossOn::all;
+  std::string from = "defaults";
+};
+
+// The command line's, else those of the run that the model comes from, else the defaults.
+Settings resolve(const EvalArguments& options) {
+  Settings settings;
+  const bool all_given = options.max_seq_len && options.loss_on;
+  const auto of_run = all_given ? std::nullopt : settings_of_run(options.model);
+  if (of_run) {
+    settings = {.max_seq_len = of_run->max_seq_len,
+                .loss_on = of_run->loss_on,
+                .from = of_run->file.string()};
   }
-  const Evaluation evaluation = *evaluate(
-      model,
-      Dataset::open(options.data, encoder,
-                    {.max_seq_len = options.max_seq_len,
-                     .loss_on = options.loss_on,
-                     .vocab_size = model.config().vocab_size,
-                     .on_bad_line = options.skip_bad_lines ? OnBadLine::skip : OnBadLine::fail,
-                     .warn = [&](const std::string& text) { warn(common, text); }}));
-  if (common.json) {
-    print("{}\n", evaluation.to_json().dump());
-    return;
+  if (all_given) {
+    settings.from = "options";
+  } else if (options.max_seq_len || options.loss_on) {
+    settings.from = "options, " + settings.from;
   }
-  print("sequences      {}\ntokens         {}\ncross-entropy  {:.6f}\nperplexity     {:.4f}\n",
-        evaluation.sequences, evaluation.tokens, evaluation.cross_entropy, evaluation.perplexity);
+  settings.max_seq_len = options.max_seq_len.value_or(settings.max_seq_len);
+  settings.loss_on = options.loss_on.value_or(settings.loss_on);
+  return settings;
+}
+
+// Null where the model has no tokenizer.
+std::shared_ptr<const TextEncoder> load_encoder(const std::filesystem::path& model) {
+  if (!std::filesystem::exists(model / "tokenizer.json")) return nullptr;
+  return std::make_shared<const TextEncoder>(model);
+}
+
+Dataset open_data(const EvalArguments& options, const Settings& settings,
+                  std::shared_ptr<const TextEncoder> encoder, const CausalLM& model,
+                  const Common& common) {
+  return Dataset::open(options.data, std::move(encoder),
+                       {.max_seq_len = settings.max_seq_len,
+                        .loss_on = settings.loss_on,
+                        .vocab_size = model.config().vocab_size,
+                        .on_bad_line = options.skip_bad_lines ? OnBadLine::skip : OnBadLine::fail,
+                        .warn = [&](const std::string& text) { warn(common, text); }});
+}
+
+// The loss by the text that it is a loss of; without a tokenizer that is not known.
+struct ByText {
+  std::optional<std::int64_t> bytes;
+  std::optional<double> bits_per_byte;
+
+  ByText(const Evaluation& evaluation, const Dataset& data, const TextEncoder* encoder) {
+    if (!encoder) return;
+    bytes = labelled_bytes(data, encoder->tokenizer());
+    if (*bytes == 0) return;
+    bits_per_byte = evaluation.cross_entropy * static_cast<double>(evaluation.tokens) /
+                    (std::numbers::ln2 * static_cast<double>(*bytes));
+  }
+};
+
+void print_as_json(const Evaluation& evaluation, const ByText& by_text, const Settings& settings) {
+  nlohmann::ordered_json document = evaluation.to_json();
+  if (by_text.bytes) document["bytes"] = *by_text.bytes;
+  if (by_text.bits_per_byte) document["bits_per_byte"] = *by_text.bits_per_byte;
+  document.update({{"max_seq_len", settings.max_seq_len},
+                   {"loss_on", name_of(settings.loss_on)},
+                   {"settings_from", settings.from}});
+  print_json(document);
+}
+
+void print_as_text(const Evaluation& evaluation, const ByText& by_text, const Settings& settings) {
+  print("settings       max_seq_len {}, loss_on {} ({})\n", settings.max_seq_len,
+        name_of(settings.loss_on), settings.from);
+  print("examples       {}\ntruncated      {}\ntokens         {}\n", evaluation.data.examples,
+        evaluation.data.truncated, evaluation.tokens);
+  print("cross-entropy  {:.6f}\nperplexity     {:.4f}\n", evaluation.cross_entropy,
+        evaluation.perplexity);
+  if (by_text.bits_per_byte) {
+    print("bits per byte  {:.4f} (over {} bytes)\n", *by_text.bits_per_byte, *by_text.bytes);
+  }
   if (evaluation.skipped_lines > 0) print("bad lines      {}\n", evaluation.skipped_lines);
+}
+
+void run(const EvalArguments& options, const Common& common) {
+  const Settings settings = resolve(options);
+  const CausalLM model = load_model(options.model, {.warn = warner(common)});
+  const auto encoder = load_encoder(options.model);
+  const Dataset examples = open_data(options, settings, encoder, model, common);
+  const Evaluation evaluation = *evaluate(model, examples);
+  if (!evaluation.is_finite()) {
+    throw Error(fmt::format("{}: the cross-entropy is {}: {}", options.model,
+                            evaluation.cross_entropy, explain_nonfinite(model)));
+  }
+  const DataCounts& data = evaluation.data;
+  if (data.truncated > 0 || data.unlabelled > 0) {
+    warn(common, describe(data, settings.max_seq_len));
+  }
+  warn_of_length(common, model.config(), data.longest);
+  const ByText by_text(evaluation, examples, encoder.get());
+  common.json ? print_as_json(evaluation, by_text, settings)
+              : print_as_text(evaluation, by_text, settings);
 }
 
 }  // namespace
@@ -59,10 +143,14 @@ void add_eval(CLI::App& program, const Common& common) {
       ->add_option("--data", options->data,
                    "Files as for training, .jsonl or .txt, or patterns in quotes: 'data/*.jsonl'")
       ->required();
-  command->add_option("--max-seq-len", options->max_seq_len, "Where sequences are cut")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--loss-on", options->loss_on, "Tokens that count: all, or the assistant's")
+  command
+      ->add_option("--max-seq-len", options->max_seq_len,
+                   "Where sequences are cut (default: as the run did that the model lies in, else "
+                   "512)")
+      ->check(CLI::Range(std::int64_t{1}, kMaxSeqLen));
+  command
+      ->add_option("--loss-on", options->loss_on,
+                   "Tokens that count: all, or the assistant's (default: the run's, else all)")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, LossOn>{{"all", LossOn::all}, {"assistant", LossOn::assistant}}));
   command->add_flag("--skip-bad-lines", options->skip_bad_lines,

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "commands.h"
@@ -9,6 +10,7 @@
 #include "gladius/autograd/ops/losses.h"
 #include "gladius/autograd/ops/views.h"
 #include "gladius/models/model_directory.h"
+#include "gladius/train/nonfinite.h"
 #include "output.h"
 #include "support.h"
 
@@ -38,6 +40,9 @@ Example parse_example(const GradientsArguments& options, std::int64_t vocab_size
         fmt::format("--labels has {} tokens and --ids has {}; each id needs the label to predict "
                     "there, or -100",
                     example.labels.size(), example.ids.size()));
+  }
+  if (targets.empty() && (options.teacher_logits.empty() || options.alpha == 0)) {
+    throw ConfigError("--labels: every label is -100, so there is no loss to differentiate");
   }
   return example;
 }
@@ -102,9 +107,13 @@ void gradients(const GradientsArguments& options, const Common& common) {
   CausalLM model = load_model(options.model, {.trainable = true, .warn = warner(common)});
   const Example example = parse_example(options, model.config().vocab_size);
   const std::int64_t T = std::ssize(example.ids), V = model.config().vocab_size;
+  warn_of_length(common, model.config(), T);
   const Variable logits = reshape(model.forward(Tensor::from(example.ids, {1, T})), {T, V});
   const Loss loss = loss_of(options, logits, Tensor::from(example.labels, {T}));
   loss.loss.backward();
+  if (!std::isfinite(loss.loss.item())) {
+    warn(common, fmt::format("the loss is {}: {}", loss.loss.item(), explain_nonfinite(model)));
+  }
 
   NamedTensors results;
   NamedGradientStatistics statistics;

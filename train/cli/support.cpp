@@ -8,6 +8,7 @@
 #include <charconv>
 #include <fstream>
 
+#include "gladius/models/rope_scaling.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/quoted.h"
 #include "output.h"
@@ -67,6 +68,17 @@ Tokenizer load_tokenizer(const Common& common, const std::filesystem::path& dire
   Tokenizer tokenizer = Tokenizer::load(directory);
   for (const std::string& note : tokenizer.notes()) warn(common, note);
   return tokenizer;
+}
+
+void warn_of_length(const Common& common, const ModelConfig& model, std::int64_t tokens) {
+  const std::int64_t context = context_length(model.rope);
+  if (tokens <= context) return;
+  warn(common, fmt::format("a sequence of {} tokens is longer than the model is made for "
+                           "(max_position_embeddings {}{})",
+                           tokens, model.max_position_embeddings,
+                           context == model.max_position_embeddings
+                               ? ""
+                               : fmt::format(", extended to {}", context)));
 }
 
 void print_json(const nlohmann::ordered_json& document) {

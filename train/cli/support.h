@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "gladius/models/config.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 #include "gladius/tensor/dtype.h"
 
@@ -31,6 +32,9 @@ std::string format_ids(const std::vector<std::int64_t>& ids);
 
 /// Tokenizer::load, with a warning of each of its notes.
 Tokenizer load_tokenizer(const Common& common, const std::filesystem::path& directory);
+
+/// Warns of a sequence that is longer than the model is made for.
+void warn_of_length(const Common& common, const ModelConfig& model, std::int64_t tokens);
 
 /// One JSON document on standard output; text that is not UTF-8 gets U+FFFD.
 void print_json(const nlohmann::ordered_json& document);

@@ -55,29 +55,29 @@ Batch BatchStream::next() {
   return pack(examples);
 }
 
-void BatchStream::seek(std::int64_t position, std::int64_t skipped) {
-  position_ = position;
-  skipped_ = skipped;
+void BatchStream::seek(const Place& place) {
+  place_ = place;
   next_.reset();
 }
 
 // Goes on to the next good example.
 const BatchStream::ExamplePtr& BatchStream::peek() {
   for (std::int64_t bad = 0; !next_;) {
-    next_ = data_.read(order_.example_at(position_));
+    next_ = data_.read(order_.example_at(place_.position));
     if (next_) break;
     // Two shuffled epochs, one with its good line first and the next with it last, have
     // 2 (size - 1) bad ones between.
     if (++bad > 2 * (data_.size() - 1)) throw FormatError("data: every line is bad");
-    if (position_ < data_.size()) ++skipped_;
-    ++position_;
+    if (place_.position < data_.size()) ++place_.skipped;
+    ++place_.position;
   }
   return next_;
 }
 
 BatchStream::ExamplePtr BatchStream::take() {
   peek();
-  ++position_;
+  if (place_.position < data_.size()) place_.read.add(*next_);
+  ++place_.position;
   return std::exchange(next_, nullptr);
 }
 
@@ -87,9 +87,9 @@ void BatchStream::take_pack(std::vector<ExamplePtr>& chosen) {
     return static_cast<std::int64_t>(example->ids.size());
   };
   room -= length(peek());
-  const std::int64_t epoch = position_ / data_.size();
+  const std::int64_t epoch = place_.position / data_.size();
   chosen.push_back(take());
-  while (length(peek()) <= room && position_ / data_.size() == epoch) {
+  while (length(peek()) <= room && place_.position / data_.size() == epoch) {
     room -= length(next_);
     chosen.push_back(take());
   }

@@ -28,9 +28,15 @@ std::int64_t largest_batch(const Dataset& data, const BatchOptions& options);
 /// Takes examples in DataOrder's order, bad lines passed over. A batch is the next `batch_size`
 /// examples; with packing the next `batch_size` packs, each of which takes the following examples
 /// as long as they fit into max_seq_len together and the epoch lasts. No token sees another example
-/// either way. Position and `skipped` are all there is to save.
+/// either way. The place is all there is to save.
 class BatchStream {
  public:
+  struct Place {
+    std::int64_t position = 0;  // examples (and bad lines) behind it, over all epochs
+    std::int64_t skipped = 0;   // bad lines among those of the first epoch: each counts once
+    DataCounts read;            // the others of the first epoch
+  };
+
   /// Error if the data has no examples.
   BatchStream(Dataset data, const BatchOptions& options);
 
@@ -39,11 +45,10 @@ class BatchStream {
 
   /// Lines of the data, bad ones included.
   std::int64_t examples() const { return data_.size(); }
-  /// Examples (and bad lines) behind this point, over all epochs.
-  std::int64_t position() const { return position_; }
-  /// Bad lines among those of the first epoch: each counts once.
-  std::int64_t skipped() const { return skipped_; }
-  void seek(std::int64_t position, std::int64_t skipped);
+  const Place& place() const { return place_; }
+  std::int64_t position() const { return place_.position; }
+  std::int64_t skipped() const { return place_.skipped; }
+  void seek(const Place& place);
 
  private:
   using ExamplePtr = std::shared_ptr<const Example>;
@@ -54,9 +59,8 @@ class BatchStream {
   Dataset data_;
   BatchOptions options_;
   DataOrder order_;
-  std::int64_t position_ = 0;
-  std::int64_t skipped_ = 0;
-  ExamplePtr next_;  // at position_, if it was looked at
+  Place place_;
+  ExamplePtr next_;  // at place_, if it was looked at
 };
 
 }  // namespace gladius

@@ -89,6 +89,14 @@ std::shared_ptr<const Example> Dataset::read(std::int64_t index) const {
   return i < first_.size() ? first_[i] : load(index);
 }
 
+DataCounts Dataset::counts() const {
+  DataCounts counts;
+  for (const auto& example : first_) {
+    if (example) counts.add(*example);
+  }
+  return counts;
+}
+
 std::shared_ptr<const Example> Dataset::load(std::int64_t index) const {
   try {
     return std::make_shared<const Example>(read_from_source(index));

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "gladius/train/data/data_counts.h"
 #include "gladius/train/data/example.h"
 #include "gladius/train/data/example_source.h"
 #include "gladius/train/data/text_encoder.h"
@@ -37,7 +38,8 @@ class Dataset {
   /// Of a `.jsonl` file each line that is not blank is an example: {"text": ...}, {"messages":
   /// [...]} (with "tools" if there are any) or {"input_ids": [...], "labels": [...]} (labels[i] is
   /// the token to predict at position i, -100 for none; left out, each token predicts the next).
-  /// Other keys are passed over; what is longer than max_seq_len is cut. A `.txt` file is one long
+  /// Null counts as missing. Beside ids padding is taken out (padding.h). Other keys are passed
+  /// over; what is longer than max_seq_len is cut. A `.txt` file is one long
   /// text, cut into pieces of max_seq_len (text_pieces.h). With LossOn::assistant only tokens of
   /// assistant messages have labels; lines of other kinds keep all of theirs.
   ///
@@ -51,6 +53,8 @@ class Dataset {
   std::int64_t size() const { return starts_.back(); }
   /// Whether all are held in memory.
   bool in_memory() const { return static_cast<std::int64_t>(first_.size()) == size(); }
+  /// Of the examples held in memory.
+  DataCounts counts() const;
   /// Null for a bad line that is passed over.
   std::shared_ptr<const Example> read(std::int64_t index) const;
 

@@ -5,6 +5,10 @@
 
 namespace gladius {
 
+std::int64_t count_labels(std::span<const std::int32_t> labels) {
+  return std::ssize(labels) - std::ranges::count(labels, kNoLabel);
+}
+
 Example next_token_example(std::vector<std::int32_t> ids, std::int64_t max_length) {
   std::vector<std::int32_t> labels;
   if (!ids.empty()) {
@@ -18,6 +22,8 @@ Example next_token_example(std::vector<std::int32_t> ids, std::int64_t max_lengt
 
 void truncate(Example& example, std::int64_t max_length) {
   const auto length = std::min(example.ids.size(), static_cast<std::size_t>(max_length));
+  example.cut_tokens += std::ssize(example.ids) - static_cast<std::int64_t>(length);
+  example.cut_labels += count_labels(std::span(example.labels).subspan(length));
   example.ids.resize(length);
   example.labels.resize(length);
   // Of a long text a short piece may be left.

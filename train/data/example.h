@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,13 +17,19 @@ struct Example {
   std::vector<std::int32_t> labels;
   /// What the line has and the chat template does not show (ignored_parts).
   std::vector<std::string> ignored = {};
+  // What was longer than max_seq_len: positions that were cut off, and those of them with a label.
+  std::int64_t cut_tokens = 0;
+  std::int64_t cut_labels = 0;
 };
+
+/// Positions that have a label.
+std::int64_t count_labels(std::span<const std::int32_t> labels);
 
 /// Every token predicts the next. The last has no label, but where `ids` is cut to `max_length`
 /// it is known what came next.
 Example next_token_example(std::vector<std::int32_t> ids, std::int64_t max_length);
 
-/// Cuts both lists.
+/// Cuts both lists, and counts what is lost by it.
 void truncate(Example& example, std::int64_t max_length);
 
 }  // namespace gladius

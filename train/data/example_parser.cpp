@@ -6,11 +6,18 @@
 
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
+#include "gladius/train/data/padding.h"
 
 namespace gladius {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// A column that is null counts as missing: that is how tables write lines of several kinds.
+bool has(const Json& line, const char* key) {
+  const auto found = line.find(key);
+  return found != line.end() && !found->is_null();
+}
 
 std::vector<std::int32_t> numbers(const char* key, const Json& list) {
   if (!list.is_array()) throw FormatError(fmt::format("\"{}\" is not a list", key));
@@ -70,8 +77,7 @@ void ExampleParser::check_tokens(const std::vector<std::int32_t>& ids) const {
 }
 
 Example ExampleParser::by_kind(const Json& json) const {
-  const bool text = json.contains("text"), chat = json.contains("messages"),
-             ids = json.contains("input_ids");
+  const bool text = has(json, "text"), chat = has(json, "messages"), ids = has(json, "input_ids");
   if (text + chat + ids != 1) {
     throw FormatError(
         fmt::format("expected one of \"text\", \"messages\" and \"input_ids\", found {}",
@@ -93,13 +99,15 @@ Example ExampleParser::from_chat(const Json& json) const {
 }
 
 Example ExampleParser::from_ids(const Json& json) const {
-  std::vector<std::int32_t> ids = numbers("input_ids", json.at("input_ids"));
-  if (!json.contains("labels")) return next_token_example(std::move(ids), max_seq_len_);
-  Example example{std::move(ids), numbers("labels", json.at("labels"))};
-  if (example.labels.size() != example.ids.size()) {
+  Example example{.ids = numbers("input_ids", json.at("input_ids")), .labels = {}};
+  const bool has_labels = has(json, "labels");
+  if (has_labels) example.labels = numbers("labels", json.at("labels"));
+  if (has_labels && example.labels.size() != example.ids.size()) {
     throw FormatError(
         fmt::format("{} labels for {} input_ids", example.labels.size(), example.ids.size()));
   }
+  remove_padding(example, json);
+  if (!has_labels) return next_token_example(std::move(example.ids), max_seq_len_);
   truncate(example, max_seq_len_);
   return example;
 }

@@ -54,7 +54,9 @@ std::int64_t TextPieces::size() const {
 Example TextPieces::read(std::int64_t index) const {
   const std::int64_t begin = index * parser_->max_seq_len();
   const std::int64_t end = std::min(begin + parser_->max_seq_len() + 1, chunks_.back().first_token);
-  return next_token_example(tokens(begin, end), parser_->max_seq_len());
+  Example piece = next_token_example(tokens(begin, end), parser_->max_seq_len());
+  piece.cut_tokens = piece.cut_labels = 0;  // the next piece has them
+  return piece;
 }
 
 void TextPieces::build_index() {

@@ -102,6 +102,7 @@ RunRecord RunRecord::read(const RunPaths& paths) {
   record.evaluation = read_object(paths.evaluation());
   record.best = read_object(paths.best() / kBestEvaluation);
   record.expert_evaluations = read_object(paths.expert_evaluations());
+  record.data = read_object(paths.data());
   read_newest_weights(paths, record);
   if (record.complete) list_model(paths.model(), record);
   return record;

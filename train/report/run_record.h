@@ -38,6 +38,7 @@ struct RunRecord {
   nlohmann::ordered_json evaluation;          // of the trained student
   nlohmann::ordered_json best;                // evaluation of the student in best/
   nlohmann::ordered_json expert_evaluations;  // see expert_evaluations.h
+  nlohmann::ordered_json data;                // see data_log.h
   std::vector<SafetensorsFile> weights;       // of model/, or of the newest checkpoint, or none yet
   std::vector<WeightFile> weight_files;       // the same
   std::vector<ModelFile> model_files;         // of model/

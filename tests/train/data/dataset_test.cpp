@@ -78,6 +78,45 @@ TEST_F(DatasetTest, IdsComeWithOrWithoutLabels) {
   EXPECT_THAT(examples[1].labels, ElementsAre(kNoLabel, 9, 264));
 }
 
+TEST_F(DatasetTest, NullColumnsCountAsMissing) {
+  const auto examples = load(
+      "{\"text\": \"ab\", \"messages\": null, \"input_ids\": null, \"labels\": null}\n"
+      "{\"text\": null, \"messages\": [{\"role\": \"user\", \"content\": \"a\"}], \"tools\": "
+      "null}\n"
+      "{\"text\": null, \"input_ids\": [5, 6], \"labels\": null, \"attention_mask\": null, "
+      "\"position_ids\": null}");
+  ASSERT_EQ(examples.size(), 3u);
+  EXPECT_THAT(examples[0].ids, ElementsAre(1, kA, kB));
+  EXPECT_THAT(examples[1].ids, ElementsAre(kUser, kA, kEos));
+  EXPECT_THAT(examples[2].labels, ElementsAre(6, kNoLabel));
+  EXPECT_THAT(message_of<FormatError>([&] { load("{\"text\": null, \"messages\": null}"); }),
+              HasSubstr("found none"));
+}
+
+TEST_F(DatasetTest, PaddingIsTakenOut) {
+  const auto examples = load(
+      R"({"input_ids": [5, 6, 7, 0, 0], "attention_mask": [1, 1, 1, 0, 0]}
+{"input_ids": [0, 0, 5, 6, 7], "attention_mask": [0, 0, 1, 1, 1], "token_type_ids": [0, 0, 0, 0, 0]}
+{"input_ids": [0, 5, 6, 7, 0], "attention_mask": [false, true, true, true, false], "labels": [5, 8, -100, 9, 3], "special_tokens_mask": [1, 0, 0, 0, 1]}
+{"input_ids": [0, 0, 5, 6], "attention_mask": [0, 0, 1, 1], "position_ids": [1, 1, 0, 1]}
+{"input_ids": [0, 0, 5, 6], "attention_mask": [0, 0, 1, 1], "position_ids": [0, 1, 2, 3]}
+{"input_ids": [5, 6], "attention_mask": [1, 1], "position_ids": [0, 1]})");
+  ASSERT_EQ(examples.size(), 6u);
+  for (const std::size_t i : {0u, 1u}) {
+    EXPECT_THAT(examples[i].ids, ElementsAre(5, 6, 7));
+    EXPECT_THAT(examples[i].labels, ElementsAre(6, 7, kNoLabel));
+  }
+  EXPECT_THAT(examples[2].ids, ElementsAre(5, 6, 7));
+  EXPECT_THAT(examples[2].labels, ElementsAre(8, kNoLabel, 9));
+  for (const std::size_t i : {3u, 4u, 5u}) EXPECT_THAT(examples[i].ids, ElementsAre(5, 6));
+  // The cut comes after the padding.
+  const auto cut = load(R"({"input_ids": [0, 0, 5, 6, 7], "attention_mask": [0, 0, 1, 1, 1]})",
+                        {.max_seq_len = 2});
+  EXPECT_THAT(cut[0].ids, ElementsAre(5, 6));
+  EXPECT_THAT(cut[0].labels, ElementsAre(6, 7));
+  EXPECT_EQ(cut[0].cut_tokens, 1);
+}
+
 constexpr const char* kChat =
     R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "bc"},
         {"role": "user", "content": "c"}, {"role": "assistant", "content": "a"}]})";
@@ -143,6 +182,19 @@ TEST_F(DatasetTest, BadLinesAreNamedByFileAndLine) {
       {"{\"input_ids\": {}}", "\"input_ids\" is not a list"},
       {"{\"input_ids\": [1, 2], \"labels\": [1]}", "1 labels for 2 input_ids"},
       {"{\"input_ids\": [1], \"labels\": [300]}", "label 300 is outside"},
+      {"{\"input_ids\": [1, 2], \"attention_mask\": [1]}",
+       "\"attention_mask\" has 1 values for 2 input_ids"},
+      {"{\"input_ids\": [1, 2], \"attention_mask\": 1}", "\"attention_mask\" is not a list"},
+      {"{\"input_ids\": [1, 2], \"attention_mask\": [1, 2]}",
+       "\"attention_mask\" holds 2; expected"},
+      {"{\"input_ids\": [1, 2], \"attention_mask\": [1, 0.5]}", "holds 0.5; expected"},
+      {"{\"input_ids\": [1, 2], \"attention_mask\": [0, 0]}", "0 everywhere: no tokens"},
+      {"{\"input_ids\": [1, 2, 3], \"attention_mask\": [1, 0, 1]}",
+       "is 0 at position 1 and 1 behind it, at 2; padding is expected"},
+      {"{\"input_ids\": [1, 2, 3], \"position_ids\": [0, 0, 1]}",
+       "\"position_ids\" holds 0 at position 1, where 1 is expected"},
+      {"{\"input_ids\": [1, 2], \"position_ids\": [4, 5]}", "holds 4 at position 0, where 0"},
+      {"{\"input_ids\": [1, 2], \"position_ids\": [0]}", "has 1 values for 2 input_ids"},
       {"{\"messages\": []}", "\"messages\" is not a list of messages"},
       {"{\"messages\": [{\"content\": \"a\"}]}", "is not a message"},
   };

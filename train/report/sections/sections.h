@@ -19,6 +19,8 @@ void add_plots(Document& document, const RunRecord& record);
 void add_model(Document& document, const RunRecord& record);
 /// Method, experts, configuration, hardware.
 void add_training(Document& document, const RunRecord& record);
+/// Examples, tokens and labels of the data, and what was cut off: a part of the configuration.
+void add_data(Document& document, const RunRecord& record);
 /// Timeline, losses, convergence.
 void add_progress(Document& document, const RunRecord& record);
 /// The model directory's files, every tensor, the losses as data.

@@ -84,6 +84,7 @@ void add_training(Document& document, const RunRecord& record) {
   add_method(document, record.config);
   document.push_back(Heading{2, "Training configuration"});
   document.push_back(configuration(record.config));
+  add_data(document, record);
   document.push_back(
       Collapsed{"The whole run file", CodeBlock{"json", record.config.resolved().dump(2)}});
   document.push_back(Heading{2, "Hardware"});

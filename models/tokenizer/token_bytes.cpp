@@ -1,0 +1,56 @@
+#include "gladius/models/tokenizer/token_bytes.h"
+
+#include <algorithm>
+
+#include "gladius/models/json_file.h"
+#include "gladius/models/tokenizer/added_tokens.h"
+#include "gladius/models/tokenizer/byte_level.h"
+
+namespace gladius {
+namespace {
+
+using Json = nlohmann::json;
+
+// Whether a decoder is of the type, or one of its stages.
+bool has_stage(const Json& decoder, const char* type) {
+  if (!decoder.is_object()) return false;
+  if (decoder.value("type", Json()) == type) return true;
+  const Json stages = decoder.value("decoders", Json::array());
+  return stages.is_array() &&
+         std::ranges::any_of(stages, [&](const Json& stage) { return has_stage(stage, type); });
+}
+
+}  // namespace
+
+TokenBytes::TokenBytes(const std::filesystem::path& directory)
+    : tokenizer_(Tokenizer::load(directory)) {
+  const auto root = read_json_file<Json>(directory / "tokenizer.json");
+  for (const AddedToken& token : read_added_tokens(root.value("added_tokens", Json()))) {
+    added_.insert(token.id);
+  }
+  const Json decoder = root.value("decoder", Json());
+  decoder_ = make_decoder(decoder);
+  byte_level_ = has_stage(decoder, "ByteLevel");
+  byte_fallback_ = has_stage(decoder, "ByteFallback");
+}
+
+std::optional<std::string> TokenBytes::operator[](std::int64_t id) const {
+  const auto entry = static_cast<std::int32_t>(id);
+  const std::string& token = tokenizer_.id_to_token(entry);
+  if (token.empty()) return {};
+  if (added_.contains(entry)) return token;
+  if (byte_level_) return byte_level_bytes(token);
+  if (byte_fallback_) {
+    if (const int byte = byte_of_token(token); byte >= 0)
+      return std::string(1, static_cast<char>(byte));
+  }
+  if (!decoder_) return token;
+  // Decoders treat the start and the end of a text specially.
+  TokenList tokens;
+  for (const std::string& part : {std::string("a"), token, std::string("a")})
+    tokens.push_back(part);
+  decoder_(tokens);
+  return tokens.bytes.size() < 2 ? token : tokens.bytes.substr(1, tokens.bytes.size() - 2);
+}
+
+}  // namespace gladius

@@ -1,0 +1,37 @@
+// The bytes of text that a tokenizer's entries stand for.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <unordered_set>
+
+#include "gladius/models/tokenizer/decoders.h"
+#include "gladius/models/tokenizer/tokenizer.h"
+
+namespace gladius {
+
+/// Entries of different kinds of tokenizers are compared by these, never by how a vocabulary writes
+/// them: "\u0120the" and "\u2581the" are both " the", and "\u00e9" is the character in one and the
+/// byte E9 in another.
+class TokenBytes {
+ public:
+  /// Of a directory's tokenizer.json. Errors of Tokenizer::load.
+  explicit TokenBytes(const std::filesystem::path& directory);
+
+  /// The bytes of an entry in the middle of a text, which need not be UTF-8; nothing where the id
+  /// has no entry.
+  std::optional<std::string> operator[](std::int64_t id) const;
+
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+
+ private:
+  Tokenizer tokenizer_;
+  std::unordered_set<std::int32_t> added_;  // stand for themselves
+  TokenDecoder decoder_;
+  bool byte_level_ = false;     // an entry is bytes, written as characters
+  bool byte_fallback_ = false;  // <0xNN> is a byte
+};
+
+}  // namespace gladius

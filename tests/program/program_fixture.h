@@ -1,0 +1,54 @@
+// A small model, and the program run on it. For the tests of this folder.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "gladius/models/model_directory.h"
+#include "program/run_program.h"
+#include "support/random_models.h"
+#include "support/temporary_directory.h"
+
+namespace gladius::testing {
+
+class Program : public ::testing::Test {
+ protected:
+  Program() {
+    Rng rng(1);
+    const nlohmann::ordered_json json{{"architectures", {"LlamaForCausalLM"}},
+                                      {"vocab_size", 40},
+                                      {"hidden_size", 16},
+                                      {"intermediate_size", 20},
+                                      {"num_hidden_layers", 2},
+                                      {"num_attention_heads", 4},
+                                      {"num_key_value_heads", 2},
+                                      {"eos_token_id", 2}};
+    save_model(directory_ / "model", random_model(rng, json));
+  }
+
+  std::string path(const char* name) const { return (directory_ / name).string(); }
+  std::string model() const { return path("model"); }
+
+  ProgramResult run(const std::vector<std::string>& arguments,
+                    const std::string& input = "") const {
+    return run_program(directory_.path(), arguments, input);
+  }
+  // One line, nothing on standard output.
+  void expect_failure(const std::vector<std::string>& arguments, const std::string& what) const {
+    const ProgramResult result = run(arguments);
+    EXPECT_EQ(result.code, 1) << what;
+    EXPECT_EQ(result.out, "") << what;
+    EXPECT_THAT(result.err, ::testing::AllOf(::testing::StartsWith("gladius: error: "),
+                                             ::testing::HasSubstr(what)));
+    EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
+  }
+
+  TemporaryDirectory directory_;
+};
+
+}  // namespace gladius::testing

@@ -1,0 +1,102 @@
+// What a data set comes to: examples, tokens, labels, bytes of text.
+#include "gladius/train/data/data_counts.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "gladius/train/data/dataset.h"
+#include "gladius/train/data/labelled_bytes.h"
+#include "train/tiny_models.h"
+
+namespace gladius {
+namespace {
+
+using testing::TemporaryDirectory;
+using testing::write_file;
+
+constexpr std::int64_t kVocabulary = 265;
+constexpr const char* kChat =
+    R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "bc"}, )"
+    R"({"role": "user", "content": "c"}, {"role": "assistant", "content": "a"}]})";
+
+class DataCountsTest : public ::testing::Test {
+ protected:
+  DataCountsTest() {
+    testing::write_tiny_tokenizer(directory_ / "tokenizer");
+    // A letter for a role.
+    write_file(directory_ / "tokenizer" / "chat_template.jinja",
+               "{% for m in messages %}{{ 'd' if m.role == 'user' else 'e' }}{{ m.content }}"
+               "{{ eos_token }}{% endfor %}{% if add_generation_prompt %}e{% endif %}");
+    encoder_ = std::make_shared<const TextEncoder>(directory_ / "tokenizer");
+  }
+
+  TemporaryDirectory directory_;
+  std::shared_ptr<const TextEncoder> encoder_;
+};
+
+TEST_F(DataCountsTest, CountsWhatIsCutAndWhatHasNoLabel) {
+  write_file(directory_ / "data.jsonl",
+             "{\"input_ids\": [1, 2, 3]}\n"
+             "{\"input_ids\": [1, 2, 3, 4, 5, 6]}\n"
+             "{\"input_ids\": [1, 2, 3, 4, 5], \"labels\": [-100, -100, -100, 5, 6]}\n"
+             "{\"text\": 5}\n"
+             "{\"input_ids\": [9]}\n");
+  const Dataset data =
+      Dataset::open({directory_ / "data.jsonl"}, encoder_,
+                    {.max_seq_len = 3, .vocab_size = kVocabulary, .on_bad_line = OnBadLine::skip});
+  const DataCounts counts = data.counts();
+  EXPECT_EQ(counts, (DataCounts{.examples = 4,
+                                .tokens = 10,
+                                .labels = 5,
+                                .longest = 3,
+                                .truncated = 2,
+                                .cut_tokens = 5,
+                                .lost_labels = 4,
+                                .unlabelled = 2}));
+  EXPECT_EQ(DataCounts::from_json(counts.to_json()), counts);
+  EXPECT_EQ(describe(counts, 3),
+            "4 examples, 10 tokens, 5 of them with a label; 2 examples were cut to 3 tokens, which "
+            "lost 4 labels; 2 examples have no label");
+  EXPECT_EQ(DataCounts::from_json(nullptr), DataCounts{});
+  EXPECT_THROW(DataCounts::from_json({{"tokens", -1}}), FormatError);
+  EXPECT_THROW(DataCounts::from_json({1}), FormatError);
+  // The pieces of a text go on; nothing is lost.
+  write_file(directory_ / "data.txt", "abcab");
+  const Dataset text = Dataset::open({directory_ / "data.txt"}, encoder_,
+                                     {.max_seq_len = 4, .vocab_size = kVocabulary});
+  EXPECT_EQ(text.counts().truncated, 0);
+}
+
+TEST_F(DataCountsTest, LabelsStandForTheBytesOfTheirText) {
+  const Tokenizer& tokenizer = encoder_->tokenizer();
+  const auto bytes = [&](const std::string& line, DatasetOptions options = {}) {
+    write_file(directory_ / "data.jsonl", line);
+    options.vocab_size = kVocabulary;
+    return labelled_bytes(Dataset::open({directory_ / "data.jsonl"}, encoder_, options), tokenizer);
+  };
+  EXPECT_EQ(bytes(R"({"text": "ab c"})"), 4);
+  EXPECT_EQ(bytes(R"({"text": " a"})"), 2);
+  EXPECT_EQ(bytes(R"({"text": "ab c"})", {.max_seq_len = 2}), 2);
+  EXPECT_EQ(bytes(R"({"input_ids": [260, 261, 259, 262, 2]})"), 3);  // not the first, not </s>
+  EXPECT_EQ(bytes(R"({"input_ids": [260, 261, 262], "labels": [-100, 262, -100]})"), 1);
+  // The headers' letters are the assistant's own only where all tokens count.
+  EXPECT_EQ(bytes(kChat), 8);
+  EXPECT_EQ(bytes(kChat, {.loss_on = LossOn::assistant}), 3);
+  write_file(directory_ / "data.txt", "abcab");
+  const Dataset text = Dataset::open({directory_ / "data.txt"}, encoder_,
+                                     {.max_seq_len = 2, .vocab_size = kVocabulary});
+  EXPECT_EQ(labelled_bytes(text, tokenizer), 5);
+}
+
+// Characters of several tokens, and the space that the tokenizer puts before a text.
+TEST_F(DataCountsTest, BytesAreThoseOfTheText) {
+  const Tokenizer tokenizer =
+      Tokenizer::load(std::string(GLADIUS_SOURCE_DIR) + "/configs/default/tokenizer");
+  const std::string text = "Hello w\u00f6rld \u4f60\u597d \U0001f600!";
+  const auto ids = tokenizer.encode(text);
+  const auto length = std::ssize(ids);
+  EXPECT_EQ(labelled_bytes(next_token_example(ids, length), tokenizer), std::ssize(text));
+}
+
+}  // namespace
+}  // namespace gladius
