@@ -433,9 +433,13 @@ TEST(ModelDirectory, CopiesTheTokenizersFiles) {
   write_file(directory / "from/tokenizer.json", "{}");
   write_file(directory / "from/chat_template.jinja", "{{ bos_token }}");
   write_file(directory / "from/model.safetensors", "");
+  fs::create_directory(directory / "from/additional_chat_templates");
+  write_file(directory / "from/additional_chat_templates/tool_use.jinja", "{{ tools }}");
   copy_tokenizer(directory / "from", directory / "to");
-  EXPECT_THAT(names_in(directory / "to"),
-              ::testing::ElementsAre("chat_template.jinja", "tokenizer.json"));
+  EXPECT_THAT(
+      names_in(directory / "to"),
+      ::testing::ElementsAre("additional_chat_templates", "chat_template.jinja", "tokenizer.json"));
+  EXPECT_EQ(read_file(directory / "to/additional_chat_templates/tool_use.jinja"), "{{ tools }}");
   EXPECT_EQ(read_file(directory / "to/chat_template.jinja"), "{{ bos_token }}");
 }
 
