@@ -24,7 +24,8 @@ std::optional<fs::path> run_of(const fs::path& model) {
   if (missing) return {};
   const fs::path parent = path.parent_path(), above = parent.parent_path();
   if (is_run(path)) return path;
-  if (path == RunPaths{parent}.model() && is_run(parent)) return parent;
+  const RunPaths around{parent};
+  if ((path == around.model() || path == around.best()) && is_run(parent)) return parent;
   const bool inside =
       parent == RunPaths{above}.checkpoints() || parent == RunPaths{above}.snapshot();
   return inside && is_run(above) ? std::optional(above) : std::nullopt;

@@ -14,8 +14,8 @@ struct RunSettings {
   LossOn loss_on = LossOn::all;
 };
 
-/// Of a run directory, or what lies in one: model/, nonfinite/model/ or a checkpoint. Nothing for
-/// any other place; FormatError for a run.json that does not say.
+/// Of a run directory, or what lies in one: model/, best/, nonfinite/model/ or a checkpoint.
+/// Nothing for any other place; FormatError for a run.json that does not say.
 std::optional<RunSettings> settings_of_run(const std::filesystem::path& model);
 
 /// "all" or "assistant", as run files have it.
