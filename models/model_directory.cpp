@@ -212,14 +212,18 @@ std::vector<SafetensorsFile> open_weights(const fs::path& directory) {
 }
 
 CausalLM load_model(const fs::path& directory, const LoadOptions& options) {
-  CausalLM model(ModelConfig::load(directory / "config.json"));
-  const std::vector<SafetensorsFile> files = open_weights(directory);
+  return load_model(ModelPaths::of(directory), options);
+}
+
+CausalLM load_model(const ModelPaths& paths, const LoadOptions& options) {
+  CausalLM model(ModelConfig::load(paths.config));
+  const std::vector<SafetensorsFile> files = open_weights(paths.weights);
   try {
     NamedTensors weights = read_weights(files, options);
     if (model.config().tie_word_embeddings) drop_tied_head(files, weights);
     model.load_state_dict(weights);
   } catch (const FormatError& error) {
-    throw FormatError(fmt::format("{}: {}", directory.string(), error.what()));
+    throw FormatError(fmt::format("{}: {}", paths.weights.string(), error.what()));
   }
   model.set_requires_grad(options.trainable);
   return model;
@@ -277,10 +281,10 @@ void copy_tokenizer(const fs::path& from, const fs::path& to) {
   }
 }
 
-void copy_companions(const fs::path& from, const fs::path& to) {
-  const fs::path generation = from / "generation_config.json";
+void copy_companions(const ModelPaths& from, const fs::path& to) {
+  const fs::path generation = from.weights / "generation_config.json";
   if (is_there(generation)) copy_file_to(generation, to);
-  if (is_there(from / "tokenizer.json")) copy_tokenizer(from, to);
+  if (is_there(from.tokenizer / "tokenizer.json")) copy_tokenizer(from.tokenizer, to);
 }
 
 }  // namespace gladius

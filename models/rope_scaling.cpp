@@ -68,6 +68,15 @@ double dynamic_theta(const RopeParameters& rope, std::int64_t head_dim, std::int
 
 }  // namespace
 
+std::int64_t context_length(const RopeParameters& rope) {
+  const bool extends = rope.type == "linear" || rope.type == "dynamic" || rope.type == "yarn";
+  if (!extends) return rope.max_position_embeddings;
+  const std::int64_t from =
+      rope.type == "yarn" ? rope.original_max_position_embeddings : rope.max_position_embeddings;
+  const double extended = std::min(static_cast<double>(from) * rope.factor, 0x1p53);
+  return std::max(rope.max_position_embeddings, static_cast<std::int64_t>(extended));
+}
+
 std::shared_ptr<RotaryEmbedding> make_rotary_embedding(const RopeParameters& rope,
                                                        std::int64_t head_dim) {
   if (rope.type == "dynamic") {

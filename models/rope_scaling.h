@@ -9,6 +9,10 @@
 
 namespace gladius {
 
+/// Positions that a model with these settings is made for: max_position_embeddings, times the
+/// factor of a scaling that extends it (linear, dynamic; yarn from its original length).
+std::int64_t context_length(const RopeParameters& rope);
+
 /// The embedding for heads of `head_dim`, with the frequencies of transformers'
 /// modeling_rope_utils.py. Dynamic scaling depends on the longest position of a pass alone, not on
 /// earlier passes.

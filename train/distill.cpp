@@ -15,6 +15,8 @@
 #include "gladius/train/environment.h"
 #include "gladius/train/fingerprint.h"
 #include "gladius/train/memory.h"
+#include "gladius/train/model_paths.h"
+#include "gladius/train/overwrite.h"
 #include "gladius/train/report/report.h"
 #include "gladius/train/run_directory.h"
 #include "gladius/train/snapshot.h"
@@ -53,7 +55,7 @@ Inputs read_inputs(const RunConfig& config, const RunEvents& events) {
   const ModelConfig student = ModelConfig::load(config.student.config);
   const std::int64_t vocab_size = student.vocab_size;
   for (const ExpertConfig& expert : config.experts) {
-    check_vocabulary(expert, vocab_size, ModelConfig::load(expert.model).vocab_size);
+    check_vocabulary(expert, vocab_size, ModelConfig::load(find_model(expert.model).paths.config).vocab_size);
   }
   std::shared_ptr<const TextEncoder> encoder;
   if (config.student.tokenizer) {
@@ -267,8 +269,14 @@ TeacherCaches check_caches(const RunConfig& config, const Json& inputs,
   return {config, inputs, vocab_size, RunPaths{out}.teacher_cache()};
 }
 
+void require_outside_of_models(const std::filesystem::path& out, const RunConfig& config) {
+  if (config.student.init) require_outside(out, *config.student.init);
+  for (const ExpertConfig& expert : config.experts) require_outside(out, expert.model);
+}
+
 RunOutcome begin_run(const RunConfig& config, const std::filesystem::path& out,
                      const RunEvents& events) {
+  require_outside_of_models(out, config);
   Inputs inputs = read_inputs(config, events);
   const Json described = describe_inputs(config);
   TeacherCaches caches = check_caches(config, described, out);
@@ -293,6 +301,7 @@ RunDirectory reopen_directory(const RunConfig& config, const std::filesystem::pa
 
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
                    const RunEvents& events) {
+  for (const std::string& note : config.notes) events.info(note);
   if (!resume) return begin_run(config, out, events);
   RunDirectory directory = reopen_directory(config, out, events);
   if (std::filesystem::exists(directory.paths().model())) {

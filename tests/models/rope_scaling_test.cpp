@@ -26,6 +26,26 @@ ModelConfig config_with(const Json& changes) {
   return ModelConfig::parse(json, "config.json");
 }
 
+TEST(RopeScaling, TheContextIsWhatTheScalingExtendsItTo) {
+  const auto context = [](const Json& rope) {
+    return context_length(config_with({{"rope_scaling", rope}}).rope);
+  };
+  EXPECT_EQ(context(nullptr), 64);
+  EXPECT_EQ(context({{"rope_type", "linear"}, {"factor", 2.5}}), 160);
+  EXPECT_EQ(context({{"rope_type", "dynamic"}, {"factor", 3.0}}), 192);
+  EXPECT_EQ(context({{"rope_type", "yarn"}, {"factor", 4.0}}), 256);
+  // max_position_embeddings is what the scaling leads to.
+  EXPECT_EQ(
+      context({{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 16}}),
+      64);
+  EXPECT_EQ(context({{"rope_type", "llama3"},
+                     {"factor", 8.0},
+                     {"low_freq_factor", 1.0},
+                     {"high_freq_factor", 4.0},
+                     {"original_max_position_embeddings", 8}}),
+            64);
+}
+
 // The angle a position turns each pair of a head by, and the length of what was (1, 0).
 struct Turn {
   std::vector<double> angles, lengths;

@@ -24,11 +24,25 @@ struct EvalArguments {
   bool skip_bad_lines = false;
 };
 
+// Why `name` is none of the choices, or "".
+std::string check_loss_on(const std::string& name) {
+  if (name == "all" || name == "assistant") return {};
+  return fmt::format(
+      "\"{}\" is neither \"all\" (every token counts) nor \"assistant\" (what the "
+      "assistant says counts)",
+      name);
+}
+
+LossOn loss_on_from_name(const std::string& name) {
+  return name == "all" ? LossOn::all : LossOn::assistant;
+}
+
 void run(const EvalArguments& options, const Common& common) {
-  const CausalLM model = load_model(options.model);
+  const ModelPaths paths = locate_model(options.model, common);
+  const CausalLM model = load_model(paths);
   std::shared_ptr<const TextEncoder> encoder;
-  if (std::filesystem::exists(std::filesystem::path(options.model) / "tokenizer.json")) {
-    encoder = std::make_shared<const TextEncoder>(options.model);
+  if (std::filesystem::exists(paths.tokenizer / "tokenizer.json")) {
+    encoder = std::make_shared<const TextEncoder>(paths.tokenizer);
   }
   const Evaluation evaluation = *evaluate(
       model,
@@ -54,7 +68,7 @@ void add_eval(CLI::App& program, const Common& common) {
       add_command(program, "eval", "Mean cross-entropy and perplexity per token of data files",
                   "gladius eval --model runs/mine/model --data configs/default/eval.jsonl");
   const auto options = std::make_shared<EvalArguments>();
-  command->add_option("--model", options->model, "Model directory")->required();
+  add_model_option(*command, options->model);
   command
       ->add_option("--data", options->data,
                    "Files as for training, .jsonl or .txt, or patterns in quotes: 'data/*.jsonl'")
@@ -62,9 +76,12 @@ void add_eval(CLI::App& program, const Common& common) {
   command->add_option("--max-seq-len", options->max_seq_len, "Where sequences are cut")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--loss-on", options->loss_on, "Tokens that count: all, or the assistant's")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, LossOn>{{"all", LossOn::all}, {"assistant", LossOn::assistant}}));
+  command
+      ->add_option_function<std::string>(
+          "--loss-on",
+          [options](const std::string& name) { options->loss_on = loss_on_from_name(name); },
+          "Tokens that count: all, or what the assistant says")
+      ->check([](const std::string& name) { return check_loss_on(name); });
   command->add_flag("--skip-bad-lines", options->skip_bad_lines,
                     "Passes over lines that are no examples, and counts them");
   command->callback([options, &common] { run(*options, common); });

@@ -8,7 +8,9 @@
 #include <charconv>
 #include <fstream>
 
+#include "gladius/models/rope_scaling.h"
 #include "gladius/tensor/error.h"
+#include "gladius/train/model_paths.h"
 #include "output.h"
 
 namespace gladius::cli {
@@ -18,6 +20,22 @@ CLI::App* add_command(CLI::App& program, const std::string& name, const std::str
   CLI::App* command = program.add_subcommand(name, description);
   command->footer(fmt::format("Example:\n  {}", example));
   return command;
+}
+
+CLI::Option* add_subject(CLI::App& command, const std::string& names, std::string& path,
+                         const std::string& what) {
+  return command.add_option(names, path, what + ", also without the option's name")->required();
+}
+
+CLI::Option* add_model_option(CLI::App& command, std::string& path) {
+  return add_subject(command, "--model,MODEL", path,
+                     "Model directory, run directory, checkpoint, or models--ORG--NAME of a cache");
+}
+
+ModelPaths locate_model(const std::string& path, const Common& common) {
+  FoundModel found = find_model(path);
+  if (!found.note.empty()) inform(common, found.note);
+  return found.paths;
 }
 
 CLI::Option* add_dtype_option(CLI::App& command, std::string& name) {
@@ -72,6 +90,17 @@ void warn(const Common& common, const std::string& text) {
 
 void inform(const Common& common, const std::string& text) {
   if (common.log_level == "info" || common.log_level == "debug") log("gladius: {}\n", text);
+}
+
+void warn_of_length(const Common& common, const ModelConfig& model, std::int64_t tokens) {
+  const std::int64_t context = context_length(model.rope);
+  if (tokens <= context) return;
+  warn(common, fmt::format("a sequence of {} tokens is longer than the model is made for "
+                           "(max_position_embeddings {}{})",
+                           tokens, model.max_position_embeddings,
+                           context == model.max_position_embeddings
+                               ? ""
+                               : fmt::format(", extended to {}", context)));
 }
 
 std::uint64_t peak_memory_bytes() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "gladius/models/model_directory.h"
 #include "gladius/tensor/dtype.h"
 
 namespace gladius::cli {
@@ -16,6 +17,14 @@ namespace gladius::cli {
 /// The subcommand, with an example below its help.
 CLI::App* add_command(CLI::App& program, const std::string& name, const std::string& description,
                       const std::string& example);
+/// A model or file that a command works on, named by its option or by its place. `names` are those
+/// of CLI11: "--model,MODEL".
+CLI::Option* add_subject(CLI::App& command, const std::string& names, std::string& path,
+                         const std::string& what);
+/// `--model`, in any of the forms of find_model.
+CLI::Option* add_model_option(CLI::App& command, std::string& path);
+/// What it names, with a line on standard error where that is not what the path says by itself.
+ModelPaths locate_model(const std::string& path, const Common& common);
 /// `--dtype`, one of the types that weights are written in.
 CLI::Option* add_dtype_option(CLI::App& command, std::string& name);
 
@@ -34,6 +43,9 @@ void print_json(const nlohmann::ordered_json& document);
 void warn(const Common& common, const std::string& text);
 /// The same for what is no warning.
 void inform(const Common& common, const std::string& text);
+
+/// Warns of a sequence that is longer than the model is made for.
+void warn_of_length(const Common& common, const ModelConfig& model, std::int64_t tokens);
 
 /// The most memory that this process has had so far.
 std::uint64_t peak_memory_bytes();
