@@ -10,6 +10,7 @@
 
 #include "gladius/models/rope_scaling.h"
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/quoted.h"
 #include "gladius/train/model_paths.h"
 #include "output.h"
 
@@ -85,11 +86,11 @@ void print_json(const nlohmann::ordered_json& document) {
 }
 
 void warn(const Common& common, const std::string& text) {
-  if (common.log_level != "error") log("gladius: warning: {}\n", text);
+  if (common.log_level != "error") log("gladius: warning: {}\n", printable(text));
 }
 
 void inform(const Common& common, const std::string& text) {
-  if (common.log_level == "info" || common.log_level == "debug") log("gladius: {}\n", text);
+  if (common.log_level == "info" || common.log_level == "debug") log("gladius: {}\n", printable(text));
 }
 
 void warn_of_length(const Common& common, const ModelConfig& model, std::int64_t tokens) {
