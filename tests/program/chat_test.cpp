@@ -150,8 +150,8 @@ TEST_F(Chat, TheTokenThatEndsATurnIsNoPartOfTheText) {
   for (const auto& [text, number] : tokenizer["model"]["vocab"].items()) {
     if (number == id) token = text;
   }
-  write_file(directory_ / "chat/generation_config.json", R"({"eos_token_id": 300})");
   always_say(id);
+  write_file(directory_ / "chat/generation_config.json", R"({"eos_token_id": 300})");
   const auto chat = answer({"--prompt", "Hi"});
   EXPECT_EQ(chat["ids"], nlohmann::json({id}));
   EXPECT_EQ(chat["text"], "") << token;
