@@ -55,7 +55,8 @@ Inputs read_inputs(const RunConfig& config, const RunEvents& events) {
   const ModelConfig student = ModelConfig::load(config.student.config);
   const std::int64_t vocab_size = student.vocab_size;
   for (const ExpertConfig& expert : config.experts) {
-    check_vocabulary(expert, vocab_size, ModelConfig::load(find_model(expert.model).paths.config).vocab_size);
+    check_vocabulary(expert, vocab_size,
+                     ModelConfig::load(find_model(expert.model).paths.config).vocab_size);
   }
   std::shared_ptr<const TextEncoder> encoder;
   if (config.student.tokenizer) {

@@ -9,7 +9,8 @@ namespace gladius {
 std::shared_ptr<CausalLM> make_student(const StudentConfig& config) {
   auto student = std::make_shared<CausalLM>(ModelConfig::load(config.config));
   if (config.init) {
-    student->load_state_dict(load_model(find_model(*config.init).paths, {.trainable = true}).state_dict());
+    student->load_state_dict(
+        load_model(find_model(*config.init).paths, {.trainable = true}).state_dict());
   } else {
     Generator generator(static_cast<std::uint64_t>(config.seed));
     student->init_weights(generator);

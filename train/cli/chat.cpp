@@ -10,8 +10,8 @@
 namespace gladius::cli {
 namespace {
 
-ChatTemplate load_template(const std::filesystem::path& model) {
-  auto chat_template = ChatTemplate::load(model);
+ChatTemplate load_template(const std::filesystem::path& model, bool with_tools) {
+  auto chat_template = ChatTemplate::load(model, with_tools);
   if (chat_template) return *std::move(chat_template);
   throw ConfigError(fmt::format("{} has no chat template (chat_template.jinja); leave out --chat",
                                 model.string()));
@@ -25,47 +25,51 @@ nlohmann::ordered_json make_message(const char* role, const std::string& text) {
   return {{"role", role}, {"content", content}};
 }
 
+bool has_tools(const Conversation& conversation) {
+  return !conversation.tools.is_null() && !conversation.tools.empty();
+}
+
+[[noreturn]] void fail_twice(const char* option, const std::string& file, const char* what) {
+  throw ConfigError(fmt::format("{}: {} {}; give one of them", option, file, what));
+}
+
+// What is said before the first turn.
+Conversation first_messages(const ChatArguments& arguments) {
+  Conversation conversation{.messages = nlohmann::ordered_json::array(), .tools = nullptr};
+  if (!arguments.messages.empty()) conversation = read_messages(arguments.messages);
+  if (!arguments.tools.empty()) {
+    if (has_tools(conversation)) fail_twice("--tools", arguments.messages, "has tools as well");
+    conversation.tools = read_tools(arguments.tools);
+  }
+  if (!arguments.system) return conversation;
+  auto& messages = conversation.messages;
+  if (!messages.empty() && messages[0].value("role", "") == "system") {
+    fail_twice("--system", arguments.messages, "begins with a system message");
+  }
+  messages.insert(messages.begin(), make_message("system", *arguments.system));
+  return conversation;
+}
+
 }  // namespace
 
 Chat::Chat(const ModelPaths& model, const ChatArguments& arguments, const Common& common)
-    : template_(load_template(model.tokenizer)),
+    : conversation_(first_messages(arguments)),
+      template_(load_template(model.tokenizer, has_tools(conversation_))),
       special_tokens_(load_special_tokens(model.tokenizer)),
-      common_(common) {
-  read(arguments);
-}
-
-void Chat::read(const ChatArguments& arguments) {
-  if (!arguments.messages.empty()) {
-    Conversation conversation = read_messages(arguments.messages);
-    messages_ = std::move(conversation.messages);
-    tools_ = std::move(conversation.tools);
-  }
-  if (!arguments.tools.empty()) {
-    if (!tools_.is_null()) {
-      throw ConfigError(
-          fmt::format("--tools: {} has tools as well; give one of them", arguments.messages));
-    }
-    tools_ = read_tools(arguments.tools);
-  }
-  if (!arguments.system) return;
-  if (!messages_.empty() && messages_[0].value("role", "") == "system") {
-    throw ConfigError(fmt::format("--system: {} begins with a system message; give one of them",
-                                  arguments.messages));
-  }
-  messages_.insert(messages_.begin(), make_message("system", *arguments.system));
-}
+      common_(common) {}
 
 void Chat::add(const char* role, const std::string& text) {
-  messages_.push_back(make_message(role, text));
+  conversation_.messages.push_back(make_message(role, text));
 }
 
 std::string Chat::render(const Json& tools) const {
-  return render_chat(template_, messages_, /*add_generation_prompt=*/true, special_tokens_, tools);
+  return render_chat(template_, conversation_.messages, /*add_generation_prompt=*/true,
+                     special_tokens_, tools);
 }
 
 std::vector<std::int64_t> Chat::encode(const Tokenizer& tokenizer) const {
-  const std::string text = render(tools_);
-  if (!tools_.is_null() && !tools_.empty() && text == render(nullptr)) {
+  const std::string text = render(conversation_.tools);
+  if (has_tools(conversation_) && text == render(nullptr)) {
     warn(common_, "the chat template makes nothing of the tools: the model does not see them");
   }
   const auto ids = tokenizer.encode(text, false);  // the template writes the special tokens

@@ -9,6 +9,7 @@
 
 #include "commands.h"
 #include "gladius/models/chat_template/chat_template.h"
+#include "gladius/models/chat_template/conversation.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 
@@ -36,11 +37,9 @@ class Chat {
  private:
   using Json = nlohmann::ordered_json;
 
-  void read(const ChatArguments& arguments);
   std::string render(const Json& tools) const;
 
-  Json messages_ = Json::array();
-  Json tools_;
+  Conversation conversation_;
   ChatTemplate template_;
   Json special_tokens_;
   const Common& common_;

@@ -24,15 +24,6 @@ struct EvalArguments {
   bool skip_bad_lines = false;
 };
 
-// Why `name` is none of the choices, or "".
-std::string check_loss_on(const std::string& name) {
-  if (name == "all" || name == "assistant") return {};
-  return fmt::format(
-      "\"{}\" is neither \"all\" (every token counts) nor \"assistant\" (what the "
-      "assistant says counts)",
-      name);
-}
-
 LossOn loss_on_from_name(const std::string& name) {
   return name == "all" ? LossOn::all : LossOn::assistant;
 }
@@ -81,7 +72,7 @@ void add_eval(CLI::App& program, const Common& common) {
           "--loss-on",
           [options](const std::string& name) { options->loss_on = loss_on_from_name(name); },
           "Tokens that count: all, or what the assistant says")
-      ->check([](const std::string& name) { return check_loss_on(name); });
+      ->check(check_loss_on);
   command->add_flag("--skip-bad-lines", options->skip_bad_lines,
                     "Passes over lines that are no examples, and counts them");
   command->callback([options, &common] { run(*options, common); });

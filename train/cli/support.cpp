@@ -44,6 +44,14 @@ CLI::Option* add_dtype_option(CLI::App& command, std::string& name) {
       ->check(CLI::IsMember({"f32", "bf16", "f16"}));
 }
 
+std::string check_loss_on(const std::string& name) {
+  if (name == "all" || name == "assistant") return {};
+  return fmt::format(
+      "{} is neither \"all\" (every token counts) nor \"assistant\" (what the assistant says "
+      "counts)",
+      in_quotes(name));
+}
+
 std::vector<std::int64_t> parse_ids(const std::string& option, const std::string& list) {
   std::vector<std::int64_t> ids;
   const char* at = list.data();
@@ -90,7 +98,8 @@ void warn(const Common& common, const std::string& text) {
 }
 
 void inform(const Common& common, const std::string& text) {
-  if (common.log_level == "info" || common.log_level == "debug") log("gladius: {}\n", printable(text));
+  if (common.log_level == "info" || common.log_level == "debug")
+    log("gladius: {}\n", printable(text));
 }
 
 void warn_of_length(const Common& common, const ModelConfig& model, std::int64_t tokens) {

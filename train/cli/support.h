@@ -28,6 +28,9 @@ ModelPaths locate_model(const std::string& path, const Common& common);
 /// `--dtype`, one of the types that weights are written in.
 CLI::Option* add_dtype_option(CLI::App& command, std::string& name);
 
+/// For `--loss-on`: why `name` is none of the choices, or "".
+std::string check_loss_on(const std::string& name);
+
 /// Numbers of a list "1,2,3"; ConfigError naming `option` for anything else and for an empty list.
 std::vector<std::int64_t> parse_ids(const std::string& option, const std::string& list);
 /// ConfigError for the first id that is not in [0, vocab_size).
