@@ -245,18 +245,22 @@ std::vector<SafetensorsFile> open_weights(const fs::path& directory, const Warn&
 }
 
 CausalLM load_model(const fs::path& directory, const LoadOptions& options) {
-  CausalLM model(ModelConfig::load(directory / "config.json"));
-  const std::vector<SafetensorsFile> files = open_weights(directory, options.warn);
+  return load_model(ModelPaths::of(directory), options);
+}
+
+CausalLM load_model(const ModelPaths& paths, const LoadOptions& options) {
+  CausalLM model(ModelConfig::load(paths.config));
+  const std::vector<SafetensorsFile> files = open_weights(paths.weights, options.warn);
   std::set<std::string> known;
   for (const auto& [name, parameter] : model.named_parameters()) known.insert(name);
   NamedTensors weights = read_weights(files, known, options);
-  if (!model.config().tie_word_embeddings) check_head(weights, directory);
+  if (!model.config().tie_word_embeddings) check_head(weights, paths.weights);
   model.set_requires_grad(options.trainable);  // frozen ones may be of 16 bits
   try {
     if (model.config().tie_word_embeddings) drop_tied_head(files, weights);
     model.load_state_dict(weights);
   } catch (const FormatError& error) {
-    throw FormatError(fmt::format("{}: {}", directory.string(), error.what()));
+    throw FormatError(fmt::format("{}: {}", paths.weights.string(), error.what()));
   }
   return model;
 }
@@ -314,10 +318,10 @@ void copy_tokenizer(const fs::path& from, const fs::path& to) {
   }
 }
 
-void copy_companions(const fs::path& from, const fs::path& to) {
-  const fs::path generation = from / "generation_config.json";
+void copy_companions(const ModelPaths& from, const fs::path& to) {
+  const fs::path generation = from.weights / "generation_config.json";
   if (is_there(generation)) copy_file_to(generation, to);
-  if (is_there(from / "tokenizer.json")) copy_tokenizer(from, to);
+  if (is_there(from.tokenizer / "tokenizer.json")) copy_tokenizer(from.tokenizer, to);
 }
 
 }  // namespace gladius

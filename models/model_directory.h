@@ -31,11 +31,24 @@ struct LoadOptions {
   Warn warn = {};
 };
 
+/// Where the parts of a model are.
+struct ModelPaths {
+  std::filesystem::path weights;    // directory of the safetensors files, generation_config.json
+  std::filesystem::path config;     // config.json
+  std::filesystem::path tokenizer;  // directory of the tokenizer's files and the chat template
+
+  /// A model directory has them all.
+  static ModelPaths of(const std::filesystem::path& directory) {
+    return {directory, directory / "config.json", directory};
+  }
+};
+
 /// A model with its weights, frozen unless it is to be trained. Errors of ModelConfig::load and
 /// open_weights; FormatError naming the tensor that is missing or of another shape. With tied
 /// embeddings `lm_head.weight` may be there if it equals them; other tensors that belong to no
 /// parameter (cached rotary frequencies, layers for multi-token prediction) are passed over with a
 /// warning, as by transformers.
+CausalLM load_model(const ModelPaths& paths, const LoadOptions& options = {});
 CausalLM load_model(const std::filesystem::path& directory, const LoadOptions& options = {});
 
 struct SaveOptions {
@@ -68,6 +81,6 @@ std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& 
 void copy_tokenizer(const std::filesystem::path& from, const std::filesystem::path& to);
 /// Copies what else goes with a model's weights and is there: generation_config.json and the
 /// tokenizer's files. IoError.
-void copy_companions(const std::filesystem::path& from, const std::filesystem::path& to);
+void copy_companions(const ModelPaths& from, const std::filesystem::path& to);
 
 }  // namespace gladius

@@ -19,7 +19,9 @@
 #include "gladius/train/finished_model.h"
 #include "gladius/train/input_checks.h"
 #include "gladius/train/memory.h"
+#include "gladius/train/model_paths.h"
 #include "gladius/train/nonfinite.h"
+#include "gladius/train/overwrite.h"
 #include "gladius/train/report/report.h"
 #include "gladius/train/report/run_record.h"
 #include "gladius/train/resume.h"
@@ -332,8 +334,14 @@ RunIdentity identity_of(const RunConfig& config, Json inputs) {
           .student_config = ModelConfig::load(config.student.config).source};
 }
 
+void require_outside_of_models(const std::filesystem::path& out, const RunConfig& config) {
+  if (config.student.init) require_outside(out, *config.student.init);
+  for (const ExpertConfig& expert : config.experts) require_outside(out, expert.model);
+}
+
 RunOutcome begin_run(const RunConfig& config, const std::filesystem::path& out,
                      const RunEvents& events) {
+  require_outside_of_models(out, config);
   Inputs inputs = read_inputs(config, events);
   const Json described = describe_inputs(config);
   TeacherCaches caches = check_caches(config, described, out);
@@ -403,6 +411,7 @@ RunOutcome resume_run(const RunConfig& config, const std::filesystem::path& out,
 
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
                    const RunEvents& events) {
+  for (const std::string& note : config.notes) events.info(note);
   return resume ? resume_run(config, out, events) : begin_run(config, out, events);
 }
 

@@ -8,6 +8,7 @@
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/sha256.h"
 #include "gladius/train/data/data_files.h"
+#include "gladius/train/model_paths.h"
 
 namespace gladius {
 namespace {
@@ -21,10 +22,11 @@ fs::path config_file(const fs::path& path) {
 }
 
 Paths model_files(const fs::path& directory) {
-  Paths files{directory / "config.json"};
-  for (const SafetensorsFile& file : open_weights(directory)) files.push_back(file.path());
+  const ModelPaths paths = find_model(directory).paths;
+  Paths files{paths.config};
+  for (const SafetensorsFile& file : open_weights(paths.weights)) files.push_back(file.path());
   // The size of an expert's tokenizer limits a truncated vocabulary.
-  if (const fs::path tokenizer = directory / "tokenizer.json"; fs::exists(tokenizer)) {
+  if (const fs::path tokenizer = paths.tokenizer / "tokenizer.json"; fs::exists(tokenizer)) {
     files.push_back(tokenizer);
   }
   return files;

@@ -7,6 +7,7 @@
 #include "gladius/models/rope_scaling.h"
 #include "gladius/models/tokenizer/comparison.h"
 #include "gladius/tensor/error.h"
+#include "gladius/train/model_paths.h"
 #include "gladius/train/teacher.h"
 #include "gladius/train/text_format.h"
 
@@ -20,7 +21,7 @@ bool has_tokenizer(const fs::path& directory) { return fs::exists(directory / "t
 // Nothing read with it depends on an expert's tokenizer, so one that is not supported is no error.
 TokenizerComparison compare(const ExpertConfig& expert, const fs::path& student, const Say& warn) {
   try {
-    return compare_tokenizers(student, expert.model);
+    return compare_tokenizers(student, find_model(expert.model).paths.tokenizer);
   } catch (const ConfigError& error) {
     warn(
         fmt::format("expert {}: its tokenizer cannot be compared with the student's ({}); only the "
@@ -48,7 +49,7 @@ void require_same_tokenizer(const ExpertConfig& expert, const fs::path& student,
 // Most entries of two vocabularies mean different texts.
 void warn_of_truncation(const ExpertConfig& expert, const fs::path& student,
                         std::int64_t vocabulary, const Say& warn) {
-  const std::int64_t shared = count_shared_entries(student, expert.model, vocabulary);
+  const std::int64_t shared = count_shared_entries(student, find_model(expert.model).paths.tokenizer, vocabulary);
   warn(fmt::format(
       "expert {}: \"vocabulary\": \"truncate\" compares the first {} entries of both, of which {} "
       "mean the same text under the same id in the student's tokenizer and the expert's{}",
@@ -58,10 +59,11 @@ void warn_of_truncation(const ExpertConfig& expert, const fs::path& student,
 
 void check_expert(const RunConfig& config, const ExpertConfig& expert, std::int64_t student_size,
                   const Say& info, const Say& warn) {
-  const std::int64_t expert_size = ModelConfig::load(expert.model).vocab_size;
+  const ModelPaths paths = find_model(expert.model).paths;
+  const std::int64_t expert_size = ModelConfig::load(paths.config).vocab_size;
   check_vocabulary(expert, student_size, expert_size);
   const auto& student = config.student.tokenizer;
-  const bool both = student && has_tokenizer(*student) && has_tokenizer(expert.model);
+  const bool both = student && has_tokenizer(*student) && has_tokenizer(paths.tokenizer);
   if (!both) {
     info(
         fmt::format("expert {}: {} has no tokenizer.json, so only the sizes of the vocabularies "
@@ -76,8 +78,10 @@ void check_expert(const RunConfig& config, const ExpertConfig& expert, std::int6
 
 // The weights to start from know their own tokenizer's ids.
 void check_student_tokenizer(const StudentConfig& student, const Say& warn) {
-  if (!student.init || !student.tokenizer || !has_tokenizer(*student.init)) return;
-  const TokenizerComparison compared = compare_tokenizers(*student.init, *student.tokenizer);
+  if (!student.init || !student.tokenizer) return;
+  const fs::path of_weights = find_model(*student.init).paths.tokenizer;
+  if (!has_tokenizer(of_weights)) return;
+  const TokenizerComparison compared = compare_tokenizers(of_weights, *student.tokenizer);
   if (!compared.difference) return;
   const auto& [what, of_init, of_tokenizer] = *compared.difference;
   warn(
@@ -127,7 +131,8 @@ void check_vocabularies(const RunConfig& config, const ModelConfig& student, con
 void check_sequence_length(const RunConfig& config, const ModelConfig& student) {
   check_length("the student", student, config.data.max_seq_len);
   for (const ExpertConfig& expert : config.experts) {
-    check_length("expert " + expert.name, ModelConfig::load(expert.model), config.data.max_seq_len);
+    check_length("expert " + expert.name, ModelConfig::load(find_model(expert.model).paths.config),
+                 config.data.max_seq_len);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/parallel.h"
+#include "gladius/train/model_paths.h"
 
 namespace gladius {
 namespace {
@@ -134,7 +135,8 @@ MemoryNeed estimate_memory(const RunConfig& config, const ModelConfig& student,
   std::int64_t expert_vocabulary = 0;
   for (const ExpertConfig& expert : config.experts) {
     expert_bytes = std::max(expert_bytes, directory_bytes(expert));
-    expert_vocabulary = std::max(expert_vocabulary, ModelConfig::load(expert.model).vocab_size);
+    expert_vocabulary = std::max(
+        expert_vocabulary, ModelConfig::load(find_model(expert.model).paths.config).vocab_size);
   }
   return estimate_memory(student, config.activation_checkpointing, tokens, expert_bytes,
                          std::min(expert_vocabulary, student.vocab_size));

@@ -8,6 +8,7 @@
 
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
+#include "gladius/train/model_paths.h"
 #include "gladius/train/run_fields.h"
 
 namespace gladius {
@@ -19,26 +20,38 @@ constexpr RunFields::Range kPositive{
     .low = 0, .high = kInfinity, .open_low = true, .open_high = true};
 constexpr RunFields::Range kNotNegative{.low = 0, .high = kInfinity, .open_high = true};
 
-StudentConfig read_student(const RunFields& fields) {
+// The model that a path leads to; what is to be said of that goes to `notes`.
+ModelPaths found(const std::string& who, const std::filesystem::path& path,
+                 std::vector<std::string>& notes) {
+  FoundModel model = find_model(path);
+  if (!model.note.empty()) notes.push_back(fmt::format("{}: {}", who, model.note));
+  return model.paths;
+}
+
+StudentConfig read_student(const RunFields& fields, std::vector<std::string>& notes) {
   StudentConfig student;
-  student.init = fields.path("init");
-  if (!fields.has("config") && !student.init) {
+  const auto init = fields.path("init"), tokenizer = fields.path("tokenizer");
+  if (!fields.has("config") && !init) {
     fields.fail("config", "is missing: the student's config.json, unless \"init\" names a model");
   }
-  student.config = fields.has("config") ? fields.required_path("config") : *student.init;
-  student.tokenizer = fields.path("tokenizer");
-  if (!student.tokenizer && student.init &&
-      std::filesystem::exists(*student.init / "tokenizer.json")) {
-    student.tokenizer = student.init;
+  student.config = find_config(fields.has("config") ? fields.required_path("config") : *init);
+  if (init) {
+    const ModelPaths paths = found("student.init", *init, notes);
+    student.init = paths.weights;
+    if (std::filesystem::exists(paths.tokenizer / "tokenizer.json")) {
+      student.tokenizer = paths.tokenizer;
+    }
   }
+  if (tokenizer) student.tokenizer = found("student.tokenizer", *tokenizer, notes).tokenizer;
   student.seed = fields.integer("seed", 0, 0);
   return student;
 }
 
-ExpertConfig read_expert(const RunFields& fields) {
+ExpertConfig read_expert(const RunFields& fields, std::vector<std::string>& notes) {
   ExpertConfig expert;
-  expert.model = fields.required_path("model");
-  expert.name = fields.text("name", expert.model.filename().string());
+  const std::filesystem::path model = fields.required_path("model");
+  expert.name = fields.text("name", model.filename().string());
+  expert.model = found("expert " + expert.name, model, notes).weights;
   expert.steps = fields.integer("steps", 1000, 1, kMaxSteps);
   expert.vocabulary = fields.choice("vocabulary", "same", {"same", "truncate"}) == "same"
                           ? VocabularyMode::same
@@ -97,7 +110,7 @@ void read_optimizer(const RunFields& fields, RunConfig& run) {
 void read_experts(const RunFields& fields, RunConfig& run) {
   for (const RunFields& expert :
        fields.objects("experts", {"name", "model", "steps", "vocabulary"})) {
-    run.experts.push_back(read_expert(expert));
+    run.experts.push_back(read_expert(expert, run.notes));
   }
   if (!run.experts.empty() && fields.has("steps")) {
     fields.fail("steps", "is for runs without experts; give each expert its own");
@@ -167,7 +180,8 @@ RunConfig RunConfig::parse(const Json& json, const std::string& file) {
        "keep_checkpoints", "eval_every", "keep_best", "max_nonfinite_steps", "check_memory",
        "seed"});
   RunConfig run;
-  run.student = read_student(fields.object("student", {"config", "init", "tokenizer", "seed"}));
+  run.student =
+      read_student(fields.object("student", {"config", "init", "tokenizer", "seed"}), run.notes);
   read_experts(fields, run);
   run.data = read_data(fields.object(
       "data", {"train", "eval", "max_seq_len", "packing", "shuffle", "loss_on", "on_bad_line"}));

@@ -88,6 +88,7 @@ struct RunConfig {
   std::int64_t max_nonfinite_steps = 10;  // updates skipped in a row after which the run stops
   bool check_memory = true;               // refuse to start what does not fit
   std::int64_t seed = 0;                  // of the data's order
+  std::vector<std::string> notes;         // where models were found, if not where the paths say
 
   /// Reads a run file, after the overrides ("loss.alpha=0.3"; see set_by_path). IoError,
   /// FormatError (not JSON), or ConfigError naming the file and the key's path.

@@ -2,13 +2,15 @@
 
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/random.h"
+#include "gladius/train/model_paths.h"
 
 namespace gladius {
 
 std::shared_ptr<CausalLM> make_student(const StudentConfig& config) {
   auto student = std::make_shared<CausalLM>(ModelConfig::load(config.config));
   if (config.init) {
-    student->load_state_dict(load_model(*config.init, {.trainable = true}).state_dict());
+    student->load_state_dict(
+        load_model(find_model(*config.init).paths, {.trainable = true}).state_dict());
   } else {
     Generator generator(static_cast<std::uint64_t>(config.seed));
     student->init_weights(generator);

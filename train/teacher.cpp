@@ -7,6 +7,7 @@
 #include "gladius/autograd/grad_mode.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/models/tokenizer/tokenizer.h"
+#include "gladius/train/model_paths.h"
 #include "gladius/train/objective.h"
 
 namespace gladius {
@@ -19,8 +20,9 @@ std::int64_t shared_vocabulary(const ExpertConfig& expert, std::int64_t student,
   check_vocabulary(expert, student, teacher);
   if (expert.vocabulary == VocabularyMode::same) return student;
   std::int64_t vocabulary = std::min(student, teacher);
-  if (std::filesystem::exists(expert.model / "tokenizer.json")) {
-    vocabulary = std::min(vocabulary, Tokenizer::load(expert.model).vocab_size());
+  if (const auto tokenizer = find_model(expert.model).paths.tokenizer;
+      std::filesystem::exists(tokenizer / "tokenizer.json")) {
+    vocabulary = std::min(vocabulary, Tokenizer::load(tokenizer).vocab_size());
   }
   warn(fmt::format(
       "expert {}: vocabulary truncated to the first {} entries (student {}, expert {}); both "
@@ -64,7 +66,8 @@ void check_vocabulary(const ExpertConfig& expert, std::int64_t student_vocab_siz
 
 Teacher::Teacher(const ExpertConfig& expert, std::int64_t student_vocab_size,
                  const std::function<void(const std::string&)>& warn)
-    : Teacher(expert, load_model(expert.model, {.warn = warn}), student_vocab_size, warn) {}
+    : Teacher(expert, load_model(find_model(expert.model).paths, {.warn = warn}),
+              student_vocab_size, warn) {}
 
 Teacher::Teacher(const ExpertConfig& expert, const CausalLM& model, std::int64_t student_vocab_size,
                  const std::function<void(const std::string&)>& warn)

@@ -10,6 +10,7 @@
 #include "gladius/tensor/io/sha256.h"
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/train/data/data_files.h"
+#include "gladius/train/model_paths.h"
 #include "gladius/train/text_format.h"
 
 namespace gladius {
@@ -97,7 +98,8 @@ bool Validation::evaluate_expert(const ExpertConfig& expert) {
   const bool comparable = expert.vocabulary == VocabularyMode::same;
   if (!data_ || !comparable || experts_.recall(expert)) return true;
   try {
-    const auto evaluation = evaluate(load_model(expert.model), "expert " + expert.name);
+    const auto evaluation =
+        evaluate(load_model(find_model(expert.model).paths), "expert " + expert.name);
     if (!evaluation) return false;
     if (!std::isfinite(evaluation->perplexity)) throw Error("its perplexity is not finite");
     experts_.add(expert, *evaluation);

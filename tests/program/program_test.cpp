@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <span>
-#include <sstream>
 
 #include "gladius/models/model_directory.h"
 #include "program/program_fixture.h"
@@ -26,7 +26,7 @@ using testing::write_file;
 
 TEST_F(Program, EveryCommandHasHelpWithAnExample) {
   for (const std::string name : {"init", "inspect", "distill", "generate", "eval", "logits",
-                                 "gradients", "tokenize", "convert"}) {
+                                 "gradients", "tokenize", "convert", "report"}) {
     const ProgramResult result = run({name, "--help"});
     EXPECT_EQ(result.code, 0);
     EXPECT_THAT(result.out, HasSubstr("Example:\n  gladius " + name + " "));
@@ -131,6 +131,71 @@ TEST_F(Program, LogitsAreTheModels) {
   const std::vector<std::int64_t> ids{1, 7, 39};
   EXPECT_EQ(logits.to_vector<float>(),
             load_model(model()).forward(Tensor::from(ids, {1, 3})).value().to_vector<float>());
+}
+
+TEST_F(Program, LogitsWithoutAFileAreTheLikeliestNextTokens) {
+  const auto document = nlohmann::json::parse(
+      run({"logits", model(), "--ids", "1,7,39", "--top", "3", "--json"}).out);
+  EXPECT_EQ(document["tokens"], 3);
+  ASSERT_EQ(document["top"].size(), 3u);
+  const std::vector<std::int64_t> ids{1, 7, 39};
+  const auto all =
+      load_model(model()).forward(Tensor::from(ids, {1, 3})).value().to_vector<float>();
+  const std::span<const float> last = std::span(all).last(40);
+  double sum = 0;
+  for (const float logit : last) sum += std::exp(double{logit});
+  std::vector<float> sorted(last.begin(), last.end());
+  std::ranges::sort(sorted, std::greater());
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto& one = document["top"][i];
+    EXPECT_EQ(last[one["id"].get<std::size_t>()], sorted[i]);
+    EXPECT_NEAR(one["probability"].get<double>(), std::exp(double{sorted[i]}) / sum, 1e-6);
+  }
+  EXPECT_THAT(run({"logits", model(), "--ids", "1,7,39", "--top", "1"}).out,
+              HasSubstr(document["top"][0]["id"].dump()));
+}
+
+TEST_F(Program, AModelIsNamedByItsPlaceOrItsOption) {
+  write_file(path("data.jsonl"), "{\"input_ids\": [1, 2, 3]}\n");
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"inspect"},
+        {"logits", "--ids", "1,2"},
+        {"generate", "--ids", "1,2", "--greedy", "--max-new-tokens", "3"},
+        {"eval", "--data", path("data.jsonl")},
+        {"gradients", "--ids", "1,2,3", "--labels", "2,3,-100"}}) {
+    auto by_place = command, by_option = command;
+    by_place.insert(by_place.begin() + 1, model());
+    by_option.insert(by_option.begin() + 1, {"--model", model()});
+    const ProgramResult result = run(by_place);
+    EXPECT_EQ(result.code, 0) << result.err;
+    EXPECT_EQ(result.out, run(by_option).out);
+  }
+  // Without labels, what is to be predicted is the token that follows.
+  EXPECT_EQ(run({"gradients", model(), "--ids", "1,2,3"}).out,
+            run({"gradients", model(), "--ids", "1,2,3", "--labels", "2,3,-100"}).out);
+}
+
+TEST_F(Program, AResultDoesNotTakeThePlaceOfAnInput) {
+  const std::string weights = path("model/model.safetensors"), before = read_file(weights);
+  expect_failure({"logits", model(), "--ids", "1", "--out", weights}, "would overwrite");
+  std::filesystem::create_hard_link(weights, path("hard"));
+  expect_failure({"gradients", model(), "--ids", "1,2", "--out", path("hard")}, "would overwrite");
+  expect_failure({"logits", model(), "--ids", "1", "--out", path("model/../model/config.json")},
+                 "would overwrite");
+  EXPECT_EQ(read_file(weights), before);
+  for (int i = 0; i < 2; ++i) {  // an earlier result may be replaced
+    EXPECT_EQ(run({"logits", model(), "--ids", "1", "--out", path("logits")}).code, 0);
+  }
+  expect_failure({"gradients", model(), "--ids", "1", "--labels", "2", "--teacher-logits",
+                  path("logits"), "--out", path("logits")},
+                 "would overwrite");
+}
+
+TEST_F(Program, TokensToEvaluateAreChosenInWords) {
+  const ProgramResult result = run({"eval", model(), "--data", path("none"), "--loss-on", "user"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("\"all\" (every token counts)"),
+                                HasSubstr("\"assistant\" (what the assistant says counts)")));
 }
 
 TEST_F(Program, SizesBeyondTheMemoryAreRefusedByName) {
@@ -253,64 +318,6 @@ TEST_F(Program, TokenizesBothWays) {
   expect_failure({"tokenize", "--tokenizer", path("none"), "--text", "x"}, path("none"));
 }
 
-class Chat : public Program {
- protected:
-  Chat() {
-    const std::filesystem::path tokenizer =
-        std::string(GLADIUS_SOURCE_DIR) + "/configs/default/tokenizer";
-    testing::Rng rng(2);
-    const nlohmann::ordered_json json{{"architectures", {"LlamaForCausalLM"}},
-                                      {"vocab_size", 4096},
-                                      {"hidden_size", 16},
-                                      {"intermediate_size", 20},
-                                      {"num_hidden_layers", 2},
-                                      {"num_attention_heads", 4},
-                                      {"num_key_value_heads", 2},
-                                      {"eos_token_id", 2}};
-    save_model(directory_ / "chat", testing::random_model(rng, json));
-    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}) {
-      std::filesystem::copy_file(tokenizer / name, directory_ / "chat" / name);
-    }
-  }
-  std::vector<std::string> arguments(std::vector<std::string> more = {}) const {
-    std::vector<std::string> all{"generate", "--model",          path("chat"), "--chat",
-                                 "--greedy", "--max-new-tokens", "5"};
-    all.insert(all.end(), more.begin(), more.end());
-    return all;
-  }
-};
-
-TEST_F(Chat, ReadsTurnsUntilExit) {
-  const ProgramResult result =
-      run(arguments({"--json"}), "Hi\n\n  \nAnd \xff\r\n/exit\nnot read\n");
-  ASSERT_EQ(result.code, 0) << result.err;
-  EXPECT_EQ(result.err, "");
-  std::istringstream documents(result.out);
-  std::vector<nlohmann::json> turns;
-  while (!(documents >> std::ws).eof()) documents >> turns.emplace_back();
-  ASSERT_EQ(turns.size(), 2u);
-  // The first turn is what --prompt gives; the second's prompt holds both messages and the answer.
-  const ProgramResult alone = run(arguments({"--json", "--prompt", "Hi"}));
-  const auto first = nlohmann::json::parse(alone.out);
-  EXPECT_EQ(turns[0]["ids"], first["ids"]);
-  EXPECT_EQ(turns[0]["prompt_ids"], first["prompt_ids"]);
-  std::string ids;
-  for (const auto& id : turns[1]["prompt_ids"]) {
-    if (!ids.empty()) ids += ',';
-    ids += id.dump();
-  }
-  const ProgramResult text =
-      run({"tokenize", "--tokenizer", path("chat"), "--decode", ids, "--json", "--no-special"});
-  const std::string said = nlohmann::json::parse(text.out)["text"];
-  EXPECT_THAT(said, AllOf(HasSubstr("<|user|>\nHi"), HasSubstr("And \xef\xbf\xbd"),
-                          HasSubstr(turns[0]["text"].get<std::string>())));
-}
-
-TEST_F(Chat, StreamsAnswersToTheEndOfTheInput) {
-  const ProgramResult result = run(arguments(), "Hi\nthere");
-  ASSERT_EQ(result.code, 0) << result.err;
-  EXPECT_THAT(result.out, StartsWith(run(arguments({"--prompt", "Hi"})).out));
-  EXPECT_EQ(run(arguments(), "").out, "");
 }
 
 }  // namespace

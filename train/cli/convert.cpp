@@ -21,12 +21,13 @@ struct ConvertArguments {
 
 void convert(const ConvertArguments& options, const Common& common) {
   require_vacant(options.out);
-  const CausalLM model = load_model(options.model, {.warn = warner(common)});
+  const ModelPaths paths = locate_model(options.model, common);
+  const CausalLM model = load_model(paths, {.warn = warner(common)});
   save_model(options.out, model,
              {.max_shard_size = options.max_shard_size,
               .dtype = dtype_from_name(options.dtype),
               .warn = warner(common)});
-  copy_companions(options.model, options.out);
+  copy_companions(paths, options.out);
   std::uint64_t bytes = 0;
   const auto files = open_weights(options.out);
   for (const SafetensorsFile& file : files) bytes += file.file_size();
@@ -50,7 +51,7 @@ void add_convert(CLI::App& program, const Common& common) {
   CLI::App* command =
       add_command(program, "convert", "Rewrites a model's weights in another type or in shards",
                   "gladius convert --model student --dtype bf16 --out student-bf16");
-  command->add_option("--model", options->model, "Model directory")->required();
+  add_model_option(*command, options->model);
   add_dtype_option(*command, options->dtype)->required();
   command->add_option("--out", options->out, "Directory to write; must not hold anything yet")
       ->required();

@@ -126,7 +126,7 @@ void add_distill(CLI::App& program, const Common& common) {
       "`gladius report` shows how it stands, and TensorBoard reads its directory",
       "gladius distill configs/default/distill.run.json --out runs/mine --set optimizer.lr=2e-4");
   const auto options = std::make_shared<DistillArguments>();
-  command->add_option("RUN.json", options->run_file, "The run file")->required();
+  add_subject(*command, "--run,RUN.json", options->run_file, "The run file");
   command->add_option("--out", options->out, "Run directory (default: runs/ and the file's name)");
   command
       ->add_option("--set", options->overrides,

@@ -30,6 +30,10 @@ struct EvalArguments {
   bool skip_bad_lines = false;
 };
 
+LossOn loss_on_from_name(const std::string& name) {
+  return name == "all" ? LossOn::all : LossOn::assistant;
+}
+
 // How the data is read, and why so.
 struct Settings {
   std::int64_t max_seq_len = 512;
@@ -58,9 +62,9 @@ Settings resolve(const EvalArguments& options) {
 }
 
 // Null where the model has no tokenizer.
-std::shared_ptr<const TextEncoder> load_encoder(const std::filesystem::path& model) {
-  if (!std::filesystem::exists(model / "tokenizer.json")) return nullptr;
-  return std::make_shared<const TextEncoder>(model);
+std::shared_ptr<const TextEncoder> load_encoder(const std::filesystem::path& directory) {
+  if (!std::filesystem::exists(directory / "tokenizer.json")) return nullptr;
+  return std::make_shared<const TextEncoder>(directory);
 }
 
 Dataset open_data(const EvalArguments& options, const Settings& settings,
@@ -113,8 +117,9 @@ void print_as_text(const Evaluation& evaluation, const ByText& by_text, const Se
 
 void run(const EvalArguments& options, const Common& common) {
   const Settings settings = resolve(options);
-  const CausalLM model = load_model(options.model, {.warn = warner(common)});
-  const auto encoder = load_encoder(options.model);
+  const ModelPaths paths = locate_model(options.model, common);
+  const CausalLM model = load_model(paths, {.warn = warner(common)});
+  const auto encoder = load_encoder(paths.tokenizer);
   const Dataset examples = open_data(options, settings, encoder, model, common);
   const Evaluation evaluation = *evaluate(model, examples);
   if (!evaluation.is_finite()) {
@@ -138,7 +143,7 @@ void add_eval(CLI::App& program, const Common& common) {
       add_command(program, "eval", "Mean cross-entropy and perplexity per token of data files",
                   "gladius eval --model runs/mine/model --data configs/default/eval.jsonl");
   const auto options = std::make_shared<EvalArguments>();
-  command->add_option("--model", options->model, "Model directory")->required();
+  add_model_option(*command, options->model);
   command
       ->add_option("--data", options->data,
                    "Files as for training, .jsonl or .txt, or patterns in quotes: 'data/*.jsonl'")
@@ -149,10 +154,11 @@ void add_eval(CLI::App& program, const Common& common) {
                    "512)")
       ->check(CLI::Range(std::int64_t{1}, kMaxSeqLen));
   command
-      ->add_option("--loss-on", options->loss_on,
-                   "Tokens that count: all, or the assistant's (default: the run's, else all)")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, LossOn>{{"all", LossOn::all}, {"assistant", LossOn::assistant}}));
+      ->add_option_function<std::string>(
+          "--loss-on",
+          [options](const std::string& name) { options->loss_on = loss_on_from_name(name); },
+          "Tokens that count: all, or what the assistant says (default: the run's, else all)")
+      ->check(check_loss_on);
   command->add_flag("--skip-bad-lines", options->skip_bad_lines,
                     "Passes over lines that are no examples, and counts them");
   command->callback([options, &common] { run(*options, common); });

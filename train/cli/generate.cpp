@@ -11,13 +11,15 @@
 #include <memory>
 #include <optional>
 
+#include "chat.h"
 #include "commands.h"
-#include "gladius/models/chat_template/chat_template.h"
 #include "gladius/models/generation_config.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/models/tokenizer/tokenizer.h"
+#include "gladius/train/pass_memory.h"
 #include "output.h"
 #include "support.h"
+#include "text_input.h"
 
 namespace gladius::cli {
 namespace {
@@ -25,11 +27,18 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct GenerateArguments {
-  std::string model, prompt, ids;
-  bool has_ids = false, has_prompt = false, chat = false, greedy = false;
+  std::string model;
+  TextInput text;
+  ChatArguments conversation;
+  bool chat = false, greedy = false;
   std::optional<double> temperature, top_p, repetition_penalty;
   std::optional<std::int64_t> top_k, max_new_tokens;
 
+  // A conversation, be it with --chat or with what only a conversation has.
+  bool is_chat() const {
+    return chat || conversation.system || !conversation.messages.empty() ||
+           !conversation.tools.empty();
+  }
   bool chooses_sampling() const { return temperature || top_p || top_k; }
   std::uint64_t seed = 0;
 };
@@ -57,56 +66,17 @@ void warn_of_unsupported(const GenerationConfig& model, const Common& common) {
                            fmt::join(model.unsupported, ", ")));
 }
 
-std::vector<std::int64_t> encode_prompt(const GenerateArguments& options,
-                                        const Tokenizer& tokenizer) {
-  const auto ids = tokenizer.encode(options.prompt);
-  if (ids.empty()) throw ConfigError("--prompt: the text has no tokens");
-  return {ids.begin(), ids.end()};
-}
-
-// What is said so far, in the form of the model's chat template.
-class Conversation {
- public:
-  explicit Conversation(const std::string& model)
-      : template_(load_template(model)), special_tokens_(load_special_tokens(model)) {}
-
-  void add(const char* role, const std::string& text) {
-    // Templates take UTF-8 only; a terminal may send anything.
-    const Json content = Json::parse(
-        Json(text).dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace));
-    messages_.push_back({{"role", role}, {"content", content}});
-  }
-  // Up to where the assistant's answer begins.
-  std::vector<std::int64_t> encode(const Tokenizer& tokenizer) const {
-    const std::string text =
-        render_chat(template_, messages_, /*add_generation_prompt=*/true, special_tokens_);
-    const auto ids = tokenizer.encode(text, false);  // the template writes the special tokens
-    return {ids.begin(), ids.end()};
-  }
-
- private:
-  using Json = nlohmann::ordered_json;
-
-  static ChatTemplate load_template(const std::string& model) {
-    auto chat_template = ChatTemplate::load(model);
-    if (chat_template) return *std::move(chat_template);
-    throw ConfigError(
-        fmt::format("{} has no chat template (chat_template.jinja); leave out --chat", model));
-  }
-
-  ChatTemplate template_;
-  Json special_tokens_;
-  Json messages_ = Json::array();
-};
-
 // Shows tokens as they come: their text, or their ids where there is no tokenizer.
 class Output {
  public:
-  Output(const std::optional<Tokenizer>& tokenizer, bool streams) : streams_(streams) {
+  Output(const std::optional<Tokenizer>& tokenizer, const std::vector<std::int64_t>& end_tokens,
+         bool streams)
+      : end_tokens_(end_tokens), streams_(streams) {
     if (tokenizer) decoder_.emplace(*tokenizer);
   }
 
   void push(std::int64_t id) {
+    if (decoder_ && std::ranges::count(end_tokens_, id) > 0) return;  // no part of the text
     show(decoder_ ? decoder_->push(static_cast<std::int32_t>(id))
                   : fmt::format("{}{}", first_ ? "" : ",", id));
     first_ = false;
@@ -125,6 +95,7 @@ class Output {
     print("{}", piece);
   }
 
+  const std::vector<std::int64_t>& end_tokens_;
   bool streams_;
   bool first_ = true;
   std::optional<StreamDecoder> decoder_;
@@ -163,7 +134,7 @@ void report(const Output& output, const std::vector<std::int64_t>& prompt,
 std::string answer(GenerationSession& session, const std::vector<std::int64_t>& prompt,
                    const std::optional<Tokenizer>& tokenizer, const GenerateOptions& settings,
                    const Common& common) {
-  Output output(tokenizer, !common.json);
+  Output output(tokenizer, settings.eos_token_ids, !common.json);
   Timing timing{.start = Clock::now(), .first_token = {}, .end = {}};
   const std::vector<std::int64_t> ids = session.generate(prompt, [&](std::int64_t id) {
     if (timing.first_token == Clock::time_point()) timing.first_token = Clock::now();
@@ -190,30 +161,55 @@ std::optional<std::string> read_turn() {
   }
 }
 
+// What a conversation's tokens are generated with: the model's own way to end an answer counts.
+void add_stop_tokens(std::vector<std::int64_t>& eos_token_ids,
+                     const std::vector<std::int64_t>& of_template, const Common& common) {
+  for (const std::int64_t id : of_template) {
+    if (std::ranges::count(eos_token_ids, id) == 0) eos_token_ids.push_back(id);
+  }
+  if (eos_token_ids.empty()) {
+    warn(common,
+         "neither the model nor its tokenizer names a token that ends an answer; answers "
+         "end at --max-new-tokens");
+  }
+}
+
+// Answers the turns of the command line, or of the standard input.
+template <class Reply>
+void talk(Chat& chat, const GenerateArguments& options, const Tokenizer& tokenizer,
+          const Reply& reply_to) {
+  const auto answer_turn = [&] { chat.add("assistant", reply_to(chat.encode(tokenizer))); };
+  if (options.text.has_prompt()) chat.add("user", options.text.prompt);
+  if (options.text.has_prompt() || !options.conversation.messages.empty()) return answer_turn();
+  while (const auto turn = read_turn()) {
+    chat.add("user", *turn);
+    answer_turn();
+  }
+}
+
 void run(const GenerateArguments& options, const Common& common) {
+  const ModelPaths paths = locate_model(options.model, common);
   std::optional<Tokenizer> tokenizer;
-  if (!options.has_ids) tokenizer = load_tokenizer(common, options.model);
-  std::optional<Conversation> conversation;
-  if (options.chat) conversation.emplace(options.model);
-  const CausalLM model = load_model(options.model, {.warn = warner(common)});
-  const GenerationConfig defaults = GenerationConfig::load(options.model, model.config());
-  const GenerateOptions settings = resolve(options, defaults);
+  if (!options.text.has_ids()) tokenizer = load_tokenizer(common, paths.tokenizer);
+  std::optional<Chat> chat;
+  if (options.is_chat()) chat.emplace(paths, options.conversation, common);
+  const CausalLM model = load_model(paths, {.warn = warner(common)});
+  const ModelConfig& config = model.config();
+  const GenerationConfig defaults = GenerationConfig::load(paths.weights, config);
+  GenerateOptions settings = resolve(options, defaults);
+  if (chat) add_stop_tokens(settings.eos_token_ids, chat->stop_tokens(*tokenizer), common);
   warn_of_unsupported(defaults, common);
   GenerationSession session(model, settings);
   const auto reply_to = [&](const std::vector<std::int64_t>& prompt) {
-    check_ids(tokenizer ? "--prompt" : "--ids", prompt, model.config().vocab_size);
+    check_ids("--prompt", prompt, config.vocab_size);
+    warn_of_length(common, config, std::ssize(prompt));
+    require_memory_for_pass(config, Pass::generate, std::ssize(prompt), "the prompt");
     return answer(session, prompt, tokenizer, settings, common);
   };
-
-  if (!conversation) {
-    reply_to(tokenizer ? encode_prompt(options, *tokenizer) : parse_ids("--ids", options.ids));
-    return;
-  }
-  const bool interactive = !options.has_prompt;
-  for (auto turn = interactive ? read_turn() : std::optional(options.prompt); turn;
-       turn = interactive ? read_turn() : std::nullopt) {
-    conversation->add("user", *turn);
-    conversation->add("assistant", reply_to(conversation->encode(*tokenizer)));
+  if (!chat) {
+    reply_to(read_tokens(options.text, tokenizer, config.vocab_size));
+  } else {
+    talk(*chat, options, *tokenizer, reply_to);
   }
 }
 
@@ -224,15 +220,26 @@ void add_generate(CLI::App& program, const Common& common) {
   CLI::App* command = add_command(
       program, "generate", "Continues a text",
       "gladius generate --model student --prompt \"What is the capital of France?\" --chat");
-  command->add_option("--model", options->model, "Model directory")->required();
-  CLI::Option_group* input = command->add_option_group("prompt");
-  CLI::Option* prompt = input->add_option("--prompt", options->prompt, "Text to continue");
-  CLI::Option* ids = input->add_option("--ids", options->ids, "Token ids to continue: 1,2,3");
-  input->require_option(0, 1);
+  add_model_option(*command, options->model);
+  add_text_input(*command, options->text, "Text to continue", "Token ids to continue: 1,2,3",
+                 /*required=*/false);
+  CLI::Option* ids = options->text.ids_option;
   command
       ->add_flag("--chat", options->chat,
                  "The prompt is a user's message in a chat; without a prompt the messages are read "
                  "from the standard input, a line each, until /exit or the end")
+      ->excludes(ids);
+  ChatArguments& conversation = options->conversation;
+  command->add_option("--system", conversation.system, "A chat's system message; means --chat")
+      ->excludes(ids);
+  command
+      ->add_option("--messages", conversation.messages,
+                   "JSON file with the messages so far, a list or a line of a data file, to be "
+                   "answered (before the prompt, if there is one); means --chat")
+      ->excludes(ids);
+  command
+      ->add_option("--tools", conversation.tools,
+                   "JSON file with the schemas of the tools, a list; means --chat")
       ->excludes(ids);
   const std::string otherwise = " (default: generation_config.json's, else {})";
   const auto add = [&](const char* name, auto& value, const char* what, const char* fallback) {
@@ -246,9 +253,7 @@ void add_generate(CLI::App& program, const Common& common) {
   command->add_option("--seed", options->seed, "Seed of the random choices")->capture_default_str();
   command->add_flag("--greedy", options->greedy, "Always the likeliest token");
   command->callback([=, &common] {
-    options->has_ids = ids->count() > 0;
-    options->has_prompt = prompt->count() > 0;
-    if (!options->has_ids && !options->has_prompt && !options->chat) {
+    if (!options->text.has_ids() && !options->text.has_prompt() && !options->is_chat()) {
       throw CLI::RequiredError("--prompt, --ids or --chat");
     }
     run(*options, common);

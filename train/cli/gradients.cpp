@@ -11,8 +11,11 @@
 #include "gladius/autograd/ops/views.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/train/nonfinite.h"
+#include "gladius/train/overwrite.h"
+#include "gladius/train/pass_memory.h"
 #include "output.h"
 #include "support.h"
+#include "text_input.h"
 
 namespace gladius::cli {
 namespace {
@@ -20,7 +23,8 @@ namespace {
 constexpr std::int64_t kIgnored = -100;
 
 struct GradientsArguments {
-  std::string model, ids, labels, teacher_logits, out;
+  std::string model, labels, teacher_logits, out;
+  TextInput text;
   std::string reduction = "mean";
   double temperature = 2, alpha = 0.5;
 };
@@ -29,17 +33,26 @@ struct Example {
   std::vector<std::int64_t> ids, labels;
 };
 
-Example parse_example(const GradientsArguments& options, std::int64_t vocab_size) {
-  Example example{parse_ids("--ids", options.ids), parse_ids("--labels", options.labels)};
-  check_ids("--ids", example.ids, vocab_size);
+// At each position the token that follows, which the last has none of.
+std::vector<std::int64_t> next_tokens(const std::vector<std::int64_t>& ids) {
+  std::vector<std::int64_t> labels(ids.begin() + 1, ids.end());
+  labels.push_back(kIgnored);
+  return labels;
+}
+
+Example parse_example(const GradientsArguments& options, const std::optional<Tokenizer>& tokenizer,
+                      std::int64_t vocab_size) {
+  Example example{read_tokens(options.text, tokenizer, vocab_size), {}};
+  example.labels =
+      options.labels.empty() ? next_tokens(example.ids) : parse_ids("--labels", options.labels);
   std::vector<std::int64_t> targets = example.labels;
   std::erase(targets, kIgnored);
   check_ids("--labels", targets, vocab_size);
   if (example.ids.size() != example.labels.size()) {
-    throw ConfigError(
-        fmt::format("--labels has {} tokens and --ids has {}; each id needs the label to predict "
-                    "there, or -100",
-                    example.labels.size(), example.ids.size()));
+    throw ConfigError(fmt::format(
+        "--labels has {} tokens and {} has {}; each id needs the label to predict "
+        "there, or -100",
+        example.labels.size(), options.text.has_ids() ? "--ids" : "--prompt", example.ids.size()));
   }
   if (targets.empty() && (options.teacher_logits.empty() || options.alpha == 0)) {
     throw ConfigError("--labels: every label is -100, so there is no loss to differentiate");
@@ -103,11 +116,30 @@ void print_statistics_as_json(nlohmann::ordered_json document,
   print_json(document);
 }
 
+// The gradients and `loss` [1] as a safetensors file.
+void write_results(const std::string& out, NamedTensors results, const Variable& loss) {
+  results.emplace_back("loss", loss.value().reshape({1}));
+  write_safetensors(out, results);
+}
+
+void require_not_an_input(const GradientsArguments& options, const ModelPaths& model) {
+  if (options.out.empty()) return;
+  auto inputs = files_of_model(model);
+  if (!options.teacher_logits.empty()) inputs.emplace_back(options.teacher_logits);
+  require_not_among("--out", options.out, inputs);
+}
+
 void gradients(const GradientsArguments& options, const Common& common) {
-  CausalLM model = load_model(options.model, {.trainable = true, .warn = warner(common)});
-  const Example example = parse_example(options, model.config().vocab_size);
-  const std::int64_t T = std::ssize(example.ids), V = model.config().vocab_size;
-  warn_of_length(common, model.config(), T);
+  const ModelPaths paths = locate_model(options.model, common);
+  const ModelConfig config = ModelConfig::load(paths.config);
+  require_not_an_input(options, paths);
+  std::optional<Tokenizer> tokenizer;
+  if (options.text.has_prompt()) tokenizer = load_tokenizer(common, paths.tokenizer);
+  const Example example = parse_example(options, tokenizer, config.vocab_size);
+  const std::int64_t T = std::ssize(example.ids), V = config.vocab_size;
+  warn_of_length(common, config, T);
+  require_memory_for_pass(config, Pass::gradients, T, "the text");
+  CausalLM model = load_model(paths, {.trainable = true, .warn = warner(common)});
   const Variable logits = reshape(model.forward(Tensor::from(example.ids, {1, T})), {T, V});
   const Loss loss = loss_of(options, logits, Tensor::from(example.labels, {T}));
   loss.loss.backward();
@@ -122,9 +154,7 @@ void gradients(const GradientsArguments& options, const Common& common) {
     results.emplace_back(name, gradient.defined() ? gradient : Tensor::zeros(parameter.shape()));
     statistics.emplace_back(name, gradient_statistics(results.back().second));
   }
-  NamedTensors file = results;
-  file.emplace_back("loss", loss.loss.value().reshape({1}));
-  write_safetensors(options.out, file);
+  if (!options.out.empty()) write_results(options.out, results, loss.loss);
   common.json ? print_statistics_as_json(loss.parts, statistics, results)
               : print_statistics(loss.parts, statistics);
 }
@@ -133,16 +163,16 @@ void gradients(const GradientsArguments& options, const Common& common) {
 
 void add_gradients(CLI::App& program, const Common& common) {
   auto options = std::make_shared<GradientsArguments>();
-  CLI::App* command = add_command(
-      program, "gradients", "Writes the loss and gradients of one forward and backward pass",
-      "gladius gradients --model student --ids 1,15043,29871 --labels 15043,29871,-100 "
-      "--out gradients.safetensors");
-  command->add_option("--model", options->model, "Model directory")->required();
-  command->add_option("--ids", options->ids, "Token ids of one sequence: 1,2,3")->required();
-  command
-      ->add_option("--labels", options->labels,
-                   "The token to predict at each position: 2,3,-100; -100 is ignored")
-      ->required();
+  CLI::App* command =
+      add_command(program, "gradients", "The loss and gradients of one forward and backward pass",
+                  "gladius gradients --model student --ids 1,15043,29871 --labels 15043,29871,-100 "
+                  "--out gradients.safetensors");
+  add_model_option(*command, options->model);
+  add_text_input(*command, options->text, "Text of one sequence",
+                 "Token ids of one sequence: 1,2,3", /*required=*/true);
+  command->add_option("--labels", options->labels,
+                      "The token to predict at each position: 2,3,-100; -100 is ignored (default: "
+                      "the one that follows)");
   command->add_option("--teacher-logits", options->teacher_logits,
                       "safetensors file with `logits` [tokens, vocabulary]; adds the divergence. "
                       "Of vocabularies of two sizes, the first entries that both have count");
@@ -157,10 +187,8 @@ void add_gradients(CLI::App& program, const Common& common) {
                    "Of the divergence: mean over the tokens, or batchmean, their sum")
       ->check(CLI::IsMember({"batchmean", "mean"}))
       ->capture_default_str();
-  command
-      ->add_option("--out", options->out,
-                   "safetensors file to write: `loss` [1], and gradients by parameter")
-      ->required();
+  command->add_option("--out", options->out,
+                      "safetensors file to write: `loss` [1], and gradients by parameter");
   command->callback([options, &common] { gradients(*options, common); });
 }
 

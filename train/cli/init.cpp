@@ -8,12 +8,15 @@
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/random.h"
 #include "gladius/train/memory.h"
+#include "gladius/train/model_paths.h"
 #include "gladius/train/text_format.h"
 #include "output.h"
 #include "support.h"
 
 namespace gladius::cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct InitArguments {
   std::string config, out, tokenizer, dtype;
@@ -37,8 +40,12 @@ void require_memory_for_weights(const ModelConfig& config, const std::string& fi
 }
 
 void init(const InitArguments& options, const Common& common) {
-  if (!options.tokenizer.empty()) tokenizer_files(options.tokenizer);  // fails before the work
-  const ModelConfig config = ModelConfig::load(options.config);
+  fs::path tokenizer;
+  if (!options.tokenizer.empty()) {
+    tokenizer = locate_model(options.tokenizer, common).tokenizer;
+    tokenizer_files(tokenizer);  // fails before the work
+  }
+  const ModelConfig config = ModelConfig::load(find_config(options.config));
   require_memory_for_weights(config, options.config);
   CausalLM model(config);
   require_vacant(options.out);
@@ -47,7 +54,7 @@ void init(const InitArguments& options, const Common& common) {
   SaveOptions save;
   if (!options.dtype.empty()) save.dtype = dtype_from_name(options.dtype);
   save_model(options.out, model, save);
-  if (!options.tokenizer.empty()) copy_tokenizer(options.tokenizer, options.out);
+  if (!tokenizer.empty()) copy_tokenizer(tokenizer, options.out);
   if (common.json) {
     print_json({{"model", options.out},
                 {"architecture", model.config().architecture},
@@ -66,7 +73,8 @@ void add_init(CLI::App& program, const Common& common) {
   CLI::App* command =
       add_command(program, "init", "Writes a model directory with fresh weights",
                   "gladius init --config configs/gladius-125m.json --out student --seed 1");
-  command->add_option("--config", options->config, "config.json of the model")->required();
+  add_subject(*command, "--config,CONFIG", options->config,
+              "config.json of the model, or a directory that has one");
   command->add_option("--out", options->out, "Directory to write; must not hold anything yet")
       ->required();
   command->add_option("--seed", options->seed, "Seed of the weights")->capture_default_str();

@@ -23,11 +23,12 @@ struct Subject {
   std::optional<ModelConfig> config;  // of a model directory
 };
 
-Subject open(const fs::path& path) {
-  if (!fs::exists(path)) throw IoError(fmt::format("{} does not exist", path.string()));
+Subject open(const std::string& path, const Common& common) {
+  if (!fs::exists(path)) throw IoError(fmt::format("{} does not exist", path));
   if (!fs::is_directory(path)) return {{SafetensorsFile::open(path)}, std::nullopt};
-  const ModelConfig config = ModelConfig::load(path / "config.json");
-  return {open_weights(path), config};
+  const ModelPaths paths = locate_model(path, common);
+  const ModelConfig config = ModelConfig::load(paths.config);
+  return {open_weights(paths.weights), config};
 }
 
 Json files_as_json(const Subject& subject) {
@@ -76,9 +77,9 @@ Json memory_as_json(const ModelConfig& config, const Components& parts,
           {"precisions", precisions}};
 }
 
-Json document_of(const fs::path& path, const Subject& subject) {
+Json document_of(const std::string& path, const Subject& subject) {
   const Components parts = count_components(subject.files);
-  Json document{{"path", path.string()}};
+  Json document{{"path", path}};
   if (subject.config) {
     document["architecture"] = subject.config->architecture;
     document["config"] = subject.config->source;
@@ -137,8 +138,8 @@ void print_tensors(const Subject& subject) {
   print("{}", format_table(rows));
 }
 
-void inspect(const fs::path& path, const Common& common) {
-  const Subject subject = open(path);
+void inspect(const std::string& path, const Common& common) {
+  const Subject subject = open(path, common);
   if (common.json) {
     print_json(document_of(path, subject));
     return;
@@ -162,7 +163,9 @@ void add_inspect(CLI::App& program, const Common& common) {
   CLI::App* command = add_command(program, "inspect",
                                   "Shows what a model directory or safetensors file consists of",
                                   "gladius inspect student --json");
-  command->add_option("path", *path, "Model directory or safetensors file")->required();
+  add_subject(*command, "--model,PATH", *path,
+              "safetensors file, model directory, run directory, checkpoint, or "
+              "models--ORG--NAME of a cache");
   command->callback([path, &common] { inspect(*path, common); });
 }
 

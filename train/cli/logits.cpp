@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <numeric>
 #include <span>
 
 #include "commands.h"
@@ -11,8 +12,11 @@
 #include "gladius/autograd/ops/views.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/train/nonfinite.h"
+#include "gladius/train/overwrite.h"
+#include "gladius/train/pass_memory.h"
 #include "output.h"
 #include "support.h"
+#include "text_input.h"
 
 namespace gladius::cli {
 namespace {
@@ -21,8 +25,18 @@ namespace {
 constexpr std::int64_t kTokensAtOnce = 128;
 
 struct LogitsArguments {
-  std::string model, ids, out;
+  std::string model, out;
+  TextInput text;
+  std::int64_t top = 10;
 };
+
+using Ids = std::vector<std::int64_t>;
+
+// Of the last layer, [1, T, H].
+Variable last_hidden_states(const CausalLM& model, const Ids& ids) {
+  const std::int64_t T = std::ssize(ids);
+  return model.hidden_states(Tensor::from(ids, {1, T}), sequential_context(1, T));
+}
 
 // logits F32 [1, T, V].
 std::int64_t count_nonfinite_rows(const Tensor& logits) {
@@ -37,14 +51,9 @@ std::int64_t count_nonfinite_rows(const Tensor& logits) {
   return rows;
 }
 
-void logits(const LogitsArguments& options, const Common& common) {
-  const std::vector<std::int64_t> ids = parse_ids("--ids", options.ids);
-  const CausalLM model = load_model(options.model, {.warn = warner(common)});
-  const std::int64_t T = std::ssize(ids), V = model.config().vocab_size;
-  check_ids("--ids", ids, V);
-  warn_of_length(common, model.config(), T);
-  const NoGrad no_grad;
-  const Variable hidden = model.hidden_states(Tensor::from(ids, {1, T}), sequential_context(1, T));
+void write_logits(const LogitsArguments& options, const CausalLM& model, const Variable& hidden,
+                  const Common& common) {
+  const std::int64_t T = hidden.size(1), V = model.config().vocab_size;
   std::int64_t broken = 0;  // rows with something that is not finite
   const auto head = [&](std::size_t, const SafetensorsSink& sink) {
     broken = 0;
@@ -66,19 +75,89 @@ void logits(const LogitsArguments& options, const Common& common) {
   }
 }
 
+struct NextToken {
+  std::int64_t id;
+  double probability;
+};
+
+// The likeliest first; of equals the one with the lower id.
+std::vector<NextToken> top_tokens(std::span<const float> logits, std::int64_t count) {
+  std::vector<std::int64_t> ids(logits.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  const auto of = [&](std::int64_t id) { return logits[static_cast<std::size_t>(id)]; };
+  const auto middle = ids.begin() + std::min<std::int64_t>(count, std::ssize(ids));
+  std::partial_sort(ids.begin(), middle, ids.end(), [&](std::int64_t a, std::int64_t b) {
+    return of(a) != of(b) ? of(a) > of(b) : a < b;
+  });
+  const double largest = double{of(ids.front())};
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(double{logit} - largest);
+  std::vector<NextToken> top;
+  for (auto id = ids.begin(); id != middle; ++id) {
+    top.push_back({*id, std::exp(double{of(*id)} - largest) / sum});
+  }
+  return top;
+}
+
+// What the model expects after the text.
+void print_top(const LogitsArguments& options, const CausalLM& model, const Variable& hidden,
+               const std::optional<Tokenizer>& tokenizer, const Common& common) {
+  const std::int64_t T = hidden.size(1);
+  const Tensor logits = model.head(narrow(hidden, 1, T - 1, 1)).value().to(Dtype::F32).contiguous();
+  const std::span<const float> row(logits.data<float>(), static_cast<std::size_t>(logits.numel()));
+  if (count_nonfinite_rows(logits) > 0) {
+    throw Error(fmt::format("{}: the logits are not finite: {}", options.model,
+                            explain_nonfinite(model)));
+  }
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  std::vector<std::vector<std::string>> rows{{"id", "token", "probability"}};
+  for (const auto& [id, probability] : top_tokens(row, options.top)) {
+    nlohmann::ordered_json one{{"id", id}};
+    if (tokenizer) one["token"] = tokenizer->id_to_token(static_cast<std::int32_t>(id));
+    one["probability"] = probability;
+    rows.push_back({fmt::format("{}", id), tokenizer ? one["token"].dump() : "",
+                    fmt::format("{:.6f}", probability)});
+    list.push_back(std::move(one));
+  }
+  if (common.json) {
+    print_json({{"tokens", T}, {"top", list}});
+  } else {
+    print("{}", format_table(rows));
+  }
+}
+
+void logits(const LogitsArguments& options, const Common& common) {
+  const ModelPaths paths = locate_model(options.model, common);
+  const bool writes = !options.out.empty();
+  std::optional<Tokenizer> tokenizer;
+  if (options.text.has_prompt()) tokenizer = load_tokenizer(common, paths.tokenizer);
+  if (!tokenizer && !writes) tokenizer = find_tokenizer(paths, common);
+  const CausalLM model = load_model(paths, {.warn = warner(common)});
+  const Ids ids = read_tokens(options.text, tokenizer, model.config().vocab_size);
+  if (writes) require_not_among("--out", options.out, files_of_model(paths));
+  warn_of_length(common, model.config(), std::ssize(ids));
+  require_memory_for_pass(model.config(), Pass::logits, std::ssize(ids), "the text");
+  const NoGrad no_grad;
+  const Variable hidden = last_hidden_states(model, ids);
+  writes ? write_logits(options, model, hidden, common)
+         : print_top(options, model, hidden, tokenizer, common);
+}
+
 }  // namespace
 
 void add_logits(CLI::App& program, const Common& common) {
   auto options = std::make_shared<LogitsArguments>();
-  CLI::App* command = add_command(program, "logits", "Writes the logits of one forward pass",
-                                  "gladius logits --model student --ids 1,15043,29871 --out "
-                                  "logits.safetensors");
-  command->add_option("--model", options->model, "Model directory")->required();
-  command->add_option("--ids", options->ids, "Token ids of one sequence: 1,2,3")->required();
-  command
-      ->add_option("--out", options->out,
-                   "safetensors file to write: `logits` [tokens, vocabulary], F32")
-      ->required();
+  CLI::App* command = add_command(
+      program, "logits", "What a model expects after a text, or the logits of one forward pass",
+      "gladius logits --model student --prompt \"The capital of France is\"");
+  add_model_option(*command, options->model);
+  add_text_input(*command, options->text, "Text of one sequence",
+                 "Token ids of one sequence: 1,2,3", /*required=*/true);
+  command->add_option("--out", options->out,
+                      "safetensors file to write instead: `logits` [tokens, vocabulary], F32");
+  command->add_option("--top", options->top, "Likeliest next tokens to print")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->callback([options, &common] { logits(*options, common); });
 }
 

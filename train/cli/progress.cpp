@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gladius/tensor/quoted.h"
 #include "gladius/train/text_format.h"
 
 namespace gladius::cli {
@@ -89,7 +90,7 @@ void Progress::draw_bar(const std::string& line, std::int64_t done) {
 
 void Progress::message(const std::string& text) {
   erase_bar();
-  log("gladius: {}\n", text);
+  log("gladius: {}\n", printable(text));
 }
 
 void Progress::print_result(const StepRecord& record) {

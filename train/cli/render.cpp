@@ -66,7 +66,7 @@ void show(const std::string& text, const std::vector<ByteSpan>& spans, const Exa
 }
 
 void run(const RenderArguments& options, const Common& common) {
-  const TextEncoder encoder(options.model);
+  const TextEncoder encoder(locate_model(options.model, common).tokenizer);
   EncodedChat chat = encoder.encode_chat(read_conversation(options), /*find_assistant=*/true);
   if (options.loss_on == "all") chat.from_assistant.clear();
   const std::string text = chat.text;
@@ -84,8 +84,7 @@ void add_render(CLI::App& program, const Common& common) {
   CLI::App* command = add_command(
       program, "render", "Shows a conversation as the chat template writes it, and what is trained",
       "gladius render --model student --messages chat.json --loss-on assistant");
-  command->add_option("--model", options->model, "Directory with tokenizer and chat template")
-      ->required();
+  add_model_option(*command, options->model);
   command
       ->add_option("--messages", options->messages,
                    "JSON list of messages, or an object with \"messages\" and perhaps \"tools\"; "
@@ -95,7 +94,7 @@ void add_render(CLI::App& program, const Common& common) {
   command
       ->add_option("--loss-on", options->loss_on,
                    "What has labels: all tokens, or those that the assistant wrote")
-      ->check(CLI::IsMember({"all", "assistant"}))
+      ->check(check_loss_on)
       ->capture_default_str();
   command->callback([=, &common] { run(*options, common); });
 }

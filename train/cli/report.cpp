@@ -7,6 +7,7 @@
 #include <string>
 
 #include "commands.h"
+#include "gladius/train/model_paths.h"
 #include "output.h"
 #include "support.h"
 
@@ -14,7 +15,7 @@ namespace gladius::cli {
 namespace {
 
 void run(const std::string& directory, const Common& common) {
-  const RunPaths paths{directory};
+  const RunPaths paths = find_run(directory);
   write_report(paths);
   if (common.json) {
     const nlohmann::ordered_json files{{"markdown", paths.report_markdown().string()},
@@ -33,7 +34,8 @@ void add_report(CLI::App& program, const Common& common) {
       "Writes a run's model card with plots, report.md and report.html, at any time of the run",
       "gladius report runs/mine");
   const auto directory = std::make_shared<std::string>();
-  command->add_option("RUN_DIR", *directory, "The run's directory")->required();
+  add_subject(*command, "--run,--model,RUN_DIR", *directory,
+              "The run's directory, or its model or checkpoint");
   command->callback([directory, &common] { run(*directory, common); });
 }
 

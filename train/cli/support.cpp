@@ -11,6 +11,7 @@
 #include "gladius/models/rope_scaling.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/quoted.h"
+#include "gladius/train/model_paths.h"
 #include "output.h"
 
 namespace gladius::cli {
@@ -22,9 +23,33 @@ CLI::App* add_command(CLI::App& program, const std::string& name, const std::str
   return command;
 }
 
+CLI::Option* add_subject(CLI::App& command, const std::string& names, std::string& path,
+                         const std::string& what) {
+  return command.add_option(names, path, what + ", also without the option's name")->required();
+}
+
+CLI::Option* add_model_option(CLI::App& command, std::string& path) {
+  return add_subject(command, "--model,MODEL", path,
+                     "Model directory, run directory, checkpoint, or models--ORG--NAME of a cache");
+}
+
+ModelPaths locate_model(const std::string& path, const Common& common) {
+  FoundModel found = find_model(path);
+  if (!found.note.empty()) inform(common, found.note);
+  return found.paths;
+}
+
 CLI::Option* add_dtype_option(CLI::App& command, std::string& name) {
   return command.add_option("--dtype", name, "Type of the weights: f32, bf16 or f16")
       ->check(CLI::IsMember({"f32", "bf16", "f16"}));
+}
+
+std::string check_loss_on(const std::string& name) {
+  if (name == "all" || name == "assistant") return {};
+  return fmt::format(
+      "{} is neither \"all\" (every token counts) nor \"assistant\" (what the assistant says "
+      "counts)",
+      in_quotes(name));
 }
 
 std::vector<std::int64_t> parse_ids(const std::string& option, const std::string& list) {
@@ -86,7 +111,7 @@ void print_json(const nlohmann::ordered_json& document) {
 }
 
 void warn(const Common& common, const std::string& text) {
-  if (common.log_level != "error") log("gladius: warning: {}\n", text);
+  if (common.log_level != "error") log("gladius: warning: {}\n", printable(text));
 }
 
 std::function<void(const std::string&)> warner(const Common& common) {
@@ -94,7 +119,8 @@ std::function<void(const std::string&)> warner(const Common& common) {
 }
 
 void inform(const Common& common, const std::string& text) {
-  if (common.log_level == "info" || common.log_level == "debug") log("gladius: {}\n", text);
+  if (common.log_level == "info" || common.log_level == "debug")
+    log("gladius: {}\n", printable(text));
 }
 
 std::uint64_t peak_memory_bytes() {

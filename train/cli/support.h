@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "gladius/models/config.h"
 #include "gladius/models/tokenizer/tokenizer.h"
+#include "gladius/models/model_directory.h"
 #include "gladius/tensor/dtype.h"
 
 namespace gladius::cli {
@@ -19,8 +20,19 @@ namespace gladius::cli {
 /// The subcommand, with an example below its help.
 CLI::App* add_command(CLI::App& program, const std::string& name, const std::string& description,
                       const std::string& example);
+/// A model or file that a command works on, named by its option or by its place. `names` are those
+/// of CLI11: "--model,MODEL".
+CLI::Option* add_subject(CLI::App& command, const std::string& names, std::string& path,
+                         const std::string& what);
+/// `--model`, in any of the forms of find_model.
+CLI::Option* add_model_option(CLI::App& command, std::string& path);
+/// What it names, with a line on standard error where that is not what the path says by itself.
+ModelPaths locate_model(const std::string& path, const Common& common);
 /// `--dtype`, one of the types that weights are written in.
 CLI::Option* add_dtype_option(CLI::App& command, std::string& name);
+
+/// For `--loss-on`: why `name` is none of the choices, or "".
+std::string check_loss_on(const std::string& name);
 
 /// Numbers of a list "1,2,3"; ConfigError naming `option` for anything else and for an empty list.
 std::vector<std::int64_t> parse_ids(const std::string& option, const std::string& list);

@@ -67,8 +67,8 @@ void add_tokenize(CLI::App& program, const Common& common) {
   auto options = std::make_shared<TokenizeArguments>();
   CLI::App* command = add_command(program, "tokenize", "Token ids of a text, or the text of ids",
                                   "gladius tokenize --tokenizer student --text \"Hello\"");
-  command->add_option("--tokenizer", options->tokenizer, "Directory with tokenizer.json")
-      ->required();
+  add_subject(*command, "--tokenizer,TOKENIZER", options->tokenizer,
+              "Directory with tokenizer.json, or anything that --model takes elsewhere");
   CLI::Option_group* input = command->add_option_group("input");
   input->add_option("--text", options->text, "Text to turn into ids");
   CLI::Option* file =
@@ -80,7 +80,8 @@ void add_tokenize(CLI::App& program, const Common& common) {
   command->callback([=, &common] {
     options->has_file = file->count() > 0;
     options->has_decode = ids->count() > 0;
-    const Tokenizer tokenizer = load_tokenizer(common, options->tokenizer);
+    const Tokenizer tokenizer =
+        load_tokenizer(common, locate_model(options->tokenizer, common).tokenizer);
     options->has_decode ? decode(tokenizer, *options, common) : encode(tokenizer, *options, common);
   });
 }

@@ -1,0 +1,37 @@
+#include "text_input.h"
+
+#include "gladius/tensor/error.h"
+#include "gladius/tensor/io/file_descriptor.h"
+#include "support.h"
+
+namespace gladius::cli {
+
+void add_text_input(CLI::App& command, TextInput& input, const std::string& prompt_help,
+                    const std::string& ids_help, bool required) {
+  CLI::Option_group* group = command.add_option_group("prompt");
+  input.prompt_option = group->add_option("--prompt", input.prompt, prompt_help);
+  input.ids_option = group->add_option("--ids", input.ids, ids_help);
+  group->require_option(required ? 1 : 0, 1);
+}
+
+std::vector<std::int64_t> read_tokens(const TextInput& input,
+                                      const std::optional<Tokenizer>& tokenizer,
+                                      std::int64_t vocab_size) {
+  std::vector<std::int64_t> ids;
+  if (input.has_ids()) {
+    ids = parse_ids("--ids", input.ids);
+  } else {
+    const auto encoded = tokenizer.value().encode(input.prompt);
+    if (encoded.empty()) throw ConfigError("--prompt: the text has no tokens");
+    ids.assign(encoded.begin(), encoded.end());
+  }
+  check_ids(input.has_ids() ? "--ids" : "--prompt", ids, vocab_size);
+  return ids;
+}
+
+std::optional<Tokenizer> find_tokenizer(const ModelPaths& model, const Common& common) {
+  if (!is_there(model.tokenizer / "tokenizer.json")) return std::nullopt;
+  return load_tokenizer(common, model.tokenizer);
+}
+
+}  // namespace gladius::cli

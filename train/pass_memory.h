@@ -1,0 +1,26 @@
+// Whether one pass over a text fits the machine's memory.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "gladius/models/config.h"
+
+namespace gladius {
+
+enum class Pass {
+  logits,     // forward, nothing kept but the last layer's output
+  generate,   // forward, with a key/value cache
+  gradients,  // forward and backward, with F32 weights and their gradients
+};
+
+/// About the least that the pass needs for one text of `tokens`, in bytes. Weights that are read
+/// where they lie in their files do not count.
+std::uint64_t pass_bytes(const ModelConfig& config, Pass pass, std::int64_t tokens);
+
+/// Error naming tokens and bytes if that is more than available_memory(); `text` is what the tokens
+/// are in the message ("the prompt").
+void require_memory_for_pass(const ModelConfig& config, Pass pass, std::int64_t tokens,
+                             const std::string& text);
+
+}  // namespace gladius
