@@ -193,11 +193,11 @@ Json tokenizer_json(const TokenizerLayout& layout, const BpeVocabulary& vocabula
 }
 
 Json tokenizer_config_json(const TokenizerLayout& layout) {
-  Json config = {{"added_tokens_decoder", special_tokens_by_id(layout)},
-                 {"clean_up_tokenization_spaces", false},
-                 {"padding_side", "right"},
-                 {"tokenizer_class", "PreTrainedTokenizerFast"}};
-  config.update(layout.names);
+  nlohmann::json config = layout.names;  // keys in order, as transformers writes them
+  config["added_tokens_decoder"] = special_tokens_by_id(layout);
+  config["clean_up_tokenization_spaces"] = false;
+  config["padding_side"] = "right";
+  config["tokenizer_class"] = "PreTrainedTokenizerFast";
   return config;
 }
 

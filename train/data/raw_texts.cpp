@@ -60,8 +60,7 @@ void take_content(const Json& content, CountedSink& sink) {
 }
 
 void take_chat(const Json& line, CountedSink& sink) {
-  const Conversation conversation =
-      read_conversation(line.at("messages"), line.value("tools", Json(nullptr)));
+  const Conversation conversation = parse_conversation(line);
   if (sink.sink.render) return sink.chat(sink.sink.render(conversation));
   for (const Json& message : conversation.messages) {
     if (message.contains("content")) take_content(message.at("content"), sink);
