@@ -6,7 +6,6 @@ import shlex
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from helpers import BINARY, ROOT
