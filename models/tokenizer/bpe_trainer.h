@@ -16,11 +16,11 @@
 namespace gladius {
 
 struct BpeTrainerOptions {
-  std::size_t vocab_size = 30000;             ///< of the result, with special tokens and alphabet
-  std::int64_t min_frequency = 0;             ///< of a pair that is merged
-  std::vector<std::string> special_tokens;    ///< the first ids, in this order
-  std::string initial_alphabet;               ///< characters that get a token in any case
-  std::optional<std::size_t> limit_alphabet;  ///< keeps the most frequent characters only
+  std::size_t vocab_size = 30000;  ///< of the result, with special tokens and alphabet
+  std::int64_t min_frequency = 0;  ///< of a pair that is merged
+  std::vector<std::string> special_tokens = {};    ///< the first ids, in this order
+  std::string initial_alphabet = {};               ///< characters that get a token in any case
+  std::optional<std::size_t> limit_alphabet = {};  ///< keeps the most frequent characters only
 };
 
 /// What is learnt: tokens by id, and the pairs of ids to merge, the first before the others.

@@ -17,12 +17,12 @@ namespace gladius {
 struct TokenizerTrainerOptions {
   TokenizerKind kind = TokenizerKind::llama;
   std::size_t vocab_size = 32000;
-  std::int64_t min_frequency = 0;             ///< of a pair that is merged
-  std::string alphabet;                       ///< llama: more characters that always have a token
-  std::optional<std::size_t> limit_alphabet;  ///< llama: characters with a token, at most
-  std::vector<std::string> special_tokens;    ///< behind the kind's own
-  std::string eos_token;                      ///< "": the kind's own
-  std::string split;                          ///< see tokenizer_layout
+  std::int64_t min_frequency = 0;  ///< of a pair that is merged
+  std::string alphabet = {};       ///< llama: more characters that always have a token
+  std::optional<std::size_t> limit_alphabet = {};  ///< llama: characters with a token, at most
+  std::vector<std::string> special_tokens = {};    ///< behind the kind's own
+  std::string eos_token = {};                      ///< "": the kind's own
+  std::string split = {};                          ///< see tokenizer_layout
 };
 
 /// Cuts texts into words as the tokenizer to be will, and learns its vocabulary from them.
