@@ -2,7 +2,7 @@
 
 from html import escape
 
-WIDTH, LEFT, RIGHT = 860, 300, 40
+WIDTH, LEFT, RIGHT = 900, 340, 40
 STYLE = """
 svg { --page: #ffffff; --ink: #1f2328; --soft: #59636e; --grid: #d1d9e0;
       --c0: #9ec5f4; --c1: #3987e5; --c2: #184f95; --c3: #eb6834; }

@@ -11,7 +11,7 @@ Passes visible_pairs(std::int64_t T) {
   return {{operations, 2 * queries + 2 * keys}, {2.5 * operations, 4 * queries + 4 * keys}};
 }
 
-void attention(benchmark::State& state) {
+void grouped_query_attention(benchmark::State& state) {
   const std::int64_t T = tokens_of(state), kv = Hkv * D;
   const auto rotary = std::make_shared<RotaryEmbedding>(D, 10000);
   const AttentionSizes sizes{
@@ -25,7 +25,7 @@ void attention(benchmark::State& state) {
   run_layer(state, passes, [&] { return layers.next().forward(input({1, T, C}), context); });
 }
 
-BENCHMARK(attention)->Name("GroupedQueryAttention")->Apply(passes_and_tokens);
+BENCHMARK(grouped_query_attention)->Apply(passes_and_tokens);
 
 }  // namespace
 }  // namespace gladius::bench

@@ -11,7 +11,7 @@ void dropout(benchmark::State& state) {
   run_layer(state, elements(4 * T * C, 3 * T * C), [&] { return layer.forward(input({T, C})); });
 }
 
-BENCHMARK(dropout)->Name("Dropout")->Apply(passes_and_tokens);
+BENCHMARK(dropout)->Apply(passes_and_tokens);
 
 }  // namespace
 }  // namespace gladius::bench

@@ -12,7 +12,7 @@ void embedding(benchmark::State& state) {
             [&] { return layers.next().forward(batches.next()); });
 }
 
-BENCHMARK(embedding)->Name("Embedding")->Apply(passes_and_tokens);
+BENCHMARK(embedding)->Apply(passes_and_tokens);
 
 }  // namespace
 }  // namespace gladius::bench

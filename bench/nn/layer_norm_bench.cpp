@@ -12,7 +12,7 @@ void layer_norm(benchmark::State& state) {
   });
 }
 
-BENCHMARK(layer_norm)->Name("LayerNorm")->Apply(passes_and_tokens);
+BENCHMARK(layer_norm)->Apply(passes_and_tokens);
 
 }  // namespace
 }  // namespace gladius::bench

@@ -13,11 +13,12 @@ void linear(benchmark::State& state) {
   });
 }
 
-BENCHMARK(linear<C, C>)->Name("Linear(C, C)")->Apply(passes_and_tokens);
-BENCHMARK(linear<C, F>)->Name("Linear(C, F)")->Apply(passes_and_tokens);
-BENCHMARK(linear<F, C>)->Name("Linear(F, C)")->Apply(passes_and_tokens);
+// Inputs and outputs: C = 768, F = 2048, V = 32000.
+BENCHMARK(linear<C, C>)->Name("linear_768x768")->Apply(passes_and_tokens);
+BENCHMARK(linear<C, F>)->Name("linear_768x2048")->Apply(passes_and_tokens);
+BENCHMARK(linear<F, C>)->Name("linear_2048x768")->Apply(passes_and_tokens);
 BENCHMARK(linear<C, V>)
-    ->Name("Linear(C, V)")
+    ->Name("linear_768x32000")
     ->ArgNames({"backward", "T"})
     ->ArgsProduct({{0, 1}, {16, 512}})
     ->UseRealTime();

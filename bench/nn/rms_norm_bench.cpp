@@ -12,7 +12,7 @@ void rms_norm(benchmark::State& state) {
   });
 }
 
-BENCHMARK(rms_norm)->Name("RMSNorm")->Apply(passes_and_tokens);
+BENCHMARK(rms_norm)->Apply(passes_and_tokens);
 
 }  // namespace
 }  // namespace gladius::bench

@@ -13,7 +13,7 @@ void rotary_embedding(benchmark::State& state) {
   });
 }
 
-BENCHMARK(rotary_embedding)->Name("RotaryEmbedding")->Apply(passes_and_tokens);
+BENCHMARK(rotary_embedding)->Apply(passes_and_tokens);
 
 }  // namespace
 }  // namespace gladius::bench

@@ -12,7 +12,7 @@ void swiglu(benchmark::State& state) {
   run_layer(state, passes, [&] { return layers.next().forward(input({T, C})); });
 }
 
-BENCHMARK(swiglu)->Name("SwiGLU")->Apply(passes_and_tokens);
+BENCHMARK(swiglu)->Apply(passes_and_tokens);
 
 }  // namespace
 }  // namespace gladius::bench

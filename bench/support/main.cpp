@@ -2,9 +2,13 @@
 // is and what it can do.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <memory>
 
 #include "gladius/tensor/kernels/blas_core_type.h"
 #include "gladius/tensor/parallel.h"
+#include "support/fraction_reporter.h"
 #include "support/operands.h"
 #include "support/roofline.h"
 
@@ -13,6 +17,25 @@
 #else
 #define GLADIUS_COMPILER "GCC " __VERSION__
 #endif
+
+namespace {
+
+// JSON and CSV, which programs read, stay as they are.
+void run_benchmarks() {
+  const std::unique_ptr<benchmark::BenchmarkReporter> chosen(
+      benchmark::CreateDefaultDisplayReporter());
+  if (dynamic_cast<benchmark::ConsoleReporter*>(chosen.get()) == nullptr) {
+    benchmark::RunSpecifiedBenchmarks();
+    return;
+  }
+  using benchmark::ConsoleReporter;
+  const bool colour = ::isatty(STDOUT_FILENO) == 1;
+  gladius::bench::FractionReporter reporter(colour ? ConsoleReporter::OO_Color
+                                                   : ConsoleReporter::OO_None);
+  benchmark::RunSpecifiedBenchmarks(&reporter);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
@@ -28,6 +51,6 @@ int main(int argc, char** argv) {
   gladius::bench::activations();
   gladius::bench::weights();
   gladius::bench::results();
-  benchmark::RunSpecifiedBenchmarks();
+  run_benchmarks();
   benchmark::Shutdown();
 }

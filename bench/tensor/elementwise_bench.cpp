@@ -27,7 +27,7 @@ void add_in_place(benchmark::State& state) {
   });
 }
 
-void add_row(benchmark::State& state) {
+void add_broadcast(benchmark::State& state) {
   run_elementwise(state, 2, [](const Shape& shape) {
     gladius::add(activations().tensor(shape), weights().tensor({C}));
   });
@@ -39,12 +39,12 @@ void mul(benchmark::State& state) {
   });
 }
 
-void mul_by_number(benchmark::State& state) {
+void mul_scalar(benchmark::State& state) {
   run_elementwise(state, 2,
                   [](const Shape& shape) { gladius::mul(activations().tensor(shape), -1); });
 }
 
-void mul_in_place_by_number(benchmark::State& state) {
+void mul_scalar_in_place(benchmark::State& state) {
   run_elementwise(state, 2, [](const Shape& shape) {
     Tensor x = results().tensor(shape);
     mul_(x, -1);  // stays away from subnormal numbers
@@ -53,10 +53,10 @@ void mul_in_place_by_number(benchmark::State& state) {
 
 BENCHMARK(add)->Apply(tokens);
 BENCHMARK(add_in_place)->Apply(tokens);
-BENCHMARK(add_row)->Apply(tokens);
+BENCHMARK(add_broadcast)->Apply(tokens);
 BENCHMARK(mul)->Apply(tokens);
-BENCHMARK(mul_by_number)->Apply(tokens);
-BENCHMARK(mul_in_place_by_number)->Apply(tokens);
+BENCHMARK(mul_scalar)->Apply(tokens);
+BENCHMARK(mul_scalar_in_place)->Apply(tokens);
 
 }  // namespace
 }  // namespace gladius::bench

@@ -7,7 +7,7 @@ namespace gladius::bench {
 namespace {
 
 // q k^T of each head, as attention in primitive operations has it.
-void matmul_heads(benchmark::State& state) {
+void matmul_attention_scores(benchmark::State& state) {
   const std::int64_t T = state.range(0);
   for (auto _ : state) {
     matmul(activations().tensor({H, T, D}), activations().tensor({H, T, D}).transpose(1, 2));
@@ -22,7 +22,7 @@ void matmul_vector(benchmark::State& state) {
   count_elements(state, static_cast<double>(F * C));
 }
 
-BENCHMARK(matmul_heads)->ArgName("T")->Arg(16)->Arg(512)->UseRealTime();
+BENCHMARK(matmul_attention_scores)->ArgName("T")->Arg(16)->Arg(512)->UseRealTime();
 BENCHMARK(matmul_vector)->UseRealTime();
 
 }  // namespace

@@ -31,7 +31,7 @@ void contiguous_transposed(benchmark::State& state) {
   });
 }
 // Keys into a cache.
-void copy_into(benchmark::State& state) {
+void copy_to_slice(benchmark::State& state) {
   run_copy(state, 2 * Hkv * D, [](std::int64_t T) {
     results().tensor({2 * T, Hkv, D}).narrow(0, T, T).copy_(activations().tensor({T, Hkv, D}));
   });
@@ -48,7 +48,7 @@ void cat_columns(benchmark::State& state) {
 BENCHMARK(clone)->Apply(tokens);
 BENCHMARK(contiguous_heads)->Apply(tokens);
 BENCHMARK(contiguous_transposed)->Apply(tokens);
-BENCHMARK(copy_into)->Apply(tokens);
+BENCHMARK(copy_to_slice)->Apply(tokens);
 BENCHMARK(zero)->Apply(tokens);
 BENCHMARK(cat_columns)->Apply(tokens);
 

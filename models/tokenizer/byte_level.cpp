@@ -111,6 +111,12 @@ std::string byte_level_bytes(std::string_view token) {
   return append_bytes(token, bytes) ? bytes : std::string(token);
 }
 
+std::string byte_level_alphabet() {
+  std::string characters;
+  for (int byte = 0; byte < 256; ++byte) characters += character_of(static_cast<char>(byte));
+  return characters;
+}
+
 void decode_byte_level(TokenList& tokens) {
   std::string bytes;
   bytes.reserve(tokens.bytes.size());

@@ -32,6 +32,9 @@ AlignedText to_byte_characters(const AlignedText& text);
 /// The bytes that a token's characters stand for; a token with other characters stands as it is.
 std::string byte_level_bytes(std::string_view token);
 
+/// The characters of bytes 0 to 255, one after another.
+std::string byte_level_alphabet();
+
 /// The decoder: characters into bytes again; a token with other characters stands as it is. Gives
 /// one token, with U+FFFD for what is not UTF-8.
 void decode_byte_level(TokenList& tokens);

@@ -1,16 +1,24 @@
 """The benchmark programs run and their results become a page. No time is judged."""
 
 import json
+import re
 import subprocess
 import sys
 from xml.etree import ElementTree
 
+import pytest
 from helpers import BINARY, ROOT
 
 
 def script(name, *args):
     return subprocess.run([sys.executable, ROOT / "bench" / name, *map(str, args)],
                           capture_output=True, text=True, timeout=240, check=False)
+
+
+def benchmark(program, *args):
+    """What a program of Google Benchmark prints."""
+    return subprocess.run([BINARY.parent / program, *args], capture_output=True, text=True, timeout=240,
+                          check=True).stdout
 
 
 def rendered(results, out):
@@ -48,6 +56,36 @@ def test_each_program_runs_and_is_on_the_page(tmp_path):
     for plot in ("step", "layers", "kernels"):
         assert f"](benchmarks/{plot}.svg)" in page
         ElementTree.parse(tmp_path / "docs/benchmarks" / f"{plot}.svg")
+
+
+# What people look for, by program.
+NAMES = {
+    "tensor_bench": ["matmul", "linear", "softmax", "log_softmax", "rms_norm", "layer_norm", "attention",
+                     "scaled_dot_product_attention", "cross_entropy", "distillation_loss", "adamw",
+                     "clip_grad_norm", "embedding", "rotary_embedding", "swiglu", "silu", "gelu",
+                     "exp", "add", "mul", "sum", "mean", "argmax", "cat", "clone", "contiguous"],
+    "autograd_bench": ["cross_entropy", "kl_div", "mse_loss", "distillation_loss",
+                       "linear_cross_entropy"],
+    "nn_bench": ["linear", "embedding", "rms_norm", "layer_norm", "attention", "rotary_embedding",
+                 "swiglu", "dropout"],
+}
+
+
+@pytest.mark.parametrize("program", NAMES)
+def test_names_are_those_that_people_know(program):
+    listed = benchmark(program, "--benchmark_list_tests").split()
+    assert listed
+    for name in listed:
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", name.split("/")[0]), name
+    for name in NAMES[program]:
+        assert any(re.search(name, other) for other in listed), name
+
+
+def test_fractions_are_printed_as_fractions():
+    shown = benchmark("tensor_bench", "--benchmark_filter=^matmul_few_rows/T:1/",
+                      "--benchmark_min_time=0.001")
+    line = next(line for line in shown.splitlines() if line.startswith("matmul_few_rows"))
+    assert re.search(r"FLOP/s=\S+.* of_peak=\d+\.\d\d of_triad=\d+\.\d\d$", line.rstrip()), line
 
 
 def test_figures_of_repeated_benchmarks(tmp_path, rng):

@@ -2,18 +2,19 @@
 
 import importlib.util
 import json
+import shlex
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from helpers import BINARY, ROOT
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 tokenizers = pytest.importorskip("tokenizers")
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+CONFIGS = ROOT / "configs"
 DEFAULT = CONFIGS / "default"
 # The keys of a run file (docs: cli.md), with the members of those that are objects.
 RUN_KEYS = {
@@ -146,10 +147,17 @@ def test_sums_are_right():
     assert checked >= 50
 
 
-def test_the_tokenizer_is_reproduced_by_its_script(tmp_path):
-    subprocess.run([sys.executable, DEFAULT / "make_tokenizer.py", "--out", tmp_path], check=True)
-    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
-        assert (tmp_path / name).read_bytes() == (DEFAULT / "tokenizer" / name).read_bytes(), name
+def test_the_tokenizer_is_made_by_the_command_of_the_readme(tmp_path):
+    block = (DEFAULT / "README.md").read_text(encoding="utf-8").split("\n    build/release/bin/gladius ")[1]
+    command = block.partition("\n\n")[0].replace("\\\n", " ")
+    arguments = shlex.split(command)
+    out = tmp_path / "tokenizer"
+    arguments[arguments.index("--out") + 1] = str(out)
+    subprocess.run([BINARY, *arguments], cwd=ROOT, check=True, capture_output=True)
+    names = sorted(file.name for file in out.iterdir())
+    assert names == sorted(file.name for file in (DEFAULT / "tokenizer").iterdir())
+    for name in names:
+        assert (out / name).read_bytes() == (DEFAULT / "tokenizer" / name).read_bytes(), name
 
 
 def test_special_tokens(tokenizer, plain):

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,8 +30,9 @@ std::string default_out(const std::string& run_file) {
   return "runs/" + stem;
 }
 
-// The command line that goes on with this run.
+// The command line that goes on with this run: where a script runs the program, the script's.
 std::string resume_command(const DistillArguments& options) {
+  if (const char* typed = std::getenv("GLADIUS_RESUME_COMMAND")) return typed;
   std::string command = fmt::format("gladius distill {} --out {}", options.run_file, options.out);
   for (const std::string& override_ : options.overrides) command += " --set '" + override_ + "'";
   return command + " --resume";

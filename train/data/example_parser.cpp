@@ -48,6 +48,17 @@ Example chat_example(EncodedChat chat) {
   return example;
 }
 
+LineKind kind_of_line(const Json& line) {
+  if (!line.is_object()) throw FormatError("expected a JSON object");
+  const bool text = has(line, "text"), chat = has(line, "messages"), ids = has(line, "input_ids");
+  if (text + chat + ids != 1) {
+    throw FormatError(
+        fmt::format("expected one of \"text\", \"messages\" and \"input_ids\", found {}",
+                    text + chat + ids == 0 ? "none" : "several"));
+  }
+  return text ? LineKind::text : chat ? LineKind::messages : LineKind::input_ids;
+}
+
 ExampleParser::ExampleParser(std::shared_ptr<const TextEncoder> encoder, std::int64_t max_seq_len,
                              LossOn loss_on, std::int64_t vocab_size)
     : encoder_(std::move(encoder)),
@@ -56,9 +67,7 @@ ExampleParser::ExampleParser(std::shared_ptr<const TextEncoder> encoder, std::in
       vocab_size_(vocab_size) {}
 
 Example ExampleParser::parse(const std::string& line) const {
-  const Json json = parse_json(line);
-  if (!json.is_object()) throw FormatError("expected a JSON object");
-  Example example = by_kind(json);
+  Example example = by_kind(parse_json(line));
   if (example.ids.empty()) throw FormatError("the example has no tokens");
   check_tokens(example.ids);
   check_range("label", example.labels, true);
@@ -77,13 +86,14 @@ void ExampleParser::check_tokens(const std::vector<std::int32_t>& ids) const {
 }
 
 Example ExampleParser::by_kind(const Json& json) const {
-  const bool text = has(json, "text"), chat = has(json, "messages"), ids = has(json, "input_ids");
-  if (text + chat + ids != 1) {
-    throw FormatError(
-        fmt::format("expected one of \"text\", \"messages\" and \"input_ids\", found {}",
-                    text + chat + ids == 0 ? "none" : "several"));
+  switch (kind_of_line(json)) {
+    case LineKind::text:
+      return from_text(json.at("text"));
+    case LineKind::messages:
+      return from_chat(json);
+    default:
+      return from_ids(json);
   }
-  return text ? from_text(json.at("text")) : chat ? from_chat(json) : from_ids(json);
 }
 
 Example ExampleParser::from_text(const Json& text) const {

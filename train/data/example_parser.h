@@ -16,6 +16,13 @@ namespace gladius {
 /// not predicted. Whole, however long.
 Example chat_example(EncodedChat chat);
 
+/// What a line of a .jsonl file is.
+enum class LineKind { text, messages, input_ids };
+
+/// By the one of these keys that it has. FormatError if `line` is no object, or has none or
+/// several.
+LineKind kind_of_line(const nlohmann::ordered_json& line);
+
 /// What lines mean; see Dataset::open. Errors say nothing of file and line; the caller adds them.
 class ExampleParser {
  public:

@@ -3,33 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 #include <string_view>
 #include <utility>
 
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/train/data/file_blocks.h"
 
 namespace gladius {
 namespace {
 
-constexpr std::size_t kBlock = std::size_t{1} << 20;
 constexpr std::uint64_t kMaxLine = std::uint64_t{64} << 20;
-
-// Gives the file's bytes in order, up to `end`, with the offset of each piece.
-void for_each_block(const std::filesystem::path& path, std::uint64_t end,
-                    const std::function<void(std::uint64_t, std::string_view)>& use) {
-  const FileDescriptor file = open_regular_file(path);
-  std::string block(kBlock, '\0');
-  for (std::uint64_t offset = 0; offset < end;) {
-    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(kBlock, end - offset));
-    const std::size_t count =
-        read_at(file, offset, std::as_writable_bytes(std::span(block.data(), wanted)), path);
-    if (count == 0) return;
-    use(offset, std::string_view(block).substr(0, count));
-    offset += count;
-  }
-}
 
 }  // namespace
 
@@ -56,8 +40,15 @@ JsonLines::JsonLines(std::filesystem::path file, std::shared_ptr<const ExamplePa
 }
 
 Example JsonLines::read(std::int64_t index) const {
+  Example example;
+  use_line(index, [&](const std::string& line) { example = parser_->parse(line); });
+  return example;
+}
+
+void JsonLines::use_line(std::int64_t index,
+                         const std::function<void(const std::string&)>& use) const {
   try {
-    return parser_->parse(line(index));
+    use(line(index));
   } catch (const IoError&) {
     throw;
   } catch (const ConfigError& error) {

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,10 @@ class JsonLines : public ExampleSource {
   std::int64_t size() const override { return static_cast<std::int64_t>(begins_.size()) - 1; }
   Example read(std::int64_t index) const override;
   std::string place(std::int64_t index) const override;
+
+  /// Calls `use` with the line, and puts file and line before what its errors say. For lines that
+  /// are to be something else than examples (`parser` may then be null).
+  void use_line(std::int64_t index, const std::function<void(const std::string&)>& use) const;
 
  private:
   std::string line(std::int64_t index) const;

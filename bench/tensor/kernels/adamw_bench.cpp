@@ -24,7 +24,7 @@ void adamw(benchmark::State& state) {
   count_elements(state, static_cast<double>(7 * kElements));
 }
 
-void sum_of_squares(benchmark::State& state) {
+void clip_grad_norm_sum_of_squares(benchmark::State& state) {
   for (auto _ : state) {
     const float* x = activations().elements(kElements);
     parallel_for(kElements, kGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -35,7 +35,7 @@ void sum_of_squares(benchmark::State& state) {
 }
 
 BENCHMARK(adamw)->UseRealTime();
-BENCHMARK(sum_of_squares)->UseRealTime();
+BENCHMARK(clip_grad_norm_sum_of_squares)->UseRealTime();
 
 }  // namespace
 }  // namespace gladius::bench

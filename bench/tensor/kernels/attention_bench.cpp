@@ -38,13 +38,13 @@ struct Student {
   }
 };
 
-void attention_forward(benchmark::State& state) {
+void scaled_dot_product_attention_forward(benchmark::State& state) {
   Student student(state.range(0), state.range(0), state.range(1));
   for (auto _ : state) student.forward();
   count_operations(state, student.forward_operations());
 }
 
-void attention_backward(benchmark::State& state) {
+void scaled_dot_product_attention_backward(benchmark::State& state) {
   Student student(state.range(0), state.range(0), state.range(1));
   student.forward();
   for (auto _ : state) student.backward();
@@ -52,7 +52,7 @@ void attention_backward(benchmark::State& state) {
 }
 
 // One query against caches of keys and values [1, S, Hkv, D], which come from memory.
-void attention_decode(benchmark::State& state) {
+void scaled_dot_product_attention_decode(benchmark::State& state) {
   const std::int64_t keys = state.range(0), token = state.range(1) * D;
   Student student(1, keys, state.range(1));
   student.shape.k_stride = student.shape.v_stride = token;
@@ -64,17 +64,17 @@ void attention_decode(benchmark::State& state) {
   count_elements(state, 2.0 * static_cast<double>(keys * token));
 }
 
-BENCHMARK(attention_forward)
+BENCHMARK(scaled_dot_product_attention_forward)
     ->ArgNames({"T", "Hkv"})
     ->ArgsProduct({{16, 64, 512, 2048}, {4}})
     ->Args({512, 1})
     ->UseRealTime();
-BENCHMARK(attention_backward)
+BENCHMARK(scaled_dot_product_attention_backward)
     ->ArgNames({"T", "Hkv"})
     ->ArgsProduct({{16, 64, 512, 2048}, {4}})
     ->Args({512, 1})
     ->UseRealTime();
-BENCHMARK(attention_decode)
+BENCHMARK(scaled_dot_product_attention_decode)
     ->ArgNames({"S", "Hkv"})
     ->ArgsProduct({{64, 512, 2048, 32768}, {4}})
     ->Args({2048, 1})

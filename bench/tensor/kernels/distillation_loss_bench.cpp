@@ -23,9 +23,9 @@ void loss(benchmark::State& state) {
 }
 
 BENCHMARK(loss<false, false>)->Name("cross_entropy_forward")->Apply(rows_of_logits);
-BENCHMARK(loss<false, true>)->Name("cross_entropy_with_gradient")->Apply(rows_of_logits);
+BENCHMARK(loss<false, true>)->Name("cross_entropy_forward_backward")->Apply(rows_of_logits);
 BENCHMARK(loss<true, false>)->Name("distillation_loss_forward")->Apply(rows_of_logits);
-BENCHMARK(loss<true, true>)->Name("distillation_loss_with_gradient")->Apply(rows_of_logits);
+BENCHMARK(loss<true, true>)->Name("distillation_loss_forward_backward")->Apply(rows_of_logits);
 
 }  // namespace
 }  // namespace gladius::bench

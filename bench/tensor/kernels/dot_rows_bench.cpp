@@ -6,7 +6,7 @@
 namespace gladius::bench {
 namespace {
 
-void dot_rows(benchmark::State& state) {
+void matmul_few_rows(benchmark::State& state) {
   const std::int64_t T = state.range(0);
   for (auto _ : state) {
     kernels::parallel_dot_rows(T, F, C, activations().elements(T * C), C, weights().elements(F * C),
@@ -16,7 +16,7 @@ void dot_rows(benchmark::State& state) {
   count_elements(state, static_cast<double>(F * C + T * (F + C)));
 }
 
-BENCHMARK(dot_rows)->ArgName("T")->Arg(1)->Arg(4)->Arg(16)->UseRealTime();
+BENCHMARK(matmul_few_rows)->ArgName("T")->Arg(1)->Arg(4)->Arg(16)->UseRealTime();
 
 }  // namespace
 }  // namespace gladius::bench

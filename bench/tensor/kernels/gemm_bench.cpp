@@ -15,7 +15,7 @@ void run_products(benchmark::State& state, std::int64_t weight_moves, Product&& 
   count_elements(state, static_cast<double>(weight_moves * n * k + T * (n + k)));
 }
 
-void linear(benchmark::State& state) {
+void matmul_linear_forward(benchmark::State& state) {
   run_products(state, 1, [](std::int64_t T, std::int64_t n, std::int64_t k) {
     kernels::gemm(false, true, T, n, k, 1.0f, activations().elements(T * k), k,
                   weights().elements(n * k), k, 0.0f, results().elements(T * n), n);
@@ -23,7 +23,7 @@ void linear(benchmark::State& state) {
 }
 
 // dx = dy * w.
-void linear_dx(benchmark::State& state) {
+void matmul_linear_backward_input(benchmark::State& state) {
   run_products(state, 1, [](std::int64_t T, std::int64_t n, std::int64_t k) {
     kernels::gemm(false, false, T, k, n, 1.0f, activations().elements(T * n), n,
                   weights().elements(n * k), k, 0.0f, results().elements(T * k), k);
@@ -31,7 +31,7 @@ void linear_dx(benchmark::State& state) {
 }
 
 // dw += dy^T * x.
-void linear_dw(benchmark::State& state) {
+void matmul_linear_backward_weight(benchmark::State& state) {
   run_products(state, 2, [](std::int64_t T, std::int64_t n, std::int64_t k) {
     kernels::gemm(true, false, n, k, T, 1.0f, activations().elements(T * n), n,
                   activations().elements(T * k), k, 1.0f, results().elements(n * k), k);
@@ -44,9 +44,9 @@ void student_weights(benchmark::internal::Benchmark* benchmark) {
     for (const std::int64_t T : {1, 16, 64, 512}) benchmark->Args({n, k, T});
   }
 }
-BENCHMARK(linear)->Apply(student_weights);
-BENCHMARK(linear_dx)->Apply(student_weights);
-BENCHMARK(linear_dw)->Apply(student_weights);
+BENCHMARK(matmul_linear_forward)->Apply(student_weights);
+BENCHMARK(matmul_linear_backward_input)->Apply(student_weights);
+BENCHMARK(matmul_linear_backward_weight)->Apply(student_weights);
 
 }  // namespace
 }  // namespace gladius::bench

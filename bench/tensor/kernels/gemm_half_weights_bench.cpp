@@ -25,8 +25,8 @@ void linear(benchmark::State& state) {
 void student_weights(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"n", "k", "T"})->ArgsProduct({{F, V}, {C}, {1, 16, 64, 512}})->UseRealTime();
 }
-BENCHMARK(linear<bfloat16>)->Name("linear_bf16")->Apply(student_weights);
-BENCHMARK(linear<float16>)->Name("linear_f16")->Apply(student_weights);
+BENCHMARK(linear<bfloat16>)->Name("matmul_linear_forward_bf16")->Apply(student_weights);
+BENCHMARK(linear<float16>)->Name("matmul_linear_forward_f16")->Apply(student_weights);
 
 }  // namespace
 }  // namespace gladius::bench

@@ -30,7 +30,7 @@ BENCHMARK(unary<kernels::tanh<float>>)->Name("tanh")->UseRealTime();
 BENCHMARK(unary<kernels::sigmoid<float>>)->Name("sigmoid")->UseRealTime();
 BENCHMARK(unary<kernels::silu<float>>)->Name("silu")->UseRealTime();
 BENCHMARK(unary<kernels::gelu<float>>)->Name("gelu")->UseRealTime();
-BENCHMARK(unary<kernels::gelu_slope<float>>)->Name("gelu_slope")->UseRealTime();
+BENCHMARK(unary<kernels::gelu_slope<float>>)->Name("gelu_backward")->UseRealTime();
 BENCHMARK(unary<kernels::sqrt<float>>)->Name("sqrt")->UseRealTime();
 BENCHMARK(unary<kernels::rsqrt<float>>)->Name("rsqrt")->UseRealTime();
 

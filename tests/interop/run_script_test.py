@@ -1,0 +1,129 @@
+"""The entry script ./run, with programs in the place of apt, CMake and gladius that note their arguments."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from helpers import ROOT
+
+# Knows no package, installs none, and "builds" by making the directory's build file.
+APT = """#!/bin/sh
+echo "apt $*" >> log
+"""
+DPKG = """#!/bin/sh
+for package; do case $package in -*) ;; *) grep -qx "$package" installed && echo 'install ok installed';; esac; done
+"""
+CMAKE = """#!/bin/sh
+echo "cmake $*" >> log
+case $1 in --preset) mkdir -p build/$2 && touch build/$2/build.ninja;; esac
+"""
+# Writes what a run leaves, and is interrupted where the file `interrupt` says so.
+GLADIUS = """#!/bin/bash
+echo "gladius $*" >> log
+[ "$1" = distill ] || exit 0
+out="" resume=""
+while [ $# -gt 0 ]; do case $1 in --out) out=$2;; --resume) resume=1;; esac; shift; done
+if [ -n "$resume" ]; then [ -e "$out/run.json" ] || { echo "holds no run" >&2; exit 1; }
+else [ ! -e "$out/run.json" ] || { echo "already holds a run" >&2; exit 1; }
+fi
+mkdir -p "$out" && touch "$out/run.json"
+if [ -e interrupt ] && [ "$(cat interrupt)" = "$out" ]; then
+  echo "to go on: $GLADIUS_RESUME_COMMAND" >&2
+  exit 1
+fi
+mkdir -p "$out/model"
+"""
+PROGRAM_PACKAGES = "g++ cmake ninja-build"
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """./run in a directory of its own, with nothing built."""
+    shutil.copy(ROOT / "run", tmp_path)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "build/release/bin").mkdir(parents=True)
+    (tmp_path / "installed").write_text("")
+    for name, text in {"bin/apt-get": APT, "bin/dpkg-query": DPKG, "bin/cmake": CMAKE,
+                       "bin/sudo": '#!/bin/sh\n"$@"\n',
+                       "bin/ctest": '#!/bin/sh\necho "ctest $*" >> log\n',
+                       "build/release/bin/gladius": GLADIUS}.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    return tmp_path
+
+
+def run(checkout, *args):
+    """Exit code, standard error and what the programs noted."""
+    (checkout / "log").write_text("")
+    done = subprocess.run([checkout / "run", *args], capture_output=True, text=True, timeout=60,
+                          env=os.environ | {"PATH": f"{checkout / 'bin'}:{os.environ['PATH']}"},
+                          check=False)
+    return done.returncode, done.stderr, (checkout / "log").read_text().splitlines()
+
+
+def test_build_is_the_program_alone(checkout):
+    code, _, log = run(checkout, "build")
+    assert code == 0
+    installed = " ".join(line for line in log if line.startswith("apt install") or " install " in line)
+    assert "libopenblas-openmp-dev" in installed
+    for package in ("libgtest-dev", "libgmock-dev", "libbenchmark-dev", "python3"):
+        assert package not in installed
+    assert "cmake --preset release -DGLADIUS_BUILD_TESTS=OFF -DGLADIUS_BUILD_BENCH=OFF" in log
+    assert [line for line in log if "--build" in line][0].endswith("--target gladius")
+
+
+def test_the_build_directory_keeps_the_tests(checkout):
+    run(checkout, "build")
+    code, _, log = run(checkout, "test")
+    assert code == 0
+    assert "cmake --preset release -DGLADIUS_BUILD_TESTS=ON" in log
+    assert any("libgtest-dev" in line for line in log)
+    assert not any("libbenchmark-dev" in line for line in log)
+    _, _, log = run(checkout, "build")
+    assert "cmake --preset release" in log  # neither switched off nor on
+
+
+def test_folders_and_presets_of_tests(checkout):
+    code, _, log = run(checkout, "test", "asan", "tensor", "nn")
+    assert code == 0
+    assert "cmake --preset asan -DGLADIUS_BUILD_TESTS=ON -DGLADIUS_BUILD_BENCH=OFF" in log
+    assert [line for line in log if "--build" in line][0].endswith("--target tensor_tests nn_tests")
+    assert [line for line in log if line.startswith("ctest")][0].endswith("^(tensor|nn)$")
+
+
+@pytest.mark.parametrize("stage", ["expert", "student"])
+def test_an_interrupted_distillation_goes_on(checkout, stage):
+    (checkout / "interrupt").write_text(f"runs/default/{stage}")
+    code, error, _ = run(checkout, "distill")
+    assert code == 1
+    assert error.splitlines()[-1] == "to go on: ./run distill --resume"
+    (checkout / "interrupt").unlink()
+    code, error, log = run(checkout, "distill", "--resume")
+    assert code == 0, error
+    assert (checkout / "runs/default/student/model").is_dir()
+    distilled = [line for line in log if line.startswith("gladius distill")]
+    assert ("--resume" in distilled[0]) and len(distilled) == (2 if stage == "expert" else 1)
+
+
+def test_the_line_to_go_on_has_the_arguments(checkout):
+    (checkout / "interrupt").write_text("my run")
+    code, error, _ = run(checkout, "distill", "--out", "my run", "--set", "optimizer.lr=1e-3")
+    assert code == 1
+    assert error.splitlines()[-1] == (
+        "to go on: ./run distill --out 'my run' --set optimizer.lr=1e-3 --resume")
+
+
+def test_nothing_to_go_on_with(checkout):
+    code, error, log = run(checkout, "distill", "--resume")
+    assert code == 1
+    assert "leave out --resume" in error
+    assert not log
+
+
+def test_a_finished_run_is_kept(checkout):
+    assert run(checkout, "distill")[0] == 0
+    code, error, log = run(checkout, "distill")
+    assert code == 1
+    assert "./run distill --resume" in error and "--out DIR" in error
+    assert not log

@@ -1,0 +1,146 @@
+// gladius tokenizer: makes tokenizers.
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "commands.h"
+#include "gladius/tensor/io/text_file.h"
+#include "gladius/train/text_format.h"
+#include "gladius/train/tokenizer_training.h"
+#include "output.h"
+#include "support.h"
+
+namespace gladius::cli {
+namespace {
+
+struct TokenizerArguments {
+  TokenizerTraining training;
+  std::vector<std::string> data;
+  std::string kind, alphabet, chat_template, out;
+  std::size_t limit_alphabet = 0;
+};
+
+// A line every few seconds, for work that takes minutes.
+class ProgressLines {
+ public:
+  void operator()(const char* what, std::uint64_t done, std::uint64_t all) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_ < std::chrono::seconds(5)) return;
+    last_ = now;
+    log("{}: {} of {}\n", what, format_count(static_cast<std::int64_t>(done)),
+        format_count(static_cast<std::int64_t>(all)));
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+double processor_seconds() {
+  timespec time{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+void warn_of_small_vocabulary(const TokenizerTraining& training, const TokenizerSummary& summary) {
+  if (summary.vocab_size >= training.trainer.vocab_size) return;
+  log("gladius: warning: the vocabulary has {} entries, not {}: no pair of tokens is left "
+      "that occurs {} times\n",
+      format_count(static_cast<std::int64_t>(summary.vocab_size)),
+      format_count(static_cast<std::int64_t>(training.trainer.vocab_size)),
+      std::max<std::int64_t>(training.trainer.min_frequency, 1));
+}
+
+void print_summary(const TokenizerArguments& options, const TokenizerSummary& summary,
+                   double seconds, const Common& common) {
+  if (common.json) {
+    print_json({{"tokenizer", options.out},
+                {"kind", options.kind},
+                {"vocab_size", summary.vocab_size},
+                {"merges", summary.merges},
+                {"special_tokens", summary.special_tokens},
+                {"words", summary.words},
+                {"bytes", summary.bytes},
+                {"processor_seconds", seconds}});
+    return;
+  }
+  print("{}: {} tokens, {} merges, from {} different words in {}, {:.1f} s of processor time\n",
+        options.out, format_count(static_cast<std::int64_t>(summary.vocab_size)),
+        format_count(static_cast<std::int64_t>(summary.merges)),
+        format_count(static_cast<std::int64_t>(summary.words)), format_bytes(summary.bytes),
+        seconds);
+}
+
+void train(TokenizerArguments& options, const Common& common) {
+  TokenizerTraining& training = options.training;
+  training.trainer.kind =
+      options.kind == "llama" ? TokenizerKind::llama : TokenizerKind::byte_level;
+  if (options.limit_alphabet > 0) training.trainer.limit_alphabet = options.limit_alphabet;
+  if (!options.alphabet.empty()) training.trainer.alphabet = read_text_file(options.alphabet);
+  training.data.assign(options.data.begin(), options.data.end());
+  training.chat_template = options.chat_template;
+  training.out = options.out;
+  const bool quiet = common.log_level == "error" || common.log_level == "warning";
+  const double before = processor_seconds();
+  const TokenizerSummary summary =
+      train_tokenizer(training, quiet ? TokenizerProgress() : ProgressLines());
+  if (common.log_level != "error") warn_of_small_vocabulary(training, summary);
+  print_summary(options, summary, processor_seconds() - before, common);
+}
+
+void add_train_options(CLI::App& command, TokenizerArguments& options) {
+  TokenizerTrainerOptions& trainer = options.training.trainer;
+  command.add_option("--data", options.data, "Files to learn from (.txt, .jsonl), or patterns")
+      ->required();
+  command.add_option("--vocab-size", trainer.vocab_size, "Entries of the vocabulary, all counted")
+      ->required()
+      ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30));
+  command
+      .add_option("--kind", options.kind,
+                  "llama (characters, the others as bytes) or byte-level (as GPT-2 and Qwen)")
+      ->required()
+      ->check(CLI::IsMember({"llama", "byte-level"}));
+  command.add_option("--out", options.out, "Directory to write; must not hold anything yet")
+      ->required();
+  command.add_option("--chat-template", options.chat_template,
+                     "Jinja file that goes with the tokenizer; conversations are learnt as it "
+                     "renders them");
+  command.add_option("--special-token", trainer.special_tokens,
+                     "A token that text is never split into or merged with; may be repeated");
+  command.add_option("--eos-token", trainer.eos_token,
+                     "The token that ends a text or an answer (default: </s>, <|endoftext|>)");
+  command
+      .add_option("--min-frequency", trainer.min_frequency,
+                  "How often a pair must occur to become a token")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--split", trainer.split,
+                     "Expression whose matches no token crosses, in the place of the kind's own");
+  command.add_flag("--no-pre-tokenizer", options.training.no_pre_tokenizer,
+                   "Leaves the cutting of words out of tokenizer.json, as Llama's has none");
+  command.add_option("--alphabet", options.alphabet,
+                     "llama: file whose characters have a token in any case");
+  command
+      .add_option("--limit-alphabet", options.limit_alphabet,
+                  "llama: how many characters have a token; the rarer ones are bytes")
+      ->check(CLI::PositiveNumber);
+}
+
+}  // namespace
+
+void add_tokenizer(CLI::App& program, const Common& common) {
+  CLI::App* tokenizer = add_command(
+      program, "tokenizer", "Makes a tokenizer for one's own data",
+      "gladius tokenizer train --data texts.jsonl --vocab-size 32000 --kind llama --out tokenizer");
+  tokenizer->require_subcommand(1);
+  CLI::App* command = add_command(
+      *tokenizer, "train", "Learns byte pair encoding and writes a tokenizer's directory",
+      "gladius tokenizer train --data 'texts/*.txt' --vocab-size 32000 --kind byte-level "
+      "--out tokenizer");
+  auto options = std::make_shared<TokenizerArguments>();
+  add_train_options(*command, *options);
+  command->callback([options, &common] { train(*options, common); });
+}
+
+}  // namespace gladius::cli
