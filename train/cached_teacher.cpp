@@ -15,7 +15,7 @@
 namespace gladius {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kInfiniteLogit = std::numeric_limits<float>::infinity();
 
 // Ids lie beside logits, bit for bit.
 static_assert(sizeof(float) == sizeof(std::int32_t));
@@ -40,7 +40,7 @@ std::vector<Batch> examples_of(const Batch& batch) {
 // The k largest of the logits [V] and their places, the larger first and of equals the first.
 // NaN counts as the largest, so that it is not lost.
 void largest(const float* logits, std::int64_t V, std::int64_t k, float* values, float* places) {
-  const auto rank = [&](std::int32_t i) { return std::isnan(logits[i]) ? kInfinity : logits[i]; };
+  const auto rank = [&](std::int32_t i) { return std::isnan(logits[i]) ? kInfiniteLogit : logits[i]; };
   std::vector<std::int32_t> ids(static_cast<std::size_t>(V));
   std::iota(ids.begin(), ids.end(), 0);
   std::partial_sort(ids.begin(), ids.begin() + k, ids.end(), [&](std::int32_t a, std::int32_t b) {
@@ -108,7 +108,7 @@ Tensor CachedTeacher::top_k_of(const Tensor& hidden) const {
 Tensor CachedTeacher::rows(const Tensor& output) const {
   if (k_ == 0) return teacher_.head(output);
   const std::int64_t T = output.size(0), V = teacher_.vocabulary();
-  Tensor logits = Tensor::full({T, V}, -kInfinity);
+  Tensor logits = Tensor::full({T, V}, -kInfiniteLogit);
   for (std::int64_t t = 0; t < T; ++t) {
     const float* values = output.data<float>() + t * width();
     float* row = logits.data<float>() + t * V;

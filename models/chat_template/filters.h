@@ -1,7 +1,10 @@
 // The filters by what they are for; find_filter() looks through all.
 #pragma once
 
+#include <string>
+
 #include "gladius/models/chat_template/functions.h"
+#include "gladius/models/chat_template/print.h"
 
 namespace gladius::jinja {
 
@@ -9,5 +12,10 @@ namespace gladius::jinja {
 Function find_text_filter(std::string_view name);
 Function find_number_filter(std::string_view name);
 Function find_sequence_filter(std::string_view name);
+
+/// The value as it is printed.
+inline std::string text_of(Runtime& runtime, const Value& value) {
+  return to_text(runtime.budget, value);
+}
 
 }  // namespace gladius::jinja

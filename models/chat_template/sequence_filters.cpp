@@ -13,8 +13,6 @@
 namespace gladius::jinja {
 namespace {
 
-std::string text_of(Runtime& runtime, const Value& value) { return to_text(runtime.budget, value); }
-
 // "a.b.0" follows three attributes; an integer is an element.
 Value follow(Runtime& runtime, const Value& item, const Value& path) {
   charge_text(runtime.budget, item);

@@ -12,8 +12,6 @@
 namespace gladius::jinja {
 namespace {
 
-std::string text_of(Runtime& runtime, const Value& value) { return to_text(runtime.budget, value); }
-
 Value filter_trim(Runtime& runtime, const Value& value, Arguments arguments) {
   const Parameters given("trim", {"chars"}, std::move(arguments));
   runtime.budget.text(given.text(0).value_or("").size());

@@ -22,6 +22,15 @@ using testing::read_file;
 using testing::TinyRun;
 using testing::write_file;
 
+// A chroot or container may come without /dev/pts.
+bool has_terminals() {
+  int terminal = -1, program_side = -1;
+  if (::openpty(&terminal, &program_side, nullptr, nullptr, nullptr) != 0) return false;
+  ::close(terminal);
+  ::close(program_side);
+  return true;
+}
+
 class ProgressProgram : public ::testing::Test {
  protected:
   static constexpr int kSteps = 25;
@@ -91,6 +100,7 @@ class ProgressProgram : public ::testing::Test {
 };
 
 TEST_F(ProgressProgram, ATerminalHasABarThatIsRedrawnEveryStep) {
+  if (!has_terminals()) GTEST_SKIP() << "no pseudo terminals here (is /dev/pts mounted?)";
   const std::string text = on_terminal(120);
   int bars = 0;
   for (const std::string& line : drawn(text)) {
@@ -105,6 +115,7 @@ TEST_F(ProgressProgram, ATerminalHasABarThatIsRedrawnEveryStep) {
 }
 
 TEST_F(ProgressProgram, TheBarNeverWraps) {
+  if (!has_terminals()) GTEST_SKIP() << "no pseudo terminals here (is /dev/pts mounted?)";
   for (const unsigned short columns : {80, 66, 40, 1}) {
     std::filesystem::remove_all(path("out"));
     std::size_t longest = 0;

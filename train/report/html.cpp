@@ -16,7 +16,7 @@ std::string row(const char* tag, const std::vector<std::string>& cells, std::siz
 }
 
 // A section's heading has its place among the headings as its id.
-struct Writer {
+struct HtmlWriter {
   std::size_t index = 0;
 
   std::string operator()(const Heading& heading) const {
@@ -90,7 +90,7 @@ std::string escape_html(const std::string& text) {
 
 std::string to_html(const Document& document, const std::string& title) {
   std::string body;
-  for (std::size_t i = 0; i < document.size(); ++i) body += std::visit(Writer{i}, document[i]);
+  for (std::size_t i = 0; i < document.size(); ++i) body += std::visit(HtmlWriter{i}, document[i]);
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta http-equiv=\"Content-Security-Policy\" "

@@ -34,7 +34,7 @@ std::string fence_for(const std::string& text) {
   return std::string(longest + 1, '`');
 }
 
-struct Writer {
+struct MarkdownWriter {
   std::string operator()(const Heading& heading) const {
     return fmt::format("{:#>{}} {}\n\n", "", heading.level, escape(heading.text));
   }
@@ -70,7 +70,7 @@ struct Writer {
 
 std::string to_markdown(const Document& document) {
   std::string text;
-  for (const Block& block : document) text += std::visit(Writer{}, block);
+  for (const Block& block : document) text += std::visit(MarkdownWriter{}, block);
   while (text.ends_with("\n\n")) text.pop_back();
   return text;
 }

@@ -8,7 +8,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Table files(const RunRecord& record) {
+Table model_files(const RunRecord& record) {
   Table table{{"File", "Size"}, {}, 1};
   for (const ModelFile& file : record.model_files) {
     table.rows.push_back({"model/" + file.name, format_bytes(file.bytes)});
@@ -47,7 +47,7 @@ std::string raw_losses(const RunRecord& record) {
 void add_appendix(Document& document, const RunRecord& record) {
   document.push_back(Heading{2, "Files"});
   if (record.complete) {
-    document.push_back(files(record));
+    document.push_back(model_files(record));
   } else {
     document.push_back(Paragraph{"The model directory model/ is written when training ends."});
   }

@@ -63,7 +63,7 @@ void add_parameters(Document& document, const RunRecord& record) {
   document.push_back(table_of(layer_rows(parts), 2));
 }
 
-Table files(const RunRecord& record) {
+Table weight_files(const RunRecord& record) {
   Table table{{"File", "Size", "Metadata", "Tensors", "Data type"}, {}};
   for (std::size_t i = 0; i < record.weights.size(); ++i) {
     const SafetensorsFile& file = record.weights[i];
@@ -114,7 +114,7 @@ void add_safetensors(Document& document, const RunRecord& record) {
   if (!record.complete) {
     document.push_back(Paragraph{"The newest checkpoint's weights; training goes on."});
   }
-  document.push_back(files(record));
+  document.push_back(weight_files(record));
   document.push_back(Heading{3, "SHA-256"});
   document.push_back(checksums(record));
   document.push_back(Heading{3, "Manifest"});
