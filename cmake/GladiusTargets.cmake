@@ -24,17 +24,21 @@ function(gladius_target_options target)
   endif()
 endfunction()
 
-# gladius_unity(TARGET): compiles the target's sources in groups of up to eight from one folder, which
-# takes about half the time: most of it goes to the headers of nlohmann/json and fmt and to what is
-# instantiated of them. So names in anonymous namespaces differ within a folder. Off in the preset
-# "debug" (GLADIUS_UNITY), where a change compiles its own file alone.
+# gladius_unity(TARGET [EXCEPT FOLDER...]): compiles the target's sources in groups of up to eight from
+# one folder, which takes less time: most of it goes to the headers of nlohmann/json and fmt and to
+# what is instantiated of them. So names in anonymous namespaces differ within a folder, or the folder
+# is excepted. Off in the preset "debug" (GLADIUS_UNITY), where a change compiles its own file alone.
 function(gladius_unity target)
+  cmake_parse_arguments(ARG "" "" "EXCEPT" ${ARGN})
   if(NOT GLADIUS_UNITY)
     return()
   endif()
   get_target_property(sources ${target} SOURCES)
   foreach(source IN LISTS sources)
     get_filename_component(folder ${source} DIRECTORY)
+    if(folder IN_LIST ARG_EXCEPT)
+      continue()
+    endif()
     string(MAKE_C_IDENTIFIER "group_${folder}" group)
     math(EXPR count_${group} "${count_${group}} + 1")
     math(EXPR index "(${count_${group}} - 1) / 8")
