@@ -14,8 +14,8 @@ namespace {
 using testing::TemporaryDirectory;
 using testing::write_file;
 
-constexpr std::int64_t kVocabulary = 265;
-constexpr const char* kChat =
+constexpr std::int64_t kModelVocabulary = 265;
+constexpr const char* kChatLine =
     R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "bc"}, )"
     R"({"role": "user", "content": "c"}, {"role": "assistant", "content": "a"}]})";
 
@@ -43,7 +43,7 @@ TEST_F(DataCountsTest, CountsWhatIsCutAndWhatHasNoLabel) {
              "{\"input_ids\": [9]}\n");
   const Dataset data =
       Dataset::open({directory_ / "data.jsonl"}, encoder_,
-                    {.max_seq_len = 3, .vocab_size = kVocabulary, .on_bad_line = OnBadLine::skip});
+                    {.max_seq_len = 3, .vocab_size = kModelVocabulary, .on_bad_line = OnBadLine::skip});
   const DataCounts counts = data.counts();
   EXPECT_EQ(counts, (DataCounts{.examples = 4,
                                 .tokens = 10,
@@ -63,7 +63,7 @@ TEST_F(DataCountsTest, CountsWhatIsCutAndWhatHasNoLabel) {
   // The pieces of a text go on; nothing is lost.
   write_file(directory_ / "data.txt", "abcab");
   const Dataset text = Dataset::open({directory_ / "data.txt"}, encoder_,
-                                     {.max_seq_len = 4, .vocab_size = kVocabulary});
+                                     {.max_seq_len = 4, .vocab_size = kModelVocabulary});
   EXPECT_EQ(text.counts().truncated, 0);
 }
 
@@ -71,7 +71,7 @@ TEST_F(DataCountsTest, LabelsStandForTheBytesOfTheirText) {
   const Tokenizer& tokenizer = encoder_->tokenizer();
   const auto bytes = [&](const std::string& line, DatasetOptions options = {}) {
     write_file(directory_ / "data.jsonl", line);
-    options.vocab_size = kVocabulary;
+    options.vocab_size = kModelVocabulary;
     return labelled_bytes(Dataset::open({directory_ / "data.jsonl"}, encoder_, options), tokenizer);
   };
   EXPECT_EQ(bytes(R"({"text": "ab c"})"), 4);
@@ -80,11 +80,11 @@ TEST_F(DataCountsTest, LabelsStandForTheBytesOfTheirText) {
   EXPECT_EQ(bytes(R"({"input_ids": [260, 261, 259, 262, 2]})"), 3);  // not the first, not </s>
   EXPECT_EQ(bytes(R"({"input_ids": [260, 261, 262], "labels": [-100, 262, -100]})"), 1);
   // The headers' letters are the assistant's own only where all tokens count.
-  EXPECT_EQ(bytes(kChat), 8);
-  EXPECT_EQ(bytes(kChat, {.loss_on = LossOn::assistant}), 3);
+  EXPECT_EQ(bytes(kChatLine), 8);
+  EXPECT_EQ(bytes(kChatLine, {.loss_on = LossOn::assistant}), 3);
   write_file(directory_ / "data.txt", "abcab");
   const Dataset text = Dataset::open({directory_ / "data.txt"}, encoder_,
-                                     {.max_seq_len = 2, .vocab_size = kVocabulary});
+                                     {.max_seq_len = 2, .vocab_size = kModelVocabulary});
   EXPECT_EQ(labelled_bytes(text, tokenizer), 5);
 }
 
