@@ -36,8 +36,8 @@ void check_same_dtype(const char* op, const Tensor& x, const Tensor& other) {
   }
 }
 
-// For gather and scatter_add_, and an I64 index: `other` has the shape of the index, which x covers but for
-// dimension d, and whose every entry is an index along d.
+// For gather and scatter_add_, and an I64 index: `other` has the shape of the index, which x covers
+// but for dimension d, and whose every entry is an index along d.
 void check_along_index(const char* op, const Tensor& x, std::size_t d, const Tensor& index,
                        const Tensor& other) {
   check_same_dtype(op, x, other);
@@ -139,8 +139,7 @@ Tensor stack(const std::vector<Tensor>& tensors, std::int64_t dim) {
 
 Tensor as_indices(const char* op, const char* what, const Tensor& indices) {
   if (indices.dtype() != Dtype::I64 && indices.dtype() != Dtype::I32) {
-    throw DtypeError(
-        fmt::format("{}: {} {}; expected I64 or I32", op, what, indices.describe()));
+    throw DtypeError(fmt::format("{}: {} {}; expected I64 or I32", op, what, indices.describe()));
   }
   return indices.to(Dtype::I64);
 }
