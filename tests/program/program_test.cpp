@@ -318,7 +318,5 @@ TEST_F(Program, TokenizesBothWays) {
   expect_failure({"tokenize", "--tokenizer", path("none"), "--text", "x"}, path("none"));
 }
 
-}
-
 }  // namespace
 }  // namespace gladius
