@@ -56,13 +56,13 @@ double bytes_per_token(const CausalLM& model) {
 }
 
 // Seconds of each token but the first, which waits for the pass over the prompt.
-std::vector<double> token_seconds(const CausalLM& model, const std::vector<std::int64_t>& prompt,
+std::vector<double> token_seconds(const CausalLM& model, const std::vector<std::int32_t>& prompt,
                                   std::int64_t tokens) {
   std::vector<double> seconds;
   Clock::time_point last;
   const GenerateOptions options{
       .sampling = {.greedy = true}, .max_new_tokens = tokens + 1, .eos_token_ids = {}, .seed = 0};
-  generate(model, prompt, options, [&](std::int64_t) {
+  generate(model, prompt, options, [&](std::int32_t) {
     const Clock::time_point now = Clock::now();
     if (last != Clock::time_point())
       seconds.push_back(std::chrono::duration<double>(now - last).count());
@@ -73,9 +73,9 @@ std::vector<double> token_seconds(const CausalLM& model, const std::vector<std::
 
 nlohmann::ordered_json measure(const CausalLM& model, const Settings& settings) {
   Generator generator(1);
-  std::vector<std::int64_t> prompt;
+  std::vector<std::int32_t> prompt;
   for (std::int64_t t = 0; t < settings.prompt; ++t)
-    prompt.push_back(generator.randint(0, model.config().vocab_size));
+    prompt.push_back(static_cast<std::int32_t>(generator.randint(0, model.config().vocab_size)));
   const double bytes = bytes_per_token(model);
   MemoryStreams streams;
   token_seconds(model, prompt, 1);  // maps the weights' pages

@@ -40,14 +40,14 @@ class CausalLM : public Module {
  public:
   explicit CausalLM(const ModelConfig& config);
 
-  /// ids I64 [B, T] -> the last layer's output after the final norm, [B, T, C].
+  /// ids I64 or I32 [B, T] -> the last layer's output after the final norm, [B, T, C].
   Variable hidden_states(const Tensor& ids, const TokenContext& context,
                          KvCache* cache = nullptr) const;
   /// Hidden states [..., C] -> logits [..., V].
   Variable head(const Variable& hidden) const;
   /// What makes them: [V, C], the embeddings if tied.
   const Variable& head_weight() const;
-  /// ids I64 [B, T], whole sequences from position 0 -> logits [B, T, V].
+  /// ids I64 or I32 [B, T], whole sequences from position 0 -> logits [B, T, V].
   Variable forward(const Tensor& ids) const;
 
   /// Whether training keeps only what enters each layer and computes the rest again for the

@@ -96,9 +96,8 @@ void read_windows(const JsonFields& fields, ModelConfig& config) {
 }
 
 void read_tokens(const JsonFields& fields, ModelConfig& config) {
-  if (fields.has("bos_token_id"))
-    config.bos_token_id = fields.required<std::int64_t>("bos_token_id");
-  if (fields.has("eos_token_id")) config.eos_token_ids = fields.one_or_more("eos_token_id");
+  if (fields.has("bos_token_id")) config.bos_token_id = fields.token_id("bos_token_id");
+  if (fields.has("eos_token_id")) config.eos_token_ids = fields.token_ids("eos_token_id");
 }
 
 // Refuses sizes whose weight could not be held, by the keys that make it.

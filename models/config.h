@@ -35,8 +35,8 @@ struct ModelConfig {
   std::vector<std::int64_t> attention_windows;
   bool tie_word_embeddings = false;
   double initializer_range = 0.02;
-  std::optional<std::int64_t> bos_token_id;
-  std::vector<std::int64_t> eos_token_ids;  // config.json has one or a list
+  std::optional<std::int32_t> bos_token_id;
+  std::vector<std::int32_t> eos_token_ids;  // config.json has one or a list
   /// The file as it was, with keys this library does not use, so that it can be written again.
   nlohmann::ordered_json source;
 

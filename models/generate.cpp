@@ -30,18 +30,18 @@ GenerationSession::GenerationSession(const CausalLM& model, GenerateOptions opti
   }
 }
 
-std::vector<std::int64_t> GenerationSession::generate(
-    const std::vector<std::int64_t>& prompt, const std::function<void(std::int64_t id)>& on_token) {
+std::vector<std::int32_t> GenerationSession::generate(
+    const std::vector<std::int32_t>& prompt, const std::function<void(std::int32_t id)>& on_token) {
   if (prompt.empty()) throw ShapeError("generate: the prompt has no tokens");
   const NoGrad no_grad;
   const auto T = std::ssize(prompt);
   if (cache_.layers.empty()) {
     cache_ = model_.make_cache(1, T + std::min(options_.max_new_tokens, kFirstTokens));
   }
-  std::vector<std::int64_t> text = prompt;
+  std::vector<std::int32_t> text = prompt;
   for (std::int64_t i = 0; i < options_.max_new_tokens; ++i) {
     const Tensor logits = next_logits(text);
-    const std::int64_t id = sample(values_of(logits), text, options_.sampling, generator_);
+    const std::int32_t id = sample(values_of(logits), text, options_.sampling, generator_);
     text.push_back(id);
     if (on_token) on_token(id);
     if (std::ranges::count(options_.eos_token_ids, id) > 0) break;
@@ -50,11 +50,11 @@ std::vector<std::int64_t> GenerationSession::generate(
 }
 
 // Logits [1, 1, V] after `text`, of which the cache may hold the beginning.
-Tensor GenerationSession::next_logits(const std::vector<std::int64_t>& text) {
+Tensor GenerationSession::next_logits(const std::vector<std::int32_t>& text) {
   // At least one token goes through the model.
   const auto common = std::ranges::mismatch(seen_, std::span(text).first(text.size() - 1)).in1;
   const auto start = static_cast<std::int64_t>(common - seen_.begin());
-  const std::vector<std::int64_t> ids(text.begin() + start, text.end());
+  const std::vector<std::int32_t> ids(text.begin() + start, text.end());
   const auto T = std::ssize(ids);
   seen_.resize(static_cast<std::size_t>(start));
   cache_.truncate(start);
@@ -65,9 +65,9 @@ Tensor GenerationSession::next_logits(const std::vector<std::int64_t>& text) {
   return model_.head(narrow(hidden, 1, T - 1, 1)).value().to(Dtype::F32);
 }
 
-std::vector<std::int64_t> generate(const CausalLM& model, const std::vector<std::int64_t>& prompt,
+std::vector<std::int32_t> generate(const CausalLM& model, const std::vector<std::int32_t>& prompt,
                                    const GenerateOptions& options,
-                                   const std::function<void(std::int64_t id)>& on_token) {
+                                   const std::function<void(std::int32_t id)>& on_token) {
   return GenerationSession(model, options).generate(prompt, on_token);
 }
 

@@ -15,7 +15,7 @@ struct GenerateOptions {
   SamplingOptions sampling;
   std::int64_t max_new_tokens = 50;
   /// Generation ends after any of these.
-  std::vector<std::int64_t> eos_token_ids;
+  std::vector<std::int32_t> eos_token_ids;
   std::uint64_t seed = 0;
 };
 
@@ -27,24 +27,25 @@ class GenerationSession {
   GenerationSession(const CausalLM& model, GenerateOptions options);
 
   /// As generate(); the random choices go on from one text to the next.
-  std::vector<std::int64_t> generate(const std::vector<std::int64_t>& prompt,
-                                     const std::function<void(std::int64_t id)>& on_token = {});
+  std::vector<std::int32_t> generate(const std::vector<std::int32_t>& prompt,
+                                     const std::function<void(std::int32_t id)>& on_token = {});
 
  private:
-  Tensor next_logits(const std::vector<std::int64_t>& text);
+  Tensor next_logits(const std::vector<std::int32_t>& text);
 
   const CausalLM& model_;
   GenerateOptions options_;
   Generator generator_;
   KvCache cache_;
-  std::vector<std::int64_t> seen_;  // what the cache holds
+  std::vector<std::int32_t> seen_;  // what the cache holds
 };
 
 /// The tokens that follow `prompt`, an end token included; each is also given to `on_token` as it
-/// comes. One pass over the prompt, then one a token with a key/value cache. ShapeError for an
-/// empty prompt or ids outside of the vocabulary, ConfigError for options out of range.
-std::vector<std::int64_t> generate(const CausalLM& model, const std::vector<std::int64_t>& prompt,
+/// comes. Ids are of the type that Tokenizer gives and takes. One pass over the prompt, then one a
+/// token with a key/value cache. ShapeError for an empty prompt or ids outside of the vocabulary,
+/// ConfigError for options out of range.
+std::vector<std::int32_t> generate(const CausalLM& model, const std::vector<std::int32_t>& prompt,
                                    const GenerateOptions& options,
-                                   const std::function<void(std::int64_t id)>& on_token = {});
+                                   const std::function<void(std::int32_t id)>& on_token = {});
 
 }  // namespace gladius

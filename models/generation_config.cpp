@@ -64,7 +64,7 @@ GenerationConfig GenerationConfig::load(const std::filesystem::path& directory,
   result.top_k = fields.optional<std::int64_t>("top_k");
   result.repetition_penalty = fields.optional<double>("repetition_penalty");
   result.unsupported = unsupported_in(json);
-  if (fields.has("eos_token_id")) result.eos_token_ids = fields.one_or_more("eos_token_id");
+  if (fields.has("eos_token_id")) result.eos_token_ids = fields.token_ids("eos_token_id");
   return result;
 }
 

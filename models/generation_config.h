@@ -16,7 +16,7 @@ struct GenerationConfig {
   std::optional<bool> do_sample;
   std::optional<double> temperature, top_p, repetition_penalty;
   std::optional<std::int64_t> top_k, max_new_tokens;
-  std::vector<std::int64_t> eos_token_ids;
+  std::vector<std::int32_t> eos_token_ids;
   /// Settings of the file that would change the choice of tokens and that this library does not
   /// have.
   std::vector<std::string> unsupported;

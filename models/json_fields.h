@@ -57,16 +57,16 @@ class JsonFields {
     return value;
   }
 
-  /// An integer or a list of them.
-  std::vector<std::int64_t> one_or_more(const char* key) const {
+  /// A token's id.
+  std::int32_t token_id(const char* key) const {
+    return required_id(key, json_.at(key), "a token's id");
+  }
+  /// One or a list of them.
+  std::vector<std::int32_t> token_ids(const char* key) const {
     const Json& value = json_.at(key);
-    std::vector<std::int64_t> list;
+    std::vector<std::int32_t> list;
     for (const Json& item : value.is_array() ? value : Json::array({value})) {
-      if (!is_int64(item)) {
-        fail(fmt::format("\"{}\" is {}; an integer or a list of them is expected", key,
-                         shown(value)));
-      }
-      list.push_back(item.get<std::int64_t>());
+      list.push_back(required_id(key, item, "a token's id or a list of them"));
     }
     return list;
   }
@@ -95,6 +95,13 @@ class JsonFields {
                                                        : is_int64(value);
     if (!fits) fail(fmt::format("\"{}\" is {}, which is of the wrong type", key, shown(value)));
     return value.get<T>();
+  }
+  // `item`: what `key` has, or one of its list.
+  std::int32_t required_id(const char* key, const Json& item, const char* expected) const {
+    if (is_int64(item) && std::in_range<std::int32_t>(item.get<std::int64_t>())) {
+      return item.get<std::int32_t>();
+    }
+    fail(fmt::format("\"{}\" is {}; {} is expected", key, shown(json_.at(key)), expected));
   }
   static bool is_finite(const Json& value) {
     return value.is_number() && std::isfinite(value.get<double>());

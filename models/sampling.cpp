@@ -14,11 +14,11 @@ namespace {
 
 constexpr double kExcluded = -std::numeric_limits<double>::infinity();
 
-std::vector<double> penalized(std::span<const float> logits, std::span<const std::int64_t> previous,
+std::vector<double> penalized(std::span<const float> logits, std::span<const std::int32_t> previous,
                               double penalty) {
   std::vector<double> scores(logits.begin(), logits.end());
   if (penalty == 1) return scores;
-  for (const std::int64_t id : std::unordered_set<std::int64_t>(previous.begin(), previous.end())) {
+  for (const std::int32_t id : std::unordered_set<std::int32_t>(previous.begin(), previous.end())) {
     if (id < 0 || id >= std::ssize(scores)) continue;
     double& score = scores[static_cast<std::size_t>(id)];
     score = score < 0 ? score * penalty : score / penalty;
@@ -70,7 +70,7 @@ void keep_top_p(std::vector<double>& probabilities, double top_p) {
 }
 
 // The first of the largest logits, all of which have to be numbers.
-std::int64_t likeliest(std::span<const float> logits) {
+std::int32_t likeliest(std::span<const float> logits) {
   if (logits.empty()) throw ShapeError("sampling: no logits");
   float largest = -std::numeric_limits<float>::infinity();
   std::size_t at = 0;
@@ -85,7 +85,7 @@ std::int64_t likeliest(std::span<const float> logits) {
   if (nan || !std::isfinite(largest)) {
     throw Error("sampling: the logits are NaN or infinite; the model's weights are broken");
   }
-  return static_cast<std::int64_t>(at);
+  return static_cast<std::int32_t>(at);
 }
 
 }  // namespace
@@ -104,7 +104,7 @@ void check_sampling_options(const SamplingOptions& options) {
 }
 
 std::vector<double> next_token_probabilities(std::span<const float> logits,
-                                             std::span<const std::int64_t> previous,
+                                             std::span<const std::int32_t> previous,
                                              const SamplingOptions& options) {
   check_sampling_options(options);
   likeliest(logits);
@@ -121,15 +121,15 @@ std::vector<double> next_token_probabilities(std::span<const float> logits,
   return scores;
 }
 
-std::int64_t sample(std::span<const float> logits, std::span<const std::int64_t> previous,
+std::int32_t sample(std::span<const float> logits, std::span<const std::int32_t> previous,
                     const SamplingOptions& options, Generator& generator) {
   if (options.greedy && options.repetition_penalty == 1) return likeliest(logits);
   const std::vector<double> probabilities = next_token_probabilities(logits, previous, options);
   double rest = options.greedy ? 0 : generator.uniform();
-  std::int64_t chosen = 0;
+  std::int32_t chosen = 0;
   for (std::size_t i = 0; i < probabilities.size(); ++i) {
     if (probabilities[i] == 0) continue;
-    chosen = static_cast<std::int64_t>(i);  // the last possible one, should rounding leave a rest
+    chosen = static_cast<std::int32_t>(i);  // the last possible one, should rounding leave a rest
     rest -= probabilities[i];
     if (rest < 0) break;
   }

@@ -30,11 +30,11 @@ void check_sampling_options(const SamplingOptions& options);
 /// The probabilities that the next token is drawn from, [V], after the tokens `previous`. Error for
 /// logits without a finite largest one.
 std::vector<double> next_token_probabilities(std::span<const float> logits,
-                                             std::span<const std::int64_t> previous,
+                                             std::span<const std::int32_t> previous,
                                              const SamplingOptions& options);
 
 /// The next token: the first of the most likely ones if greedy, else one drawn with `generator`.
-std::int64_t sample(std::span<const float> logits, std::span<const std::int64_t> previous,
+std::int32_t sample(std::span<const float> logits, std::span<const std::int32_t> previous,
                     const SamplingOptions& options, Generator& generator);
 
 }  // namespace gladius

@@ -5,7 +5,7 @@
 
 namespace gladius {
 
-/// ids (I64 [...]) -> rows of `weight` [V, C], [..., C].
+/// ids (I64 or I32 [...]) -> rows of `weight` [V, C], [..., C].
 class Embedding : public Module {
  public:
   Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim);

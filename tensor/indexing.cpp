@@ -12,12 +12,6 @@
 namespace gladius {
 namespace {
 
-void check_index_dtype(const char* op, const Tensor& index) {
-  if (index.dtype() != Dtype::I64) {
-    throw DtypeError(fmt::format("{}: the index is {}, not I64", op, index.describe()));
-  }
-}
-
 std::int64_t checked_index(const char* op, std::int64_t index, std::int64_t size) {
   if (index < 0 || index >= size) {
     throw ShapeError(
@@ -27,11 +21,10 @@ std::int64_t checked_index(const char* op, std::int64_t index, std::int64_t size
 }
 
 std::vector<std::int64_t> index_list(const char* op, const Tensor& index, std::int64_t size) {
-  check_index_dtype(op, index);
   if (index.dim() != 1) {
     throw ShapeError(fmt::format("{}: the index is {}, not one-dimensional", op, index.describe()));
   }
-  std::vector<std::int64_t> list = index.to_vector<std::int64_t>();
+  std::vector<std::int64_t> list = as_indices(op, "index", index).to_vector<std::int64_t>();
   for (const std::int64_t i : list) checked_index(op, i, size);
   return list;
 }
@@ -43,11 +36,10 @@ void check_same_dtype(const char* op, const Tensor& x, const Tensor& other) {
   }
 }
 
-// For gather and scatter_add_: `other` has the shape of the index, which x covers but for
-// dimension d, and whose every entry is an index along d.
+// For gather and scatter_add_, and an I64 index: `other` has the shape of the index, which x covers
+// but for dimension d, and whose every entry is an index along d.
 void check_along_index(const char* op, const Tensor& x, std::size_t d, const Tensor& index,
                        const Tensor& other) {
-  check_index_dtype(op, index);
   check_same_dtype(op, x, other);
   bool fits = index.dim() == x.dim() && other.shape() == index.shape();
   for (std::size_t i = 0; fits && i < x.shape().size(); ++i) {
@@ -145,6 +137,13 @@ Tensor stack(const std::vector<Tensor>& tensors, std::int64_t dim) {
   return cat(rows, d);
 }
 
+Tensor as_indices(const char* op, const char* what, const Tensor& indices) {
+  if (indices.dtype() != Dtype::I64 && indices.dtype() != Dtype::I32) {
+    throw DtypeError(fmt::format("{}: {} {}; expected I64 or I32", op, what, indices.describe()));
+  }
+  return indices.to(Dtype::I64);
+}
+
 Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
   const std::int64_t d = normalize_dim("index_select", dim, x.dim());
   const std::vector<std::int64_t> list = index_list("index_select", index, x.size(d));
@@ -176,10 +175,11 @@ void index_add_(Tensor& target, std::int64_t dim, const Tensor& index, const Ten
 
 Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
   const auto d = static_cast<std::size_t>(normalize_dim("gather", dim, x.dim()));
+  const Tensor picks = as_indices("gather", "index", index);
   const Tensor out = Tensor::empty(index.shape(), x.dtype());
-  check_along_index("gather", x, d, index, out);
+  check_along_index("gather", x, d, picks, out);
   dispatch(x.dtype(), [&]<class T>(T) {
-    along_index<T>(x, d, index, out, [](T& element, T& picked) { picked = element; });
+    along_index<T>(x, d, picks, out, [](T& element, T& picked) { picked = element; });
   });
   return out;
 }
@@ -187,12 +187,13 @@ Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
 void scatter_add_(Tensor& target, std::int64_t dim, const Tensor& index, const Tensor& source) {
   check_arithmetic("scatter_add_", target.dtype());
   const auto d = static_cast<std::size_t>(normalize_dim("scatter_add_", dim, target.dim()));
-  check_along_index("scatter_add_", target, d, index, source);
+  const Tensor places = as_indices("scatter_add_", "index", index);
+  check_along_index("scatter_add_", target, d, places, source);
   target.mark_written("scatter_add_");
   // What is added must not change on the way.
   const Tensor added = source.storage() == target.storage() ? source.clone() : source;
   dispatch_floating("scatter_add_", target.dtype(), [&]<class T>(T) {
-    along_index<T>(target, d, index, added, [](T& element, T& value) { element += value; });
+    along_index<T>(target, d, places, added, [](T& element, T& value) { element += value; });
   });
 }
 

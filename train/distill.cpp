@@ -85,7 +85,7 @@ Inputs read_inputs(const RunConfig& config, const RunEvents& events) {
   check_labels(config, inputs.examples, eval, events.warn);
   inputs.data_log.emplace(config, inputs.examples, eval);
   check_memory(config, student, inputs.examples, events);
-  inputs.student = make_student(config.student);
+  inputs.student = make_student(config.student, events.warn);
   return inputs;
 }
 

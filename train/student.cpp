@@ -6,11 +6,11 @@
 
 namespace gladius {
 
-std::shared_ptr<CausalLM> make_student(const StudentConfig& config) {
+std::shared_ptr<CausalLM> make_student(const StudentConfig& config, const Warn& warn) {
   auto student = std::make_shared<CausalLM>(ModelConfig::load(config.config));
   if (config.init) {
-    student->load_state_dict(
-        load_model(find_model(*config.init).paths, {.trainable = true}).state_dict());
+    const LoadOptions options{.trainable = true, .warn = warn};
+    student->load_state_dict(load_model(find_model(*config.init).paths, options).state_dict());
   } else {
     Generator generator(static_cast<std::uint64_t>(config.seed));
     student->init_weights(generator);

@@ -5,12 +5,14 @@
 #include <memory>
 
 #include "gladius/models/causal_lm.h"
+#include "gladius/models/model_directory.h"
 #include "gladius/train/run_config.h"
 
 namespace gladius {
 
-/// In F32, with fresh weights from the seed, or with those of the `init` directory.
-std::shared_ptr<CausalLM> make_student(const StudentConfig& config);
+/// In F32, with fresh weights from the seed, or with those of the `init` directory, of which `warn`
+/// is told what is passed over.
+std::shared_ptr<CausalLM> make_student(const StudentConfig& config, const Warn& warn = {});
 
 /// Writes a student as a model directory, with the tokenizer that it was trained on. IoError.
 void save_student(const std::filesystem::path& directory, const CausalLM& student,

@@ -11,6 +11,7 @@
 #include "gladius/autograd/ops/softmax.h"
 #include "gladius/autograd/ops/views.h"
 #include "gladius/tensor/dispatch.h"
+#include "gladius/tensor/indexing.h"
 #include "gladius/tensor/kernels/attention.h"
 
 namespace gladius {
@@ -43,10 +44,6 @@ void check(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& firs
     throw DtypeError(fmt::format("scaled_dot_product_attention: q {}, k {}, v {} differ in type",
                                  q.describe(), k.describe(), v.describe()));
   }
-  if (first_key.defined() && first_key.dtype() != Dtype::I64) {
-    throw DtypeError(
-        fmt::format("scaled_dot_product_attention: first_key {} is not I64", first_key.describe()));
-  }
   if (first_key.defined() && first_key.shape() != Shape{q.size(0), q.size(1)}) {
     throw ShapeError(fmt::format("scaled_dot_product_attention: first_key {} for q {}",
                                  first_key.describe(), to_string(q.shape())));
@@ -56,7 +53,10 @@ void check(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& firs
 // The options with what they leave open filled in.
 AttentionOptions settle(AttentionOptions options, std::int64_t D) {
   if (options.scale == 0) options.scale = 1 / std::sqrt(static_cast<double>(D));
-  if (options.first_key.defined()) options.first_key = options.first_key.contiguous();
+  if (options.first_key.defined()) {
+    options.first_key =
+        as_indices("scaled_dot_product_attention", "first_key", options.first_key).contiguous();
+  }
   return options;
 }
 

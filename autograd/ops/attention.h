@@ -10,8 +10,8 @@ struct AttentionOptions {
   bool causal = true;
   /// Of the dot products; 0 means 1 / sqrt(D).
   double scale = 0;
-  /// I64 [B, T], the first key that each query sees (packed examples, sliding windows); undefined:
-  /// 0.
+  /// I64 or I32 [B, T], the first key that each query sees (packed examples, sliding windows);
+  /// undefined: 0.
   Tensor first_key = {};
 };
 

@@ -5,17 +5,19 @@
 #include "gladius/autograd/node.h"
 #include "gladius/autograd/ops/embedding.h"
 #include "gladius/tensor/dispatch.h"
+#include "gladius/tensor/indexing.h"
 #include "gladius/tensor/parallel.h"
 
 namespace gladius {
 namespace {
 
-void check(const Tensor& weight, const Tensor& ids) {
+void check_table(const Tensor& weight) {
   if (weight.dim() != 2) {
     throw ShapeError(fmt::format("embedding: weight {} is not [V, C]", weight.describe()));
   }
-  if (ids.dtype() != Dtype::I64)
-    throw DtypeError(fmt::format("embedding: ids {} are not I64", ids.describe()));
+}
+
+void check_ids(const Tensor& weight, const Tensor& ids) {
   for (const std::int64_t id : ids.to_vector<std::int64_t>()) {
     if (id < 0 || id >= weight.size(0)) {
       throw ShapeError(fmt::format("embedding: id {} is not below the {} rows of the table", id,
@@ -95,8 +97,10 @@ Variable checked_embedding(const Variable& weight, const Tensor& ids) {
 }  // namespace
 
 Variable embedding(const Variable& weight, const Tensor& ids) {
-  check(weight.value(), ids);
-  return checked_embedding(weight, ids.contiguous());
+  check_table(weight.value());
+  const Tensor rows = as_indices("embedding", "ids", ids).contiguous();
+  check_ids(weight.value(), rows);
+  return checked_embedding(weight, rows);
 }
 
 }  // namespace gladius

@@ -17,7 +17,7 @@ using namespace vocabulary_loss;
 void check(const char* op, const Variable& x, const Variable& weight, const Tensor& labels) {
   if (x.dim() == 2 && weight.dim() == 2 && labels.shape() == Shape{x.size(0)}) return;
   throw ShapeError(
-      fmt::format("{}: input {}, weight {} and labels {}; expected [N, C], [V, C] and I64 [N]", op,
+      fmt::format("{}: input {}, weight {} and labels {}; expected [N, C], [V, C] and [N]", op,
                   x.value().describe(), weight.value().describe(), labels.describe()));
 }
 
@@ -107,9 +107,9 @@ Variable linear_cross_entropy(const Variable& x, const Variable& weight, const T
                               std::int64_t ignore_index) {
   Task task{.op = "linear_cross_entropy", .ignore_index = ignore_index};
   check(task.op, x, weight, labels);
-  const std::int64_t count = count_labels(task.op, weight.size(0), labels, ignore_index);
+  const Tensor targets = fitting_labels(task.op, labels);
+  const std::int64_t count = count_labels(task.op, weight.size(0), targets, ignore_index);
   task.ce_scale = 1 / static_cast<double>(std::max<std::int64_t>(1, count));
-  const Tensor targets = labels.contiguous();
   Forward result = forward(task, x, weight, targets, {});
   return record(
       task.op, Tensor::scalar(total(result.terms, task), x.dtype()), {x, weight},
@@ -135,10 +135,11 @@ DistillationLoss linear_distillation_loss(const Variable& x, const Variable& wei
                                           const DistillationOptions& options) {
   constexpr const char* kName = "linear_distillation_loss";
   check(kName, x, weight, labels);
-  const Distillation settled = distillation(kName, weight.size(0), labels, options);
+  const Tensor targets = fitting_labels(kName, labels);
+  const Distillation settled = distillation(kName, weight.size(0), targets, options);
   const Task& task = settled.task;
   Forward result =
-      forward(task, x, weight, labels.contiguous(), [&](const Tensor& logits, std::int64_t begin) {
+      forward(task, x, weight, targets, [&](const Tensor& logits, std::int64_t begin) {
         return fitting_teacher(task, logits, teacher(begin, begin + logits.size(0)),
                                options.vocabulary == 0);
       });

@@ -18,7 +18,7 @@ namespace gladius {
 inline constexpr std::int64_t kLinearLossRows = 512;
 
 /// cross_entropy(linear(x, weight), labels, ignore_index) for x [N, C], weight [V, C] and labels
-/// I64 [N]. A frozen weight may be BF16 or F16. ShapeError, DtypeError as those two. Differentiable
+/// [N]. A frozen weight may be BF16 or F16. ShapeError, DtypeError as those two. Differentiable
 /// any number of times; a second derivative computes all logits again.
 Variable linear_cross_entropy(const Variable& x, const Variable& weight, const Tensor& labels,
                               std::int64_t ignore_index = -100);

@@ -19,7 +19,7 @@ using namespace vocabulary_loss;
 
 void check_logits(const char* op, const Variable& logits, const Tensor& labels) {
   if (logits.dim() != 2 || labels.shape() != Shape{logits.size(0)}) {
-    throw ShapeError(fmt::format("{}: logits {} and labels {}; expected [N, V] and I64 [N]", op,
+    throw ShapeError(fmt::format("{}: logits {} and labels {}; expected [N, V] and [N]", op,
                                  logits.value().describe(), labels.describe()));
   }
 }
@@ -65,14 +65,15 @@ Variable cross_entropy(const Variable& logits, const Tensor& labels, std::int64_
                        LossReduction reduction) {
   Task task{.op = "cross_entropy", .ignore_index = ignore_index};
   check_logits(task.op, logits, labels);
-  const std::int64_t count = count_labels(task.op, logits.size(1), labels, ignore_index);
+  const Tensor targets = fitting_labels(task.op, labels);
+  const std::int64_t count = count_labels(task.op, logits.size(1), targets, ignore_index);
   if (reduction == LossReduction::batchmean) {
     throw ConfigError("cross_entropy: reduction batchmean; expected none, mean or sum");
   }
   if (reduction == LossReduction::mean) {
     task.ce_scale = 1 / static_cast<double>(std::max<std::int64_t>(1, count));
   }
-  const Rows rows{logits.value().contiguous(), {}, labels.contiguous()};
+  const Rows rows{logits.value().contiguous(), {}, targets};
   Tensor gradient = place_for_gradient(logits);
   const Terms terms = run(task, rows, gradient);
   Tensor value = reduction == LossReduction::none
@@ -80,10 +81,10 @@ Variable cross_entropy(const Variable& logits, const Tensor& labels, std::int64_
                      : Tensor::scalar(total(terms, task), logits.dtype());
   return record(
       task.op, std::move(value), {logits},
-      [gradient, ignore_index, labels = rows.labels, scale = task.ce_scale](
+      [gradient, ignore_index, targets, scale = task.ce_scale](
           const Variable& g, const BackwardContext& context) mutable {
         if (!grad_enabled()) return std::vector{weighted(gradient, g.value(), context)};
-        return std::vector{recorded_gradient(gradient, labels, ignore_index, scale, context) *
+        return std::vector{recorded_gradient(gradient, targets, ignore_index, scale, context) *
                            (g.dim() == 1 ? unsqueeze(g, 1) : g)};
       });
 }
@@ -92,10 +93,11 @@ DistillationLoss distillation_loss(const Variable& student, const Tensor& teache
                                    const Tensor& labels, const DistillationOptions& options) {
   constexpr const char* kName = "distillation_loss";
   check_logits(kName, student, labels);
-  const auto [task, counted, labelled] = distillation(kName, student.size(1), labels, options);
+  const Tensor targets = fitting_labels(kName, labels);
+  const auto [task, counted, labelled] = distillation(kName, student.size(1), targets, options);
   const Rows rows{student.value().contiguous(),
                   fitting_teacher(task, student.value(), teacher, options.vocabulary == 0),
-                  labels.contiguous()};
+                  targets};
   Tensor gradient = place_for_gradient(student);
   const Terms terms = run(task, rows, gradient);
   Variable loss = record(kName, Tensor::scalar(total(terms, task), student.dtype()), {student},

@@ -1,5 +1,8 @@
 // Losses. Those over the vocabulary are fused: one [N, V] buffer beside the logits, which becomes
 // the gradient.
+//
+// Every target is a Tensor, as it has no gradient: class labels are I64 or I32; numbers have the
+// input's type. Where a target can have a gradient (mse_loss, kl_div) it may be a Variable too.
 #pragma once
 
 #include "gladius/autograd/variable.h"
@@ -19,6 +22,10 @@ enum class LossReduction {
 /// number of times.
 Variable mse_loss(const Variable& input, const Variable& target,
                   LossReduction reduction = LossReduction::mean);
+inline Variable mse_loss(const Variable& input, const Tensor& target,
+                         LossReduction reduction = LossReduction::mean) {
+  return mse_loss(input, Variable(target), reduction);
+}
 
 /// The terms of the Kullback-Leibler divergence KL(target || input) as torch.nn.functional.kl_div
 /// has them: target * (log(target) - log_input), -target * log_input + 0 where the target is 0; of
@@ -28,8 +35,12 @@ Variable mse_loss(const Variable& input, const Variable& target,
 /// in its gradient.
 Variable kl_div(const Variable& log_input, const Variable& target,
                 LossReduction reduction = LossReduction::mean, bool log_target = false);
+inline Variable kl_div(const Variable& log_input, const Tensor& target,
+                       LossReduction reduction = LossReduction::mean, bool log_target = false) {
+  return kl_div(log_input, Variable(target), reduction, log_target);
+}
 
-/// logsumexp(logits) - logits[label] for the rows of logits [N, V] whose label (I64 [N]) is not
+/// logsumexp(logits) - logits[label] for the rows of logits [N, V] whose label ([N]) is not
 /// `ignore_index`; `mean` is over these and 0 if there are none, `none` gives [N] with 0 in the
 /// other rows. ShapeError for another label outside of [0, V), DtypeError for labels of another
 /// type, ConfigError for `batchmean`. Fused; differentiable any number of times.

@@ -5,6 +5,7 @@
 #include "gladius/autograd/node.h"
 #include "gladius/autograd/ops/rotary_embedding.h"
 #include "gladius/tensor/dispatch.h"
+#include "gladius/tensor/indexing.h"
 #include "gladius/tensor/parallel.h"
 
 namespace gladius {
@@ -23,10 +24,9 @@ void check(const Tensor& x, const Tensor& cos, const Tensor& sin, const Tensor& 
     throw DtypeError(
         fmt::format("rotary_embedding: input {} with tables {}", x.describe(), cos.describe()));
   }
-  if (positions.dtype() != Dtype::I64) {
-    throw DtypeError(
-        fmt::format("rotary_embedding: positions {} are not I64", positions.describe()));
-  }
+}
+
+void check_positions(const Tensor& cos, const Tensor& positions) {
   for (const std::int64_t position : positions.to_vector<std::int64_t>()) {
     if (position < 0 || position >= cos.size(0)) {
       throw ShapeError(
@@ -69,7 +69,9 @@ Variable rotate(const Variable& x, const Angles& angles, bool inverse) {
 Variable rotary_embedding(const Variable& x, const Tensor& cos, const Tensor& sin,
                           const Tensor& positions) {
   check(x.value(), cos, sin, positions);
-  return rotate(x, {cos.contiguous(), sin.contiguous(), positions.contiguous()}, false);
+  const Tensor rows = as_indices("rotary_embedding", "positions", positions).contiguous();
+  check_positions(cos, rows);
+  return rotate(x, {cos.contiguous(), sin.contiguous(), rows}, false);
 }
 
 }  // namespace gladius

@@ -28,9 +28,9 @@ Variable cat(const std::vector<Variable>& parts, std::int64_t dim = 0);
 Variable stack(const std::vector<Variable>& parts, std::int64_t dim = 0);
 /// Pieces of `length` along `dim`, the last one shorter if need be (views); at least one.
 std::vector<Variable> split(const Variable& x, std::int64_t length, std::int64_t dim = 0);
-/// Slices at `index` (I64 [n]) along `dim`; an index may occur several times.
+/// Slices at `index` (I64 or I32 [n]) along `dim`; an index may occur several times.
 Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index);
-/// As torch.gather and torch.scatter_add, index I64.
+/// As torch.gather and torch.scatter_add, index I64 or I32.
 Variable gather(const Variable& x, std::int64_t dim, const Tensor& index);
 Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
                      const Variable& source);

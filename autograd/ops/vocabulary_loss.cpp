@@ -7,6 +7,7 @@
 
 #include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/elementwise.h"
+#include "gladius/tensor/indexing.h"
 #include "gladius/tensor/kernels/distillation_loss.h"
 #include "gladius/tensor/parallel.h"
 
@@ -16,11 +17,12 @@ double total(const std::vector<double>& terms) {
   return std::accumulate(terms.begin(), terms.end(), 0.0);
 }
 
+Tensor fitting_labels(const char* op, const Tensor& labels) {
+  return as_indices(op, "labels", labels).contiguous();
+}
+
 std::int64_t count_labels(const char* op, std::int64_t V, const Tensor& labels,
                           std::int64_t ignore_index) {
-  if (labels.dtype() != Dtype::I64) {
-    throw DtypeError(fmt::format("{}: labels {} are not I64", op, labels.describe()));
-  }
   std::int64_t count = 0;
   for (std::int64_t row = 0; const std::int64_t label : labels.to_vector<std::int64_t>()) {
     if (label != ignore_index && (label < 0 || label >= V)) {

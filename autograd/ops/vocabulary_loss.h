@@ -34,8 +34,11 @@ inline double total(const Terms& terms, const Task& task) {
   return total(terms.ce) * task.ce_scale + total(terms.kl) * task.kl_scale;
 }
 
-/// The rows with a label, which must be I64 (DtypeError) and in [0, V) or `ignore_index`
-/// (ShapeError).
+/// The labels as the kernel takes them: I64, contiguous. DtypeError.
+Tensor fitting_labels(const char* op, const Tensor& labels);
+
+/// The rows with a label, which must be in [0, V) or `ignore_index` (ShapeError). These labels and
+/// those below are of fitting_labels.
 std::int64_t count_labels(const char* op, std::int64_t V, const Tensor& labels,
                           std::int64_t ignore_index);
 

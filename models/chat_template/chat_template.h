@@ -43,7 +43,8 @@ class ChatTemplate {
 };
 
 /// "bos_token", "eos_token" and their like by name, of DIR/tokenizer_config.json and, as
-/// transformers has it, special_tokens_map.json; an empty object when there are no such files.
+/// transformers has it, special_tokens_map.json and the padding of tokenizer.json; an empty object
+/// when there are no such files.
 /// FormatError when one is malformed.
 nlohmann::ordered_json load_special_tokens(const std::filesystem::path& model_dir);
 

@@ -41,11 +41,11 @@ bool is_marker(const Tokenizer& tokenizer, std::int32_t id, const std::string& t
 
 }  // namespace
 
-std::vector<std::int64_t> end_of_turn_tokens(const ChatTemplate& chat_template,
+std::vector<std::int32_t> end_of_turn_tokens(const ChatTemplate& chat_template,
                                              const Json& special_tokens,
                                              const Tokenizer& tokenizer) {
-  std::vector<std::int64_t> ids;
-  const auto add = [&](std::int64_t id) {
+  std::vector<std::int32_t> ids;
+  const auto add = [&](std::int32_t id) {
     if (id >= 0 && std::ranges::count(ids, id) == 0) ids.push_back(id);
   };
   if (special_tokens.contains("eos_token")) {

@@ -11,8 +11,8 @@
 #include "gladius/models/json_file.h"
 #include "gladius/models/tokenizer/added_tokens.h"
 #include "gladius/models/tokenizer/token_bytes.h"
-#include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/io/text_file.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -43,17 +43,7 @@ constexpr const char* kSamples[] = {
 };
 
 std::string shown(const std::optional<std::string>& bytes) {
-  if (!bytes) return "missing";
-  constexpr std::size_t kMost = 60;
-  if (utf8::find_invalid(*bytes) != std::string::npos) {
-    std::string text = "the bytes";
-    for (const char c : bytes->substr(0, kMost / 3)) {
-      text += fmt::format(" {:02X}", static_cast<unsigned char>(c));
-    }
-    return text;
-  }
-  const std::string cut = bytes->substr(0, kMost);
-  return Json(cut).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return bytes ? in_quotes(*bytes) : "missing";
 }
 
 Difference compare_entries(const TokenBytes& a, const TokenBytes& b) {

@@ -11,14 +11,19 @@ std::string StreamDecoder::push(std::int32_t id) {
   window_.push_back(id);
   const std::string text = tokenizer_.decode(window_, skip_special_);
   const bool incomplete = text.size() <= shown_.size() || text.ends_with(utf8::kReplacement);
-  // A character has four bytes; what is not complete after more tokens never will be.
   constexpr std::size_t kMostHeld = 8;
-  return incomplete && window_.size() - shown_ids_ < kMostHeld ? "" : take(text);
+  if (incomplete && window_.size() - shown_ids_ < kMostHeld) return "";
+  return take(text, utf8::kReplacement);
 }
 
-std::string StreamDecoder::flush() { return take(tokenizer_.decode(window_, skip_special_)); }
+std::string StreamDecoder::flush() { return take(tokenizer_.decode(window_, skip_special_), ""); }
 
-std::string StreamDecoder::take(const std::string& text) {
+std::string StreamDecoder::take(std::string text, std::string_view held) {
+  // Tokens may all end inside characters: all but the last character is decided.
+  const auto decided = [held](std::string& all) {
+    if (all.ends_with(held)) all.resize(all.size() - held.size());
+  };
+  decided(text);
   // Bytes that turn out to be invalid can change what was shown already; that stays.
   auto fresh_begin = std::ranges::mismatch(shown_, text).in2;
   while (fresh_begin != text.begin() && fresh_begin != text.end() &&
@@ -29,6 +34,7 @@ std::string StreamDecoder::take(const std::string& text) {
   window_.erase(window_.begin(), window_.begin() + static_cast<std::ptrdiff_t>(shown_ids_));
   shown_ids_ = window_.size();
   shown_ = tokenizer_.decode(window_, skip_special_);
+  decided(shown_);
   return fresh;
 }
 

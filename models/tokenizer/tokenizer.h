@@ -62,7 +62,8 @@ class StreamDecoder {
   std::string flush();
 
  private:
-  std::string take(const std::string& text);
+  // What is new in `text`, without the character `held` at its end.
+  std::string take(std::string text, std::string_view held);
 
   Tokenizer tokenizer_;
   bool skip_special_;

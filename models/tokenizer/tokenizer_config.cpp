@@ -22,7 +22,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::array kNames{"bos_token", "eos_token", "unk_token", "sep_token",
                             "pad_token", "cls_token", "mask_token"};
 constexpr char kExtra[] = "extra_special_tokens", kOlderExtra[] = "additional_special_tokens",
-               kDecoder[] = "added_tokens_decoder";
+               kOwn[] = "model_specific_special_tokens", kDecoder[] = "added_tokens_decoder";
 
 // The file's object; empty when there is no file.
 Json read_object(const std::filesystem::path& file) {
@@ -36,6 +36,9 @@ Json read_object(const std::filesystem::path& file) {
 
 bool is_standard(std::string_view name) { return std::ranges::count(kNames, name) > 0; }
 
+// As transformers writes a token into tokenizer_config.json.
+bool is_typed(const Json& value) { return value.is_object() && value.contains("__type"); }
+
 // A token of a model's own: any text under a name like "image_token".
 bool is_own_token(std::string_view name, const Json& value) {
   return name.ends_with("_token") && !is_standard(name) &&
@@ -43,18 +46,19 @@ bool is_own_token(std::string_view name, const Json& value) {
 }
 
 // A text, or an object with "content" and flags. `where` is the file and the key.
-AddedToken read_special_token(const Json& value, const std::string& where) {
-  AddedToken token;
-  if (value.is_string()) {
-    token.content = value;
-  } else if (value.is_object() && value.contains("content")) {
-    token = read_added_token(value, where);
-  } else {
+AddedToken read_token(const Json& value, const std::string& where) {
+  if (value.is_object() && value.contains("content")) return read_added_token(value, where);
+  if (!value.is_string()) {
     throw FormatError(
         fmt::format("{} is no token: expected a text or an object with \"content\"", where));
   }
-  token.special = true;
-  return token;
+  return {.content = value, .special = true};
+}
+
+// The same, special whatever its flag says.
+AddedToken read_special_token(Json value, const std::string& where) {
+  if (value.is_object()) value["special"] = true;
+  return read_token(value, where);
 }
 
 std::int32_t parse_id(const std::string& text, const std::string& where) {
@@ -73,14 +77,40 @@ bool holds(const std::vector<AddedToken>& tokens, const std::string& content) {
 // transformers takes the older name's list where the newer one has nothing.
 void rename_older_list(Json& config) {
   const bool none = !config.contains(kExtra) || config.at(kExtra).empty();
-  if (none && config.contains(kOlderExtra)) config[kExtra] = config.at(kOlderExtra);
+  if (!none || !config.contains(kOlderExtra)) return;
+  config[kExtra] = config.at(kOlderExtra);
+  config.erase(kOlderExtra);
 }
 
-// special_tokens_map.json goes before tokenizer_config.json; lists are joined.
-void merge_special_tokens_map(Json& config, const Json& map) {
+// Extra tokens that have names are a model's own.
+void move_named_extra_tokens(Json& config, Json& own) {
+  const auto extra = config.find(kExtra);
+  if (extra == config.end() || !extra->is_object()) return;
+  own.update(*extra);
+  config.erase(extra);
+}
+
+// The tokens of a model's own that tokenizer_config.json has, by name; they leave `config`.
+Json take_own_tokens(Json& config, const std::string& file) {
+  Json own = Json::object();
+  for (const auto& [name, value] : config.items()) {
+    if (value.is_string() && is_own_token(name, value)) own[name] = value;
+  }
+  for (const auto& [name, value] : own.items()) config.erase(name);
+  move_named_extra_tokens(config, own);
+  const Json listed = config.value(kOwn, Json());
+  if (!own.empty() || listed.is_null()) return own;
+  if (!listed.is_object()) {
+    throw FormatError(fmt::format("{}: \"{}\" is not an object of tokens by name", file, kOwn));
+  }
+  return listed;
+}
+
+// special_tokens_map.json goes before tokenizer_config.json, but for a model's own tokens; lists
+// are joined.
+void merge_special_tokens_map(Json& config, Json& own, const Json& map) {
   for (const auto& [name, value] : map.items()) {
-    if (name == kOlderExtra && config.contains(kExtra)) continue;
-    Json& target = config[name == kOlderExtra ? kExtra : name];
+    Json& target = config[name];
     if (name != kExtra || !value.is_array() || !target.is_array()) {
       target = value;
       continue;
@@ -89,6 +119,22 @@ void merge_special_tokens_map(Json& config, const Json& map) {
       if (std::ranges::find(target, token) == target.end()) target.push_back(token);
     }
   }
+  move_named_extra_tokens(config, own);
+}
+
+// The texts of the special tokens that transformers sees when it reads added_tokens.json: not yet
+// a model's own, those under the older name, and the objects of tokenizer_config.json.
+std::vector<std::string> special_texts(const Json& config) {
+  std::vector<std::string> texts;
+  const auto add = [&](const Json& value) {
+    const Json text =
+        value.is_object() && !is_typed(value) ? value.value("content", Json()) : value;
+    if (text.is_string()) texts.push_back(text);
+  };
+  for (const char* name : kNames) add(config.value(name, Json()));
+  const Json extra = config.value(kExtra, Json());
+  if (extra.is_array()) std::ranges::for_each(extra, add);
+  return texts;
 }
 
 }  // namespace
@@ -98,45 +144,54 @@ TokenizerConfig TokenizerConfig::load(const std::filesystem::path& directory) {
   const auto map = directory / "special_tokens_map.json";
   const auto older = directory / "added_tokens.json";
   TokenizerConfig out;
+  std::string source = file.string();
   Json config = read_object(file);
   rename_older_list(config);
+  Json own = take_own_tokens(config, source);
   out.has_decoder_ = config.contains(kDecoder);
   if (out.has_decoder_) {
-    out.read_decoder(config.at(kDecoder), file.string());
-    out.read_special_tokens(config, file.string());
-    return out;
+    out.read_decoder(config.at(kDecoder), source);
+  } else {
+    merge_special_tokens_map(config, own, read_object(map));
+    if (is_there(map)) source = fmt::format("{} or {}", map.string(), file.filename().string());
+    out.read_older_tokens(read_object(older), older.string(), special_texts(config));
   }
-  if (config.value(kExtra, Json()) == Json::object()) config.erase(kExtra);
-  const Json special_tokens = read_object(map);
-  // transformers overlooks this list when it reads added_tokens.json.
-  const bool extra_is_later = !config.contains(kExtra) && !special_tokens.contains(kExtra);
-  merge_special_tokens_map(config, special_tokens);
-  out.read_special_tokens(
-      config, is_there(map) ? fmt::format("{} or {}", map.string(), file.filename().string())
-                            : file.string());
-  out.read_older_tokens(read_object(older), older.string(), !extra_is_later);
+  if (!config.contains(kExtra)) rename_older_list(config);
+  out.read_named_tokens(config, own, source);
+  out.read_extra_tokens(config.value(kExtra, Json()), source);
+  out.splits_special_tokens_ = config.value("split_special_tokens", Json()) == Json(true);
   return out;
 }
 
-void TokenizerConfig::read_special_tokens(const Json& config, const std::string& file) {
-  const auto add = [&](const std::string& name, const Json& value) {
-    if (value.is_null()) return;
-    named_.push_back(
-        {name, read_special_token(value, fmt::format("{}: {}", file, in_quotes(name)))});
-  };
-  for (const char* name : kNames) add(name, config.value(name, Json()));
+void TokenizerConfig::read_named_tokens(const Json& config, const Json& own,
+                                        const std::string& file) {
+  Json named = Json::object();
+  for (const char* name : kNames) named[name] = config.value(name, Json());
   for (const auto& [name, value] : config.items()) {
-    if (is_own_token(name, value)) add(name, value);
+    if (is_own_token(name, value)) named[name] = value;
   }
-  const Json extra = config.value(kExtra, Json());
-  if (extra.is_object()) {
-    for (const auto& [name, value] : extra.items()) add(name, value);
-  } else if (extra.is_array()) {
-    const std::string where = fmt::format("{}: an entry of \"{}\"", file, kExtra);
-    for (const Json& value : extra) extra_.push_back(read_special_token(value, where));
+  named.update(own);
+  for (const auto& [name, value] : named.items()) {
+    if (value.is_null()) continue;
+    const std::string where = fmt::format("{}: {}", file, in_quotes(name));
+    named_.push_back({name, read_special_token(value, where)});
   }
-  names_pad_token_ = config.contains("pad_token");
-  splits_special_tokens_ = config.value("split_special_tokens", Json()) == Json(true);
+  names_pad_token_ = config.contains("pad_token") || own.contains("pad_token");
+}
+
+void TokenizerConfig::read_extra_tokens(const Json& extra, const std::string& file) {
+  if (extra.is_null()) return;
+  if (!extra.is_array()) {
+    throw FormatError(
+        fmt::format("{}: \"{}\" is neither a list of tokens nor an object of tokens "
+                    "by name",
+                    file, kExtra));
+  }
+  const std::string where = fmt::format("{}: an entry of \"{}\"", file, kExtra);
+  // transformers takes only objects of its own kind at their word.
+  for (const Json& value : extra) {
+    extra_.push_back(is_typed(value) ? read_token(value, where) : read_special_token(value, where));
+  }
 }
 
 void TokenizerConfig::read_decoder(const Json& decoder, const std::string& file) {
@@ -151,40 +206,39 @@ void TokenizerConfig::read_decoder(const Json& decoder, const std::string& file)
 }
 
 void TokenizerConfig::read_older_tokens(const Json& tokens, const std::string& file,
-                                        bool extra_are_special) {
-  const auto is_special = [&](const std::string& content) {
-    return (extra_are_special && holds(extra_, content)) ||
-           std::ranges::any_of(named_, [&](const Named& named) {
-             return is_standard(named.name) && named.token.content == content;
-           });
-  };
+                                        const std::vector<std::string>& special_texts) {
   for (const auto& [content, id] : tokens.items()) {
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() > 0x3FFFFFFF) {
       throw FormatError(
           fmt::format("{}: the id of {} is not an integer from 0", file, in_quotes(content)));
     }
-    const bool special = is_special(content);
+    const bool special = std::ranges::count(special_texts, content) > 0;
     decoder_.push_back({.id = id, .content = content, .normalized = !special, .special = special});
   }
   std::ranges::stable_sort(decoder_, {}, &AddedToken::id);
 }
 
-Json TokenizerConfig::special_tokens() const {
+std::vector<TokenizerConfig::Named> TokenizerConfig::named_tokens(
+    const nlohmann::json& padding) const {
+  std::vector<Named> named = named_;
+  if (names_pad_token_ || !padding.is_object() || !padding.contains("pad_token")) return named;
+  named.push_back({"pad_token", read_special_token(padding.at("pad_token"),
+                                                   "tokenizer: padding \"pad_token\"")});
+  std::ranges::stable_sort(named, {}, [](const Named& token) {
+    return std::ranges::find(kNames, token.name) - kNames.begin();  // those of others last
+  });
+  return named;
+}
+
+Json TokenizerConfig::special_tokens(const nlohmann::json& padding) const {
   Json out = Json::object();
-  for (const auto& [name, token] : named_) out[name] = token.content;
+  for (const auto& [name, token] : named_tokens(padding)) out[name] = token.content;
   return out;
 }
 
 std::vector<AddedToken> TokenizerConfig::added_tokens(
     const std::vector<AddedToken>& in_tokenizer_json, const nlohmann::json& padding) const {
-  std::vector<Named> named = named_;
-  if (!names_pad_token_ && padding.is_object() && padding.contains("pad_token")) {
-    named.push_back({"pad_token", read_special_token(padding.at("pad_token"),
-                                                     "tokenizer: padding \"pad_token\"")});
-    std::ranges::stable_sort(named, {}, [](const Named& token) {
-      return std::ranges::find(kNames, token.name) - kNames.begin();  // those of others last
-    });
-  }
+  const std::vector<Named> named = named_tokens(padding);
   std::vector<AddedToken> added = decoder_;
   if (!has_decoder_) {
     // The tokens of tokenizer.json count as listed here too, and take the place of others.

@@ -19,11 +19,14 @@ class TokenizerConfig {
   static TokenizerConfig load(const std::filesystem::path& directory);
 
   /// The texts of "bos_token", "eos_token" and their like by name, also of a model's own
-  /// ("image_token").
-  nlohmann::ordered_json special_tokens() const;
+  /// ("image_token"). `padding` is the member of that name of the tokenizer.json: its token is the
+  /// "pad_token" where the files name none.
+  nlohmann::ordered_json special_tokens(const nlohmann::json& padding) const;
 
-  /// The tokens that are added to the ones of a tokenizer.json, in order. `padding` is its member
-  /// of that name: its token is the "pad_token" where the files name none.
+  /// Whether they have a "pad_token", perhaps null.
+  bool names_pad_token() const { return names_pad_token_; }
+
+  /// The tokens that are added to the ones of a tokenizer.json, in order. `padding` as above.
   std::vector<AddedToken> added_tokens(const std::vector<AddedToken>& in_tokenizer_json,
                                        const nlohmann::json& padding) const;
 
@@ -36,16 +39,19 @@ class TokenizerConfig {
     AddedToken token;
   };
 
-  void read_special_tokens(const nlohmann::ordered_json& config, const std::string& file);
+  std::vector<Named> named_tokens(const nlohmann::json& padding) const;
+  void read_named_tokens(const nlohmann::ordered_json& config, const nlohmann::ordered_json& own,
+                         const std::string& file);
+  void read_extra_tokens(const nlohmann::ordered_json& extra, const std::string& file);
   void read_decoder(const nlohmann::ordered_json& decoder, const std::string& file);
   void read_older_tokens(const nlohmann::ordered_json& tokens, const std::string& file,
-                         bool extra_are_special);
+                         const std::vector<std::string>& special_texts);
 
   std::vector<Named> named_;         // "bos_token" and its like
-  std::vector<AddedToken> extra_;    // special tokens without a name
+  std::vector<AddedToken> extra_;    // tokens without a name, most of them special
   std::vector<AddedToken> decoder_;  // by id
   bool has_decoder_ = false;         // tokenizer_config.json has "added_tokens_decoder"
-  bool names_pad_token_ = false;     // perhaps as null
+  bool names_pad_token_ = false;
   bool splits_special_tokens_ = false;
 };
 

@@ -41,13 +41,22 @@ def random_directory(rng, path, model):
     for name in rng.sample(NAMES, rng.randint(0, 3)):
         token = rng.choice(CONTENTS)
         beside[name] = rng.choice([token, token, None, {"__type": "AddedToken", "content": token, **flags(rng)}])
+    def typed(token):
+        return rng.choice([token, token, {"__type": "AddedToken", "content": token, **flags(rng)}])
+
+    def own_tokens():
+        names = rng.sample(["image_token", "audio_token", "video_token", "eos_token", "pad_token"], 2)
+        return {name: typed(rng.choice(CONTENTS)) for name in names}
+
     if rng.random() < 0.3:
-        beside["image_token"] = rng.choice(CONTENTS)
-    if rng.random() < 0.4:
-        key = rng.choice(["extra_special_tokens", "additional_special_tokens"])
-        beside[key] = rng.sample(CONTENTS, 2)
-    elif rng.random() < 0.3:
-        beside["extra_special_tokens"] = {"audio_token": rng.choice(CONTENTS)}
+        beside["image_token"] = typed(rng.choice(CONTENTS))
+    if rng.random() < 0.3:
+        beside["additional_special_tokens"] = [typed(token) for token in rng.sample(CONTENTS, rng.randint(0, 2))]
+    if rng.random() < 0.5:
+        beside["extra_special_tokens"] = rng.choice(
+            [None, {}, [], own_tokens(), [typed(token) for token in rng.sample(CONTENTS, 2)]])
+    if rng.random() < 0.2:
+        beside["model_specific_special_tokens"] = own_tokens()
     if rng.random() < 0.2:
         beside["split_special_tokens"] = True
     if rng.random() < 0.8:
@@ -57,12 +66,18 @@ def random_directory(rng, path, model):
                   for name, content in zip(rng.sample(NAMES, 3), rng.choices(CONTENTS, k=3), strict=True)}
         if rng.random() < 0.3:
             mapped["additional_special_tokens"] = rng.sample(CONTENTS, 2)
+        if rng.random() < 0.3:
+            mapped["image_token"] = rng.choice(CONTENTS)
+        if rng.random() < 0.3:
+            mapped["extra_special_tokens"] = rng.choice(
+                [{"audio_token": rng.choice(CONTENTS)}, [{"content": rng.choice(CONTENTS)}, rng.choice(CONTENTS)]])
+        mapped = dict(rng.sample(list(mapped.items()), len(mapped)))
         (path / "special_tokens_map.json").write_text(json.dumps(mapped))
     if rng.random() < 0.3:
         older = {content: size + 3 * i for i, content in enumerate(rng.sample(CONTENTS, 2))}
         (path / "added_tokens.json").write_text(json.dumps(older))
     (path / "chat_template.jinja").write_text(
-        "{{ [" + ", ".join(f"{name}|default('-', true)" for name in (*NAMES, "image_token", "audio_token"))
+        "{{ [" + ", ".join(f"{name}|default('-', true)" for name in (*NAMES, "image_token", "audio_token", "video_token"))
         + "] | join(' ') }}")
 
 
@@ -73,6 +88,8 @@ def random_text(rng):
 
 def test_added_and_special_tokens(rng, tmp_path):
     model = byte_level_model(rng)
+    messages = tmp_path / "messages.json"
+    messages.write_text(json.dumps([{"role": "user", "content": "which tokens?"}]))
     for i in range(60):
         path = tmp_path / str(i)
         random_directory(rng, path, model)
@@ -81,6 +98,8 @@ def test_added_and_special_tokens(rng, tmp_path):
                 print(file.name, file.read_text())
         print(json.loads((path / "tokenizer.json").read_text())["added_tokens"])
         reference = transformers.PreTrainedTokenizerFast.from_pretrained(path)
+        named = reference.apply_chat_template(json.loads(messages.read_text()), tokenize=False)
+        assert gladius_json("render", "--model", path, "--messages", messages)["text"] == named
         for _ in range(3):
             text = random_text(rng)
             ids = reference(text)["input_ids"]

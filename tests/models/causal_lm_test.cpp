@@ -20,7 +20,7 @@ using testing::random_int;
 using testing::random_model;
 using testing::Rng;
 
-using Ids = std::vector<std::int64_t>;
+using Ids = std::vector<std::int32_t>;
 
 void expect_near(const std::vector<float>& a, const std::vector<float>& b, const char* what) {
   ASSERT_EQ(a.size(), b.size()) << what;
@@ -209,8 +209,8 @@ TEST(CausalLM, FreshWeightsFollowTheConfigAndTheSeed) {
 TEST(CausalLM, BadIdsAreRefused) {
   Rng rng(7);
   const CausalLM model = random_model(rng);
-  const std::int64_t V = model.config().vocab_size;
-  for (const std::int64_t id : {std::int64_t{-1}, V}) {
+  const auto V = static_cast<std::int32_t>(model.config().vocab_size);
+  for (const std::int32_t id : {-1, V}) {
     EXPECT_THAT(message_of<ShapeError>([&] {
                   logits_of(model, {0, id});
                 }),

@@ -17,7 +17,7 @@ using testing::random_ids;
 using testing::random_model;
 using testing::Rng;
 
-using Ids = std::vector<std::int64_t>;
+using Ids = std::vector<std::int32_t>;
 
 // Without a cache: the whole sequence anew for every token.
 Ids slow_generate(const CausalLM& model, const Ids& prompt, const GenerateOptions& options) {
@@ -46,7 +46,7 @@ TEST(Generate, TheCacheChangesNothing) {
         .seed = rng()};
     Ids streamed;
     const Ids ids =
-        generate(model, prompt, options, [&](std::int64_t id) { streamed.push_back(id); });
+        generate(model, prompt, options, [&](std::int32_t id) { streamed.push_back(id); });
     EXPECT_EQ(ids, streamed);
     EXPECT_EQ(ids, slow_generate(model, prompt, options));
   }

@@ -73,8 +73,9 @@ TEST(JsonFile, NotFiniteNumbersAreRefusedWhereANumberIsNeeded) {
   }
   for (const char* more :
        {R"("rms_norm_eps": NaN)", R"("rope_theta": 1e999)", R"("max_position_embeddings": NaN)",
-        R"("bos_token_id": Infinity)", R"("eos_token_id": [NaN])",
-        R"("max_position_embeddings": 64.5)", R"("initializer_range": -Infinity)"}) {
+        R"("bos_token_id": Infinity)", R"("eos_token_id": [NaN])", R"("bos_token_id": 2147483648)",
+        R"("eos_token_id": [1, 4294967296])", R"("max_position_embeddings": 64.5)",
+        R"("initializer_range": -Infinity)"}) {
     EXPECT_THROW(config(more), ConfigError) << more;
   }
   EXPECT_THAT(message_of<ConfigError>([&] { config(R"("rms_norm_eps": NaN)"); }),

@@ -447,11 +447,11 @@ TEST(GenerationConfig, FillsInTheEndTokensOfTheConfig) {
   const TemporaryDirectory directory;
   const ModelConfig card = ModelConfig::load(kCardConfig);
   EXPECT_EQ(GenerationConfig::load(directory.path(), card).eos_token_ids,
-            std::vector<std::int64_t>{2});
+            std::vector<std::int32_t>{2});
   write_file(directory / "generation_config.json",
              R"({"eos_token_id": [7, 8], "top_k": 20, "temperature": 0.5, "top_p": null})");
   const auto config = GenerationConfig::load(directory.path(), card);
-  EXPECT_EQ(config.eos_token_ids, (std::vector<std::int64_t>{7, 8}));
+  EXPECT_EQ(config.eos_token_ids, (std::vector<std::int32_t>{7, 8}));
   EXPECT_EQ(config.top_k, 20);
   EXPECT_EQ(config.temperature, 0.5);
   EXPECT_FALSE(config.top_p);

@@ -22,10 +22,10 @@ using testing::Rng;
 
 // transformers' processors, one full sort each, as their documentation says.
 std::vector<double> reference(const std::vector<float>& logits,
-                              const std::vector<std::int64_t>& previous,
+                              const std::vector<std::int32_t>& previous,
                               const SamplingOptions& options) {
   std::vector<double> scores(logits.begin(), logits.end());
-  for (const std::int64_t id : std::set<std::int64_t>(previous.begin(), previous.end())) {
+  for (const std::int32_t id : std::set<std::int32_t>(previous.begin(), previous.end())) {
     double& s = scores.at(static_cast<std::size_t>(id));
     s = s < 0 ? s * options.repetition_penalty : s / options.repetition_penalty;
   }
@@ -67,9 +67,9 @@ TEST(Sampling, AgreesWithTheProcessorsInTheirOrder) {
     std::normal_distribution<float> normal(0, 2);
     std::vector<float> logits;
     for (std::int64_t i = 0; i < V; ++i) logits.push_back(normal(rng));
-    std::vector<std::int64_t> previous;
+    std::vector<std::int32_t> previous;
     for (std::int64_t i = random_int(rng, 0, 9); i > 0; --i)
-      previous.push_back(random_int(rng, 0, V - 1));
+      previous.push_back(static_cast<std::int32_t>(random_int(rng, 0, V - 1)));
     std::uniform_real_distribution<double> uniform(0.05, 1);
     const SamplingOptions options{.temperature = 2 * uniform(rng),
                                   .top_k = random_int(rng, 0, V + 3),
@@ -87,7 +87,7 @@ TEST(Sampling, DrawsAsOftenAsProbableAndTheSameBySeed) {
   const std::vector<float> logits{std::log(0.5F), std::log(0.3F), -100, std::log(0.2F)};
   const auto draw = [&](std::uint64_t seed) {
     Generator generator(seed);
-    std::vector<std::int64_t> ids;
+    std::vector<std::int32_t> ids;
     for (int i = 0; i < 20000; ++i) ids.push_back(sample(logits, {}, {}, generator));
     return ids;
   };
@@ -95,7 +95,7 @@ TEST(Sampling, DrawsAsOftenAsProbableAndTheSameBySeed) {
   EXPECT_EQ(ids, draw(3));
   EXPECT_NE(ids, draw(4));
   const double p[] = {0.5, 0.3, 0, 0.2};
-  for (std::int64_t id = 0; id < 4; ++id) {
+  for (std::int32_t id = 0; id < 4; ++id) {
     // Five standard deviations.
     EXPECT_NEAR(static_cast<double>(std::ranges::count(ids, id)) / 20000, p[id], 0.018) << id;
   }
@@ -105,7 +105,7 @@ TEST(Sampling, GreedyTakesTheFirstOfTheLikeliest) {
   Generator generator(0);
   const std::vector<float> logits{1, 5, 5, 2};
   EXPECT_EQ(sample(logits, {}, {.greedy = true, .temperature = 0}, generator), 1);
-  EXPECT_EQ(sample(logits, std::vector<std::int64_t>{1}, {.greedy = true, .repetition_penalty = 2},
+  EXPECT_EQ(sample(logits, std::vector<std::int32_t>{1}, {.greedy = true, .repetition_penalty = 2},
                    generator),
             2);
   EXPECT_EQ(generator.state(), Generator(0).state());

@@ -49,9 +49,11 @@ inline CausalLM random_model(Rng& rng, const nlohmann::ordered_json& json) {
 inline CausalLM random_model(Rng& rng) { return random_model(rng, random_config_json(rng)); }
 
 /// `count` ids below `vocab_size`.
-inline std::vector<std::int64_t> random_ids(Rng& rng, std::int64_t vocab_size, std::int64_t count) {
-  std::vector<std::int64_t> ids;
-  for (std::int64_t i = 0; i < count; ++i) ids.push_back(random_int(rng, 0, vocab_size - 1));
+inline std::vector<std::int32_t> random_ids(Rng& rng, std::int64_t vocab_size, std::int64_t count) {
+  std::vector<std::int32_t> ids;
+  for (std::int64_t i = 0; i < count; ++i) {
+    ids.push_back(static_cast<std::int32_t>(random_int(rng, 0, vocab_size - 1)));
+  }
   return ids;
 }
 

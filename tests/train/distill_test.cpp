@@ -328,5 +328,24 @@ TEST(Distill, StartsFromAModelDirectory) {
             read_file(run.directory / "expert" / "model.safetensors"));
 }
 
+TEST(Distill, WarnsOfTensorsThatTheModelItStartsFromHasBeside) {
+  const TinyRun run;
+  const fs::path start = run.directory / "start";
+  fs::copy(run.directory / "expert", start, fs::copy_options::recursive);
+  NamedTensors tensors{{"model.layers.2.mtp", Tensor::ones({2})}};
+  {
+    const auto file = SafetensorsFile::open(start / "model.safetensors");
+    for (const SafetensorsEntry& entry : file.entries()) {
+      tensors.emplace_back(entry.name, file.tensor(entry.name).clone());
+    }
+  }
+  write_safetensors(start / "model.safetensors", tensors);
+  Json file = run.run_file();
+  file["student"] = {{"init", "start"}};
+  std::vector<std::string> warnings;
+  execute(run.config(file), run.directory / "out", /*resume=*/false, /*stop_after=*/-1, &warnings);
+  EXPECT_THAT(warnings, ::testing::Contains(HasSubstr("\"model.layers.2.mtp\"")));
+}
+
 }  // namespace
 }  // namespace gladius

@@ -67,16 +67,15 @@ std::string Chat::render(const Json& tools) const {
                      special_tokens_, tools);
 }
 
-std::vector<std::int64_t> Chat::encode(const Tokenizer& tokenizer) const {
+std::vector<std::int32_t> Chat::encode(const Tokenizer& tokenizer) const {
   const std::string text = render(conversation_.tools);
   if (has_tools(conversation_) && text == render(nullptr)) {
     warn(common_, "the chat template makes nothing of the tools: the model does not see them");
   }
-  const auto ids = tokenizer.encode(text, false);  // the template writes the special tokens
-  return {ids.begin(), ids.end()};
+  return tokenizer.encode(text, false);  // the template writes the special tokens
 }
 
-std::vector<std::int64_t> Chat::stop_tokens(const Tokenizer& tokenizer) const {
+std::vector<std::int32_t> Chat::stop_tokens(const Tokenizer& tokenizer) const {
   return end_of_turn_tokens(template_, special_tokens_, tokenizer);
 }
 

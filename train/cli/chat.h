@@ -30,9 +30,9 @@ class Chat {
 
   void add(const char* role, const std::string& text);
   /// Up to where the assistant's answer begins.
-  std::vector<std::int64_t> encode(const Tokenizer& tokenizer) const;
+  std::vector<std::int32_t> encode(const Tokenizer& tokenizer) const;
   /// See end_of_turn_tokens.
-  std::vector<std::int64_t> stop_tokens(const Tokenizer& tokenizer) const;
+  std::vector<std::int32_t> stop_tokens(const Tokenizer& tokenizer) const;
 
  private:
   using Json = nlohmann::ordered_json;

@@ -69,16 +69,15 @@ void warn_of_unsupported(const GenerationConfig& model, const Common& common) {
 // Shows tokens as they come: their text, or their ids where there is no tokenizer.
 class Output {
  public:
-  Output(const std::optional<Tokenizer>& tokenizer, const std::vector<std::int64_t>& end_tokens,
+  Output(const std::optional<Tokenizer>& tokenizer, const std::vector<std::int32_t>& end_tokens,
          bool streams)
       : end_tokens_(end_tokens), streams_(streams) {
     if (tokenizer) decoder_.emplace(*tokenizer);
   }
 
-  void push(std::int64_t id) {
+  void push(std::int32_t id) {
     if (decoder_ && std::ranges::count(end_tokens_, id) > 0) return;  // no part of the text
-    show(decoder_ ? decoder_->push(static_cast<std::int32_t>(id))
-                  : fmt::format("{}{}", first_ ? "" : ",", id));
+    show(decoder_ ? decoder_->push(id) : fmt::format("{}{}", first_ ? "" : ",", id));
     first_ = false;
   }
   void finish() {
@@ -95,7 +94,7 @@ class Output {
     print("{}", piece);
   }
 
-  const std::vector<std::int64_t>& end_tokens_;
+  const std::vector<std::int32_t>& end_tokens_;
   bool streams_;
   bool first_ = true;
   std::optional<StreamDecoder> decoder_;
@@ -115,8 +114,8 @@ struct Timing {
   }
 };
 
-void report(const Output& output, const std::vector<std::int64_t>& prompt,
-            const std::vector<std::int64_t>& ids, const GenerateOptions& settings,
+void report(const Output& output, const std::vector<std::int32_t>& prompt,
+            const std::vector<std::int32_t>& ids, const GenerateOptions& settings,
             const Timing& timing) {
   const bool ended = !ids.empty() && std::ranges::count(settings.eos_token_ids, ids.back()) > 0;
   nlohmann::ordered_json document;
@@ -131,12 +130,12 @@ void report(const Output& output, const std::vector<std::int64_t>& prompt,
 }
 
 // One answer, shown as it comes; returns its text.
-std::string answer(GenerationSession& session, const std::vector<std::int64_t>& prompt,
+std::string answer(GenerationSession& session, const std::vector<std::int32_t>& prompt,
                    const std::optional<Tokenizer>& tokenizer, const GenerateOptions& settings,
                    const Common& common) {
   Output output(tokenizer, settings.eos_token_ids, !common.json);
   Timing timing{.start = Clock::now(), .first_token = {}, .end = {}};
-  const std::vector<std::int64_t> ids = session.generate(prompt, [&](std::int64_t id) {
+  const std::vector<std::int32_t> ids = session.generate(prompt, [&](std::int32_t id) {
     if (timing.first_token == Clock::time_point()) timing.first_token = Clock::now();
     output.push(id);
   });
@@ -162,9 +161,9 @@ std::optional<std::string> read_turn() {
 }
 
 // What a conversation's tokens are generated with: the model's own way to end an answer counts.
-void add_stop_tokens(std::vector<std::int64_t>& eos_token_ids,
-                     const std::vector<std::int64_t>& of_template, const Common& common) {
-  for (const std::int64_t id : of_template) {
+void add_stop_tokens(std::vector<std::int32_t>& eos_token_ids,
+                     const std::vector<std::int32_t>& of_template, const Common& common) {
+  for (const std::int32_t id : of_template) {
     if (std::ranges::count(eos_token_ids, id) == 0) eos_token_ids.push_back(id);
   }
   if (eos_token_ids.empty()) {
@@ -200,7 +199,7 @@ void run(const GenerateArguments& options, const Common& common) {
   if (chat) add_stop_tokens(settings.eos_token_ids, chat->stop_tokens(*tokenizer), common);
   warn_of_unsupported(defaults, common);
   GenerationSession session(model, settings);
-  const auto reply_to = [&](const std::vector<std::int64_t>& prompt) {
+  const auto reply_to = [&](const std::vector<std::int32_t>& prompt) {
     check_ids("--prompt", prompt, config.vocab_size);
     warn_of_length(common, config, std::ssize(prompt));
     require_memory_for_pass(config, Pass::generate, std::ssize(prompt), "the prompt");

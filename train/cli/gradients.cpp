@@ -30,11 +30,12 @@ struct GradientsArguments {
 };
 
 struct Example {
-  std::vector<std::int64_t> ids, labels;
+  std::vector<std::int32_t> ids;
+  std::vector<std::int64_t> labels;
 };
 
 // At each position the token that follows, which the last has none of.
-std::vector<std::int64_t> next_tokens(const std::vector<std::int64_t>& ids) {
+std::vector<std::int64_t> next_tokens(const std::vector<std::int32_t>& ids) {
   std::vector<std::int64_t> labels(ids.begin() + 1, ids.end());
   labels.push_back(kIgnored);
   return labels;
@@ -47,7 +48,7 @@ Example parse_example(const GradientsArguments& options, const std::optional<Tok
       options.labels.empty() ? next_tokens(example.ids) : parse_ids("--labels", options.labels);
   std::vector<std::int64_t> targets = example.labels;
   std::erase(targets, kIgnored);
-  check_ids("--labels", targets, vocab_size);
+  checked_ids("--labels", targets, vocab_size);
   if (example.ids.size() != example.labels.size()) {
     throw ConfigError(fmt::format(
         "--labels has {} tokens and {} has {}; each id needs the label to predict "

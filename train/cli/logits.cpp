@@ -30,7 +30,7 @@ struct LogitsArguments {
   std::int64_t top = 10;
 };
 
-using Ids = std::vector<std::int64_t>;
+using Ids = std::vector<std::int32_t>;
 
 // Of the last layer, [1, T, H].
 Variable last_hidden_states(const CausalLM& model, const Ids& ids) {

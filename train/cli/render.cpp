@@ -61,8 +61,8 @@ void show(const std::string& text, const std::vector<ByteSpan>& spans, const Exa
   print("{}\n\n", marked_text(text, labelled_bytes(text.size(), spans, example.labels),
                               ::isatty(STDOUT_FILENO) == 1));
   print("tokens: {}, {} of them with a label (marked above)\n", example.ids.size(), labels);
-  print("ids: {}\n", format_ids({example.ids.begin(), example.ids.end()}));
-  print("labels: {}\n", format_ids({example.labels.begin(), example.labels.end()}));
+  print("ids: {}\n", format_ids(example.ids));
+  print("labels: {}\n", format_ids(example.labels));
 }
 
 void run(const RenderArguments& options, const Common& common) {

@@ -75,17 +75,33 @@ std::vector<std::int64_t> parse_ids(const std::string& option, const std::string
   return ids;
 }
 
-void check_ids(const std::string& option, const std::vector<std::int64_t>& ids,
-               std::int64_t vocab_size) {
-  for (const std::int64_t id : ids) {
-    if (id < 0 || id >= vocab_size) {
-      throw ConfigError(fmt::format("{}: id {} is outside of the vocabulary, 0 to {}", option, id,
-                                    vocab_size - 1));
-    }
-  }
+namespace {
+
+void check_id(const std::string& option, std::int64_t id, std::int64_t vocab_size) {
+  if (id >= 0 && id < vocab_size) return;
+  throw ConfigError(
+      fmt::format("{}: id {} is outside of the vocabulary, 0 to {}", option, id, vocab_size - 1));
 }
 
-std::string format_ids(const std::vector<std::int64_t>& ids) {
+}  // namespace
+
+void check_ids(const std::string& option, const std::vector<std::int32_t>& ids,
+               std::int64_t vocab_size) {
+  for (const std::int32_t id : ids) check_id(option, id, vocab_size);
+}
+
+std::vector<std::int32_t> checked_ids(const std::string& option,
+                                      const std::vector<std::int64_t>& numbers,
+                                      std::int64_t vocab_size) {
+  std::vector<std::int32_t> ids;
+  for (const std::int64_t number : numbers) {
+    check_id(option, number, vocab_size);
+    ids.push_back(static_cast<std::int32_t>(number));
+  }
+  return ids;
+}
+
+std::string format_ids(const std::vector<std::int32_t>& ids) {
   return fmt::format("{}", fmt::join(ids, ","));
 }
 

@@ -37,10 +37,14 @@ std::string check_loss_on(const std::string& name);
 /// Numbers of a list "1,2,3"; ConfigError naming `option` for anything else and for an empty list.
 std::vector<std::int64_t> parse_ids(const std::string& option, const std::string& list);
 /// ConfigError for the first id that is not in [0, vocab_size).
-void check_ids(const std::string& option, const std::vector<std::int64_t>& ids,
+void check_ids(const std::string& option, const std::vector<std::int32_t>& ids,
                std::int64_t vocab_size);
+/// Numbers of parse_ids as ids; ConfigError as check_ids.
+std::vector<std::int32_t> checked_ids(const std::string& option,
+                                      const std::vector<std::int64_t>& numbers,
+                                      std::int64_t vocab_size);
 /// "1,2,3".
-std::string format_ids(const std::vector<std::int64_t>& ids);
+std::string format_ids(const std::vector<std::int32_t>& ids);
 
 /// Tokenizer::load, with a warning of each of its notes.
 Tokenizer load_tokenizer(const Common& common, const std::filesystem::path& directory);

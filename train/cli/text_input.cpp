@@ -14,18 +14,13 @@ void add_text_input(CLI::App& command, TextInput& input, const std::string& prom
   group->require_option(required ? 1 : 0, 1);
 }
 
-std::vector<std::int64_t> read_tokens(const TextInput& input,
+std::vector<std::int32_t> read_tokens(const TextInput& input,
                                       const std::optional<Tokenizer>& tokenizer,
                                       std::int64_t vocab_size) {
-  std::vector<std::int64_t> ids;
-  if (input.has_ids()) {
-    ids = parse_ids("--ids", input.ids);
-  } else {
-    const auto encoded = tokenizer.value().encode(input.prompt);
-    if (encoded.empty()) throw ConfigError("--prompt: the text has no tokens");
-    ids.assign(encoded.begin(), encoded.end());
-  }
-  check_ids(input.has_ids() ? "--ids" : "--prompt", ids, vocab_size);
+  if (input.has_ids()) return checked_ids("--ids", parse_ids("--ids", input.ids), vocab_size);
+  std::vector<std::int32_t> ids = tokenizer.value().encode(input.prompt);
+  if (ids.empty()) throw ConfigError("--prompt: the text has no tokens");
+  check_ids("--prompt", ids, vocab_size);
   return ids;
 }
 

@@ -28,7 +28,7 @@ void add_text_input(CLI::App& command, TextInput& input, const std::string& prom
 
 /// The tokens, in the model's vocabulary. ConfigError for ids outside of it, lists that are none,
 /// and a prompt without tokens or without a tokenizer.
-std::vector<std::int64_t> read_tokens(const TextInput& input,
+std::vector<std::int32_t> read_tokens(const TextInput& input,
                                       const std::optional<Tokenizer>& tokenizer,
                                       std::int64_t vocab_size);
 

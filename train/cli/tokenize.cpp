@@ -23,7 +23,7 @@ void encode(const Tokenizer& tokenizer, const TokenizeArguments& options, const 
   const std::string text = options.has_file ? read_text_file(options.file) : options.text;
   const std::vector<std::int32_t> ids = tokenizer.encode(text, !options.no_special);
   if (!common.json) {
-    print("{}\n", format_ids({ids.begin(), ids.end()}));
+    print("{}\n", format_ids(ids));
     return;
   }
   std::vector<std::string> tokens;

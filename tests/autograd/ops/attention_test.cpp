@@ -30,7 +30,8 @@ struct Case {
     // From before the first key to behind the last: rows that see all, some and none.
     std::vector<std::int64_t> first(static_cast<std::size_t>(s.T * s.B));
     for (std::int64_t& key : first) key = random_int(rng, 0, s.S);
-    options.first_key = Tensor::from(first, {s.T, s.B}).transpose(0, 1);
+    const Dtype dtype = s.T % 2 == 0 ? Dtype::I32 : Dtype::I64;
+    options.first_key = Tensor::from(first, {s.T, s.B}).to(dtype).transpose(0, 1);
   }
 
   Function fused() const {
@@ -133,13 +134,18 @@ TEST(Attention, OfNothing) {
 TEST(Attention, QueriesWithoutKeysGiveZerosAndNoGradient) {
   Rng rng(6);
   Case c(rng, {1, 2, 3, 1, 1, 2});
-  c.options.first_key = Tensor::from<std::int64_t>({3, 0}, {1, 2});
-  const Inputs inputs = leaves(c.qkv);
-  const Variable y = c.fused()(inputs);
-  EXPECT_THAT(y.value().select(1, 0).to_vector<double>(), ::testing::Each(0));
-  sum(y).backward();
-  EXPECT_THAT(inputs[0].grad().select(1, 0).to_vector<double>(), ::testing::Each(0));
-  EXPECT_THAT(inputs[2].grad().to_vector<double>(), ::testing::Not(::testing::Contains(0)));
+  for (const std::int64_t behind_all : {std::int64_t{3}, INT64_MAX}) {
+    for (const std::int64_t before_all : {std::int64_t{0}, INT64_MIN}) {
+      SCOPED_TRACE(std::to_string(behind_all) + ", " + std::to_string(before_all));
+      c.options.first_key = Tensor::from<std::int64_t>({behind_all, before_all}, {1, 2});
+      const Inputs inputs = leaves(c.qkv);
+      const Variable y = c.fused()(inputs);
+      EXPECT_THAT(y.value().select(1, 0).to_vector<double>(), ::testing::Each(0));
+      sum(y).backward();
+      EXPECT_THAT(inputs[0].grad().select(1, 0).to_vector<double>(), ::testing::Each(0));
+      EXPECT_THAT(inputs[2].grad().to_vector<double>(), ::testing::Not(::testing::Contains(0)));
+    }
+  }
 }
 
 TEST(Attention, SeesItsResultModifiedInPlace) {
@@ -174,9 +180,9 @@ TEST(Attention, WrongUse) {
   const AttentionOptions wide{.first_key = Tensor::zeros({1, 3}, Dtype::I64)};
   EXPECT_THAT(message_of<ShapeError>(attend(same, same, same, wide)),
               HasSubstr("first_key I64 [1, 3] for q [1, 2, 1, 4]"));
-  const AttentionOptions narrow{.first_key = Tensor::zeros({1, 2}, Dtype::I32)};
+  const AttentionOptions narrow{.first_key = Tensor::zeros({1, 2}, Dtype::F32)};
   EXPECT_THAT(message_of<DtypeError>(attend(same, same, same, narrow)),
-              HasSubstr("first_key I32 [1, 2] is not I64"));
+              HasSubstr("first_key F32 [1, 2]; expected I64 or I32"));
 }
 
 TEST(Attention, IsDifferentiableTwice) {

@@ -101,6 +101,19 @@ TEST(KlDiv, EntriesWithoutTargetContributeNothing) {
       kl_div(x, Variable(Tensor::full({3}, -0.5, Dtype::F64)), LossReduction::sum).item()));
 }
 
+TEST(ElementwiseLosses, TakeTensorsAsTargets) {
+  Rng rng(4);
+  const Tensor x = random_view(rng, {2, 3}, -3, 0), y = random_view(rng, {2, 3}, 0.1, 1);
+  for (const LossReduction reduction : {LossReduction::mean, LossReduction::sum}) {
+    EXPECT_EQ(mse_loss(Variable(x), y, reduction).item(),
+              mse_loss(Variable(x), Variable(y), reduction).item());
+    for (const bool log_target : {false, true}) {
+      EXPECT_EQ(kl_div(Variable(x), y, reduction, log_target).item(),
+                kl_div(Variable(x), Variable(y), reduction, log_target).item());
+    }
+  }
+}
+
 // What distillation is made of when it is to be differentiated twice.
 TEST(KlDiv, OfSoftenedLogitsIsTheDivergenceOfTheDistillationLoss) {
   Rng rng(3);

@@ -23,7 +23,8 @@ struct Case {
     const Shape larger{numel(tokens), 2};
     std::vector<std::int64_t> list(static_cast<std::size_t>(2 * numel(tokens)));
     for (std::int64_t& position : list) position = random_int(rng, 0, P - 1);
-    positions = Tensor::from(list, larger).select(1, 1).reshape(tokens);
+    const Dtype dtype = P % 2 == 0 ? Dtype::I32 : Dtype::I64;
+    positions = Tensor::from(list, larger).to(dtype).select(1, 1).reshape(tokens);
     tokens.insert(tokens.end(), {H, D});
     x = random_view(rng, tokens);
   }
@@ -94,10 +95,12 @@ TEST(RotaryEmbedding, WrongUse) {
               HasSubstr("position 5 is not below 5"));
   EXPECT_THAT(message_of<ShapeError>(rotate({2, 1, 4}, table, at({-1, 0}))),
               HasSubstr("position -1"));
+  EXPECT_THAT(message_of<ShapeError>(rotate({1, 1, 4}, table, at({INT64_MAX}))),
+              HasSubstr("position 9223372036854775807 is not below 5"));
   EXPECT_THAT(message_of<DtypeError>(rotate({2, 1, 4}, table.to(Dtype::F64), at({0, 0}))),
               HasSubstr("tables F64 [5, 2]"));
-  EXPECT_THAT(message_of<DtypeError>(rotate({2, 1, 4}, table, at({0, 0}).to(Dtype::I32))),
-              HasSubstr("positions I32 [2] are not I64"));
+  EXPECT_THAT(message_of<DtypeError>(rotate({2, 1, 4}, table, at({0, 0}).to(Dtype::U8))),
+              HasSubstr("positions U8 [2]; expected I64 or I32"));
 }
 
 TEST(RotaryEmbedding, IsDifferentiableTwice) {

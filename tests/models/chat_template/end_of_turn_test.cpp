@@ -9,7 +9,7 @@ namespace gladius {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Ids = std::vector<std::int64_t>;
+using Ids = std::vector<std::int32_t>;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 

@@ -94,6 +94,57 @@ TEST_F(TokenizerConfigTest, SpecialTokensMayBeSplitAndHaveNamesOfTheirOwn) {
   EXPECT_GT(tokenizer.encode("<image>", false).size(), 1u);
 }
 
+TEST_F(TokenizerConfigTest, NamedExtraTokensDoNotHideAList) {
+  const json named{{"audio_token", "<x>"}}, list{"<mi>", "<ma>"};
+  write("tokenizer_config.json", {{"extra_special_tokens", named}});
+  write("special_tokens_map.json", {{"additional_special_tokens", list}, {"image_token", "<y>"}});
+  EXPECT_EQ(load().encode("<mi><ma><x><y>", false).size(), 4u);
+
+  fs::remove(directory_.path() / "special_tokens_map.json");
+  write("tokenizer_config.json",
+        {{"extra_special_tokens", named}, {"additional_special_tokens", list}});
+  EXPECT_EQ(load().encode("<mi><ma><x>", false).size(), 3u);
+
+  // A list under the newer name hides it, and so does an object there that comes later.
+  write("tokenizer_config.json",
+        {{"extra_special_tokens", {"<x>"}}, {"additional_special_tokens", list}});
+  EXPECT_GT(load().encode("<mi>", false).size(), 1u);
+  write("tokenizer_config.json", {{"additional_special_tokens", list}});
+  write("special_tokens_map.json", {{"extra_special_tokens", named}});
+  EXPECT_GT(load().encode("<mi>", false).size(), 1u);
+  EXPECT_EQ(load_special_tokens(directory_.path()).at("audio_token"), "<x>");
+}
+
+TEST_F(TokenizerConfigTest, TheConfigsOwnTokensGoBeforeTheMaps) {
+  write("tokenizer_config.json",
+        {{"image_token", "<image>"}, {"extra_special_tokens", {{"eos_token", "<end>"}}}});
+  write("special_tokens_map.json", {{"image_token", "<i>"}, {"eos_token", "</s>"}});
+  const json expected{{"image_token", "<image>"}, {"eos_token", "<end>"}};
+  EXPECT_EQ(json(load_special_tokens(directory_.path())), expected);
+
+  // As transformers 5 saves them; names outside go before.
+  fs::remove(directory_.path() / "special_tokens_map.json");
+  json config{{"model_specific_special_tokens", {{"audio_token", "<x>"}}}};
+  write("tokenizer_config.json", config);
+  EXPECT_EQ(load_special_tokens(directory_.path()).at("audio_token"), "<x>");
+  EXPECT_EQ(load().encode("<x>", false).size(), 1u);
+  config["image_token"] = "<image>";
+  write("tokenizer_config.json", config);
+  EXPECT_EQ(json(load_special_tokens(directory_.path())), json({{"image_token", "<image>"}}));
+}
+
+TEST_F(TokenizerConfigTest, ExtraTokensAreSpecialUnlessTransformersWroteOtherwise) {
+  const json list{"<x>",
+                  {{"content", "<mi>"}},
+                  {{"content", "<ma>"}, {"special", false}, {"__type", "AddedToken"}}};
+  write("tokenizer_config.json", {{"extra_special_tokens", list}});
+  const Tokenizer tokenizer = load();
+  EXPECT_TRUE(tokenizer.is_special(tokenizer.token_to_id("<x>")));
+  EXPECT_TRUE(tokenizer.is_special(tokenizer.token_to_id("<mi>")));
+  ASSERT_GE(tokenizer.token_to_id("<ma>"), 0);
+  EXPECT_FALSE(tokenizer.is_special(tokenizer.token_to_id("<ma>")));
+}
+
 TEST_F(TokenizerConfigTest, MalformedOnesAreRefusedByName) {
   const auto error_of = [&](const json& config) {
     write("tokenizer_config.json", config);
@@ -101,6 +152,10 @@ TEST_F(TokenizerConfigTest, MalformedOnesAreRefusedByName) {
   };
   EXPECT_THAT(error_of(3), HasSubstr("tokenizer_config.json: expected a JSON object"));
   EXPECT_THAT(error_of({{"eos_token", 3}}), HasSubstr("\"eos_token\" is no token"));
+  EXPECT_THAT(error_of({{"extra_special_tokens", "<x>"}}),
+              HasSubstr("\"extra_special_tokens\" is neither a list"));
+  EXPECT_THAT(error_of({{"model_specific_special_tokens", {"<x>"}}}),
+              HasSubstr("\"model_specific_special_tokens\" is not an object"));
   EXPECT_THAT(error_of({{"added_tokens_decoder", {{"x", {{"content", "<x>"}}}}}}),
               HasSubstr("the key \"x\" is no token id"));
   EXPECT_THAT(error_of({{"added_tokens_decoder", {{"5", {{"lstrip", true}}}}}}),
@@ -115,6 +170,7 @@ TEST_F(TokenizerConfigTest, StoredTruncationAndPaddingArePassedOverWithANote) {
   const Tokenizer tokenizer = load();
   EXPECT_EQ(tokenizer.encode("abc abc"), ids);
   EXPECT_TRUE(tokenizer.is_special(2)) << "the padding's token";
+  EXPECT_EQ(load_special_tokens(directory_.path()).at("pad_token"), "</s>");
   ASSERT_EQ(tokenizer.notes().size(), 2u);
   EXPECT_THAT(tokenizer.notes()[0],
               AllOf(HasSubstr("\"truncation\" is passed over"), HasSubstr("tokenizer.json")));

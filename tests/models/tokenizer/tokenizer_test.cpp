@@ -363,6 +363,19 @@ TEST_F(TokenizerTest, StreamingOfInvalidBytesHoldsLittleBack) {
   }
 }
 
+TEST_F(TokenizerTest, StreamingOfTokensThatAllEndInsideCharacters) {
+  const Tokenizer tokenizer = load(json::parse(R"({"decoder": {"type": "ByteLevel"}, "model":
+      {"type": "BPE", "vocab": {"Ã": 0, "©": 1, "©Ã": 2}, "merges": ["© Ã"]}})"));
+  StreamDecoder stream(tokenizer);
+  std::string text = stream.push(0), expected = "\u00e9";
+  for (std::size_t i = 0; i < 100; ++i, expected += "\u00e9") {
+    text += stream.push(2);
+    ASSERT_GE(text.size() + 2 * 8, expected.size()) << "as few are held back as of invalid bytes";
+  }
+  text += stream.push(1);
+  EXPECT_EQ(text + stream.flush(), expected);
+}
+
 TEST_F(TokenizerTest, BadFilesAreRefusedByName) {
   json file = fixture_.file;
   file["normalizer"] = {{"type", "Precompiled"}};
