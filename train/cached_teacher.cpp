@@ -40,7 +40,9 @@ std::vector<Batch> examples_of(const Batch& batch) {
 // The k largest of the logits [V] and their places, the larger first and of equals the first.
 // NaN counts as the largest, so that it is not lost.
 void largest(const float* logits, std::int64_t V, std::int64_t k, float* values, float* places) {
-  const auto rank = [&](std::int32_t i) { return std::isnan(logits[i]) ? kInfiniteLogit : logits[i]; };
+  const auto rank = [&](std::int32_t i) {
+    return std::isnan(logits[i]) ? kInfiniteLogit : logits[i];
+  };
   std::vector<std::int32_t> ids(static_cast<std::size_t>(V));
   std::iota(ids.begin(), ids.end(), 0);
   std::partial_sort(ids.begin(), ids.begin() + k, ids.end(), [&](std::int32_t a, std::int32_t b) {

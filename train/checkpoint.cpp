@@ -168,11 +168,12 @@ void write_checkpoint(const fs::path& target, const Checkpoint& checkpoint) {
   writer.tensors(kOptimizer, checkpoint.optimizer);  // the largest first
   writer.tensors(kWeights, checkpoint.weights);
   writer.tensors(kGradients, checkpoint.gradients);
-  writer.state({{"metrics_offset", checkpoint.metrics.bytes},
-                {"metrics_sha256", checkpoint.metrics.sha256},
-                {"state", checkpoint.state.to_json()},
-                {"unevaluated", checkpoint.unevaluated ? checkpoint.unevaluated->to_json() : Json()},
-                {"best", checkpoint.best ? to_json(*checkpoint.best) : Json()}});
+  writer.state(
+      {{"metrics_offset", checkpoint.metrics.bytes},
+       {"metrics_sha256", checkpoint.metrics.sha256},
+       {"state", checkpoint.state.to_json()},
+       {"unevaluated", checkpoint.unevaluated ? checkpoint.unevaluated->to_json() : Json()},
+       {"best", checkpoint.best ? to_json(*checkpoint.best) : Json()}});
   writer.manifest();
   staged.commit();
 }

@@ -49,7 +49,8 @@ void require_same_tokenizer(const ExpertConfig& expert, const fs::path& student,
 // Most entries of two vocabularies mean different texts.
 void warn_of_truncation(const ExpertConfig& expert, const fs::path& student,
                         std::int64_t vocabulary, const Say& warn) {
-  const std::int64_t shared = count_shared_entries(student, find_model(expert.model).paths.tokenizer, vocabulary);
+  const std::int64_t shared =
+      count_shared_entries(student, find_model(expert.model).paths.tokenizer, vocabulary);
   warn(fmt::format(
       "expert {}: \"vocabulary\": \"truncate\" compares the first {} entries of both, of which {} "
       "mean the same text under the same id in the student's tokenizer and the expert's{}",

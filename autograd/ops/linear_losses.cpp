@@ -138,11 +138,10 @@ DistillationLoss linear_distillation_loss(const Variable& x, const Variable& wei
   const Tensor targets = fitting_labels(kName, labels);
   const Distillation settled = distillation(kName, weight.size(0), targets, options);
   const Task& task = settled.task;
-  Forward result =
-      forward(task, x, weight, targets, [&](const Tensor& logits, std::int64_t begin) {
-        return fitting_teacher(task, logits, teacher(begin, begin + logits.size(0)),
-                               options.vocabulary == 0);
-      });
+  Forward result = forward(task, x, weight, targets, [&](const Tensor& logits, std::int64_t begin) {
+    return fitting_teacher(task, logits, teacher(begin, begin + logits.size(0)),
+                           options.vocabulary == 0);
+  });
   Variable loss = record(
       kName, Tensor::scalar(total(result.terms, task), x.dtype()), {x, weight},
       [gradients = std::move(result.gradients), u = SavedVariable(x), v = SavedVariable(weight)](

@@ -106,8 +106,8 @@ void print_top(const LogitsArguments& options, const CausalLM& model, const Vari
   const Tensor logits = model.head(narrow(hidden, 1, T - 1, 1)).value().to(Dtype::F32).contiguous();
   const std::span<const float> row(logits.data<float>(), static_cast<std::size_t>(logits.numel()));
   if (count_nonfinite_rows(logits) > 0) {
-    throw Error(fmt::format("{}: the logits are not finite: {}", options.model,
-                            explain_nonfinite(model)));
+    throw Error(
+        fmt::format("{}: the logits are not finite: {}", options.model, explain_nonfinite(model)));
   }
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   std::vector<std::vector<std::string>> rows{{"id", "token", "probability"}};

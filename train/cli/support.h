@@ -11,8 +11,8 @@
 
 #include "commands.h"
 #include "gladius/models/config.h"
-#include "gladius/models/tokenizer/tokenizer.h"
 #include "gladius/models/model_directory.h"
+#include "gladius/models/tokenizer/tokenizer.h"
 #include "gladius/tensor/dtype.h"
 
 namespace gladius::cli {

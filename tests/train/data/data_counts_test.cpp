@@ -41,9 +41,9 @@ TEST_F(DataCountsTest, CountsWhatIsCutAndWhatHasNoLabel) {
              "{\"input_ids\": [1, 2, 3, 4, 5], \"labels\": [-100, -100, -100, 5, 6]}\n"
              "{\"text\": 5}\n"
              "{\"input_ids\": [9]}\n");
-  const Dataset data =
-      Dataset::open({directory_ / "data.jsonl"}, encoder_,
-                    {.max_seq_len = 3, .vocab_size = kModelVocabulary, .on_bad_line = OnBadLine::skip});
+  const Dataset data = Dataset::open(
+      {directory_ / "data.jsonl"}, encoder_,
+      {.max_seq_len = 3, .vocab_size = kModelVocabulary, .on_bad_line = OnBadLine::skip});
   const DataCounts counts = data.counts();
   EXPECT_EQ(counts, (DataCounts{.examples = 4,
                                 .tokens = 10,
