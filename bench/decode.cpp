@@ -40,6 +40,7 @@ CausalLM random_model(const std::string& config, Dtype dtype) {
     if (parameter.dim() > 1) fill_normal_(value, generator, 0, model.config().initializer_range);
     weights.emplace_back(name, value.to(dtype));
   }
+  model.set_requires_grad(false);  // of 16 bits they cannot have gradients
   model.load_state_dict(weights);
   return model;
 }

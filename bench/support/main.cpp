@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <memory>
-
 #include "gladius/tensor/kernels/blas_core_type.h"
 #include "gladius/tensor/parallel.h"
 #include "support/fraction_reporter.h"
@@ -22,9 +20,9 @@ namespace {
 
 // JSON and CSV, which programs read, stay as they are.
 void run_benchmarks() {
-  const std::unique_ptr<benchmark::BenchmarkReporter> chosen(
-      benchmark::CreateDefaultDisplayReporter());
-  if (dynamic_cast<benchmark::ConsoleReporter*>(chosen.get()) == nullptr) {
+  // The library's own object, which it uses again.
+  const auto* chosen = benchmark::CreateDefaultDisplayReporter();
+  if (dynamic_cast<const benchmark::ConsoleReporter*>(chosen) == nullptr) {
     benchmark::RunSpecifiedBenchmarks();
     return;
   }

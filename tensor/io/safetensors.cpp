@@ -55,13 +55,17 @@ SafetensorsFile::SafetensorsFile(std::shared_ptr<const MappedFile> file, Safeten
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
   std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   const std::span<const std::byte> bytes = file->bytes();
-  const std::string_view head(reinterpret_cast<const char*>(bytes.data()),
-                              std::min<std::size_t>(bytes.size(), 64));
-  if (const std::string other = foreign_format(head); !other.empty()) {
-    throw FormatError(fmt::format("{}: this is {}", path.string(), other));
+  try {
+    SafetensorsHeader header = parse_safetensors_header(bytes, bytes.size());
+    return {std::move(file), std::move(header)};
+  } catch (const FormatError& error) {
+    // Only now: the size of a good header may look like the mark of another format.
+    const std::string_view head(reinterpret_cast<const char*>(bytes.data()),
+                                std::min<std::size_t>(bytes.size(), 64));
+    const std::string other = foreign_format(head);
+    throw FormatError(
+        fmt::format("{}: {}", path.string(), other.empty() ? error.what() : "this is " + other));
   }
-  return {std::move(file),
-          of_file(path, [&] { return parse_safetensors_header(bytes, bytes.size()); })};
 }
 
 bool SafetensorsFile::contains(std::string_view name) const {

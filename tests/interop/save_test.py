@@ -3,11 +3,12 @@
 import hashlib
 import json
 import shutil
+import subprocess
 
 import pytest
 import torch
 import transformers
-from helpers import (DTYPES, ROOT, check_close, check_same_logits, csv, gladius, gladius_json,
+from helpers import (BINARY, DTYPES, ROOT, check_close, check_same_logits, csv, gladius, gladius_json,
                      random_config, random_ids, random_model, save_model)
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -225,6 +226,25 @@ def special_values(dtype):
     return torch.cat([values, random, *nudged])
 
 
+def overflows(values, dtype):
+    return values.isfinite() & values.to(dtype).float().isinf()
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "f16"])
+def test_conversion_refuses_what_would_become_infinite(dtype, rng, tmp_path):
+    model = random_model(rng, random_config(rng))
+    special = special_values(DTYPES[dtype])
+    value = rng.choice(special[overflows(special, DTYPES[dtype])].tolist())
+    with torch.no_grad():
+        model.model.norm.weight[0] = value
+    path = save_model(model, tmp_path / "model")
+    result = subprocess.run([BINARY, "convert", "--model", path, "--dtype", dtype, "--out",
+                             tmp_path / "out"], capture_output=True, text=True)
+    assert result.returncode == 1, value
+    assert 'tensor "model.norm.weight": 1 of ' in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("dtype", ["bf16", "f16"])
 def test_conversion_is_torchs_to_the_bit(dtype, rng, tmp_path):
     torch.manual_seed(rng.randrange(2**31))
@@ -232,6 +252,7 @@ def test_conversion_is_torchs_to_the_bit(dtype, rng, tmp_path):
                            num_key_value_heads=2)
     model = random_model(rng, config)
     special = special_values(DTYPES[dtype])
+    special[overflows(special, DTYPES[dtype])] = 0
     with torch.no_grad():
         model.model.embed_tokens.weight.view(-1)[: len(special)] = special[:2001 * 48]
     path = save_model(model, tmp_path / "model")

@@ -112,6 +112,16 @@ TEST(Safetensors, WritesTheReferencesBytes) {
             "\x90\0\0\0\0\0\0\0"s + json + "    " + "\0\0\x80\x3f\0\0\0\x3f\1\2"s);
 }
 
+TEST(Safetensors, TheSizeOfAHeaderMayLookLikeTheMarkOfAPickle) {
+  const TemporaryDirectory directory;
+  using namespace std::string_literals;
+  testing::write_file(directory / "file", "\x80\x02\0\0\0\0\0\0{}"s + std::string(638, ' '));
+  EXPECT_EQ(SafetensorsFile::open(directory / "file").entries().size(), 0u);
+  testing::write_file(directory / "pickle", "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j"s);
+  EXPECT_THAT(testing::message_of([&] { SafetensorsFile::open(directory / "pickle"); }),
+              ::testing::HasSubstr("pickle: this is a pickle"));
+}
+
 TEST(Safetensors, TensorsViewTheMappingAndKeepIt) {
   const TemporaryDirectory directory;
   write_safetensors(directory / "file", {{"w", Tensor::arange(6).reshape({2, 3})}});
