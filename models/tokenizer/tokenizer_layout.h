@@ -9,7 +9,7 @@
 
 namespace gladius {
 
-/// llama: characters with byte fallback, U+2581 for spaces, <s> before a text. byte_level: the
+/// llama: characters with byte fallback, U+2581 for spaces, BOS before a text. byte_level: the
 /// bytes' characters of GPT-2 and Qwen, words cut by GPT-2's expression.
 enum class TokenizerKind { llama, byte_level };
 
