@@ -11,8 +11,8 @@ namespace gladius {
 inline constexpr std::size_t kMostQuoted = 200;
 
 /// `text` on one line that a terminal can show: control characters, line and paragraph separators,
-/// marks that reverse the direction of writing, and bytes that are not UTF-8 become escapes as in C.
-/// For text that is quoted already, and for whole messages.
+/// marks that reverse the direction of writing, and bytes that are not UTF-8 become escapes as in
+/// C. For text that is quoted already, and for whole messages.
 std::string printable(std::string_view text);
 
 /// printable(), at most kMostQuoted bytes; "..." stands for what was cut. For JSON values.
