@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "gladius/autograd/node.h"
+#include "gladius/tensor/strided.h"
 
 namespace gladius {
 namespace {
@@ -39,12 +40,6 @@ Contents contents_of(const Tensor& tensor) {
   return found;
 }
 
-Shape index_of(std::int64_t element, const Shape& shape) {
-  Shape index(shape.size());
-  for (std::size_t d = shape.size(); d-- > 0; element /= shape[d]) index[d] = element % shape[d];
-  return index;
-}
-
 // "NaN at [0, 2]" if there is one that none of `sources` explains: an infinity may make NaN, but
 // only the operation that made the infinity is at fault.
 std::optional<std::string> new_anomaly(const Contents& result, const Shape& shape,
@@ -54,9 +49,9 @@ std::optional<std::string> new_anomaly(const Contents& result, const Shape& shap
   };
   if (any(&Contents::first_nan)) return std::nullopt;
   if (result.first_nan >= 0)
-    return fmt::format("NaN at {}", to_string(index_of(result.first_nan, shape)));
+    return fmt::format("NaN at {}", to_string(unravel_index(result.first_nan, shape)));
   if (result.first_infinity < 0 || any(&Contents::first_infinity)) return std::nullopt;
-  return fmt::format("an infinity at {}", to_string(index_of(result.first_infinity, shape)));
+  return fmt::format("an infinity at {}", to_string(unravel_index(result.first_infinity, shape)));
 }
 
 std::string describe(const Variable& input, const Contents& contents) {

@@ -29,7 +29,7 @@ void run_hooks(const Node& node, Variable& grad) {
   for (const auto& [id, hook] : std::vector(node.hooks)) {
     Variable replaced = hook(grad);
     if (!replaced.defined()) continue;
-    if (replaced.shape() != node.shape() || replaced.dtype() != node.dtype()) {
+    if (!node.fits_gradient(replaced)) {
       throw GraphError(fmt::format(
           "backward: a hook of {} {} {} returned {}; a gradient has the variable's shape and type",
           node.name(), dtype_name(node.dtype()), to_string(node.shape()),
@@ -68,7 +68,7 @@ class BackwardPass {
                         output.describe()));
       }
       grad = Variable(Tensor::ones(output.shape(), output.dtype()));
-    } else if (grad.shape() != output.shape() || grad.dtype() != output.dtype()) {
+    } else if (!output.node()->fits_gradient(grad)) {
       throw GraphError(fmt::format("backward: seed {} does not fit output {}", grad.describe(),
                                    output.describe()));
     }

@@ -75,15 +75,24 @@ std::vector<Variable> Node::run_backward(const Variable& grad,
     const DetectAnomaly off(false);  // what its own operations make is this one's
     return backward_(grad, context);
   }();
-  for (std::size_t i = 0; i < grads.size(); ++i) {
-    if (!grads[i].defined() || !inputs_[i]) continue;
-    if (grads[i].shape() != inputs_[i]->shape() || grads[i].dtype() != inputs_[i]->dtype()) {
-      throw GraphError(fmt::format("backward of {}: gradient {} for input {} of shape {}", name_,
-                                   grads[i].value().describe(), i, to_string(inputs_[i]->shape())));
-    }
-  }
+  check_gradients(grads);
   if (anomaly_detection_enabled()) check_backward_anomaly(*this, grad, grads);
   return grads;
+}
+
+void Node::check_gradients(const std::vector<Variable>& grads) const {
+  if (grads.size() != inputs_.size()) {
+    throw GraphError(
+        fmt::format("backward of {}: {} gradients for {} inputs; return an undefined "
+                    "one where none is needed",
+                    name_, grads.size(), inputs_.size()));
+  }
+  for (std::size_t i = 0; i < grads.size(); ++i) {
+    if (!grads[i].defined() || !inputs_[i] || inputs_[i]->fits_gradient(grads[i])) continue;
+    throw GraphError(fmt::format("backward of {}: gradient {} for input {}, {} {}", name_,
+                                 grads[i].value().describe(), i, dtype_name(inputs_[i]->dtype()),
+                                 to_string(inputs_[i]->shape())));
+  }
 }
 
 void Node::free_saved() {

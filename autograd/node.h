@@ -38,7 +38,7 @@ class BackwardContext {
 };
 
 /// From the gradient of the result to those of the inputs, one for each; undefined where not
-/// needed. Written in operations on variables, it can be differentiated itself (grad with
+/// needed or 0. Written in operations on variables, it can be differentiated itself (grad with
 /// create_graph).
 using Backward = std::function<std::vector<Variable>(const Variable& grad, const BackwardContext&)>;
 
@@ -60,8 +60,13 @@ class Node : public std::enable_shared_from_this<Node> {
   Dtype dtype() const { return dtype_; }
   const std::vector<std::shared_ptr<Node>>& inputs() const { return inputs_; }
   bool is_leaf() const { return leaf_; }
+  /// Whether a defined variable can be the gradient of this value: it has its shape and type.
+  bool fits_gradient(const Variable& grad) const {
+    return grad.value().defined() && grad.shape() == shape_ && grad.dtype() == dtype_;
+  }
 
-  /// Runs the backward function; GraphError if it was freed by an earlier pass.
+  /// Runs the backward function; GraphError if it was freed by an earlier pass, or gives another
+  /// number of gradients than there are inputs, or one of another shape or type.
   std::vector<Variable> run_backward(const Variable& grad, const BackwardContext& context) const;
   /// Lets go of the backward function and all it saved.
   void free_saved();
@@ -72,6 +77,8 @@ class Node : public std::enable_shared_from_this<Node> {
   std::size_t next_hook = 0;
 
  private:
+  void check_gradients(const std::vector<Variable>& grads) const;
+
   const char* name_;
   std::uint64_t sequence_;
   Shape shape_;

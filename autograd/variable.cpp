@@ -47,7 +47,7 @@ void Variable::set_value(Tensor value) {
     throw GraphError(fmt::format(
         "set_value: {} is no leaf, and only a leaf's value can be replaced", describe()));
   }
-  if (value.shape() != shape()) {
+  if (!value.defined() || value.shape() != shape()) {
     throw ShapeError(fmt::format("set_value: {} in the place of {}", value.describe(),
                                  this->value().describe()));
   }

@@ -6,7 +6,10 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)
-set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+# Those of a project above, if it has any; gladius_unity and gladius_target_options say what holds.
+set(CMAKE_UNITY_BUILD OFF)
+set(CMAKE_COMPILE_WARNING_AS_ERROR OFF)
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
 endif()
@@ -15,7 +18,12 @@ endif()
 # checks left out are up to a third of the time to compile, and what they find is a use of memory
 # that the address sanitizer reports itself.
 function(gladius_target_options target)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Werror)
+  if(GLADIUS_WARNINGS)
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Werror)
+  else()
+    target_compile_options(${target} PRIVATE -w)  # also those that a project above asks for
+    set_target_properties(${target} PROPERTIES SYSTEM ON)
+  endif()
   if(GLADIUS_SANITIZE)
     target_compile_options(${target} PUBLIC
       -fsanitize=${GLADIUS_SANITIZE} -fno-sanitize=null,object-size,pointer-overflow
@@ -50,7 +58,7 @@ endfunction()
 # gladius_include_root(FOLDER RESULT): the path of an include root through which the headers of a
 # folder, and no others, are reached as "gladius/FOLDER/x.h": a directory with one symbolic link.
 function(gladius_include_root folder result)
-  set(root ${CMAKE_BINARY_DIR}/include-roots/${folder})
+  set(root ${PROJECT_BINARY_DIR}/include-roots/${folder})
   file(MAKE_DIRECTORY ${root}/gladius)
   file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${folder} ${root}/gladius/${folder} SYMBOLIC)
   set(${result} ${root} PARENT_SCOPE)
@@ -76,7 +84,9 @@ function(gladius_library folder)
   gladius_target_options(gladius_${folder})
   target_precompile_headers(gladius_${folder} PRIVATE
     <algorithm> <filesystem> <functional> <memory> <string> <utility> <vector> ${ARG_PRECOMPILE})
-  install(TARGETS gladius_${folder} EXPORT gladius-targets FILE_SET HEADERS)
+  if(GLADIUS_INSTALL)
+    install(TARGETS gladius_${folder} EXPORT gladius-targets FILE_SET HEADERS)
+  endif()
 endfunction()
 
 # gladius_test(FOLDER LIBRARIES ...): one program of all *_test.cpp below tests/FOLDER.

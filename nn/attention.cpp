@@ -11,7 +11,7 @@ namespace {
 // Appends to a cache and returns all it holds.
 Tensor append(Tensor& store, std::int64_t length, const Tensor& added) {
   const std::int64_t T = added.size(1);
-  if (length + T > store.size(1)) {
+  if (length < 0 || T > store.size(1) - length) {
     throw ShapeError(
         fmt::format("attention: {} tokens do not fit the rest of a cache of {} that holds {}", T,
                     store.size(1), length));
@@ -25,8 +25,8 @@ Tensor append(Tensor& store, std::int64_t length, const Tensor& added) {
 GroupedQueryAttention::GroupedQueryAttention(const AttentionSizes& sizes,
                                              std::shared_ptr<RotaryEmbedding> rotary)
     : sizes_(sizes), rotary_(std::move(rotary)) {
-  const std::int64_t queries = sizes.num_heads * sizes.head_dim;
-  const std::int64_t keys = sizes.num_key_value_heads * sizes.head_dim;
+  const std::int64_t queries = numel({sizes.num_heads, sizes.head_dim});
+  const std::int64_t keys = numel({sizes.num_key_value_heads, sizes.head_dim});
   q_proj_ = register_module("q_proj",
                             std::make_shared<Linear>(sizes.hidden_size, queries, sizes.qkv_bias));
   k_proj_ =

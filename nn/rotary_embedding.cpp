@@ -11,6 +11,13 @@
 #include "gladius/autograd/ops/rotary_embedding.h"
 
 namespace gladius {
+namespace {
+
+// Bounds beyond all use, so that a number that is none does not ask for all memory.
+constexpr std::int64_t kLargestHeadDim = 1 << 20;
+constexpr std::int64_t kMostPositions = std::int64_t{1} << 31;
+
+}  // namespace
 
 RotaryEmbedding::RotaryEmbedding(std::int64_t head_dim, double theta)
     : RotaryEmbedding(default_frequencies(head_dim, theta)) {}
@@ -25,9 +32,10 @@ RotaryEmbedding::RotaryEmbedding(
     : frequencies_(std::move(frequencies)), fixed_length_(fixed_length), attention_scaling_(1) {}
 
 std::vector<double> RotaryEmbedding::default_frequencies(std::int64_t head_dim, double theta) {
-  if (head_dim < 2 || head_dim % 2 != 0) {
+  if (head_dim < 2 || head_dim > kLargestHeadDim || head_dim % 2 != 0) {
     throw ConfigError(
-        fmt::format("rotary_embedding: head_dim {} is not a positive even number", head_dim));
+        fmt::format("rotary_embedding: head_dim {} is not a positive even number{}", head_dim,
+                    head_dim > kLargestHeadDim ? fmt::format(" up to {}", kLargestHeadDim) : ""));
   }
   std::vector<double> frequencies;
   for (std::int64_t i = 0; i < head_dim; i += 2) {
@@ -38,7 +46,12 @@ std::vector<double> RotaryEmbedding::default_frequencies(std::int64_t head_dim, 
 
 Variable RotaryEmbedding::forward(const Variable& x, const Tensor& positions) {
   const std::vector<std::int64_t> list = positions.to_vector<std::int64_t>();
-  grow(list.empty() ? 0 : *std::ranges::max_element(list) + 1, x.dtype());
+  const std::int64_t last = list.empty() ? -1 : *std::ranges::max_element(list);
+  if (last >= kMostPositions) {
+    throw ShapeError(
+        fmt::format("rotary_embedding: position {} is not below {}", last, kMostPositions));
+  }
+  grow(last + 1, x.dtype());
   return rotary_embedding(x, cos_, sin_, positions);
 }
 
@@ -53,17 +66,19 @@ void RotaryEmbedding::grow(std::int64_t positions, Dtype dtype) {
   const auto rows = static_cast<std::int64_t>(
       std::bit_ceil(static_cast<std::uint64_t>(std::max<std::int64_t>(positions, 64))));
   const auto half = static_cast<std::int64_t>(frequencies.size());
-  std::vector<double> cosines, sines;
+  const Tensor cosines = Tensor::empty({rows, half}, Dtype::F64);
+  const Tensor sines = Tensor::empty({rows, half}, Dtype::F64);
+  double *cosine = cosines.data<double>(), *sine = sines.data<double>();
   for (std::int64_t p = 0; p < rows; ++p) {
     for (const double frequency : frequencies) {
       // The reference computes the angle in float32; so do we, as its weights were trained with it.
       const float angle = static_cast<float>(p) * static_cast<float>(frequency);
-      cosines.push_back(std::cos(static_cast<double>(angle)) * attention_scaling_);
-      sines.push_back(std::sin(static_cast<double>(angle)) * attention_scaling_);
+      *cosine++ = std::cos(static_cast<double>(angle)) * attention_scaling_;
+      *sine++ = std::sin(static_cast<double>(angle)) * attention_scaling_;
     }
   }
-  cos_ = Tensor::from(cosines, {rows, half}).to(dtype);
-  sin_ = Tensor::from(sines, {rows, half}).to(dtype);
+  cos_ = cosines.to(dtype);
+  sin_ = sines.to(dtype);
   table_length_ = length;
 }
 

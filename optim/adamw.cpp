@@ -14,6 +14,7 @@ namespace gladius {
 namespace {
 
 constexpr std::int64_t kGrain = 1 << 15;
+constexpr std::int64_t kMostSteps = std::int64_t{1} << 53;  // those that a double can count
 
 void check(const AdamWOptions& options) {
   const auto is_beta = [](double beta) { return beta >= 0 && beta < 1; };
@@ -51,22 +52,31 @@ AdamW::AdamW(NamedVariables parameters, const AdamWOptions& options)
 }
 
 void AdamW::step(double grad_scale) {
+  // All are looked at first, so that an error leaves no step half done.
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const auto& [name, parameter] = parameters_[i];
+    if (parameters_[i].second.grad().defined()) check_step(i);
+  }
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Variable& parameter = parameters_[i].second;
     if (const Tensor grad = parameter.grad(); grad.defined()) {
-      check_has_values("adamw", name, parameter);
-      check_fits("adamw", name, parameter, "gradient", grad);
-      if (states_[i].steps > 0) {  // another value may have been set since
-        check_fits("adamw", name, parameter, "running mean", states_[i].exp_avg);
-      }
       // The kernel takes rows that lie one after another.
       Tensor value = parameter.value();
       const Tensor dense = value.contiguous();
-      value.mark_written();
       update(dense, grad.contiguous(), states_[i], grad_scale);
       if (dense.storage() != value.storage()) value.copy_(dense);
     }
   }
+}
+
+void AdamW::check_step(std::size_t i) const {
+  const auto& [name, parameter] = parameters_[i];
+  check_has_values("adamw", name, parameter);
+  check_fits("adamw", name, parameter, "gradient", parameter.grad());
+  if (states_[i].steps > 0) {  // another value may have been set since
+    check_fits("adamw", name, parameter, "running mean", states_[i].exp_avg);
+  }
+  Tensor value = parameter.value();
+  value.mark_written(fmt::format("adamw: parameter {}", in_quotes(name)).c_str());
 }
 
 void AdamW::update(const Tensor& value, const Tensor& grad, State& state, double grad_scale) const {
@@ -114,9 +124,14 @@ void AdamW::load_state_dict(const NamedTensors& state) {
     states.emplace_back();
     if (!tensors.contains(name + ".step")) continue;  // not updated yet
     const Tensor step = take(tensors, name + ".step", {1}, Dtype::I64);
+    const std::int64_t steps = step.to_vector<std::int64_t>()[0];
+    if (steps < 0 || steps > kMostSteps) {
+      throw FormatError(fmt::format("adamw: state {} is {}, which is no number of steps",
+                                    in_quotes(name + ".step"), steps));
+    }
     states.back() = {take(tensors, name + ".exp_avg", parameter.shape(), parameter.dtype()),
                      take(tensors, name + ".exp_avg_sq", parameter.shape(), parameter.dtype()),
-                     step.to_vector<std::int64_t>()[0]};
+                     steps};
   }
   if (!tensors.empty()) {
     throw FormatError(fmt::format("adamw: state {} belongs to no parameter with a step",

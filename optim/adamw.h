@@ -33,6 +33,8 @@ class AdamW : public Optimizer {
     std::int64_t steps = 0;
   };
 
+  /// Whether parameter i, which has a gradient, can be updated; Error and ShapeError name it.
+  void check_step(std::size_t i) const;
   void update(const Tensor& value, const Tensor& grad, State& state, double grad_scale) const;
 
   AdamWOptions options_;

@@ -35,6 +35,7 @@ Operand blas_operand(Tensor m) {
 }
 
 void multiply(const Tensor& a, const Tensor& b, Tensor& out, Write write) {
+  if (out.numel() == 0) return check_arithmetic("matmul", a.dtype());
   const Operand left = blas_operand(a);
   const Operand right = blas_operand(b);
   dispatch_floating("matmul", a.dtype(), [&](auto zero) {
@@ -87,11 +88,11 @@ Tensor batched_matmul(const Tensor& a, const Tensor& b) {
     }
   };
   // Many small products share out the threads; a few large ones use them one after another.
-  constexpr std::int64_t kSmall = 128 * 128 * 128;
-  if (m * n * k <= kSmall) {
-    parallel_for(count,
-                 std::max<std::int64_t>(1, kSmall / 8 / std::max<std::int64_t>(m * n * k, 1)),
-                 products);
+  constexpr double kSmall = 128 * 128 * 128;
+  const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  if (work <= kSmall) {
+    const auto grain = static_cast<std::int64_t>(kSmall / 8 / std::max(work, 1.0));
+    parallel_for(count, std::max<std::int64_t>(1, grain), products);
   } else {
     products(0, count);
   }
@@ -145,6 +146,7 @@ Tensor linear(const Tensor& x, const Tensor& weight) {
   Shape shape = x.shape();
   shape.back() = weight.size(0);
   Tensor out = Tensor::empty(shape, Dtype::F32);
+  if (out.numel() == 0) return out;
   const std::int64_t rows = numel({x.shape().begin(), x.shape().end() - 1});
   const auto multiply_by = [&](const auto* weights) {
     kernels::gemm_half_weights(rows, weight.size(0), weight.size(1), in.data<float>(), weights,

@@ -266,12 +266,13 @@ Tensor multinomial(const Tensor& weights, std::int64_t num_samples, bool replace
     return topk(uniform, num_samples, -1, /*largest=*/false).indices;
   }
   const Tensor samples = Tensor::empty(shape, Dtype::I64);
-  parallel_for(count, (1 << 13) / (n + num_samples) + 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin; r < end; ++r) {
-      invert(rows + r * n, n, totals[static_cast<std::size_t>(r)], numbers + r * num_samples,
-             num_samples, samples.data<std::int64_t>() + r * num_samples);
-    }
-  });
+  parallel_for(
+      count, (1 << 13) / std::max(n, num_samples) + 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t r = begin; r < end; ++r) {
+          invert(rows + r * n, n, totals[static_cast<std::size_t>(r)], numbers + r * num_samples,
+                 num_samples, samples.data<std::int64_t>() + r * num_samples);
+        }
+      });
   return samples;
 }
 

@@ -27,6 +27,7 @@ class RowsAlong {
   /// Calls body(r) for every row r, on several threads if there is much to do.
   template <class Body>
   void for_each(Body&& body) const {
+    if (rows_.numel() == 0) return;  // of empty rows there may be any number
     const std::int64_t grain = (1 << 13) / std::max<std::int64_t>(length(), 1) + 1;
     parallel_for(numel(shape_with(1)), grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) body(r);

@@ -11,12 +11,26 @@
 
 namespace gladius {
 
+/// The place of an element of a tensor of that shape, whose elements are counted in row-major
+/// order.
+inline Shape unravel_index(std::int64_t element, const Shape& shape) {
+  Shape index(shape.size());
+  for (std::size_t d = shape.size(); d-- > 0; element /= shape[d]) index[d] = element % shape[d];
+  return index;
+}
+
 /// The dimensions of N operands of one shape, with those merged that every operand steps through as
-/// one. There is always an innermost dimension (of size 1 for scalars).
+/// one. There is always an innermost dimension (of size 1 for scalars, of size 0 alone where there
+/// are no elements: the other sizes are then whatever they like, and their products may overflow).
 template <std::size_t N>
 struct StridedLoop {
   StridedLoop(const Shape& shape, const std::array<const Strides*, N>& operands) {
-    for (std::size_t d = 0; d < shape.size(); ++d) {
+    const bool none = std::ranges::find(shape, 0) != shape.end();
+    if (none) {
+      sizes.push_back(0);
+      count = 0;
+    }
+    for (std::size_t d = 0; d < shape.size() && !none; ++d) {
       if (shape[d] == 1) continue;
       bool merges = !sizes.empty();
       for (std::size_t i = 0; merges && i < N; ++i) {
@@ -33,9 +47,9 @@ struct StridedLoop {
       }
       count *= shape[d];
     }
-    if (sizes.empty()) {
-      sizes.push_back(1);
-      for (Strides& operand : strides) operand.push_back(1);
+    if (sizes.empty()) sizes.push_back(1);
+    for (Strides& operand : strides) {
+      if (operand.empty()) operand.push_back(1);
     }
     for (std::size_t i = 0; i < N; ++i) inner[i] = strides[i].back();
   }
@@ -46,12 +60,9 @@ struct StridedLoop {
   void rows(std::int64_t begin, std::int64_t end, Row&& row) const {
     if (begin >= end) return;
     const std::size_t rank = sizes.size();
-    Shape index(rank, 0);
+    Shape index = unravel_index(begin, sizes);
     std::array<std::int64_t, N> offsets{};
-    std::int64_t rest = begin;
-    for (std::size_t d = rank; d-- > 0;) {
-      index[d] = rest % sizes[d];
-      rest /= sizes[d];
+    for (std::size_t d = 0; d < rank; ++d) {
       for (std::size_t i = 0; i < N; ++i) offsets[i] += index[d] * strides[i][d];
     }
     for (std::int64_t at = begin; at < end;) {

@@ -84,6 +84,10 @@ std::vector<Variable> backward(const Tensor& q, const Tensor& k, const Tensor& v
                                const AttentionOptions& options) {
   // The kernel gives gradients the strides of their tensors; those are dense here.
   const Tensor qd = dense(q), kd = dense(k), vd = dense(v);
+  if (qd.numel() == 0) {  // no query, and keys that none looks at
+    return {Variable(qd), Variable(Tensor::zeros(kd.shape(), kd.dtype())),
+            Variable(Tensor::zeros(vd.shape(), vd.dtype()))};
+  }
   const Tensor dq = Tensor::empty(qd.shape(), qd.dtype());
   const Tensor dk = Tensor::empty(kd.shape(), kd.dtype());
   const Tensor dv = Tensor::empty(vd.shape(), vd.dtype());
@@ -153,6 +157,7 @@ Variable scaled_dot_product_attention(const Variable& q, const Variable& k, cons
   const Tensor lse = Tensor::empty({q.size(0), q.size(2), q.size(1)}, q.dtype());
   dispatch_floating("scaled_dot_product_attention", q.dtype(), [&](auto zero) {
     using T = decltype(zero);
+    if (out.numel() == 0) return;  // the other sizes may be any number
     kernels::attention(shape_of(x, y, z, settings), x.data<T>(), y.data<T>(), z.data<T>(),
                        out.data<T>(), lse.data<T>());
   });

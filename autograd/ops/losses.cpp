@@ -17,6 +17,12 @@ namespace {
 
 using namespace vocabulary_loss;
 
+// Of the rows that count; a batch is not told apart from them.
+void check_reduction(const char* op, LossReduction reduction) {
+  if (reduction != LossReduction::batchmean) return;
+  throw ConfigError(fmt::format("{}: reduction batchmean; expected none, mean or sum", op));
+}
+
 void check_logits(const char* op, const Variable& logits, const Tensor& labels) {
   if (logits.dim() != 2 || labels.shape() != Shape{logits.size(0)}) {
     throw ShapeError(fmt::format("{}: logits {} and labels {}; expected [N, V] and [N]", op,
@@ -30,13 +36,19 @@ Tensor place_for_gradient(const Variable& logits) {
   return Tensor::empty(logits.shape(), logits.dtype());
 }
 
+// Where each row's label is: BOOL and I64 [N], `index` 0 in the rows without one.
+struct Labelled {
+  Labelled(const Tensor& labels, std::int64_t ignore_index)
+      : ignored(eq(labels, Tensor::from(std::vector{ignore_index}, {}))),
+        index(where(ignored, Tensor::zeros({}, Dtype::I64), labels)) {}
+  Tensor ignored, index;
+};
+
 // [N, V] with 1 at the labels; rows without one are 0.
 Tensor one_hot(const Tensor& labels, std::int64_t ignore_index, const Tensor& like) {
-  const Tensor ignored =
-      eq(labels, Tensor::full({}, static_cast<double>(ignore_index), Dtype::I64));
-  const Tensor index = where(ignored, Tensor::zeros({}, Dtype::I64), labels).unsqueeze(1);
+  const auto [ignored, index] = Labelled(labels, ignore_index);
   Tensor hot = Tensor::zeros(like.shape(), like.dtype());
-  scatter_add_(hot, 1, index, add(neg(ignored.to(like.dtype())), 1.0).unsqueeze(1));
+  scatter_add_(hot, 1, index.unsqueeze(1), add(neg(ignored.to(like.dtype())), 1.0).unsqueeze(1));
   return hot;
 }
 
@@ -67,9 +79,7 @@ Variable cross_entropy(const Variable& logits, const Tensor& labels, std::int64_
   check_logits(task.op, logits, labels);
   const Tensor targets = fitting_labels(task.op, labels);
   const std::int64_t count = count_labels(task.op, logits.size(1), targets, ignore_index);
-  if (reduction == LossReduction::batchmean) {
-    throw ConfigError("cross_entropy: reduction batchmean; expected none, mean or sum");
-  }
+  check_reduction(task.op, reduction);
   if (reduction == LossReduction::mean) {
     task.ce_scale = 1 / static_cast<double>(std::max<std::int64_t>(1, count));
   }
@@ -87,6 +97,22 @@ Variable cross_entropy(const Variable& logits, const Tensor& labels, std::int64_
         return std::vector{recorded_gradient(gradient, targets, ignore_index, scale, context) *
                            (g.dim() == 1 ? unsqueeze(g, 1) : g)};
       });
+}
+
+Variable nll_loss(const Variable& log_probabilities, const Tensor& labels,
+                  std::int64_t ignore_index, LossReduction reduction) {
+  constexpr const char* kName = "nll_loss";
+  check_logits(kName, log_probabilities, labels);
+  check_reduction(kName, reduction);
+  const Tensor targets = fitting_labels(kName, labels);
+  const std::int64_t count = count_labels(kName, log_probabilities.size(1), targets, ignore_index);
+  const auto [ignored, index] = Labelled(targets, ignore_index);
+  const Variable picked = squeeze(gather(log_probabilities, 1, index.unsqueeze(1)), 1);
+  const Variable zero(Tensor::zeros({}, picked.dtype()));
+  const Variable terms = where(ignored, zero, neg(picked));
+  if (reduction == LossReduction::none) return terms;
+  if (reduction == LossReduction::sum) return sum(terms);
+  return sum(terms) * (1 / static_cast<double>(std::max<std::int64_t>(1, count)));
 }
 
 DistillationLoss distillation_loss(const Variable& student, const Tensor& teacher,

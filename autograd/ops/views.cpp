@@ -147,11 +147,21 @@ Variable stack(const std::vector<Variable>& parts, std::int64_t dim) {
                 });
 }
 
+namespace {
+// Of a split: a tensor without elements may have any size, and a piece is a node of the graph.
+constexpr std::int64_t kMostPieces = std::int64_t{1} << 24;
+}  // namespace
+
 std::vector<Variable> split(const Variable& x, std::int64_t length, std::int64_t dim) {
   const std::int64_t size = x.size(normalize_dim("split", dim, x.dim()));
   if (length < 1 && !(length == 0 && size == 0)) {
     throw ShapeError(fmt::format("split: pieces of length {} of {}; expected at least 1", length,
                                  x.value().describe()));
+  }
+  const std::int64_t count = length == 0 ? 1 : size / length + (size % length != 0);
+  if (count > kMostPieces) {
+    throw ShapeError(fmt::format("split: {} along dimension {} into {} pieces; expected at most {}",
+                                 x.value().describe(), dim, count, kMostPieces));
   }
   std::vector<Variable> pieces;
   std::int64_t start = 0;

@@ -27,6 +27,7 @@ Variable squeeze(const Variable& x, std::int64_t dim);
 Variable cat(const std::vector<Variable>& parts, std::int64_t dim = 0);
 Variable stack(const std::vector<Variable>& parts, std::int64_t dim = 0);
 /// Pieces of `length` along `dim`, the last one shorter if need be (views); at least one.
+/// ShapeError for more than 2^24.
 std::vector<Variable> split(const Variable& x, std::int64_t length, std::int64_t dim = 0);
 /// Slices at `index` (I64 or I32 [n]) along `dim`; an index may occur several times.
 Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index);

@@ -18,11 +18,11 @@ bool is_aligned(const std::byte* data, Dtype dtype) {
   return reinterpret_cast<std::uintptr_t>(data) % dtype_size(dtype) == 0;
 }
 
-// What `f` returns; its FormatErrors name the file.
-template <class F>
-auto of_file(const std::filesystem::path& path, F&& f) {
+SafetensorsLayout plan_file(const std::filesystem::path& path,
+                            const std::vector<SafetensorsSpec>& specs,
+                            const SafetensorsMetadata& metadata) {
   try {
-    return f();
+    return plan_safetensors(specs, metadata);
   } catch (const FormatError& error) {
     throw FormatError(fmt::format("{}: {}", path.string(), error.what()));
   }
@@ -119,7 +119,7 @@ Tensor SafetensorsFile::tensor(std::string_view name) const {
 void write_safetensors_data(const std::filesystem::path& path,
                             const std::vector<SafetensorsSpec>& specs, const SafetensorsData& data,
                             const SafetensorsMetadata& metadata) {
-  const SafetensorsLayout layout = of_file(path, [&] { return plan_safetensors(specs, metadata); });
+  const SafetensorsLayout layout = plan_file(path, specs, metadata);
   AtomicFile file(path);
   file.write(layout.header);
   for (std::size_t i = 0; i < layout.order.size(); ++i) {

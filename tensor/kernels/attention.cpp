@@ -11,6 +11,7 @@
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/kernels/attention_panels.h"
 #include "gladius/tensor/kernels/attention_softmax.h"
+#include "gladius/tensor/kernels/attention_tiles.h"
 #include "gladius/tensor/kernels/block_gemm.h"
 #include "gladius/tensor/kernels/gemm.h"
 #include "gladius/tensor/kernels/scratch.h"
@@ -20,10 +21,6 @@
 namespace gladius::kernels {
 namespace {
 
-// Rows (queries times heads of a group) and keys of a block, by measurement (bench/tensor/kernels):
-// the scores of a block and what they are made from fit the second-level cache.
-constexpr std::int64_t kRows = 192;
-constexpr std::int64_t kKeys = 256;
 static_assert(kKeys % kPanelKeys == 0 && kPanelKeys % kScorePadding == 0);
 // Rows that share keys from which on it is worth rearranging them.
 constexpr std::int64_t kPanelRows = 17;
@@ -45,32 +42,6 @@ void check(const AttentionShape& s) {
                     "v) of {} elements",
                     s.q_stride, s.k_stride, s.v_stride, s.out_stride, s.H, s.Hkv, s.D));
   }
-}
-
-// What one task works on: some queries of some neighbouring query heads with one key head in
-// common.
-struct Tile {
-  std::int64_t b, kv_head;
-  std::int64_t head, heads;  // query heads [head, head + heads)
-  std::int64_t t, queries;   // queries [t, t + queries)
-  std::int64_t rows() const { return queries * heads; }
-};
-
-VisibleKeys visible_keys(const AttentionShape& s, std::int64_t b, std::int64_t t) {
-  const std::int64_t first = s.first_key ? std::max<std::int64_t>(s.first_key[b * s.T + t], 0) : 0;
-  const std::int64_t end = s.causal ? std::min(t + s.S - s.T + 1, s.S) : s.S;
-  return {first, end};
-}
-
-// The smallest range of keys that holds all those that any query of the tile sees.
-VisibleKeys visible_keys(const AttentionShape& s, const Tile& tile) {
-  VisibleKeys all{s.S, 0};
-  for (std::int64_t t = tile.t; t < tile.t + tile.queries; ++t) {
-    const VisibleKeys seen = visible_keys(s, tile.b, t);
-    if (seen.begin >= seen.end) continue;
-    all = {std::min(all.begin, seen.begin), std::max(all.end, seen.end)};
-  }
-  return all;
 }
 
 // Calls body(first key, block of scores) for the key blocks that the tile sees, in order; each
@@ -126,40 +97,6 @@ void for_tile_lse(const AttentionShape& s, const Tile& tile, T* lse, Move&& move
     for (std::int64_t i = 0; i < tile.queries; ++i) move(head_lse[i], i * tile.heads + g);
   }
 }
-
-// How the work is cut into tiles: the heads that share a key head go together, so that keys and
-// values are read once for all of them, unless that leaves threads idle (decoding with few key
-// heads).
-struct Tiling {
-  std::int64_t heads;    // query heads of a tile
-  std::int64_t queries;  // queries of a tile
-  std::int64_t groups;   // tiles side by side in a sequence: key heads times parts of their groups
-  std::int64_t blocks;   // tiles one after the other
-
-  explicit Tiling(const AttentionShape& s) {
-    const std::int64_t group = s.H / s.Hkv;
-    const std::int64_t whole_tiles = s.B * s.Hkv * ceil_div(s.T * group, kRows);
-    const std::int64_t parts =
-        std::min(ceil_div(num_threads(), std::max<std::int64_t>(whole_tiles, 1)), group);
-    heads = std::min(ceil_div(group, parts), kRows);
-    queries = std::clamp<std::int64_t>(kRows / heads, 1, std::max<std::int64_t>(s.T, 1));
-    groups = s.Hkv * ceil_div(group, heads);
-    blocks = ceil_div(s.T, queries);
-  }
-
-  Tile tile(const AttentionShape& s, std::int64_t b, std::int64_t group, std::int64_t block) const {
-    const std::int64_t shared = s.H / s.Hkv;
-    const std::int64_t parts = groups / s.Hkv;
-    const std::int64_t kv_head = group / parts;
-    const std::int64_t offset = group % parts * heads;
-    return {b,
-            kv_head,
-            kv_head * shared + offset,
-            std::min(heads, shared - offset),
-            block * queries,
-            std::min(queries, s.T - block * queries)};
-  }
-};
 
 std::int64_t score_stride(std::int64_t keys) {
   // A line of the cache more: strides of a power of two share its sets.

@@ -122,8 +122,23 @@ TEST(Node, RefusesGradientsOfAnotherShapeOrType) {
     };
   };
   EXPECT_EQ(message_of<GraphError>(faulty(Tensor::ones({3}, Dtype::F64))),
-            "backward of faulty: gradient F64 [3] for input 0 of shape [2]");
-  EXPECT_THAT(message_of<GraphError>(faulty(Tensor::ones({2}))), HasSubstr("gradient F32 [2]"));
+            "backward of faulty: gradient F64 [3] for input 0, F64 [2]");
+  EXPECT_EQ(message_of<GraphError>(faulty(Tensor::ones({2}))),
+            "backward of faulty: gradient F32 [2] for input 0, F64 [2]");
+  EXPECT_THAT(message_of<GraphError>(faulty(Tensor())), HasSubstr("gradient undefined tensor"));
+}
+
+TEST(Node, RefusesAnotherNumberOfGradients) {
+  for (const std::size_t count : {0, 1, 3, 100}) {
+    const Variable x = leaf({1, 2}), constant(Tensor::ones({2}, Dtype::F64));
+    const Variable y = record(
+        "faulty", Tensor::ones({2}, Dtype::F64), {x, constant},
+        [=](const Variable& g, const BackwardContext&) { return std::vector<Variable>(count, g); });
+    EXPECT_EQ(message_of<GraphError>([&] { sum(y).backward(); }),
+              "backward of faulty: " + std::to_string(count) +
+                  " gradients for 2 inputs; return an undefined one where none is needed");
+    EXPECT_FALSE(x.grad().defined());
+  }
 }
 
 TEST(Node, FreedGraphSaysWhatToDo) {
@@ -162,7 +177,7 @@ TEST(Hooks, OfResultsSeeAndReplaceWhatIsPassedOn) {
 TEST(Hooks, AReplacementMustFitTheVariable) {
   for (const Tensor& wrong :
        {Tensor::ones({3}, Dtype::F64), Tensor::ones({2}, Dtype::F32), Tensor::ones({}, Dtype::F64),
-        Tensor::ones({1, 2}, Dtype::F64), Tensor::ones({2}, Dtype::I64)}) {
+        Tensor::ones({1, 2}, Dtype::F64), Tensor::ones({2}, Dtype::I64), Tensor()}) {
     const Variable x = leaf({1, 2});
     Variable hooked = x;
     hooked.register_hook([=](const Variable&) { return Variable(wrong); });
@@ -176,6 +191,44 @@ TEST(Hooks, AReplacementMustFitTheVariable) {
                 ::testing::HasSubstr("a hook of mul F64 [2] returned"));
     EXPECT_THROW(grad({sum(x * 2)}, {x}), GraphError);
   }
+}
+
+// What it returns may be seen by others, or have any strides; it is not written to.
+TEST(Hooks, AReplacementKeepsItsMemoryToItself) {
+  Tensor weights = Tensor::from<double>({3, 5}, {2});
+  const Tensor shared = Tensor::full({}, 7, Dtype::F64).expand({2});
+  const Tensor columns = Tensor::from<double>({1, 2, 3, 4}, {2, 2});
+  for (const bool of_leaf : {true, false}) {
+    for (const Tensor& replaced : {weights, shared, columns.select(1, 1)}) {
+      const std::vector<double> before = replaced.to_vector<double>();
+      Variable x(weights, true), y = x * 1;
+      (of_leaf ? x : y).register_hook([=](const Variable&) { return Variable(replaced); });
+      sum(y).backward();
+      EXPECT_EQ(x.grad().to_vector<double>(), before);
+      sum(x * 1).backward();  // adds to it
+      EXPECT_EQ(replaced.to_vector<double>(), before);
+      EXPECT_NE(x.grad().to_vector<double>(), before);
+    }
+  }
+  Variable x(weights, true);
+  x.register_hook([&](const Variable&) { return x; });
+  sum(x * 2).backward();
+  EXPECT_EQ(x.grad().to_vector<double>(), weights.to_vector<double>());
+  EXPECT_NE(x.grad().storage(), weights.storage());
+  x.zero_grad();
+  x.remove_hook(0);
+}
+
+TEST(Hooks, ThatThrowEndThePass) {
+  Variable x = leaf({1, 2});
+  const std::size_t id =
+      x.register_hook([](const Variable&) -> Variable { throw Error("no gradient today"); });
+  EXPECT_EQ(message_of<Error>([&] { sum(x * 2).backward(); }), "no gradient today");
+  EXPECT_FALSE(x.grad().defined());
+  x.remove_hook(id);
+  sum(x * 2).backward();
+  EXPECT_THAT(x.grad().to_vector<double>(), ElementsAre(2, 2));
+  EXPECT_TRUE(grad_enabled());
 }
 
 // As the header says: who captures the variable keeps it alive until the hook is removed.

@@ -143,6 +143,8 @@ OPERATIONS = {
     "mse_loss": lambda input, target, reduction: F.mse_loss(input, target, reduction=reduction),
     "kl_div": lambda log_input, target, reduction, log_target: F.kl_div(
         log_input, target, reduction=reduction, log_target=log_target),
+    "nll_loss": lambda x, labels, ignore_index, reduction: F.nll_loss(
+        x, labels, ignore_index=ignore_index, reduction=reduction),
     "cross_entropy": lambda logits, labels, ignore_index, reduction: F.cross_entropy(
         logits, labels, ignore_index=ignore_index, reduction=reduction),
     "distillation_loss": distillation,

@@ -271,6 +271,10 @@ const std::map<std::string, Operation>& operations() {
          return cross_entropy(x.at(0), x.at(1).value(), a.integer("ignore_index"),
                               reduction_named(a.text("reduction")));
        })},
+      {"nll_loss", operation([](Inputs x, Attributes a) {
+         return nll_loss(x.at(0), x.at(1).value(), a.integer("ignore_index"),
+                         reduction_named(a.text("reduction")));
+       })},
       {"distillation_loss", operation([](Inputs x, Attributes a) {
          return parts(
              distillation_loss(x.at(0), x.at(1).value(), x.at(2).value(), distillation_options(a)));

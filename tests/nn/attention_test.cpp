@@ -140,5 +140,26 @@ TEST(GroupedQueryAttention, RefusesMoreThanTheCacheHolds) {
   EXPECT_EQ(cache.length, 3);
 }
 
+TEST(GroupedQueryAttention, RefusesSizesThatCannotBe) {
+  const auto rotary = std::make_shared<RotaryEmbedding>(2, kTheta);
+  for (const std::int64_t size : {INT64_MIN, std::int64_t{-1}, std::int64_t{1} << 62, INT64_MAX}) {
+    EXPECT_THROW(GroupedQueryAttention({size, 2, 2, 2}, rotary), ShapeError) << size;
+    EXPECT_THROW(GroupedQueryAttention({4, size, 2, 2}, rotary), ShapeError) << size;
+    EXPECT_THROW(GroupedQueryAttention({4, 2, size, 2}, rotary), ShapeError) << size;
+    EXPECT_THROW(GroupedQueryAttention({4, 2, 2, size}, rotary), ShapeError) << size;
+  }
+  Rng rng(7);
+  const Layer layer(rng, kSizes[0]);
+  const NoGrad no_grad;
+  for (const std::int64_t length : {INT64_MIN, std::int64_t{-1}, INT64_MAX}) {
+    const Tensor store = Tensor::zeros({1, 4, 3, 2}, Dtype::F64);
+    LayerCache cache{store, store, length};
+    EXPECT_THROW(layer.attention.forward(Variable(Tensor::ones({1, 2, 6}, Dtype::F64)),
+                                         context_of(1, 0, 2), &cache),
+                 ShapeError)
+        << length;
+  }
+}
+
 }  // namespace
 }  // namespace gladius

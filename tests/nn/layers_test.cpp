@@ -103,5 +103,26 @@ TEST(SwiGLULayer, GatesTheUpProjection) {
   }
 }
 
+// Sizes that no layer has are refused when it is made, or, if they can be counted, when memory is
+// asked for them.
+TEST(Layers, OfExtremeSizesAreRefused) {
+  const auto refuse = [](const auto& make) {
+    for (const std::int64_t size : {INT64_MIN, INT64_MIN + 1, std::int64_t{-1}, INT64_MAX}) {
+      EXPECT_THROW(make(size), Error) << size;
+    }
+  };
+  refuse([](std::int64_t n) { Linear(n, 2); });
+  refuse([](std::int64_t n) { Linear(2, n); });
+  refuse([](std::int64_t n) { Embedding(n, 3); });
+  refuse([](std::int64_t n) { Embedding(3, n); });
+  refuse([](std::int64_t n) { SwiGLU(n, 3); });
+  refuse([](std::int64_t n) { SwiGLU(3, n); });
+  refuse([](std::int64_t n) { LayerNorm(n).reset_parameters(); });
+  refuse([](std::int64_t n) { RMSNorm(n, 1e-5).reset_parameters(); });
+  Linear large(std::int64_t{1} << 40, 1 << 10);  // costs nothing yet
+  EXPECT_THROW(large.reset_parameters(), Error);
+  EXPECT_THROW(large.forward(Variable(Tensor::ones({2, 3}))), ShapeError);
+}
+
 }  // namespace
 }  // namespace gladius

@@ -98,5 +98,20 @@ TEST(RotaryEmbeddingLayer, OfNoTokensAndOfNegativePositions) {
       HasSubstr("position -3"));
 }
 
+TEST(RotaryEmbeddingLayer, RefusesPositionsAndSizesBeyondAllUse) {
+  RotaryEmbedding rotary(4, 10000);
+  for (const std::int64_t position : {std::int64_t{1} << 31, std::int64_t{1} << 62, INT64_MAX}) {
+    EXPECT_EQ(
+        message_of<ShapeError>([&] {
+          rotary.forward(Variable(Tensor::ones({1, 2, 4})),
+                         Tensor::from(std::vector{position}, {1}));
+        }),
+        "rotary_embedding: position " + std::to_string(position) + " is not below 2147483648");
+  }
+  EXPECT_EQ(message_of<ConfigError>([] { RotaryEmbedding(INT64_MAX - 1, 10000); }),
+            "rotary_embedding: head_dim 9223372036854775806 is not a positive even number up to "
+            "1048576");
+}
+
 }  // namespace
 }  // namespace gladius

@@ -69,6 +69,22 @@ TEST(AdamW, WhatDoesNotFitAParameterIsNamed) {
               HasSubstr("the running mean of parameter \"layer.weight\", F64 [2, 3], is F32"));
 }
 
+TEST(AdamW, AnErrorLeavesNoStepHalfDone) {
+  Variable good = parameter(Tensor::ones({2})), shared(Tensor::ones({2, 1}).expand({2, 3}), true);
+  AdamW optimizer({{"good", good}, {"shared", shared}});
+  good.set_grad(Tensor::ones({2}));
+  shared.set_grad(Tensor::ones({}).expand({2, 3}));  // a gradient of any strides
+  EXPECT_THAT(message_of<Error>([&] { optimizer.step(); }),
+              HasSubstr("adamw: parameter \"shared\": F32 [2, 3] is expanded along dimension 1"));
+  EXPECT_THAT(good.value().to_vector<float>(), ::testing::Each(1));
+  EXPECT_TRUE(optimizer.state_dict().empty());
+  shared.set_value(Tensor::ones({2, 3}));
+  shared.set_grad(Tensor::ones({}).expand({2, 3}));
+  EXPECT_NEAR(clip_grad_norm({shared}, 1).norm, std::sqrt(6), 1e-6);
+  optimizer.step();
+  EXPECT_EQ(good.value().to_vector<float>()[0], shared.value().to_vector<float>()[5]);
+}
+
 TEST(AdamW, AParameterWithoutValuesIsNamed) {
   Variable x(Tensor::zeros({}).expand({2, 3}), true);
   x.set_grad(Tensor::ones({2, 3}));
@@ -196,6 +212,12 @@ TEST(AdamW, LoadStateDictIsAllOrNothing) {
               HasSubstr("is F64 [3], expected F32 [3]"));
   EXPECT_THAT(refused([](NamedTensors& state) { state[3].second = Tensor::ones({1}); }),
               HasSubstr("\"b.step\" is F32 [1], expected I64 [1]"));
+  for (const std::int64_t steps : {std::int64_t{-1}, INT64_MIN, INT64_MAX}) {
+    EXPECT_EQ(
+        refused(
+            [=](NamedTensors& state) { state[3].second = Tensor::from(std::vector{steps}, {1}); }),
+        "adamw: state \"b.step\" is " + std::to_string(steps) + ", which is no number of steps");
+  }
   EXPECT_THAT(refused([](NamedTensors& state) { state.emplace_back("c.step", Tensor::ones({1})); }),
               HasSubstr("\"c.step\" belongs to no parameter"));
 }

@@ -57,6 +57,14 @@ TEST(LrSchedule, WithoutWarmupStartsAtOne) {
   }
 }
 
+TEST(LrSchedule, TakesAnyNumberOfSteps) {
+  for (const ScheduleKind kind : {ScheduleKind::linear, ScheduleKind::cosine}) {
+    const double middle = LrSchedule{kind, INT64_MIN, INT64_MAX}.factor(0);
+    EXPECT_NEAR(middle, 0.5, 1e-12);
+    EXPECT_EQ((LrSchedule{kind, INT64_MAX, INT64_MAX}.factor(INT64_MAX)), 0);
+  }
+}
+
 TEST(LrSchedule, NamesOfKinds) {
   EXPECT_EQ(schedule_from_name("constant"), ScheduleKind::constant);
   EXPECT_EQ(schedule_from_name("linear"), ScheduleKind::linear);

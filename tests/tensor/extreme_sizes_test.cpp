@@ -7,6 +7,7 @@
 #include <initializer_list>
 
 #include "gladius/tensor/indexing.h"
+#include "gladius/tensor/matmul.h"
 #include "gladius/tensor/random.h"
 #include "gladius/tensor/reduce.h"
 #include "gladius/tensor/sort.h"
@@ -112,6 +113,14 @@ TEST(ExtremeSizes, OperationsTakeAnyNumber) {
   }
   const Tensor long_and_empty = Tensor::empty({kHuge, 0});
   EXPECT_THROW(cat({long_and_empty, long_and_empty, long_and_empty}), ShapeError);
+  EXPECT_EQ(sort(long_and_empty, 1).indices.shape(), (Shape{kHuge, 0}));
+  EXPECT_EQ(topk(long_and_empty, 0, 1).values.shape(), (Shape{kHuge, 0}));
+  EXPECT_EQ(cumsum(long_and_empty, 1).shape(), (Shape{kHuge, 0}));
+  EXPECT_EQ(multinomial(Tensor::empty({0, kHuge}), kHuge, true).shape(), (Shape{0, kHuge}));
+  const Tensor shared = Tensor::ones({1, 1, 1});
+  EXPECT_THROW(  // 2^72 products of one number
+      matmul(shared.expand({1, 1024, kHuge / 1024}), shared.expand({1, kHuge / 1024, 1024})),
+      Error);
 }
 
 TEST(ExtremeSizes, NumbersThatAnIntegerTypeCannotHoldAreRefused) {

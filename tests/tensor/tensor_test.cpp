@@ -78,6 +78,53 @@ TEST(Tensor, CopyBroadcastsConvertsAndToleratesOverlap) {
   EXPECT_THAT(line.to_vector<int64_t>(), ElementsAre(0, 0, 1, 2, 3));
 }
 
+TEST(Tensor, ConversionsRefuseWhatTheTypeCannotHold) {
+  const auto to = [](double value, Dtype from, Dtype dtype) {
+    return message_of([=] { Tensor::full({}, value, from).to(dtype); });
+  };
+  const Tensor broken = Tensor::from<float>({1, 2, 3, 4, NAN, 6}, {3, 2});
+  EXPECT_EQ(message_of([&] { broken.to(Dtype::I64); }),
+            "to: nan at [2, 0] of F32 [3, 2] does not fit I64");
+  EXPECT_EQ(message_of([&] { broken.transpose(0, 1).to(Dtype::U8); }),
+            "to: nan at [0, 2] of F32 [2, 3] does not fit U8");
+  EXPECT_EQ(message_of([&] { broken.to_vector<std::int32_t>(); }),
+            "to: nan at [2, 0] of F32 [3, 2] does not fit I32");
+  Tensor whole = Tensor::zeros({3, 2}, Dtype::I16);
+  EXPECT_EQ(message_of([&] { whole.copy_(broken); }),
+            "copy_: nan at [2, 0] of F32 [3, 2] does not fit I16");
+  EXPECT_THAT(whole.to_vector<int>(), ::testing::Each(0)) << "nothing is written";
+  EXPECT_THAT(to(INFINITY, Dtype::F16, Dtype::I32), HasSubstr("to: inf at [] of F16 []"));
+  EXPECT_THAT(to(-INFINITY, Dtype::BF16, Dtype::U64), HasSubstr("to: -inf at []"));
+
+  // The last that fit, and the first that do not; fractions are cut off.
+  for (const auto& [dtype, first, last] : std::initializer_list<std::tuple<Dtype, double, double>>{
+           {Dtype::U8, -0.99, 255.99},
+           {Dtype::I8, -128.99, 127.99},
+           {Dtype::U16, -0.99, 65535.99},
+           {Dtype::I16, -32768.99, 32767.99},
+           {Dtype::U32, -0.99, 0x1p32 - 0.01},
+           {Dtype::I32, -0x1p31 - 0.99, 0x1p31 - 0.01},
+           {Dtype::U64, -0.99, 0x1p64 - 2048},
+           {Dtype::I64, -0x1p63, 0x1p63 - 1024}}) {
+    for (const double fits : {first, last}) {
+      EXPECT_EQ(Tensor::full({}, fits, Dtype::F64).to(dtype).item(), std::trunc(fits)) << fits;
+    }
+    const double step = dtype == Dtype::U64 || dtype == Dtype::I64 ? 2048 : 1;
+    EXPECT_THAT(to(first - step, Dtype::F64, dtype), HasSubstr("does not fit")) << first;
+    EXPECT_THAT(to(last + step, Dtype::F64, dtype), HasSubstr("does not fit")) << last;
+  }
+  // Between integers: another number is no answer.
+  EXPECT_EQ(message_of([] {
+              Tensor::from<std::int64_t>({7, 1L << 40}, {2}).to(Dtype::I32);
+            }),
+            "to: 1099511627776 at [1] of I64 [2] does not fit I32");
+  EXPECT_EQ(message_of([] { Tensor::from<std::int32_t>({-100}, {1}).to(Dtype::U16); }),
+            "to: -100 at [0] of I32 [1] does not fit U16");
+  EXPECT_EQ(message_of([] { Tensor::from<std::uint64_t>({UINT64_MAX}, {1}).to(Dtype::I64); }),
+            "to: 18446744073709551615 at [0] of U64 [1] does not fit I64");
+  EXPECT_EQ(to(NAN, Dtype::F32, Dtype::BOOL), "no error");  // it is not 0, as in PyTorch
+}
+
 TEST(Tensor, ExpandHasStrideZeroAndReshapeOfItCopies) {
   const Tensor t = Tensor::arange(3).expand({2, 3});
   EXPECT_THAT(t.strides(), ElementsAre(0, 1));

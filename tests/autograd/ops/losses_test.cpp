@@ -7,6 +7,7 @@
 
 #include "autograd/ops/random_distillation.h"
 #include "gladius/autograd/grad_mode.h"
+#include "gladius/autograd/ops/softmax.h"
 #include "support/compositions.h"
 #include "support/differentiable.h"
 
@@ -53,6 +54,36 @@ TEST(CrossEntropy, EqualsItsComposition) {
     expect_cross_entropy(rng, random_view(rng, {N, V}, -4, 4), random_labels(rng, N, V, ignore),
                          ignore);
   }
+}
+
+TEST(NllLoss, OfLogSoftmaxIsCrossEntropy) {
+  Rng rng(21);
+  for (int round = 0; round < 12; ++round) {
+    SCOPED_TRACE(round);
+    const std::int64_t N = random_int(rng, 1, 9), V = random_int(rng, 1, 40);
+    const std::int64_t ignore = round % 3 == 0 ? INT64_MAX : kIgnored;
+    const Tensor logits = random_view(rng, {N, V}, -4, 4);
+    const Tensor labels = random_labels(rng, N, V, round % 3 == 0 ? V - 1 : ignore);
+    for (const LossReduction reduction : kReductions) {
+      const Function parts = [&](const Inputs& in) {
+        return nll_loss(log_softmax(in[0], 1), labels, ignore, reduction);
+      };
+      const Function fused = [&](const Inputs& in) {
+        return cross_entropy(in[0], labels, ignore, reduction);
+      };
+      expect_same_function(rng, parts, fused, {logits});
+    }
+  }
+  const Tensor log_probabilities = Tensor::from<double>({-INFINITY, -1, -2, -INFINITY}, {2, 2});
+  const Tensor labels = Tensor::from<std::int32_t>({1, -100}, {2});
+  EXPECT_EQ(nll_loss(Variable(log_probabilities), labels).item(), 1);
+  EXPECT_THAT(message_of<ShapeError>(
+                  [&] { nll_loss(Variable(log_probabilities), Tensor::full({2}, 2, Dtype::I64)); }),
+              HasSubstr("nll_loss: label 2 at row 0 is not in [0, 2) nor -100"));
+  EXPECT_EQ(message_of<ConfigError>([&] {
+              nll_loss(Variable(log_probabilities), labels, -100, LossReduction::batchmean);
+            }),
+            "nll_loss: reduction batchmean; expected none, mean or sum");
 }
 
 TEST(CrossEntropy, WithoutLabelsIsZeroAndHasNoGradient) {
