@@ -138,7 +138,9 @@ def compare_uses(name, cases, draw, tmp_path):
         if answer.get("error") == "std::exception":
             failures.append((case, f"not a gladius::Error: {answer['message']}"))
         elif error is not None and "error" not in answer:
-            failures.append((case, f"accepted, but PyTorch: {error}"))
+            # PyTorch multiplies a step of a slice with a stride, which overflows.
+            if "Negative strides" not in str(error):
+                failures.append((case, f"accepted, but PyTorch: {error}"))
         elif error is None and "error" in answer and not refused_by_design(case):
             failures.append((case, f"PyTorch accepts, but {answer['error']}: {answer['message']}"))
         elif error is None and "error" not in answer and not without_labels(case):
