@@ -108,11 +108,11 @@ void fold_block(const Block<T>& block, double* to, Combine combine) {
 template <class T, class Combine>
 std::vector<double> fold(const Tensor& x, const Split& split, Combine combine) {
   constexpr std::int64_t few = 64, grain = 1 << 15;
+  std::vector<double> results(static_cast<std::size_t>(numel(split.kept_sizes)), Combine::start);
+  if (x.numel() == 0) return results;  // the product of the other sizes may overflow
   const Strides out_strides = contiguous_strides(split.kept_sizes);
   const StridedLoop<2> kept(split.kept_sizes, {&out_strides, &split.kept_strides});
   const StridedLoop<1> reduced(split.reduced_sizes, {&split.reduced_strides});
-  std::vector<double> results(static_cast<std::size_t>(kept.count), Combine::start);
-  if (x.numel() == 0) return results;
   const T* data = x.data<T>();
   const auto fold_range = [&](const auto& at, std::int64_t outputs, std::int64_t begin,
                               std::int64_t end, double* to) {
