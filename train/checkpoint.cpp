@@ -12,8 +12,8 @@
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/file_descriptor.h"
 #include "gladius/tensor/io/safetensors.h"
-#include "gladius/tensor/io/sha256.h"
 #include "gladius/tensor/io/text_file.h"
+#include "gladius/train/file_sums.h"
 #include "gladius/train/staged_directory.h"
 
 namespace gladius {
@@ -54,10 +54,6 @@ Json read_object(const fs::path& file) {
   Json json = read_json_file(file);
   if (!json.is_object()) throw FormatError(fmt::format("{}: not a JSON object", file.string()));
   return json;
-}
-
-Json describe_file(const fs::path& file) {
-  return {{"bytes", fs::file_size(file)}, {"sha256", sha256_file(file)}};
 }
 
 // Writes a checkpoint's files; sums each on another thread while the next is written.
@@ -121,22 +117,31 @@ Json to_json(const BestStep& best) {
 }
 
 BestStep read_best(const Json& json) {
-  return {.step = json.at("step").get<std::int64_t>(),
-          .cross_entropy = json.at("cross_entropy").get<double>(),
-          .data = json.at("data").get<std::string>()};
+  const auto at = [&](const char* key) {
+    return json.is_object() ? json.value(key, Json()) : Json();
+  };
+  const Json step = at("step"), cross_entropy = at("cross_entropy"), data = at("data");
+  if (!step.is_number_unsigned() || !cross_entropy.is_number() || !data.is_string()) {
+    throw FormatError("\"best\" is not a step, its cross_entropy and the sum of its data");
+  }
+  return {.step = step.get<std::int64_t>(),
+          .cross_entropy = cross_entropy.get<double>(),
+          .data = data.get<std::string>()};
+}
+
+StepRecord read_record(const Json& json) {
+  try {
+    return StepRecord::from_json(json);
+  } catch (const FormatError&) {
+    throw FormatError("\"unevaluated\" is not a line of metrics");
+  }
 }
 
 // What belongs to evaluations.
 void read_evaluations(const Json& json, Checkpoint& checkpoint) {
-  if (const Json record = json.value("unevaluated", Json()); !record.is_null()) {
-    checkpoint.unevaluated = StepRecord::from_json(record);
-    if (checkpoint.unevaluated->step != checkpoint.state.step - 1) {
-      throw FormatError("\"unevaluated\" is not of the last step");
-    }
-  }
-  if (const Json best = json.value("best", Json()); !best.is_null()) {
-    checkpoint.best = read_best(best);
-  }
+  const Json record = json.value("unevaluated", Json()), best = json.value("best", Json());
+  if (!record.is_null()) checkpoint.unevaluated = read_record(record);
+  if (!best.is_null()) checkpoint.best = read_best(best);
 }
 
 MetricsMark read_mark(const Json& json) {
@@ -173,7 +178,8 @@ void write_checkpoint(const fs::path& target, const Checkpoint& checkpoint) {
        {"metrics_sha256", checkpoint.metrics.sha256},
        {"state", checkpoint.state.to_json()},
        {"unevaluated", checkpoint.unevaluated ? checkpoint.unevaluated->to_json() : Json()},
-       {"best", checkpoint.best ? to_json(*checkpoint.best) : Json()}});
+       {"best", checkpoint.best ? to_json(*checkpoint.best) : Json()},
+       {"run", checkpoint.run}});
   writer.manifest();
   staged.commit();
 }
@@ -231,6 +237,7 @@ Checkpoint load_checkpoint(const fs::path& directory) {
     checkpoint.state = TrainerState::from_json(json.value("state", Json()));
     checkpoint.metrics = read_mark(json);
     read_evaluations(json, checkpoint);
+    checkpoint.run = json.value("run", Json());
   } catch (const std::exception& error) {
     throw FormatError(fmt::format("{}: {}", state_file.string(), error.what()));
   }

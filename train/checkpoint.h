@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,10 +28,11 @@ struct Checkpoint {
   TrainerState state;
   NamedTensors weights, optimizer, gradients;
   MetricsMark metrics = {};
-  /// The last step's record where its evaluation is still to be made; its line is not in the
-  /// metrics yet.
+  /// The last step's record where its line is not in the metrics yet: in that of a run's last step,
+  /// and where its evaluation is still to be made.
   std::optional<StepRecord> unevaluated = {};
   std::optional<BestStep> best = {};
+  nlohmann::ordered_json run = nullptr;  // the resolved run file; null in those of earlier versions
 
   /// Steps whose lines are in the metrics.
   std::int64_t recorded_steps() const { return state.step - (unevaluated ? 1 : 0); }

@@ -26,7 +26,8 @@ bool replace(const FileDescriptor& file, std::string_view text) {
 }
 
 FileDescriptor open_lock(const fs::path& path) {
-  FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+  // What a link leads to is somebody else's file, which would be written over.
+  FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
   if (file.get() < 0) throw_io_error("open", path);
   return file;
 }

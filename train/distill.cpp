@@ -4,22 +4,17 @@
 #include <fmt/ranges.h>
 
 #include <chrono>
-#include <fstream>
 #include <optional>
 
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/text_file.h"
+#include "gladius/train/best_model.h"
 #include "gladius/train/checkpoint.h"
-#include "gladius/train/data/dataset.h"
 #include "gladius/train/data_log.h"
 #include "gladius/train/environment.h"
-#include "gladius/train/evaluate.h"
 #include "gladius/train/fingerprint.h"
 #include "gladius/train/finished_model.h"
-#include "gladius/train/input_checks.h"
-#include "gladius/train/memory.h"
-#include "gladius/train/model_paths.h"
 #include "gladius/train/nonfinite.h"
 #include "gladius/train/overwrite.h"
 #include "gladius/train/report/report.h"
@@ -27,9 +22,9 @@
 #include "gladius/train/resume.h"
 #include "gladius/train/run_changes.h"
 #include "gladius/train/run_directory.h"
+#include "gladius/train/run_inputs.h"
 #include "gladius/train/snapshot.h"
 #include "gladius/train/staged_directory.h"
-#include "gladius/train/student.h"
 #include "gladius/train/teacher_cache.h"
 #include "gladius/train/tensorboard/event_file.h"
 #include "gladius/train/timeline.h"
@@ -39,65 +34,15 @@
 namespace gladius {
 namespace {
 
-struct Inputs {
-  std::shared_ptr<CausalLM> student;
-  Dataset examples;
-  std::optional<Dataset> eval_examples;
-  std::optional<DataLog> data_log;
-};
-
-void check_memory(const RunConfig& config, const ModelConfig& student, const Dataset& examples,
-                  const RunEvents& events) {
-  const auto available = available_memory();
-  if (!config.check_memory || !available) return;
-  const MemoryNeed need =
-      estimate_memory(config, student, largest_batch(examples, batch_options(config)));
-  require_memory(need, *available);
-  if (need.required() + need.expert > available->bytes) {
-    events.warn(
-        "the experts' weights do not fit the memory beside the run; they will be read from "
-        "the disk at every step");
-  }
-}
-
-// Everything that the run file names, so that what is wrong shows before anything is written.
-Inputs read_inputs(const RunConfig& config, const RunEvents& events) {
-  const ModelConfig student = ModelConfig::load(config.student.config);
-  const std::int64_t vocab_size = student.vocab_size;
-  check_vocabularies(config, student, events.info, events.warn);
-  check_sequence_length(config, student);
-  std::shared_ptr<const TextEncoder> encoder;
-  if (config.student.tokenizer) {
-    encoder = std::make_shared<const TextEncoder>(*config.student.tokenizer);
-  }
-  const auto open = [&](const std::vector<std::filesystem::path>& files) {
-    return Dataset::open(files, encoder,
-                         {.max_seq_len = config.data.max_seq_len,
-                          .loss_on = config.data.loss_on,
-                          .vocab_size = vocab_size,
-                          .on_bad_line = config.data.on_bad_line,
-                          .warn = events.warn});
-  };
-  Inputs inputs{
-      .student = nullptr, .examples = open(config.data.train), .eval_examples = {}, .data_log = {}};
-  if (!config.data.eval.empty()) inputs.eval_examples = open(config.data.eval);
-  const Dataset* eval = inputs.eval_examples ? &*inputs.eval_examples : nullptr;
-  check_labels(config, inputs.examples, eval, events.warn);
-  inputs.data_log.emplace(config, inputs.examples, eval);
-  check_memory(config, student, inputs.examples, events);
-  inputs.student = make_student(config.student, events.warn);
-  return inputs;
-}
-
 using Json = nlohmann::ordered_json;
 
 class Run {
  public:
-  Run(const RunConfig& config, Inputs inputs, TeacherCaches caches, RunDirectory directory,
+  Run(const RunConfig& config, RunInputs inputs, TeacherCaches caches, RunDirectory directory,
       const RunEvents& events)
       : config_(config),
         student_(std::move(inputs.student)),
-        data_log_(*std::move(inputs.data_log)),
+        data_log_(std::move(inputs.data_log)),
         directory_(std::move(directory)),
         events_(events),
         validation_(config, std::move(inputs.eval_examples), directory_.paths(), events),
@@ -109,18 +54,21 @@ class Run {
   /// is changed.
   void go_back(std::int64_t last_step, const RunIdentity& identity) {
     const RunPaths& paths = directory_.paths();
-    const ResumePoint point = find_resume_point(
-        paths, last_step, [this](const Checkpoint& checkpoint) { trainer_.restore(checkpoint); });
+    const ResumePoint point =
+        find_resume_point(paths, last_step, [this](const Checkpoint& checkpoint) {
+          require_same_run(checkpoint.run, config_);
+          trainer_.restore(checkpoint);
+        });
     directory_.go_on(identity);
     return_to(point, paths, config_.keep_checkpoints, events_.warn);
     if (!point.found) return;
-    validation_.restore(point.found->checkpoint.best);
+    validation_.restore(point.found->checkpoint.best, trainer_.plan().total_steps());
     unevaluated_ = point.found->checkpoint.unevaluated;
   }
 
   RunOutcome execute() {
     begin();
-    if (!evaluate_step()) return stopped();
+    if (!evaluate_experts_before() || !end_step()) return stopped();
     while (!trainer_.done()) {
       if (!begin_stage()) return stopped();
       step();
@@ -131,36 +79,20 @@ class Run {
         save_checkpoint();
         stop = stop || events_.stop_requested();
       }
-      if (stop || !evaluate_step()) return stopped();
+      if (stop || !end_step()) return stopped();
     }
     return finish();
   }
 
  private:
-  // Sums are split by threads, and kernels chosen by processor: both decide the last bits.
-  void compare_environments(const Json& now) const {
-    std::ifstream in(directory_.paths().environment());
-    const Json before = Json::parse(in, nullptr, /*allow_exceptions=*/false);
-    if (!before.is_object()) return;
-    for (const char* key : {"threads", "cpu"}) {
-      const Json old = before.value(key, Json()), current = now.value(key, Json());
-      if (old == current) continue;
-      events_.warn(fmt::format(
-          "the run goes on with other {} ({}) than before ({}), so the last bits of its results "
-          "may differ from those of a run that never stopped",
-          key, current.dump(), old.dump()));
-    }
-  }
-
   void begin() {
     const std::int64_t step = trainer_.state().step;
     directory_.note(step == 0 ? "training started" : fmt::format("resumed at step {}", step));
-    const Json environment = describe_environment();
-    compare_environments(environment);
     const RunPaths& paths = directory_.paths();
-    write_text_file(paths.environment(), environment.dump(2) + "\n");
+    record_environment(paths.environment(), events_.warn);
     metrics_.emplace(paths.metrics());
     tensorboard_.emplace(paths.events(), read_metrics(paths.metrics()));
+    validation_.begin();
     data_log_.announce(events_.info, events_.warn);
     write_data_counts();
     events_.begin(trainer_.plan(), trainer_.state());
@@ -170,6 +102,16 @@ class Run {
   void write_data_counts() const {
     const Json counts = data_log_.to_json(trainer_.state().data_read);
     write_text_file(directory_.paths().data(), counts.dump(2) + "\n");
+  }
+
+  // Those whose stages have ended, where that is still to be done: data.eval may be another now.
+  // False if a stop was asked for.
+  bool evaluate_experts_before() {
+    for (const Stage& stage : trainer_.plan().stages()) {
+      if (!stage.expert || stage.end > trainer_.state().step) continue;
+      if (!validation_.evaluate_expert(*stage.expert)) return false;
+    }
+    return true;
   }
 
   // False if a stop was asked for while the expert was loaded or evaluated.
@@ -190,13 +132,21 @@ class Run {
   void step() {
     const StepRecord record = trainer_.step();
     set_unsaved(true);
-    const bool diverged = trainer_.diverged();
-    if (!diverged && validation_.due(trainer_.state().step, trainer_.plan().total_steps())) {
+    if (trainer_.diverged()) {
+      write(record);
+      fail_with_snapshot(record);
+    }
+    // The last one's line waits in every run: the next to go on from there may be longer, or
+    // evaluate on other data.
+    if (trainer_.done() || is_evaluation_due()) {
       unevaluated_ = record;
     } else {
       write(record);
     }
-    if (diverged) fail_with_snapshot(record);
+  }
+
+  bool is_evaluation_due() const {
+    return validation_.due(trainer_.state().step, trainer_.plan().total_steps());
   }
 
   void write(const StepRecord& record) {
@@ -205,24 +155,27 @@ class Run {
     events_.step(record);
   }
 
-  // The last step's, if it is due and not made yet; then its line is complete. False if a stop was
-  // asked for.
-  bool evaluate_step() {
+  // Writes the last step's line if it still waits, with its evaluation if that is due. False if a
+  // stop was asked for.
+  bool end_step() {
     if (!unevaluated_) return true;
+    if (is_evaluation_due() && !evaluate_step()) return false;
+    write(*unevaluated_);
+    if (unevaluated_->evaluation) validation_.tell(*unevaluated_);
+    unevaluated_.reset();
+    return true;
+  }
+
+  // False if a stop was asked for.
+  bool evaluate_step() {
     try {
       unevaluated_->evaluation = validation_.evaluate_student(*student_, unevaluated_->step);
     } catch (...) {
       save_checkpoint();  // a failure to evaluate costs no training
       throw;
     }
-    if (!unevaluated_->evaluation) {
-      save_checkpoint();
-      return false;
-    }
-    write(*unevaluated_);
-    validation_.tell(*unevaluated_);
-    unevaluated_.reset();
-    return true;
+    if (!unevaluated_->evaluation) save_checkpoint();
+    return unevaluated_->evaluation.has_value();
   }
 
   [[noreturn]] void fail_with_snapshot(const StepRecord& record) const {
@@ -246,6 +199,7 @@ class Run {
     checkpoint.metrics = metrics_->sync();
     checkpoint.unevaluated = unevaluated_;
     checkpoint.best = validation_.best();
+    checkpoint.run = config_.resolved();
     tensorboard_->sync();
     gladius::save_checkpoint(directory_.paths().checkpoints(), checkpoint,
                              config_.keep_checkpoints);
@@ -265,7 +219,7 @@ class Run {
 
   // The model comes last: its presence says that the run is complete.
   RunOutcome finish() {
-    metrics_->sync();
+    const MetricsMark metrics = metrics_->sync();
     if (const auto own = directory_.paths().teacher_cache(); std::filesystem::exists(own)) {
       remove_directory(own);  // all that it was for is done
     }
@@ -283,7 +237,7 @@ class Run {
     require_finite_student();
     data_log_.conclude(state.data_read, events_.info, events_.warn);
     if (!validation_.finish(*student_)) return stopped();
-    save_finished_model(directory_.paths(), *student_, config_.student, trainer_.state().step);
+    save_finished_model(directory_.paths(), *student_, config_.student, state.step, metrics);
     directory_.note("training finished");
     write_report(directory_.paths());
     return outcome(true);
@@ -314,7 +268,7 @@ class Run {
   const RunEvents& events_;
   Validation validation_;
   const Stage* stage_ = nullptr;           // that has begun in this process
-  std::optional<StepRecord> unevaluated_;  // of the last step, while its evaluation is to be made
+  std::optional<StepRecord> unevaluated_;  // of the last step, while its line is to be written
   TeacherCaches caches_;
   Trainer trainer_;
   std::optional<MetricsFile> metrics_;    // since the run has begun
@@ -342,7 +296,7 @@ void require_outside_of_models(const std::filesystem::path& out, const RunConfig
 RunOutcome begin_run(const RunConfig& config, const std::filesystem::path& out,
                      const RunEvents& events) {
   require_outside_of_models(out, config);
-  Inputs inputs = read_inputs(config, events);
+  RunInputs inputs = read_inputs(config, events);
   const Json described = describe_inputs(config);
   TeacherCaches caches = check_caches(config, described, out);
   RunDirectory directory = RunDirectory::create(out, identity_of(config, described));
@@ -378,14 +332,38 @@ RunChanges compare_run_files(const RunDirectory& directory, const RunConfig& bef
   return changes;
 }
 
-RunOutcome report_again(const RunConfig& config, RunDirectory& directory, const RunEvents& events) {
+RunOutcome report_again(const RunConfig& config, RunDirectory& directory,
+                        const FinishedModel& model, const RunEvents& events) {
   const RunPaths& paths = directory.paths();
   events.info(fmt::format("the run in {} is complete", paths.directory.string()));
+  const KeptMetrics metrics =
+      find_complete_metrics(paths.metrics(), model.metrics, TrainingPlan(config).total_steps());
+  if (!metrics.warning.empty()) {
+    events.warn(metrics.warning);
+    keep_metrics(paths.metrics(), metrics);
+  }
+  if (const std::string wrong = wrong_with_best(paths.best()); config.keep_best && !wrong.empty()) {
+    events.warn(
+        fmt::format("{} is not what the run has written there ({})", paths.best().string(), wrong));
+  }
   RunRecord::read(paths);  // what cannot be read shows before anything is written
   directory.go_on({.run = config.resolved(), .inputs = nullptr, .student_config = nullptr});
   write_report(paths);
   const std::int64_t steps = TrainingPlan(config).total_steps();
   return {.complete = true, .steps = steps, .total_steps = steps};
+}
+
+// Whether a complete run is to evaluate its student again.
+bool evaluates_again(const RunPaths& paths, const RunConfig& before, const RunConfig& config,
+                     const RunEvents& events) {
+  if (!is_evaluation_outdated(before, config, paths)) return false;
+  if (newest_checkpoint(paths.checkpoints())) return true;
+  events.warn(
+      fmt::format("{} is not of data.eval as it is now, and there is no checkpoint to go on from; "
+                  "`gladius eval "
+                  "--model {} --data FILE` evaluates the trained student",
+                  paths.evaluation().string(), paths.model().string()));
+  return false;
 }
 
 RunOutcome resume_run(const RunConfig& config, const std::filesystem::path& out,
@@ -396,11 +374,12 @@ RunOutcome resume_run(const RunConfig& config, const std::filesystem::path& out,
   const RunChanges changes = compare_run_files(directory, before, config, events);
   const FinishedModel model =
       look_at_model(paths, TrainingPlan(before).total_steps(), Look::every_byte);
-  if (model.status == ModelStatus::whole && !changes.of_length) {
-    return report_again(config, directory, events);
+  if (model.status == ModelStatus::whole && !changes.of_length &&
+      !evaluates_again(paths, before, config, events)) {
+    return report_again(config, directory, model, events);
   }
   const Json inputs = known_inputs(directory, config, events);
-  Inputs read = read_inputs(config, events);
+  RunInputs read = read_inputs(config, events);
   Run run(config, std::move(read), check_caches(config, inputs, out), std::move(directory), events);
   run.go_back(changes.usable_steps, identity_of(config, inputs));
   if (model.status == ModelStatus::damaged) set_aside_model(paths, model.reason, events.warn);

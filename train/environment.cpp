@@ -1,5 +1,6 @@
 #include "gladius/train/environment.h"
 
+#include <fmt/format.h>
 #include <sys/utsname.h>
 
 #include <cstdint>
@@ -8,10 +9,14 @@
 #include <string>
 #include <thread>
 
+#include "gladius/tensor/io/text_file.h"
 #include "gladius/tensor/parallel.h"
+#include "gladius/train/optional_json.h"
 
 namespace gladius {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 // The value behind the first "KEY : VALUE" of a file of /proc.
 std::optional<std::string> proc_value(const char* file, const std::string& key) {
@@ -24,10 +29,23 @@ std::optional<std::string> proc_value(const char* file, const std::string& key) 
   return {};
 }
 
+// Sums are split by threads, and kernels chosen by processor: both decide the last bits.
+void warn_of_changes(const Json& before, const Json& now,
+                     const std::function<void(const std::string&)>& warn) {
+  for (const char* key : {"threads", "cpu"}) {
+    const Json old = before.value(key, Json()), current = now.value(key, Json());
+    if (old == current) continue;
+    warn(fmt::format(
+        "the run goes on with other {} ({}) than before ({}), so the last bits of its results may "
+        "differ from those of a run that never stopped",
+        key, current.dump(), old.dump()));
+  }
+}
+
 }  // namespace
 
-nlohmann::ordered_json describe_environment() {
-  nlohmann::ordered_json environment;
+Json describe_environment() {
+  Json environment;
   if (const auto cpu = proc_value("/proc/cpuinfo", "model name")) environment["cpu"] = *cpu;
   environment["processors"] = std::thread::hardware_concurrency();
   environment["threads"] = num_threads();
@@ -39,6 +57,14 @@ nlohmann::ordered_json describe_environment() {
     environment["os"] = std::string(system.sysname) + " " + system.release + " " + system.machine;
   }
   return environment;
+}
+
+void record_environment(const std::filesystem::path& file,
+                        const std::function<void(const std::string&)>& warn) {
+  const Json before = read_optional_json(file);
+  const Json now = describe_environment();
+  if (!before.is_null()) warn_of_changes(before, now, warn);
+  write_text_file(file, now.dump(2) + "\n");
 }
 
 }  // namespace gladius

@@ -1,9 +1,10 @@
 #include "gladius/train/expert_evaluations.h"
 
 #include <algorithm>
-#include <fstream>
 
 #include "gladius/tensor/io/text_file.h"
+#include "gladius/train/optional_json.h"
+#include "gladius/train/staged_directory.h"
 
 namespace gladius {
 
@@ -22,9 +23,8 @@ bool is_whole(const Json& expert) {
 
 ExpertEvaluations::ExpertEvaluations(std::filesystem::path file, std::string data)
     : file_(std::move(file)), data_(std::move(data)) {
-  std::ifstream in(file_);
-  const Json before = Json::parse(in, nullptr, /*allow_exceptions=*/false);
-  if (!before.is_object() || before.value("data", Json()) != data_) return;
+  const Json before = read_optional_json(file_);
+  if (before.is_null() || before.value("data", Json()) != data_) return;
   for (const Json& expert : before.value("experts", Json::array())) {
     if (is_whole(expert)) experts_.push_back(expert);
   }
@@ -50,6 +50,10 @@ void ExpertEvaluations::add(const ExpertConfig& expert, const Evaluation& evalua
   Json entry{{"expert", expert.name}, {"model", expert.model.string()}};
   entry.update(evaluation.to_json());
   write(std::move(entry));
+}
+
+void ExpertEvaluations::remove_others() const {
+  if (experts_.empty()) remove_file(file_);
 }
 
 void ExpertEvaluations::write(Json entry) {

@@ -22,6 +22,8 @@ class ExpertEvaluations {
   bool recall(const ExpertConfig& expert);
   /// Writes the file. IoError.
   void add(const ExpertConfig& expert, const Evaluation& evaluation);
+  /// Removes a file that is of other data, or cannot be read. IoError.
+  void remove_others() const;
   /// The list.
   const nlohmann::ordered_json& experts() const { return experts_; }
 

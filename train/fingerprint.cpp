@@ -6,8 +6,8 @@
 
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/error.h"
-#include "gladius/tensor/io/sha256.h"
 #include "gladius/train/data/data_files.h"
+#include "gladius/train/file_sums.h"
 #include "gladius/train/model_paths.h"
 
 namespace gladius {
@@ -53,7 +53,7 @@ class Fingerprints {
   const Json& of(const fs::path& file) {
     const auto known = known_.find(file);
     if (known != known_.end()) return known->second;
-    return known_[file] = {{"bytes", fs::file_size(file)}, {"sha256", sha256_file(file)}};
+    return known_[file] = describe_file(file);
   }
 
  private:

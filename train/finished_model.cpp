@@ -2,14 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/file_descriptor.h"
-#include "gladius/tensor/io/sha256.h"
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/train/checkpoint.h"
+#include "gladius/train/optional_json.h"
 #include "gladius/train/staged_directory.h"
 #include "gladius/train/student.h"
 
@@ -19,34 +17,26 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-Json describe_files(const fs::path& directory) {
-  Json files = Json::object();
-  for (const auto& entry : fs::directory_iterator(directory)) {
-    files[entry.path().filename().string()] = {{"bytes", entry.file_size()},
-                                               {"sha256", sha256_file(entry.path())}};
+// Nothing where the manifest does not say it, as that of an earlier version.
+MetricsMark metrics_of(const Json& manifest) {
+  const Json metrics = manifest.value("metrics", Json());
+  if (!metrics.is_object() || !metrics.value("bytes", Json()).is_number_unsigned() ||
+      !metrics.value("sha256", Json()).is_string()) {
+    return {};
   }
-  return files;
-}
-
-// What is wrong with a file of the model; empty: nothing.
-std::string wrong_with(const fs::path& file, const Json& description, Look look) {
-  const std::string name = file.filename().string();
-  if (!fs::is_regular_file(file)) return name + " is missing";
-  const bool same =
-      description.is_object() && description.value("bytes", Json()) == fs::file_size(file) &&
-      (look == Look::sizes || description.value("sha256", Json()) == sha256_file(file));
-  return same ? "" : name + " is not the file that the run wrote";
+  return {.bytes = metrics.at("bytes"), .sha256 = metrics.at("sha256")};
 }
 
 FinishedModel look_at_files(const RunPaths& paths, const Json& manifest, std::int64_t steps,
                             Look look) {
-  for (const auto& [name, description] : manifest.at("files").items()) {
-    // Of the name no more than its last part: the manifest leads nowhere else.
-    std::string wrong = wrong_with(paths.model() / fs::path(name).filename(), description, look);
-    if (!wrong.empty()) return {ModelStatus::damaged, std::move(wrong)};
+  std::string wrong = wrong_file(paths.model(), manifest.at("files"), look);
+  if (!wrong.empty()) {
+    return {.status = ModelStatus::damaged, .reason = std::move(wrong), .metrics = {}};
   }
   const bool same_steps = manifest.value("steps", Json()) == steps;
-  return {same_steps ? ModelStatus::whole : ModelStatus::of_fewer_steps, ""};
+  return {.status = same_steps ? ModelStatus::whole : ModelStatus::of_fewer_steps,
+          .reason = "",
+          .metrics = metrics_of(manifest)};
 }
 
 FinishedModel look_without_manifest(const RunPaths& paths, std::int64_t steps) {
@@ -54,18 +44,19 @@ FinishedModel look_without_manifest(const RunPaths& paths, std::int64_t steps) {
     ModelConfig::load(paths.model() / "config.json");
     open_weights(paths.model());
   } catch (const Error& error) {
-    return {ModelStatus::damaged, error.what()};
+    return {.status = ModelStatus::damaged, .reason = error.what(), .metrics = {}};
   }
   const auto checkpoints = list_checkpoints(paths.checkpoints());
   const bool fewer = !checkpoints.empty() && checkpoints.back().step < steps;
-  return {fewer ? ModelStatus::of_fewer_steps : ModelStatus::whole, ""};
+  return {.status = fewer ? ModelStatus::of_fewer_steps : ModelStatus::whole,
+          .reason = "",
+          .metrics = {}};
 }
 
 // The files that model.json lists; nothing where it is missing or no such list.
 Json read_manifest(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  const Json manifest = Json::parse(in, nullptr, /*allow_exceptions=*/false);
-  const bool lists = manifest.is_object() && manifest.value("files", Json()).is_object() &&
+  const Json manifest = read_optional_json(file);
+  const bool lists = !manifest.is_null() && manifest.value("files", Json()).is_object() &&
                      !manifest.at("files").empty();
   return lists ? manifest : Json();
 }
@@ -73,10 +64,12 @@ Json read_manifest(const fs::path& file) {
 }  // namespace
 
 void save_finished_model(const RunPaths& paths, const CausalLM& model, const StudentConfig& config,
-                         std::int64_t steps) {
+                         std::int64_t steps, const MetricsMark& metrics) {
   StagedDirectory staged(paths.model());
   save_student(staged.path(), model, config);
-  const Json manifest{{"steps", steps}, {"files", describe_files(staged.path())}};
+  const Json manifest{{"steps", steps},
+                      {"files", describe_files(staged.path())},
+                      {"metrics", {{"bytes", metrics.bytes}, {"sha256", metrics.sha256}}}};
   if (is_there(paths.model())) remove_directory(paths.model());
   write_text_file(paths.model_manifest(), manifest.dump(2) + "\n");
   staged.commit();
@@ -84,7 +77,9 @@ void save_finished_model(const RunPaths& paths, const CausalLM& model, const Stu
 
 FinishedModel look_at_model(const RunPaths& paths, std::int64_t steps, Look look) {
   if (!is_there(paths.model())) return {};
-  if (!fs::is_directory(paths.model())) return {ModelStatus::damaged, "it is not a directory"};
+  if (!fs::is_directory(paths.model())) {
+    return {.status = ModelStatus::damaged, .reason = "it is not a directory", .metrics = {}};
+  }
   const Json manifest = read_manifest(paths.model_manifest());
   if (manifest.is_null()) return look_without_manifest(paths, steps);
   return look_at_files(paths, manifest, steps, look);

@@ -7,14 +7,16 @@
 #include <string>
 
 #include "gladius/models/causal_lm.h"
+#include "gladius/train/file_sums.h"
+#include "gladius/train/metrics.h"
 #include "gladius/train/run_directory.h"
 
 namespace gladius {
 
 /// Writes model/ whole or not at all, in place of an earlier one, and before it model.json: the
-/// run's steps, and size and SHA-256 of each of its files. IoError.
+/// run's steps, size and SHA-256 of each of its files, and those of the run's metrics. IoError.
 void save_finished_model(const RunPaths& paths, const CausalLM& model, const StudentConfig& config,
-                         std::int64_t steps);
+                         std::int64_t steps, const MetricsMark& metrics);
 
 /// How a run's model stands.
 enum class ModelStatus {
@@ -26,11 +28,9 @@ enum class ModelStatus {
 
 struct FinishedModel {
   ModelStatus status = ModelStatus::none;
-  std::string reason;  // of a damaged one: what is wrong with it
+  std::string reason;        // of a damaged one: what is wrong with it
+  MetricsMark metrics = {};  // of the complete run; no sum where it is not known
 };
-
-/// How thoroughly files are looked at.
-enum class Look { sizes, every_byte };
 
 /// Looks at the model of a run of `steps` steps. One without model.json, as earlier versions left
 /// it, is whole if its configuration and weights can be opened. IoError.

@@ -56,7 +56,7 @@ bool is_as_marked(std::string_view text, const MetricsMark& mark) {
 }
 
 std::string warn_of(const fs::path& metrics, const Lines& lines, std::int64_t steps) {
-  constexpr const char* kGoesOn = "the weights are whole, and the run goes on";
+  constexpr const char* kGoesOn = "the weights do not depend on it";
   if (lines.count == steps) {
     return fmt::format(
         "{} was changed by something else than this run: its lines are kept as they are, so its "
@@ -64,9 +64,17 @@ std::string warn_of(const fs::path& metrics, const Lines& lines, std::int64_t st
         metrics.string(), steps, kGoesOn);
   }
   return fmt::format(
-      "{} lacks the lines of {} of the {} steps before the checkpoint (the first: step {}), so the "
-      "loss history has a gap; {}",
+      "{} lacks the lines of {} of the {} steps so far (the first: step {}), so the loss history "
+      "has "
+      "a gap; {}",
       metrics.string(), steps - lines.count, steps, lines.first_missing, kGoesOn);
+}
+
+// The file is to have these lines instead.
+void set_aside(KeptMetrics& kept, const fs::path& metrics, std::string lines) {
+  kept.lines = std::move(lines);
+  kept.warning +=
+      fmt::format("; the file is set aside as {}{}", metrics.filename().string(), kDamaged);
 }
 
 }  // namespace
@@ -83,9 +91,22 @@ KeptMetrics find_kept_metrics(const fs::path& metrics, const MetricsMark& mark,
   if (!lines.others && text.starts_with(lines.text)) {
     kept.bytes = lines.text.size();
   } else {
-    kept.lines = lines.text;
-    kept.warning +=
-        fmt::format("; the file is set aside as {}{}", metrics.filename().string(), kDamaged);
+    set_aside(kept, metrics, lines.text);
+  }
+  return kept;
+}
+
+KeptMetrics find_complete_metrics(const fs::path& metrics, const MetricsMark& mark,
+                                  std::int64_t steps) {
+  KeptMetrics kept = find_kept_metrics(metrics, mark, steps);
+  if (!kept.warning.empty()) return kept;
+  const std::string text = read_text_file(metrics);
+  if (text.size() > kept.bytes) {
+    kept.warning = fmt::format(
+        "{} has {} bytes after the line of the run's last step, which are not "
+        "of this run",
+        metrics.string(), text.size() - kept.bytes);
+    set_aside(kept, metrics, text.substr(0, kept.bytes));
   }
   return kept;
 }

@@ -23,6 +23,10 @@ struct KeptMetrics {
 KeptMetrics find_kept_metrics(const std::filesystem::path& metrics, const MetricsMark& mark,
                               std::int64_t steps);
 
+/// The same of a complete run, whose file ends where `mark` does.
+KeptMetrics find_complete_metrics(const std::filesystem::path& metrics, const MetricsMark& mark,
+                                  std::int64_t steps);
+
 /// Leaves those lines in the file. One that has others between them becomes metrics.jsonl.damaged.
 /// IoError.
 void keep_metrics(const std::filesystem::path& metrics, const KeptMetrics& kept);

@@ -94,6 +94,16 @@ CommonSteps common_steps(const RunConfig& before, const RunConfig& after, std::i
   return {.steps = limit, .difference = ""};
 }
 
+void require_same_run(const Json& run, const RunConfig& config) {
+  if (run.is_null()) return;
+  // Read again, since a later version may know more keys.
+  const Json before = RunConfig::parse(run, "run").resolved(), now = config.resolved();
+  for (const std::string& key : changed_keys(before, now)) {
+    if (is_length(key) || is_harmless_change(key)) continue;
+    throw FormatError("it is of another run: " + describe(key, before, now));
+  }
+}
+
 RunChanges check_resumable(const RunConfig& before, const RunConfig& after,
                            const std::vector<std::int64_t>& checkpoints) {
   const Json old_run = before.resolved(), new_run = after.resolved();

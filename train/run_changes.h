@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,11 @@ struct CommonSteps {
 /// Compares the first `limit` steps of runs that differ in their lengths alone: the experts, the
 /// groups that make an update and the learning rates.
 CommonSteps common_steps(const RunConfig& before, const RunConfig& after, std::int64_t limit);
+
+/// FormatError if a checkpoint that was written with the resolved run file `run` is not of
+/// `config`'s run (but for what may change). One of an earlier version has null there, and is
+/// taken.
+void require_same_run(const nlohmann::ordered_json& run, const RunConfig& config);
 
 /// What may become of a run.
 struct RunChanges {

@@ -8,6 +8,7 @@
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/train/append_file.h"
+#include "gladius/train/optional_json.h"
 #include "gladius/train/staged_directory.h"
 #include "gladius/train/timeline.h"
 
@@ -29,8 +30,7 @@ void write_json(const fs::path& path, const Json& json) {
 
 // Leaves the file alone if it says so already.
 void update_json(const fs::path& path, const Json& json) {
-  std::ifstream in(path, std::ios::binary);
-  if (in && Json::parse(in, nullptr, /*allow_exceptions=*/false) == json) return;
+  if (read_optional_json(path) == json) return;
   write_json(path, json);
 }
 

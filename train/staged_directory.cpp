@@ -62,7 +62,7 @@ void StagedDirectory::exchange() const {
 }
 
 void StagedDirectory::replace() {
-  if (!std::filesystem::exists(target_)) return commit();
+  if (!is_there(target_)) return commit();
   sync();
   exchange();
   sync_to_disk(target_.parent_path());
@@ -79,6 +79,12 @@ void remove_directory(const std::filesystem::path& directory) {
   if (!error) std::filesystem::rename(directory, renamed, error);
   if (!error) std::filesystem::remove_all(renamed, error);
   if (error) throw_io_error("remove", directory, error.value());
+}
+
+void remove_file(const std::filesystem::path& file) {
+  std::error_code error;
+  std::filesystem::remove(file, error);
+  if (error) throw_io_error("remove", file, error.value());
 }
 
 bool is_leftover(const std::filesystem::path& name) {

@@ -36,6 +36,9 @@ class StagedDirectory {
 /// Removes a directory with all it holds, so that a half-removed one is never seen under its name.
 void remove_directory(const std::filesystem::path& directory);
 
+/// Removes a file where there is one. IoError.
+void remove_file(const std::filesystem::path& file);
+
 /// Removes what processes that were killed have left in `parent`: staged directories and temporary
 /// files (atomic_file.h). Only while no other process writes there.
 void remove_leftovers(const std::filesystem::path& parent);

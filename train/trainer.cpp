@@ -5,22 +5,17 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <numeric>
 #include <unordered_map>
 
 #include "gladius/optim/clip_grad.h"
 #include "gladius/tensor/error.h"
+#include "gladius/train/checkpoint_records.h"
 
 namespace gladius {
 namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// NaN of none.
-double mean(const std::vector<double>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
 // Writable copies of tensors that lie in a file.
@@ -99,8 +94,8 @@ StepRecord Trainer::step() {
   return {.step = state_.step++,
           .expert = stage_->expert ? std::optional(stage_->expert->name) : std::nullopt,
           .loss = value.loss.item(),
-          .loss_running_mean = state_.loss_sum / static_cast<double>(state_.losses),
-          .loss_window_mean = mean(state_.recent_losses),
+          .loss_running_mean = state_.running_mean(),
+          .loss_window_mean = state_.window_mean(),
           .kl = value.kl,
           .ce = value.ce,
           .lr = lr,
@@ -232,6 +227,7 @@ Checkpoint Trainer::checkpoint() const {
 
 void Trainer::restore(const Checkpoint& checkpoint) {
   check_state(checkpoint.state, config_, batches_.examples());
+  check_evaluations(checkpoint, config_);
   const NamedVariables parameters = student_->named_parameters();
   const auto gradients = gradients_of(checkpoint, parameters);
   check_step_counts(checkpoint);

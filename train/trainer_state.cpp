@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "gladius/tensor/error.h"
 #include "gladius/train/metrics.h"
@@ -135,6 +136,11 @@ void check_data(const TrainerState& state, const RunConfig& config, std::int64_t
 }
 
 }  // namespace
+
+double TrainerState::window_mean() const {
+  return std::accumulate(recent_losses.begin(), recent_losses.end(), 0.0) /
+         static_cast<double>(recent_losses.size());
+}
 
 Json TrainerState::to_json() const {
   return {{"step", step},

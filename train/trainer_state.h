@@ -28,6 +28,10 @@ struct TrainerState {
   std::optional<double> grad_norm;    // of the last update
   double elapsed_s = 0;
 
+  /// Of the finite losses, and of the last kLossWindow of them; NaN of none.
+  double running_mean() const { return loss_sum / static_cast<double>(losses); }
+  double window_mean() const;
+
   nlohmann::ordered_json to_json() const;
   /// FormatError, naming the key, for what is missing, of another type, negative or not finite.
   static TrainerState from_json(const nlohmann::ordered_json& json);

@@ -11,7 +11,8 @@
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/train/data/data_files.h"
 #include "gladius/train/model_paths.h"
-#include "gladius/train/text_format.h"
+#include "gladius/train/optional_json.h"
+#include "gladius/train/staged_directory.h"
 
 namespace gladius {
 namespace {
@@ -39,6 +40,19 @@ std::string describe_numbers(double cross_entropy, double perplexity) {
 
 }  // namespace
 
+bool is_evaluation_outdated(const RunConfig& before, const RunConfig& now, const RunPaths& paths) {
+  if (now.data.eval.empty()) return std::filesystem::exists(paths.evaluation());
+  const bool changed = before.data.eval != now.data.eval;
+  const Json recorded = read_optional_json(paths.evaluation());
+  if (recorded.is_null()) return true;
+  if (!recorded.contains("data")) return changed;  // of an earlier version
+  try {
+    return recorded.at("data") != identify(now, evaluation_settings(now));
+  } catch (const Error&) {
+    return changed;  // the data is gone
+  }
+}
+
 Validation::Validation(const RunConfig& config, std::optional<Dataset> data, const RunPaths& paths,
                        const RunEvents& events)
     : config_(config),
@@ -64,7 +78,14 @@ std::optional<Evaluation> Validation::evaluate(const CausalLM& model,
 Json Validation::describe(const Evaluation& evaluation) const {
   Json json = evaluation.to_json();
   json.update(settings_);
+  json["data"] = data_id_;
   return json;
+}
+
+void Validation::restore(const std::optional<BestStep>& best, std::int64_t total) {
+  const std::string found =
+      best_.restore(best, data_id_, [&](std::int64_t step) { return due(step + 1, total); });
+  if (config_.keep_best && !found.empty()) events_.warn(found);
 }
 
 std::optional<StepEvaluation> Validation::evaluate_student(const CausalLM& student,
@@ -112,7 +133,10 @@ bool Validation::evaluate_expert(const ExpertConfig& expert) {
 }
 
 bool Validation::finish(const CausalLM& student) {
-  if (!data_) return true;
+  if (!data_) {
+    remove_file(paths_.evaluation());
+    return true;
+  }
   if (!last_) last_ = evaluate(student, "student");
   if (!last_) return false;
   write_text_file(paths_.evaluation(), describe(*last_).dump(2) + "\n");

@@ -1,6 +1,7 @@
 // How a run does on the data that it does not learn from.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -14,6 +15,10 @@
 
 namespace gladius {
 
+/// Whether the trained student of a complete run, begun as `before`, has another evaluation (or
+/// none) than that of `now`.
+bool is_evaluation_outdated(const RunConfig& before, const RunConfig& now, const RunPaths& paths);
+
 /// The evaluations of a run on `data.eval`: of the student every `eval_every` steps and at the end,
 /// and of each expert once. They only read the weights: a run with them has the same weights, to
 /// the bit, as one without. Each can be ended by a stop, and is then made again when the run goes
@@ -24,6 +29,8 @@ class Validation {
   Validation(const RunConfig& config, std::optional<Dataset> data, const RunPaths& paths,
              const RunEvents& events);
 
+  /// From here on the run's directory is changed. IoError.
+  void begin() const { experts_.remove_others(); }
   /// Whether the student is to be evaluated when `done` of `total` steps are done.
   bool due(std::int64_t done, std::int64_t total) const;
   /// Evaluates the student as step number `step` has left it, and keeps it if it is the best.
@@ -36,13 +43,14 @@ class Validation {
   /// a stop was asked for. A failure is a warning: nothing that the run makes depends on it.
   bool evaluate_expert(const ExpertConfig& expert);
 
-  /// Writes evaluation.json of the trained student and tells it beside the experts'; false if a
-  /// stop was asked for.
+  /// Writes evaluation.json of the trained student and tells it beside the experts'; without data
+  /// removes one that is there. False if a stop was asked for. IoError.
   bool finish(const CausalLM& student);
 
   /// The best so far, for a checkpoint.
   const std::optional<BestStep>& best() const { return best_.best(); }
-  void restore(const std::optional<BestStep>& best) { best_.restore(best, data_id_); }
+  /// Takes a checkpoint's best in a run of `total` steps.
+  void restore(const std::optional<BestStep>& best, std::int64_t total);
 
  private:
   std::optional<Evaluation> evaluate(const CausalLM& model, const std::string& what) const;

@@ -32,6 +32,7 @@ class EditedRecords {
     lose_metrics();
     lose_checkpoints();
     lose_what_is_beside();
+    break_bests();
     break_models();
   }
 
@@ -70,7 +71,8 @@ class EditedRecords {
     std::vector<Json> values{nullptr, "8", Json::array()};
     const bool is_sum = key == "loss_sum" || key == "first_loss";
     if (!is_sum) values.push_back(-1);
-    if (is_sum || key == "grad_norm" || key == "elapsed_s") return values;
+    const bool is_real = key == "grad_norm" || key == "elapsed_s" || key == "cross_entropy";
+    if (is_sum || is_real) return values;
     values.insert(values.end(), {1e300, 9223372036854775807, 9223372036854775808ULL});
     return values;
   }
@@ -78,8 +80,9 @@ class EditedRecords {
   void edit_state() {
     const fs::path out = copy(), checkpoint = *newest_checkpoint(RunPaths{out}.checkpoints());
     Json state = Json::parse(read_file(checkpoint / "state.json"));
-    auto value = state["state"].begin();
-    std::advance(value, random(state["state"].size()));
+    Json& part = random(4) == 0 ? state["best"] : state["state"];
+    auto value = part.begin();
+    std::advance(value, random(part.size()));
     const std::vector<Json> wrong = wrong_values(value.key());
     *value = wrong[random(wrong.size())];
     write_file(checkpoint / "state.json", state.dump());
@@ -89,7 +92,7 @@ class EditedRecords {
     write_file(checkpoint / "manifest.json", manifest.dump());
     expect("a value of state.json, its sum right: the one before is used",
            value.key() + " " + value->dump(), out, "step-00000008 is damaged",
-           Experiment::Same::weights_and_metrics);
+           Experiment::Same::everything);
   }
 
   void lose_metrics() {
@@ -119,15 +122,35 @@ class EditedRecords {
   }
 
   void lose_what_is_beside() {
-    for (const char* name : {"inputs.json", "environment.json", "student_config.json",
-                             "timeline.jsonl", "events.out.tfevents.gladius", "lock"}) {
+    for (const char* name :
+         {"inputs.json", "environment.json", "student_config.json", "timeline.jsonl", "data.json",
+          "expert_evaluations.json", "events.out.tfevents.gladius", "lock"}) {
       for (const char* text : {"", "[1", "{}"}) {
         const fs::path out = copy();
         fs::remove(out / name);
         if (*text != '\0') write_file(out / name, text);
         expect("a file beside the checkpoints lost: goes on", name, out, "",
-               Experiment::Same::weights_and_metrics);
+               Experiment::Same::everything);
       }
+    }
+  }
+
+  // Removes a directory ("") or cuts one of its files.
+  static void harm(const fs::path& directory, const std::string& name) {
+    if (name.empty()) {
+      fs::remove_all(directory);
+      fs::create_directory(directory);
+    } else {
+      fs::resize_file(directory / name, fs::file_size(directory / name) / 2);
+    }
+  }
+
+  void break_bests() {
+    for (const char* name : {"", "config.json", "evaluation.json", "model.safetensors"}) {
+      const fs::path out = copy();
+      harm(RunPaths{out}.best(), name);
+      expect("best/ not whole: goes on, and says so", name, out, "is not the best student so far",
+             Experiment::Same::metrics);
     }
   }
 
@@ -135,16 +158,11 @@ class EditedRecords {
     const fs::path whole = copy();
     experiment_.run(whole);
     for (const char* name : {"", "config.json", "model.safetensors"}) {
-      const fs::path out = experiment_.fresh(), model = RunPaths{out}.model();
+      const fs::path out = experiment_.fresh();
       fs::copy(whole, out, fs::copy_options::recursive);
-      if (*name == '\0') {
-        fs::remove_all(model);
-        fs::create_directory(model);
-      } else {
-        fs::resize_file(model / name, fs::file_size(model / name) / 2);
-      }
+      harm(RunPaths{out}.model(), name);
       expect("model/ not whole: made again", name, out, "model is not whole",
-             Experiment::Same::weights_and_metrics);
+             Experiment::Same::everything);
     }
   }
 

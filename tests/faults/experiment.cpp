@@ -23,6 +23,8 @@ Experiment::Experiment(std::int64_t steps, std::int64_t checkpoint_every) {
   for (Json& expert : run["experts"]) expert["steps"] = steps;
   run["checkpoint_every"] = checkpoint_every;
   run["data"]["eval"] = "eval.jsonl";
+  run["eval_every"] = 3;
+  run["keep_best"] = true;
   run["teacher_cache"]["max_gb"] = 1;
   write_file(input("eval.jsonl"), read_file(input("data.jsonl")));
   write_file(input("run.json"), run.dump());
@@ -33,8 +35,9 @@ Experiment::Experiment(std::int64_t steps, std::int64_t checkpoint_every) {
   duration_ = std::chrono::duration_cast<std::chrono::microseconds>(
       std::chrono::steady_clock::now() - start);
   if (ending.code != 0) throw std::runtime_error("the undisturbed run failed: " + ending.err);
-  expected_ = result(out, Same::weights_and_metrics);
-  expected_weights_ = result(out, Same::weights);
+  for (const Same same : {Same::weights, Same::metrics, Same::everything}) {
+    expected_[same] = result(out, same);
+  }
   const std::string lines = read_file(log);
   calls_ = std::ranges::count(lines, '\n');
   fs::remove_all(out);
@@ -60,9 +63,7 @@ fs::path Experiment::fresh() const {
 std::string Experiment::recover(const fs::path& out, Same same) const {
   const Ending ending = run(out);
   if (ending.code != 0) return fmt::format("does not go on: {}", ending.err);
-  if (result(out, same) != (same == Same::weights ? expected_weights_ : expected_)) {
-    return "other weights or metrics than undisturbed";
-  }
+  if (result(out, same) != expected_.at(same)) return "other results than undisturbed";
   if (list_checkpoints(RunPaths{out}.checkpoints()).size() > 2) return "leaves checkpoints";
   for (const auto& entry : fs::recursive_directory_iterator(out)) {
     const std::string name = entry.path().filename().string();
@@ -88,7 +89,13 @@ std::string Experiment::result(const fs::path& out, Same same) const {
     if (record.elapsed_s < elapsed) text += " (time goes back)";
     elapsed = record.elapsed_s;
   }
-  return text + testing::events_differ(paths);
+  text += testing::events_differ(paths);
+  for (const fs::path& file : {paths.evaluation(), paths.expert_evaluations()}) {
+    text += read_file(file);
+  }
+  if (same == Same::metrics) return text;
+  return text + read_file(paths.best() / "evaluation.json") +
+         sha256_file(paths.best() / "model.safetensors");
 }
 
 Environment preload(const Environment& settings) {

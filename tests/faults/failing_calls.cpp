@@ -159,6 +159,12 @@ int renameat(int from_fd, const char* from, int to_fd, const char* to) {
   return next_call("renameat", false) == Outcome::fail ? -1 : call(from_fd, from, to_fd, to);
 }
 
+int renameat2(int from_fd, const char* from, int to_fd, const char* to, unsigned flags) {
+  static const auto call = real<int (*)(int, const char*, int, const char*, unsigned)>("renameat2");
+  return next_call("renameat2", false) == Outcome::fail ? -1
+                                                        : call(from_fd, from, to_fd, to, flags);
+}
+
 int mkdir(const char* path, mode_t mode) {
   static const auto call = real<int (*)(const char*, mode_t)>("mkdir");
   return next_call("mkdir", true) == Outcome::fail ? -1 : call(path, mode);

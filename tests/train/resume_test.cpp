@@ -76,7 +76,25 @@ class Resume : public ::testing::Test {
     EXPECT_EQ(contents(out_), before) << what;
   }
 
+  // The newest checkpoint, changed like this and with sums that fit, is set aside for `key`; the
+  // run goes on from the one before, where it is stopped.
+  void expect_not_used(const std::string& key, const Json& value,
+                       const std::function<void(Json&)>& change) {
+    SCOPED_TRACE(key + " " + value.dump());
+    if (!fs::exists(untouched_)) fs::copy(out_, untouched_, fs::copy_options::recursive);
+    fs::remove_all(out_);
+    fs::copy(untouched_, out_, fs::copy_options::recursive);
+    patch_json(checkpoint(10) / "state.json", change);
+    sign(checkpoint(10));
+    warnings_.clear();
+    EXPECT_EQ(execute(config(), out_, true, 8, &warnings_).steps, 8);
+    EXPECT_THAT(warnings_, Contains(AllOf(HasSubstr("step-00000010 is damaged"),
+                                          HasSubstr("going on from step 8"))));
+    EXPECT_THAT(warnings_, Contains(HasSubstr("\"" + key)));
+  }
+
   TinyRun run_;
+  const fs::path untouched_ = run_.directory / "untouched";
   Json file_ = run_.distillation_file();
   fs::path whole_ = run_.directory / "whole", out_ = run_.directory / "out";
   std::vector<std::string> warnings_;
@@ -241,16 +259,11 @@ TEST_F(Resume, EveryValueOfTheStateIsChecked) {
   fs::copy(out_, aside, fs::copy_options::recursive);
   for (const auto& [key, wrong] : values) {
     for (const Json& value : wrong) {
-      SCOPED_TRACE(key + (" " + value.dump()));
-      fs::remove_all(out_);
-      fs::copy(aside, out_, fs::copy_options::recursive);
-      patch_json(checkpoint(10) / "state.json", [&](Json& json) { json["state"][key] = value; });
-      sign(checkpoint(10));
-      expect_goes_on();
-      EXPECT_THAT(warnings_, Contains(AllOf(HasSubstr("step-00000010 is damaged"),
-                                            HasSubstr(std::string("\"") + key))));
+      expect_not_used(key, value, [&](Json& json) { json["state"][key] = value; });
     }
   }
+  expect_goes_on();
+  EXPECT_EQ(timeless_metrics(out_), timeless_metrics(whole_));
   fs::remove_all(out_);
   fs::copy(aside, out_, fs::copy_options::recursive);
   fs::remove_all(checkpoint(8));
@@ -265,6 +278,86 @@ TEST_F(Resume, EveryValueOfTheStateIsChecked) {
     sign(checkpoint(10));
     expect_refused("\"metrics_offset\"");
   }
+}
+
+// The last step's record and the best evaluation.
+TEST_F(Resume, EveryValueOfARecordInTheStateIsChecked) {
+  const Json record = read_metrics(out_ / "metrics.jsonl").back().to_json();
+  const std::vector<std::pair<const char*, std::vector<Json>>> of_record{
+      {"step", {-1, 8, 10, "9", nullptr}},
+      {"expert", {"one", nullptr, 3}},
+      {"loss", {-1, "x", 1e300}},
+      {"loss_running_mean", {0, nullptr}},
+      {"loss_window_mean", {0, nullptr}},
+      {"ce", {-1, "x"}},
+      {"lr", {0, -1, nullptr}},
+      {"grad_norm", {-1, 0, nullptr}},
+      {"skipped_updates", {-1, 1}},
+      {"tokens", {-1, 0, 1 << 20, 9223372036854775807}},
+      {"tokens_per_s", {-1}},
+      {"elapsed_s", {-1, 0, nullptr}},
+      {"skipped_lines", {1}},
+      {"eval_tokens", {3}}};
+  for (const auto& [key, wrong] : of_record) {
+    for (const Json& value : wrong) {
+      SCOPED_TRACE(key);
+      expect_not_used("unevaluated", value, [&](Json& json) {
+        json["unevaluated"] = record;
+        json["unevaluated"][key] = value;
+      });
+    }
+  }
+  const Json best{{"step", 5}, {"cross_entropy", 1.5}, {"data", std::string(64, 'a')}};
+  const std::vector<std::pair<const char*, std::vector<Json>>> of_best{
+      {"step", {-1, 10, 9223372036854775807, 9223372036854775808ULL, 1.5, "5", nullptr}},
+      {"cross_entropy", {-1, nullptr, "x"}},
+      {"data", {"", "x", std::string(64, 'g'), 3, nullptr}}};
+  for (const auto& [key, wrong] : of_best) {
+    for (const Json& value : wrong) {
+      SCOPED_TRACE(key);
+      expect_not_used("best", value, [&](Json& json) {
+        json["best"] = best;
+        json["best"][key] = value;
+      });
+    }
+  }
+  for (const Json& value : {Json("x"), Json(3), Json::array()}) {
+    expect_not_used("best", value, [&](Json& json) { json["best"] = value; });
+    expect_not_used("unevaluated", value, [&](Json& json) { json["unevaluated"] = value; });
+  }
+}
+
+TEST_F(Resume, TheMetricsOfACompleteRunAreCompared) {
+  expect_goes_on();
+  const fs::path metrics = out_ / "metrics.jsonl";
+  const std::string before = read_file(metrics);
+  const std::size_t last = before.rfind('\n', before.size() - 2) + 1;
+  std::string edited = before;
+  edited[before.find("\"loss\":", last) + 7] = '7';
+  for (const auto& [text, what, kept] :
+       {std::tuple(edited, "was changed by something else", edited),
+        std::tuple(before.substr(0, last), "lacks the lines of 1 of the 13 steps",
+                   before.substr(0, last)),
+        std::tuple(before.substr(0, before.size() - 9), "(the first: step 12)",
+                   before.substr(0, last)),
+        std::tuple("x\n" + before, "set aside as metrics.jsonl.damaged", before),
+        std::tuple(before + before.substr(last), "bytes after the line of the run's last step",
+                   before),
+        std::tuple(std::string(), "lacks the lines of 13 of the 13 steps", std::string())}) {
+    if (text.empty()) {
+      fs::remove(metrics);
+    } else {
+      write_file(metrics, text);
+    }
+    warnings_.clear();
+    EXPECT_TRUE(execute(config(), out_, true, -1, &warnings_).complete);
+    EXPECT_THAT(warnings_, ::testing::ElementsAre(HasSubstr(what)));
+    EXPECT_EQ(read_file(metrics), kept) << what;
+    EXPECT_EQ(weights(out_), weights(whole_));
+  }
+  write_file(metrics, before);
+  expect_goes_on();
+  EXPECT_THAT(warnings_, IsEmpty());
 }
 
 TEST_F(Resume, TensorsOfAnotherModelAreRefused) {
@@ -313,6 +406,46 @@ TEST_F(Resume, WhatIsMissingBesideTheWeightsIsMadeAgain) {
         EXPECT_EQ(Json::parse(read_file(out_ / name)), Json::parse(read_file(whole_ / name)));
       }
     }
+  }
+}
+
+TEST_F(Resume, ACheckpointOfAnotherRunIsNotUsed) {
+  const Json before = file_;
+  file_["seed"] = 5;
+  execute(config(), run_.directory / "other", false, 10);
+  file_ = before;
+  fs::remove_all(checkpoint(10));
+  fs::copy(run_.directory / "other" / "checkpoints" / "step-00000010", checkpoint(10),
+           fs::copy_options::recursive);
+  expect_goes_on();
+  EXPECT_THAT(warnings_, Contains(AllOf(HasSubstr("step-00000010 is damaged"),
+                                        HasSubstr("of another run: seed 5 -> 0"))));
+  EXPECT_EQ(timeless_metrics(out_), timeless_metrics(whole_));
+}
+
+// Whatever is in their place is no file, and nothing of it is written over.
+TEST_F(Resume, ADirectoryOrALinkInAFilesPlaceIsOneClearLine) {
+  const auto said = [&]() -> std::string {
+    try {
+      execute(config(), out_, true, 10);
+      return "";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  for (const char* name : {"environment.json", "inputs.json", "student_config.json", "lock",
+                           "expert_evaluations.json", "data.json"}) {
+    const std::string before = fs::exists(out_ / name) ? read_file(out_ / name) : "";
+    fs::remove(out_ / name);
+    write_file(run_.directory / "kept", "mine");
+    fs::create_symlink(run_.directory / "kept", out_ / name);
+    said();
+    EXPECT_EQ(read_file(run_.directory / "kept"), "mine") << name;
+    fs::remove(out_ / name);
+    fs::create_directory(out_ / name);
+    EXPECT_THAT(said(), ::testing::AnyOf("", HasSubstr(name)));
+    fs::remove(out_ / name);
+    if (!before.empty()) write_file(out_ / name, before);
   }
 }
 

@@ -74,7 +74,7 @@ TEST(Trainer, MemoryDoesNotGrowOver1000Steps) {
   const TinyRun run;
   Json file = run.distillation_file();
   file["experts"] = {{{"model", "expert"}, {"steps", 1000}}};
-  Trainer trainer(run.config(file), tiny_student(), examples(40, 2, 60), ignore);
+  Trainer trainer(run.config(file), tiny_student(), examples(40, 2, 12), ignore);
   std::int64_t before = 0;
   while (!trainer.done()) {
     trainer.step();

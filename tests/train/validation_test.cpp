@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <random>
+#include <sstream>
 
 #include "gladius/train/distill.h"
 #include "support/message_of.h"
@@ -29,13 +31,17 @@ using testing::weights;
 
 class ValidationTest : public ::testing::Test {
  protected:
-  // Held-out examples that take several forward passes.
-  ValidationTest() {
-    testing::Rng rng(5);
-    testing::write_file(
-        run_.directory / "eval.jsonl",
-        testing::as_jsonl(testing::learnable_examples(rng, 4, 300, 400, TinyRun::kVocabulary)));
+  ValidationTest() { write_data("eval.jsonl", 5, 6, 9); }
+
+  // Four examples of so many tokens.
+  void write_data(const char* name, std::uint64_t seed, std::int64_t least,
+                  std::int64_t most) const {
+    testing::Rng rng(seed);
+    testing::write_file(run_.directory / name, testing::as_jsonl(testing::learnable_examples(
+                                                   rng, 4, least, most, TinyRun::kVocabulary)));
   }
+  // Held-out examples that take several forward passes, between which an evaluation can be stopped.
+  void evaluate_in_passes() const { write_data("eval.jsonl", 5, 260, 270); }
 
   // The experts' file of TinyRun, 13 steps, evaluated after 4, 8, 12 and 13.
   Json file() const {
@@ -128,6 +134,7 @@ TEST_F(ValidationTest, DisturbsNothing) {
 
 // A stop at any question: after a step, or between two passes of an evaluation.
 TEST_F(ValidationTest, GoesOnToTheBitAfterAStopAtAnyTime) {
+  evaluate_in_passes();
   Json kept = file();
   kept["keep_best"] = true;
   const RunConfig config = run_.config(kept);
@@ -135,7 +142,7 @@ TEST_F(ValidationTest, GoesOnToTheBitAfterAStopAtAnyTime) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(seed);
   std::mt19937_64 rng(seed);
-  for (int trial = 0; trial < 6; ++trial) {
+  for (int trial = 0; trial < 4; ++trial) {
     const fs::path stopped = out("stopped" + std::to_string(trial));
     bool complete = false;
     int stops = 0;
@@ -221,6 +228,154 @@ TEST_F(ValidationTest, ABestThatIsGoneOrOfOtherDataCountsForNothing) {
   EXPECT_EQ(best_step(), 8);
 }
 
+// What a run comes to, but for what the clock decides.
+void expect_same_results(const fs::path& run, const fs::path& other) {
+  EXPECT_EQ(weights(run), weights(other));
+  EXPECT_EQ(timeless_metrics(run), timeless_metrics(other));
+  EXPECT_EQ(testing::events_differ({run}), "");
+  for (const char* name : {"evaluation.json", "expert_evaluations.json", "data.json"}) {
+    ASSERT_EQ(fs::exists(run / name), fs::exists(other / name)) << name;
+    if (fs::exists(run / name)) {
+      EXPECT_EQ(read_file(run / name), read_file(other / name)) << name;
+    }
+  }
+  const auto about_evaluations = [](const fs::path& report) {
+    std::string lines;
+    std::istringstream in(read_file(report / "report.md"));
+    for (std::string line; std::getline(in, line);) {
+      for (const char* part : {"Evaluation: ", "| student", "| expert", "evaluations</summary>"}) {
+        if (line.find(part) != std::string::npos) lines += line + "\n";
+      }
+    }
+    return lines;
+  };
+  EXPECT_EQ(about_evaluations(run), about_evaluations(other));
+}
+
+// Whether the end of the shorter one was also due, or not; and by way of a stop.
+TEST_F(ValidationTest, ALongerRunHasTheEvaluationsOfOneThatHadThatLengthFromTheStart) {
+  for (const int every : {0, 4, 13}) {
+    SCOPED_TRACE(every);
+    const fs::path run = out(std::to_string(every)), whole = out("whole" + std::to_string(every));
+    Json file_of = file();
+    file_of["eval_every"] = every;
+    file_of["optimizer"] = {{"lr", 0.01}};
+    execute(run_.config(file_of), run);
+    const Json before = Json::parse(read_file(run / "evaluation.json"));
+    file_of["experts"][1]["steps"] = 11;
+    execute(run_.config(file_of), run, true, 15);
+    EXPECT_THAT(read_file(run / "run.json"), HasSubstr("\"steps\": 11"));
+    execute(run_.config(file_of), run, true);
+    execute(run_.config(file_of), whole);
+    expect_same_results(run, whole);
+    EXPECT_NE(Json::parse(read_file(run / "evaluation.json")), before);
+  }
+}
+
+TEST_F(ValidationTest, ACompleteRunIsEvaluatedOnTheDataThatItsFileNamesNow) {
+  write_data("other.jsonl", 6, 6, 9);
+  Json file_of = file();
+  file_of["eval_every"] = 0;
+  execute(run_.config(file_of), out());
+  const auto expect_as_from_the_start = [&] {
+    std::vector<std::string> warnings;
+    EXPECT_TRUE(execute(run_.config(file_of), out(), true, -1, &warnings).complete);
+    EXPECT_THAT(warnings, ::testing::IsEmpty());
+    fs::remove_all(out("whole"));
+    execute(run_.config(file_of), out("whole"));
+    expect_same_results(out(), out("whole"));
+  };
+  file_of["data"]["eval"] = "other.jsonl";
+  expect_as_from_the_start();
+  EXPECT_EQ(
+      Json::parse(read_file(out() / "evaluation.json"))["cross_entropy"],
+      evaluate(load_model(out() / "model"), Dataset::open({run_.directory / "other.jsonl"}, nullptr,
+                                                          {.vocab_size = TinyRun::kVocabulary}))
+          ->cross_entropy);
+  write_data("other.jsonl", 7, 6, 9);  // the name is the same
+  expect_as_from_the_start();
+  for (const char* text : {"", "[1", "[]"}) {
+    testing::write_file(out() / "evaluation.json", text);
+    expect_as_from_the_start();
+  }
+  file_of["data"]["eval"] = nullptr;
+  expect_as_from_the_start();
+  EXPECT_FALSE(fs::exists(out() / "evaluation.json"));
+  file_of["data"]["eval"] = "eval.jsonl";
+  expect_as_from_the_start();
+  // Nothing is done again where nothing has changed.
+  const std::string timeline = read_file(out() / "timeline.jsonl");
+  expect_as_from_the_start();
+  EXPECT_EQ(read_file(out() / "timeline.jsonl"), timeline);
+}
+
+TEST_F(ValidationTest, WithoutACheckpointAnEvaluationOfOtherDataIsTold) {
+  write_data("other.jsonl", 6, 6, 9);
+  Json file_of = file();
+  execute(run_.config(file_of), out());
+  fs::remove_all(out() / "checkpoints");
+  file_of["data"]["eval"] = "other.jsonl";
+  std::vector<std::string> warnings;
+  EXPECT_TRUE(execute(run_.config(file_of), out(), true, -1, &warnings).complete);
+  EXPECT_THAT(warnings, ElementsAre(AllOf(HasSubstr("evaluation.json is not of data.eval"),
+                                          HasSubstr("gladius eval --model"))));
+}
+
+// The data may be gone from the run file while an evaluation waits.
+TEST_F(ValidationTest, AStopWhileAnEvaluationIsDueGoesOnWithoutItsData) {
+  Json file_of = file();
+  file_of["checkpoint_every"] = 1;
+  constexpr int kAfterTheFourthStep = 8;
+  EXPECT_EQ(stop_at(run_.config(file_of), out(), false, kAfterTheFourthStep).steps, 4);
+  ASSERT_EQ(read_metrics(out() / "metrics.jsonl").size(), 3u);
+  file_of["data"].erase("eval");
+  file_of.erase("eval_every");
+  execute(run_.config(file_of), out(), true);
+  execute(run_.config(file_of), out("whole"));
+  expect_same_results(out(), out("whole"));
+}
+
+TEST_F(ValidationTest, ABestThatIsNotTheRunsIsTold) {
+  Json kept = file();
+  kept["keep_best"] = true;
+  execute(run_.config(kept), out("stopped"), false, 10);
+  const auto break_best = [&](const std::function<void(const fs::path&)>& harm) {
+    fs::remove_all(out());
+    fs::copy(out("stopped"), out(), fs::copy_options::recursive);
+    harm(out() / "best");
+    std::vector<std::string> warnings;
+    execute(run_.config(kept), out(), true, 10, &warnings);
+    return warnings;
+  };
+  const auto patch = [](const fs::path& file, const char* key, const Json& value) {
+    Json json = Json::parse(read_file(file));
+    json[key] = value;
+    testing::write_file(file, json.dump());
+  };
+  EXPECT_THAT(break_best([](const fs::path&) {}), ::testing::IsEmpty());
+  for (const auto& [what, harm] :
+       std::vector<std::pair<const char*, std::function<void(const fs::path&)>>>{
+           {"it is gone", [](const fs::path& best) { fs::remove_all(best); }},
+           {"evaluation.json cannot be read",
+            [](const fs::path& best) { testing::write_file(best / "evaluation.json", "[1"); }},
+           {"config.json is missing",
+            [](const fs::path& best) { fs::remove(best / "config.json"); }},
+           {"model.safetensors is not the file that the run wrote",
+            [](const fs::path& best) { fs::resize_file(best / "model.safetensors", 99); }},
+           {"says otherwise what that came to",
+            [&](const fs::path& best) { patch(best / "evaluation.json", "cross_entropy", 0.5); }},
+           {"it is of step 1, not 7",
+            [&](const fs::path& best) { patch(best / "evaluation.json", "step", 1); }},
+           {"has the student of step 8, which this run does not evaluate",
+            [&](const fs::path& best) { patch(best / "evaluation.json", "step", 8); }}}) {
+    EXPECT_THAT(break_best(harm), ElementsAre(HasSubstr(what)));
+  }
+  EXPECT_THAT(break_best([&](const fs::path& best) {  // it is made again
+                patch(best / "evaluation.json", "step", 11);
+              }),
+              ::testing::IsEmpty());
+}
+
 TEST_F(ValidationTest, PutsTheExpertsBesideTheStudent) {
   Json twice = file();
   twice["experts"][1]["vocabulary"] = "truncate";
@@ -265,6 +420,7 @@ TEST_F(ValidationTest, AnExpertThatTeachesTwiceIsEvaluatedOnce) {
 }
 
 TEST_F(ValidationTest, MayBeStoppedWhileAnExpertIsEvaluated) {
+  evaluate_in_passes();
   const RunConfig config = run_.config(file());
   const RunOutcome stopped = stop_at(config, out(), false, 1);
   EXPECT_FALSE(stopped.complete);

@@ -99,7 +99,8 @@ RunRecord RunRecord::read(const RunPaths& paths) {
   if (record.last_change) record.metrics = read_metrics(paths.metrics());
   record.timeline = read_timeline(paths.timeline());
   record.environment = read_object(paths.environment());
-  record.evaluation = read_object(paths.evaluation());
+  // While a longer run goes on it is the shorter one's.
+  if (record.complete) record.evaluation = read_object(paths.evaluation());
   record.best = read_object(paths.best() / kBestEvaluation);
   record.expert_evaluations = read_object(paths.expert_evaluations());
   record.data = read_object(paths.data());

@@ -99,6 +99,7 @@ Facts status(const RunRecord& record) {
     }
   }
   for (const auto& [key, value] : record.evaluation.items()) {
+    if (key == "data") continue;  // a sum
     std::string name = "Evaluation: " + key;
     std::ranges::replace(name, '_', ' ');
     facts.items.emplace_back(name, describe(value));

@@ -1,0 +1,27 @@
+// What a run reads before it begins.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "gladius/models/causal_lm.h"
+#include "gladius/train/data/dataset.h"
+#include "gladius/train/data_log.h"
+#include "gladius/train/run_config.h"
+#include "gladius/train/run_events.h"
+
+namespace gladius {
+
+struct RunInputs {
+  std::shared_ptr<CausalLM> student;  // as it begins
+  Dataset examples;
+  std::optional<Dataset> eval_examples;
+  DataLog data_log;
+};
+
+/// Reads and checks everything that the run file names, so that what is wrong shows before anything
+/// is written: vocabularies, lengths, data, labels, memory, the student. IoError, FormatError,
+/// ConfigError; what is not as it should be, and no error, goes to `events`.
+RunInputs read_inputs(const RunConfig& config, const RunEvents& events);
+
+}  // namespace gladius
