@@ -4,10 +4,7 @@
 
 #include "gladius/models/chat_template/interpreter.h"
 #include "gladius/models/chat_template/parser.h"
-#include "gladius/models/json_file.h"
-#include "gladius/models/tokenizer/tokenizer_config.h"
 #include "gladius/tensor/error.h"
-#include "gladius/tensor/io/file_descriptor.h"
 
 namespace gladius {
 namespace {
@@ -55,15 +52,6 @@ Rendering ChatTemplate::render_with_origins(const Json& context) const {
 }
 
 bool ChatTemplate::marks_generation() const { return impl_->parsed.marks_generation; }
-
-Json load_special_tokens(const std::filesystem::path& model_dir) {
-  const auto config = TokenizerConfig::load(model_dir);
-  const auto tokenizer = model_dir / "tokenizer.json";
-  if (config.names_pad_token() || !is_there(tokenizer)) return config.special_tokens({});
-  const auto root = read_json_file<nlohmann::json>(tokenizer);
-  return config.special_tokens(root.is_object() ? root.value("padding", nlohmann::json())
-                                                : nlohmann::json());
-}
 
 std::string render_chat(const ChatTemplate& chat_template, const Json& messages,
                         bool add_generation_prompt, const Json& variables, const Json& tools) {

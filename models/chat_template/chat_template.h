@@ -42,15 +42,9 @@ class ChatTemplate {
   std::shared_ptr<const Impl> impl_;
 };
 
-/// "bos_token", "eos_token" and their like by name, of DIR/tokenizer_config.json and, as
-/// transformers has it, special_tokens_map.json and the padding of tokenizer.json; an empty object
-/// when there are no such files.
-/// FormatError when one is malformed.
-nlohmann::ordered_json load_special_tokens(const std::filesystem::path& model_dir);
-
 /// apply_chat_template(messages, tools=..., add_generation_prompt=..., tokenize=False): `messages`
 /// is a list of objects with "role" and "content", `variables` an object with the special tokens
-/// and what else the template reads ("enable_thinking"), `tools` a list of JSON schemas or null.
+/// (Tokenizer::special_tokens) and what else the template reads ("enable_thinking"), `tools` a list of JSON schemas or null.
 std::string render_chat(const ChatTemplate& chat_template, const nlohmann::ordered_json& messages,
                         bool add_generation_prompt, const nlohmann::ordered_json& variables,
                         const nlohmann::ordered_json& tools = nullptr);

@@ -117,14 +117,22 @@ std::string byte_level_alphabet() {
   return characters;
 }
 
-void decode_byte_level(TokenList& tokens) {
-  std::string bytes;
-  bytes.reserve(tokens.bytes.size());
+void ByteLevelDecoder::operator()(TokenList& tokens, bool last) {
+  std::string bytes = std::move(incomplete_);
+  incomplete_.clear();
+  bytes.reserve(bytes.size() + tokens.bytes.size());
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (!append_bytes(tokens[i], bytes)) bytes += tokens[i];
   }
+  if (!last) {
+    const std::size_t begin = utf8::incomplete_end(bytes);
+    incomplete_.assign(bytes, begin);
+    bytes.resize(begin);
+  }
   tokens = {};
-  tokens.push_back(utf8::find_invalid(bytes) == std::string::npos ? bytes : utf8::repair(bytes));
+  tokens.bytes =
+      utf8::find_invalid(bytes) == std::string::npos ? std::move(bytes) : utf8::repair(bytes);
+  if (last) tokens.end_token();
 }
 
 }  // namespace gladius

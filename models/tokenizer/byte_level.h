@@ -35,8 +35,14 @@ std::string byte_level_bytes(std::string_view token);
 /// The characters of bytes 0 to 255, one after another.
 std::string byte_level_alphabet();
 
-/// The decoder: characters into bytes again; a token with other characters stands as it is. Gives
-/// one token, with U+FFFD for what is not UTF-8.
-void decode_byte_level(TokenList& tokens);
+/// The decoder (a TokenDecoder of whole tokens): characters into bytes again; a token with other
+/// characters stands as it is. Gives one token, with U+FFFD for what is not UTF-8.
+class ByteLevelDecoder {
+ public:
+  void operator()(TokenList& tokens, bool last);
+
+ private:
+  std::string incomplete_;  // the beginning of a character
+};
 
 }  // namespace gladius

@@ -166,9 +166,9 @@ TokenizerComparison compare_tokenizers(const fs::path& first, const fs::path& se
           kFiles, [&](const char* name) { return same_bytes(first / name, second / name); })) {
     return {};
   }
-  const TokenBytes a(first), b(second);
   const auto file_a = read_json_file<Json>(first / kFiles[0]);
   const auto file_b = read_json_file<Json>(second / kFiles[0]);
+  const TokenBytes a(first, file_a), b(second, file_b);
   if (auto found = compare_entries(a, b)) return {.difference = std::move(found), .note = ""};
   if (auto found = compare_merges(model_of(file_a, "merges"), model_of(file_b, "merges"))) {
     return {.difference = std::move(found), .note = ""};

@@ -1,5 +1,7 @@
 #include "gladius/models/tokenizer/decoders.h"
 
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -21,13 +23,54 @@ int hexadecimal_digit(char c) {
                                 : -1;
 }
 
+// Keeps a token until it has ended, for stages that need the whole of it.
+template <class Stage>
+struct OnWholeTokens {
+  Stage stage;
+  std::string open = {};
+
+  void operator()(TokenList& tokens, bool last) {
+    if (tokens.size() == 0) {
+      open += tokens.bytes;
+      tokens.bytes.clear();
+    } else {
+      const std::string rest(tokens.open());
+      tokens.bytes.resize(tokens.ends.back());
+      tokens.bytes.insert(0, open);
+      for (std::size_t& end : tokens.ends) end += open.size();
+      open = rest;
+    }
+    stage(tokens, last);
+  }
+};
+
+template <class Stage>
+OnWholeTokens<Stage> on_whole_tokens(Stage stage) {
+  return {std::move(stage)};
+}
+
 // Runs of <0xNN> become their text; a run that is not UTF-8 becomes one U+FFFD a byte.
-void join_bytes(TokenList& tokens) {
-  TokenList out;
-  out.bytes.reserve(tokens.bytes.size());
-  out.ends.reserve(tokens.size());
-  std::string run;
-  const auto flush = [&] {
+struct JoinBytes {
+  std::string run = {};
+
+  void operator()(TokenList& tokens, bool last) {
+    TokenList out;
+    out.bytes.reserve(tokens.bytes.size());
+    out.ends.reserve(tokens.size());
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      if (const int byte = byte_of_token(tokens[i]); byte >= 0) {
+        run.push_back(static_cast<char>(byte));
+      } else {
+        end_run(out);
+        out.push_back(tokens[i]);
+      }
+    }
+    if (last) end_run(out);
+    tokens = std::move(out);
+  }
+
+ private:
+  void end_run(TokenList& out) {
     if (run.empty()) return;
     if (utf8::find_invalid(run) == std::string::npos) {
       out.push_back(run);
@@ -35,20 +78,14 @@ void join_bytes(TokenList& tokens) {
       for (std::size_t i = 0; i < run.size(); ++i) out.push_back(utf8::kReplacement);
     }
     run.clear();
-  };
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (const int byte = byte_of_token(tokens[i]); byte >= 0) {
-      run.push_back(static_cast<char>(byte));
-    } else {
-      flush();
-      out.push_back(tokens[i]);
-    }
   }
-  flush();
-  tokens = std::move(out);
-}
+};
 
-void fuse(TokenList& tokens) { tokens.ends = {tokens.bytes.size()}; }
+// All tokens are one.
+void fuse(TokenList& tokens, bool last) {
+  tokens.ends.clear();
+  if (last) tokens.end_token();
+}
 
 // Each token by what `change` makes of it; (token, its number, out) appends to `out`.
 template <class Change>
@@ -81,12 +118,21 @@ void replace_matches(TokenList& tokens, const Regex& pattern, const std::string&
   });
 }
 
-// The suffix ends a word: a space stands for it, but at the end of the text.
-void replace_suffix(TokenList& tokens, const std::string& suffix) {
-  change_each(tokens, [&](std::string_view token, std::size_t i, std::string& out) {
-    append_replaced(token, suffix, i + 1 == tokens.size() ? "" : " ", out);
-  });
-}
+// The suffix ends a word: a space stands for it, but at the end of the text. So a token waits until
+// another one follows.
+struct ReplaceSuffix {
+  std::string suffix;
+  std::optional<std::string> held = {};
+
+  void operator()(TokenList& tokens, bool last) {
+    if (held) tokens.push_front(*held);
+    held.reset();
+    if (!last && tokens.size() > 0) held = tokens.pop_back();
+    change_each(tokens, [&](std::string_view token, std::size_t i, std::string& out) {
+      append_replaced(token, suffix, last && i + 1 == tokens.size() ? "" : " ", out);
+    });
+  }
+};
 
 // Spaces that English text has not.
 std::string clean_up(std::string text) {
@@ -99,23 +145,32 @@ std::string clean_up(std::string text) {
 }
 
 // A token without the prefix begins a word.
-void join_word_pieces(TokenList& tokens, const std::string& prefix, bool cleans_up) {
-  change_each(tokens, [&](std::string_view token, std::size_t i, std::string& out) {
-    std::string text(token);
-    if (i > 0) text = token.starts_with(prefix) ? text.substr(prefix.size()) : " " + text;
-    out += cleans_up ? clean_up(std::move(text)) : text;
-  });
-}
+struct JoinWordPieces {
+  std::string prefix;
+  bool cleans_up;
+  bool at_start = true;
+
+  void operator()(TokenList& tokens, bool) {
+    change_each(tokens, [&](std::string_view token, std::size_t, std::string& out) {
+      std::string text(token);
+      if (!at_start) text = token.starts_with(prefix) ? text.substr(prefix.size()) : " " + text;
+      at_start = false;
+      out += cleans_up ? clean_up(std::move(text)) : text;
+    });
+  }
+};
 
 // Connectionist temporal classification: repeats are one, pads nothing.
 struct Ctc {
   std::string pad, delimiter;
   bool cleans_up;
+  std::optional<std::string> previous = {};
 
-  void operator()(TokenList& tokens) const {
+  void operator()(TokenList& tokens, bool) {
     TokenList out;
     for (std::size_t i = 0; i < tokens.size(); ++i) {
-      if (i > 0 && tokens[i] == tokens[i - 1]) continue;
+      if (previous == tokens[i]) continue;
+      previous = tokens[i];
       std::string text = without(tokens[i], pad, "");
       if (cleans_up) text = without(clean_up(std::move(text)), delimiter, " ");
       if (!text.empty()) out.push_back(text);
@@ -143,9 +198,48 @@ struct Strip {
     return token;
   }
 
-  void operator()(TokenList& tokens) const {
+  void operator()(TokenList& tokens, bool) const {
     change_each(tokens, [this](std::string_view token, std::size_t, std::string& out) {
       out += strip(token);
+    });
+  }
+};
+
+// With nothing to strip at its end a token is passed on in parts: after Fuse it is the whole text.
+struct StripStart {
+  std::string mark;
+  std::int64_t start;
+  std::int64_t left = start;  // of the token that has not ended
+
+  void operator()(TokenList& tokens, bool) {
+    TokenList out;
+    out.bytes.reserve(tokens.bytes.size());
+    out.ends.reserve(tokens.size());
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      strip(tokens[i], out.bytes);
+      out.end_token();
+      left = start;
+    }
+    strip(tokens.open(), out.bytes);
+    tokens = std::move(out);
+  }
+
+ private:
+  void strip(std::string_view part, std::string& out) {
+    for (; left > 0 && part.starts_with(mark); --left) part.remove_prefix(mark.size());
+    if (!part.empty()) left = 0;
+    out += part;
+  }
+};
+
+struct JoinWithSpaces {
+  bool at_start = true;
+
+  void operator()(TokenList& tokens, bool) {
+    change_each(tokens, [this](std::string_view token, std::size_t, std::string& out) {
+      if (!at_start) out += ' ';
+      at_start = false;
+      out += token;
     });
   }
 };
@@ -161,13 +255,19 @@ TokenDecoder make_replace(const Json& component, const std::string& role) {
   const Json pattern = field<Json>(component, "pattern", role);
   const auto to = field<std::string>(component, "content", role);
   if (pattern.is_object() && pattern.contains("Regex")) {
-    return [regex = tokenizer_json::pattern(component, role), to](TokenList& tokens) {
-      replace_matches(tokens, regex, to);
-    };
+    return on_whole_tokens([regex = tokenizer_json::pattern(component, role), to](
+                               TokenList& tokens, bool) { replace_matches(tokens, regex, to); });
   }
-  return [from = filled(pattern, "String", role + " pattern"), to](TokenList& tokens) {
-    replace(tokens, from, to);
-  };
+  return on_whole_tokens([from = filled(pattern, "String", role + " pattern"), to](
+                             TokenList& tokens, bool) { replace(tokens, from, to); });
+}
+
+TokenDecoder make_strip(const Json& component, const std::string& role) {
+  const std::string mark = tokenizer_json::character(component, "content", role);
+  const auto start = field<std::int64_t>(component, "start", role);
+  const auto stop = field<std::int64_t>(component, "stop", role);
+  if (stop <= 0) return StripStart{mark, start};
+  return on_whole_tokens(Strip{mark, start, stop});
 }
 
 }  // namespace
@@ -185,39 +285,37 @@ TokenDecoder make_decoder(const Json& component) {
   const std::string role = "decoder " + type;
   if (type == "Sequence") {
     auto stages = tokenizer_json::sequence<TokenDecoder>(component, "decoders", role, make_decoder);
-    return [stages = std::move(stages)](TokenList& tokens) {
-      for (const TokenDecoder& stage : stages) stage(tokens);
+    return [stages = std::move(stages)](TokenList& tokens, bool last) {
+      for (const TokenDecoder& stage : stages) stage(tokens, last);
     };
   }
-  if (type == "ByteFallback") return join_bytes;
+  if (type == "ByteFallback") return on_whole_tokens(JoinBytes{});
   if (type == "Fuse") return fuse;
-  if (type == "ByteLevel") return decode_byte_level;
+  if (type == "ByteLevel") return on_whole_tokens(ByteLevelDecoder());
   if (type == "Replace") return make_replace(component, role);
-  if (type == "Strip") {
-    return Strip{tokenizer_json::character(component, "content", role),
-                 field<std::int64_t>(component, "start", role),
-                 field<std::int64_t>(component, "stop", role)};
-  }
+  if (type == "Strip") return make_strip(component, role);
   if (type == "Metaspace") {
-    return [stage = Metaspace(component, role)](TokenList& tokens) { stage.decode(tokens); };
+    return on_whole_tokens(
+        [stage = Metaspace(component, role), at_start = true](TokenList& tokens, bool) mutable {
+          stage.decode(tokens, at_start);
+          at_start = at_start && tokens.size() == 0;
+        });
   }
   if (type == "BPEDecoder") {
-    return [suffix = filled(component, "suffix", role)](TokenList& tokens) {
-      replace_suffix(tokens, suffix);
-    };
+    return on_whole_tokens(ReplaceSuffix{filled(component, "suffix", role)});
   }
   if (type == "WordPiece") {
-    return [prefix = field<std::string>(component, "prefix", role),
-            cleans_up = field<bool>(component, "cleanup", role)](TokenList& tokens) {
-      join_word_pieces(tokens, prefix, cleans_up);
-    };
+    return on_whole_tokens(JoinWordPieces{field<std::string>(component, "prefix", role),
+                                          field<bool>(component, "cleanup", role)});
   }
   if (type == "CTC") {
-    return Ctc{filled(component, "pad_token", role),
-               filled(component, "word_delimiter_token", role),
-               field<bool>(component, "cleanup", role)};
+    return on_whole_tokens(Ctc{filled(component, "pad_token", role),
+                               filled(component, "word_delimiter_token", role),
+                               field<bool>(component, "cleanup", role)});
   }
   tokenizer_json::refuse("decoder", type);
 }
+
+TokenDecoder join_with_spaces() { return JoinWithSpaces(); }
 
 }  // namespace gladius

@@ -23,10 +23,19 @@ Metaspace::Metaspace(const nlohmann::json& component, const std::string& role)
                                  : Prepend::kNever;
 }
 
+namespace {
+
+bool begins_source(const Words& words, std::size_t index) {
+  const std::size_t begin = words.ranges[index].begin;
+  if (words.text.tracked()) return words.text.span(begin, begin + 1).begin == 0;
+  return words.at_start && begin == 0;
+}
+
+}  // namespace
+
 bool Metaspace::prepends(const Words& words, std::size_t index) const {
   if (prepend_ == Prepend::kNever) return false;
-  if (prepend_ == Prepend::kFirst && !(words.at_start && words.ranges[index].begin == 0))
-    return false;
+  if (prepend_ == Prepend::kFirst && !begins_source(words, index)) return false;
   const std::string_view text = words.text.bytes();
   const std::string_view word = text.substr(words.ranges[index].begin);
   return !word.starts_with(' ') && !word.starts_with(replacement_);
@@ -61,11 +70,12 @@ Words Metaspace::pre_tokenize(Words words) const {
   return out;
 }
 
-void Metaspace::decode(TokenList& tokens) const {
+void Metaspace::decode(TokenList& tokens, bool at_start) const {
   TokenList out;
   out.bytes.reserve(tokens.bytes.size());
   for (std::size_t i = 0; i < tokens.size(); ++i) {
-    append_replaced(tokens[i], replacement_, i == 0 && prepend_ != Prepend::kNever ? "" : " ",
+    const bool first = at_start && i == 0;
+    append_replaced(tokens[i], replacement_, first && prepend_ != Prepend::kNever ? "" : " ",
                     out.bytes);
     out.end_token();
   }

@@ -16,11 +16,13 @@ class Metaspace {
   Metaspace(const nlohmann::json& component, const std::string& role);
 
   /// Puts the character in the place of spaces and before words (as `prepend_scheme` says), and
-  /// cuts before each unless `split` is false.
+  /// cuts before each unless `split` is false. As in the reference a word is the first if it stems
+  /// from the source's first byte, wherever another stage put it: such texts need to be tracked.
   Words pre_tokenize(Words words) const;
 
-  /// Turns the character into a space again; those of the first token go, unless none was put.
-  void decode(TokenList& tokens) const;
+  /// Turns the character into a space again; those of a text's first token go, unless none was put.
+  /// `at_start`: the text begins with these tokens.
+  void decode(TokenList& tokens, bool at_start) const;
 
  private:
   enum class Prepend { kAlways, kFirst, kNever };

@@ -1,5 +1,6 @@
 #include "gladius/models/tokenizer/pre_tokenizers.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -71,7 +72,19 @@ PreTokenizer make_fixed_length(const Json& component, const std::string& role) {
   };
 }
 
+bool has_first_scheme(const Json& component) {
+  if (!component.is_object()) return false;
+  const Json stages = component.value("pretokenizers", Json());
+  return component.value("prepend_scheme", Json()) == "first" ||
+         (stages.is_array() && std::ranges::any_of(stages, has_first_scheme));
+}
+
 }  // namespace
+
+bool goes_by_source(const Json& pre_tokenizer, bool is_normalized) {
+  const bool is_alone = !pre_tokenizer.is_object() || !pre_tokenizer.contains("pretokenizers");
+  return has_first_scheme(pre_tokenizer) && (is_normalized || !is_alone);
+}
 
 PreTokenizer make_pre_tokenizer(const nlohmann::json& component) {
   if (component.is_null()) return {};

@@ -23,4 +23,8 @@ using PreTokenizer = std::function<Words(Words)>;
 /// is not supported, FormatError a malformed one.
 PreTokenizer make_pre_tokenizer(const nlohmann::json& component);
 
+/// Whether what it does to a text depends on where in the source the text's bytes stem from (a
+/// Metaspace of scheme "first", unless it sees the source as it is): the text is to be tracked.
+bool goes_by_source(const nlohmann::json& pre_tokenizer, bool is_normalized);
+
 }  // namespace gladius

@@ -1,9 +1,9 @@
 #include "gladius/models/tokenizer/token_bytes.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "gladius/models/json_file.h"
-#include "gladius/models/tokenizer/added_tokens.h"
 #include "gladius/models/tokenizer/byte_level.h"
 
 namespace gladius {
@@ -23,11 +23,10 @@ bool has_stage(const Json& decoder, const char* type) {
 }  // namespace
 
 TokenBytes::TokenBytes(const std::filesystem::path& directory)
-    : tokenizer_(Tokenizer::load(directory)) {
-  const auto root = read_json_file<Json>(directory / "tokenizer.json");
-  for (const AddedToken& token : read_added_tokens(root.value("added_tokens", Json()))) {
-    added_.insert(token.id);
-  }
+    : TokenBytes(directory, read_json_file<Json>(directory / "tokenizer.json")) {}
+
+TokenBytes::TokenBytes(const std::filesystem::path& directory, const Json& root)
+    : tokenizer_(Tokenizer::load(directory, root)) {
   const Json decoder = root.value("decoder", Json());
   decoder_ = make_decoder(decoder);
   byte_level_ = has_stage(decoder, "ByteLevel");
@@ -38,7 +37,7 @@ std::optional<std::string> TokenBytes::operator[](std::int64_t id) const {
   const auto entry = static_cast<std::int32_t>(id);
   const std::string& token = tokenizer_.id_to_token(entry);
   if (token.empty()) return {};
-  if (added_.contains(entry)) return token;
+  if (tokenizer_.is_added(entry)) return token;  // stands for itself
   if (byte_level_) return byte_level_bytes(token);
   if (byte_fallback_) {
     if (const int byte = byte_of_token(token); byte >= 0)
@@ -49,7 +48,8 @@ std::optional<std::string> TokenBytes::operator[](std::int64_t id) const {
   TokenList tokens;
   for (const std::string& part : {std::string("a"), token, std::string("a")})
     tokens.push_back(part);
-  decoder_(tokens);
+  TokenDecoder decoder = decoder_;
+  decoder(tokens, /*last=*/true);
   return tokens.bytes.size() < 2 ? token : tokens.bytes.substr(1, tokens.bytes.size() - 2);
 }
 

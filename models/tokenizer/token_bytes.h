@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
-#include <unordered_set>
 
 #include "gladius/models/tokenizer/decoders.h"
 #include "gladius/models/tokenizer/tokenizer.h"
@@ -17,8 +17,10 @@ namespace gladius {
 /// byte E9 in another.
 class TokenBytes {
  public:
-  /// Of a directory's tokenizer.json. Errors of Tokenizer::load.
+  /// Of a directory's tokenizer, and with the contents of its tokenizer.json, for who has read it
+  /// already. Errors of Tokenizer::load.
   explicit TokenBytes(const std::filesystem::path& directory);
+  TokenBytes(const std::filesystem::path& directory, const nlohmann::json& tokenizer_json);
 
   /// The bytes of an entry in the middle of a text, which need not be UTF-8; nothing where the id
   /// has no entry.
@@ -28,7 +30,6 @@ class TokenBytes {
 
  private:
   Tokenizer tokenizer_;
-  std::unordered_set<std::int32_t> added_;  // stand for themselves
   TokenDecoder decoder_;
   bool byte_level_ = false;     // an entry is bytes, written as characters
   bool byte_fallback_ = false;  // <0xNN> is a byte

@@ -27,6 +27,11 @@ Json member(const Json& root, const char* name) {
   return root.contains(name) ? root.at(name) : Json();
 }
 
+std::filesystem::path tokenizer_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored) ? path / "tokenizer.json" : path;
+}
+
 const Json& model_of(const Json& root) {
   if (!root.is_object() || !root.contains("model")) {
     throw FormatError("tokenizer: the file has no \"model\"");
@@ -68,8 +73,10 @@ struct Tokenizer::Impl {
   PostProcessor post_processor;
   TokenDecoder decoder;
   AddedVocabulary added;
+  bool tracks_texts;  // even where nobody asks for spans
   std::vector<std::string> tokens;
   std::vector<std::string> notes;
+  nlohmann::ordered_json special_tokens;
 
  private:
   // A call of encode() on its way.
@@ -103,7 +110,10 @@ Tokenizer::Impl::Impl(const Json& root, const TokenizerConfig& config)
       pre_tokenizer(make_pre_tokenizer(member(root, "pre_tokenizer"))),
       post_processor(make_post_processor(member(root, "post_processor"))),
       decoder(make_decoder(member(root, "decoder"))),
-      added(read_added(root, config)) {
+      added(read_added(root, config)),
+      tracks_texts(goes_by_source(member(root, "pre_tokenizer"), normalizer != nullptr)),
+      special_tokens(config.special_tokens(member(root, "padding"))) {
+  if (!decoder) decoder = join_with_spaces();
   tokens.reserve(bpe.vocab().size() + added.tokens().size());
   for (std::size_t i = 0; i < bpe.vocab().size(); ++i) {
     set_token(bpe.vocab()[i].id, bpe.vocab()[i].text);
@@ -147,10 +157,11 @@ void Tokenizer::Impl::set_token(std::int32_t id, std::string_view token) {
 }
 
 Tokenizer Tokenizer::load(const std::filesystem::path& path) {
-  std::error_code ignored;
-  const std::filesystem::path file =
-      std::filesystem::is_directory(path, ignored) ? path / "tokenizer.json" : path;
-  const auto root = read_json_file<Json>(file);
+  return load(path, read_json_file<Json>(tokenizer_file(path)));
+}
+
+Tokenizer Tokenizer::load(const std::filesystem::path& path, const Json& root) {
+  const std::filesystem::path file = tokenizer_file(path);
   const TokenizerConfig config = file == path ? TokenizerConfig() : TokenizerConfig::load(path);
   try {
     auto impl = std::make_shared<Impl>(root, config);
@@ -171,7 +182,7 @@ Encoding Tokenizer::Impl::encode(std::string_view source, bool add_special_token
                                  bool with_spans) const {
   auto cache = caches_.take();
   Run run{{}, with_spans, *cache, {}};
-  AlignedText text = AlignedText::from_source(source, with_spans);
+  AlignedText text = AlignedText::from_source(source, with_spans || tracks_texts);
   const auto parts = added.in_text().split(text.bytes());
   for (const auto& [id, range] : parts) {
     if (id >= 0) {
@@ -243,15 +254,16 @@ std::string Tokenizer::decode(const std::vector<std::int32_t>& ids,
   TokenList tokens;
   tokens.bytes.reserve(ids.size() * 4);
   tokens.ends.reserve(ids.size());
-  for (const std::int32_t id : ids) {
-    const std::string& token = id_to_token(id);
-    if (token.empty() || (skip_special_tokens && is_special(id))) continue;
-    // Without a decoder the reference joins the tokens with spaces.
-    if (!impl_->decoder && tokens.size() > 0) tokens.bytes += ' ';
-    tokens.push_back(token);
-  }
-  if (impl_->decoder) impl_->decoder(tokens);
+  for (const std::int32_t id : ids) add_token(id, skip_special_tokens, tokens);
+  decoder()(tokens, /*last=*/true);
   return std::move(tokens.bytes);
+}
+
+TokenDecoder Tokenizer::decoder() const { return impl_->decoder; }
+
+void Tokenizer::add_token(std::int32_t id, bool skip_special_tokens, TokenList& tokens) const {
+  const std::string& token = id_to_token(id);
+  if (!token.empty() && !(skip_special_tokens && is_special(id))) tokens.push_back(token);
 }
 
 std::int64_t Tokenizer::vocab_size() const {
@@ -268,7 +280,11 @@ const std::string& Tokenizer::id_to_token(std::int32_t id) const {
   return id < 0 || id >= vocab_size() ? none : impl_->tokens[id];
 }
 
+const nlohmann::ordered_json& Tokenizer::special_tokens() const { return impl_->special_tokens; }
+
 const std::vector<std::string>& Tokenizer::notes() const { return impl_->notes; }
+
+bool Tokenizer::is_added(std::int32_t id) const { return impl_->added.contains(id); }
 
 bool Tokenizer::is_special(std::int32_t id) const { return impl_->added.is_special(id); }
 

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "gladius/models/tokenizer/encoding.h"
+#include "gladius/models/tokenizer/token_list.h"
 
 namespace gladius {
 
@@ -21,6 +23,8 @@ class Tokenizer {
   /// alone. IoError when it cannot be read, FormatError when it is malformed, ConfigError naming a
   /// component that is not supported.
   static Tokenizer load(const std::filesystem::path& path);
+  /// The same with the contents of that tokenizer.json, for who has read it already.
+  static Tokenizer load(const std::filesystem::path& path, const nlohmann::json& tokenizer_json);
 
   /// Ids of `text`, with the post-processor's tokens (Llama's first one) unless told otherwise.
   /// What is not UTF-8 in the text counts as U+FFFD.
@@ -38,40 +42,46 @@ class Tokenizer {
   std::int32_t token_to_id(std::string_view token) const;
   /// The token, or "" where the id has none.
   const std::string& id_to_token(std::int32_t id) const;
+  /// "bos_token", "eos_token" and their like: an object of texts by name, of the files that load()
+  /// reads and, as in transformers, the padding of tokenizer.json.
+  const nlohmann::ordered_json& special_tokens() const;
   /// What the files say that is passed over or done in another way, a line each, for a warning.
   const std::vector<std::string>& notes() const;
+  /// Whether it is an added token: cut out of texts as it stands.
+  bool is_added(std::int32_t id) const;
   /// Whether decode() can leave the id out.
   bool is_special(std::int32_t id) const;
 
  private:
   struct Impl;
   explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  friend class StreamDecoder;
+  TokenDecoder decoder() const;
+  // Adds the id's token, unless decode() passes over it.
+  void add_token(std::int32_t id, bool skip_special_tokens, TokenList& tokens) const;
+
   std::shared_ptr<const Impl> impl_;
 };
 
-/// Decodes ids as they come. The pieces, and what flush() gives, make up the text; a character is
-/// held back until its last byte has come.
+/// Decodes ids as they come. The pieces, and what flush() gives, are together what decode() makes
+/// of all ids: what later ids may change is held back (the bytes of an unfinished character, a run
+/// of <0xNN> until another token follows).
 class StreamDecoder {
  public:
   explicit StreamDecoder(Tokenizer tokenizer, bool skip_special_tokens = true)
-      : tokenizer_(std::move(tokenizer)), skip_special_(skip_special_tokens) {}
+      : tokenizer_(std::move(tokenizer)),
+        skip_special_(skip_special_tokens),
+        decoder_(tokenizer_.decoder()) {}
 
   /// The text that `id` completes, often "".
   std::string push(std::int32_t id);
-  /// What is still held back, with U+FFFD for incomplete characters.
+  /// What is still held back, with U+FFFD for incomplete characters. Another text may follow.
   std::string flush();
 
  private:
-  // What is new in `text`, without the character `held` at its end.
-  std::string take(std::string text, std::string_view held);
-
   Tokenizer tokenizer_;
   bool skip_special_;
-  // The ids since the last piece but one: decoders treat the start of a text specially, so new ids
-  // are decoded behind the ones shown last, and only the difference is given out.
-  std::vector<std::int32_t> window_;
-  std::size_t shown_ids_ = 0;
-  std::string shown_;
+  TokenDecoder decoder_;
 };
 
 }  // namespace gladius

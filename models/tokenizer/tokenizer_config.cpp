@@ -74,6 +74,25 @@ bool holds(const std::vector<AddedToken>& tokens, const std::string& content) {
   return std::ranges::find(tokens, content, &AddedToken::content) != tokens.end();
 }
 
+// The flags of the last one of its text, even of one whose id another token has; it stays special.
+void take_last_of_text(AddedToken& token, const std::vector<AddedToken>& listed) {
+  const auto last = std::find_if(listed.rbegin(), listed.rend(), [&](const AddedToken& other) {
+    return other.content == token.content;
+  });
+  if (last == listed.rend()) return;
+  token = *last;
+  token.special = true;
+}
+
+// In the order of the ids.
+std::vector<AddedToken> last_of_each_id(std::vector<AddedToken> tokens) {
+  std::ranges::reverse(tokens);
+  std::ranges::stable_sort(tokens, {}, &AddedToken::id);
+  const auto repeated = std::ranges::unique(tokens, {}, &AddedToken::id);
+  tokens.erase(repeated.begin(), repeated.end());
+  return tokens;
+}
+
 // transformers takes the older name's list where the newer one has nothing.
 void rename_older_list(Json& config) {
   const bool none = !config.contains(kExtra) || config.at(kExtra).empty();
@@ -174,7 +193,9 @@ void TokenizerConfig::read_named_tokens(const Json& config, const Json& own,
   for (const auto& [name, value] : named.items()) {
     if (value.is_null()) continue;
     const std::string where = fmt::format("{}: {}", file, in_quotes(name));
-    named_.push_back({name, read_special_token(value, where)});
+    named_.push_back({.name = name,
+                      .token = read_special_token(value, where),
+                      .as_listed = is_standard(name) && !own.contains(name)});
   }
   names_pad_token_ = config.contains("pad_token") || own.contains("pad_token");
 }
@@ -199,10 +220,9 @@ void TokenizerConfig::read_decoder(const Json& decoder, const std::string& file)
   if (!decoder.is_object()) throw FormatError(where + " is not an object");
   for (const auto& [key, value] : decoder.items()) {
     const std::int32_t id = parse_id(key, where);
-    decoder_.push_back(read_added_token(value, fmt::format("{} {}", where, key)));
-    decoder_.back().id = id;
+    listed_.push_back(read_added_token(value, fmt::format("{} {}", where, key)));
+    listed_.back().id = id;
   }
-  std::ranges::stable_sort(decoder_, {}, &AddedToken::id);
 }
 
 void TokenizerConfig::read_older_tokens(const Json& tokens, const std::string& file,
@@ -213,17 +233,18 @@ void TokenizerConfig::read_older_tokens(const Json& tokens, const std::string& f
           fmt::format("{}: the id of {} is not an integer from 0", file, in_quotes(content)));
     }
     const bool special = std::ranges::count(special_texts, content) > 0;
-    decoder_.push_back({.id = id, .content = content, .normalized = !special, .special = special});
+    listed_.push_back({.id = id, .content = content, .normalized = !special, .special = special});
   }
-  std::ranges::stable_sort(decoder_, {}, &AddedToken::id);
 }
 
 std::vector<TokenizerConfig::Named> TokenizerConfig::named_tokens(
     const nlohmann::json& padding) const {
   std::vector<Named> named = named_;
   if (names_pad_token_ || !padding.is_object() || !padding.contains("pad_token")) return named;
-  named.push_back({"pad_token", read_special_token(padding.at("pad_token"),
-                                                   "tokenizer: padding \"pad_token\"")});
+  named.push_back(
+      {.name = "pad_token",
+       .token = read_special_token(padding.at("pad_token"), "tokenizer: padding \"pad_token\""),
+       .as_listed = false});
   std::ranges::stable_sort(named, {}, [](const Named& token) {
     return std::ranges::find(kNames, token.name) - kNames.begin();  // those of others last
   });
@@ -232,34 +253,33 @@ std::vector<TokenizerConfig::Named> TokenizerConfig::named_tokens(
 
 Json TokenizerConfig::special_tokens(const nlohmann::json& padding) const {
   Json out = Json::object();
-  for (const auto& [name, token] : named_tokens(padding)) out[name] = token.content;
+  for (const Named& named : named_tokens(padding)) out[named.name] = named.token.content;
   return out;
 }
 
 std::vector<AddedToken> TokenizerConfig::added_tokens(
     const std::vector<AddedToken>& in_tokenizer_json, const nlohmann::json& padding) const {
-  const std::vector<Named> named = named_tokens(padding);
-  std::vector<AddedToken> added = decoder_;
-  if (!has_decoder_) {
-    // The tokens of tokenizer.json count as listed here too, and take the place of others.
-    for (const AddedToken& token : in_tokenizer_json) {
-      std::erase_if(added, [&](const AddedToken& other) { return other.id == token.id; });
-      added.push_back(token);
-    }
-    std::ranges::stable_sort(added, {}, &AddedToken::id);
+  std::vector<AddedToken> listed = listed_;
+  if (!has_decoder_) {  // the tokens of tokenizer.json count as listed here too
+    listed.insert(listed.end(), in_tokenizer_json.begin(), in_tokenizer_json.end());
   }
+  std::vector<Named> named = named_tokens(padding);
+  for (Named& token : named) {
+    if (token.as_listed) take_last_of_text(token.token, listed);
+  }
+  const std::vector<AddedToken> by_id = last_of_each_id(listed);
+  std::vector<AddedToken> added = by_id;
   for (AddedToken& token : added) {
     token.special |= std::ranges::any_of(
         named, [&](const Named& other) { return other.token.content == token.content; });
   }
   // Of several names for a new token, the last one's flags count.
-  const std::vector<AddedToken> listed = added;
   const auto add_new = [&](const AddedToken& token) {
-    if (!holds(in_tokenizer_json, token.content) && !holds(listed, token.content)) {
+    if (!holds(in_tokenizer_json, token.content) && !holds(by_id, token.content)) {
       added.push_back(token);
     }
   };
-  for (const auto& [name, token] : named) add_new(token);
+  for (const Named& token : named) add_new(token.token);
   for (const AddedToken& token : extra_) add_new(token);
   return added;
 }

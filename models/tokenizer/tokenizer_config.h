@@ -23,9 +23,6 @@ class TokenizerConfig {
   /// "pad_token" where the files name none.
   nlohmann::ordered_json special_tokens(const nlohmann::json& padding) const;
 
-  /// Whether they have a "pad_token", perhaps null.
-  bool names_pad_token() const { return names_pad_token_; }
-
   /// The tokens that are added to the ones of a tokenizer.json, in order. `padding` as above.
   std::vector<AddedToken> added_tokens(const std::vector<AddedToken>& in_tokenizer_json,
                                        const nlohmann::json& padding) const;
@@ -37,6 +34,7 @@ class TokenizerConfig {
   struct Named {
     std::string name;
     AddedToken token;
+    bool as_listed;  // where the files list its text, it has the flags that they give it there
   };
 
   std::vector<Named> named_tokens(const nlohmann::json& padding) const;
@@ -47,11 +45,11 @@ class TokenizerConfig {
   void read_older_tokens(const nlohmann::ordered_json& tokens, const std::string& file,
                          const std::vector<std::string>& special_texts);
 
-  std::vector<Named> named_;         // "bos_token" and its like
-  std::vector<AddedToken> extra_;    // tokens without a name, most of them special
-  std::vector<AddedToken> decoder_;  // by id
-  bool has_decoder_ = false;         // tokenizer_config.json has "added_tokens_decoder"
-  bool names_pad_token_ = false;
+  std::vector<Named> named_;        // "bos_token" and its like
+  std::vector<AddedToken> extra_;   // tokens without a name, most of them special
+  std::vector<AddedToken> listed_;  // with ids, in the order of the file
+  bool has_decoder_ = false;        // tokenizer_config.json has "added_tokens_decoder"
+  bool names_pad_token_ = false;    // perhaps as null
   bool splits_special_tokens_ = false;
 };
 

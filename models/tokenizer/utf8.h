@@ -57,6 +57,16 @@ inline std::size_t invalid_length(std::string_view text, std::size_t pos) {
   return length;
 }
 
+/// Where a character begins that further bytes may complete, else the size.
+inline std::size_t incomplete_end(std::string_view text) {
+  if (text.empty()) return 0;
+  const std::size_t pos = character_before(text, text.size());
+  const bool complete = valid_length(text, pos) > 0 ||
+                        static_cast<unsigned char>(text[pos]) < 0xC2 ||
+                        static_cast<unsigned char>(text[pos]) > 0xF4;
+  return !complete && pos + invalid_length(text, pos) == text.size() ? pos : text.size();
+}
+
 /// `text` with U+FFFD for what is not UTF-8.
 inline std::string repair(std::string_view text) {
   std::string out;

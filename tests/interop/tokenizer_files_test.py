@@ -87,11 +87,7 @@ def random_text(rng):
     return "".join(rng.choices(pieces, k=rng.randint(1, 12)))
 
 
-# Open (issue 13, A5): GLADIUS_SEED=101 finds a directory whose "<x><y>e" gets other ids than
-# transformers'. Until that is mended the seeds are fixed, so that CI does not fail by chance.
-@pytest.mark.parametrize("seed", [777, 2143119227])
-def test_added_and_special_tokens(seed, tmp_path):
-    rng = random.Random(f"{seed}/tokenizer_files_test.py::test_added_and_special_tokens")
+def test_added_and_special_tokens(rng, tmp_path):
     model = byte_level_model(rng)
     messages = tmp_path / "messages.json"
     messages.write_text(json.dumps([{"role": "user", "content": "which tokens?"}]))

@@ -52,10 +52,11 @@ Conversation first_messages(const ChatArguments& arguments) {
 
 }  // namespace
 
-Chat::Chat(const ModelPaths& model, const ChatArguments& arguments, const Common& common)
+Chat::Chat(const ModelPaths& model, const Tokenizer& tokenizer, const ChatArguments& arguments,
+           const Common& common)
     : conversation_(first_messages(arguments)),
       template_(load_template(model.tokenizer, has_tools(conversation_))),
-      special_tokens_(load_special_tokens(model.tokenizer)),
+      special_tokens_(tokenizer.special_tokens()),
       common_(common) {}
 
 void Chat::add(const char* role, const std::string& text) {

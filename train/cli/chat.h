@@ -26,7 +26,8 @@ class Chat {
  public:
   /// IoError, FormatError; ConfigError for a model without a template, and for arguments that say
   /// something twice.
-  Chat(const ModelPaths& model, const ChatArguments& arguments, const Common& common);
+  Chat(const ModelPaths& model, const Tokenizer& tokenizer, const ChatArguments& arguments,
+       const Common& common);
 
   void add(const char* role, const std::string& text);
   /// Up to where the assistant's answer begins.

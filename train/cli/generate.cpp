@@ -191,7 +191,7 @@ void run(const GenerateArguments& options, const Common& common) {
   std::optional<Tokenizer> tokenizer;
   if (!options.text.has_ids()) tokenizer = load_tokenizer(common, paths.tokenizer);
   std::optional<Chat> chat;
-  if (options.is_chat()) chat.emplace(paths, options.conversation, common);
+  if (options.is_chat()) chat.emplace(paths, *tokenizer, options.conversation, common);
   const CausalLM model = load_model(paths, {.warn = warner(common)});
   const ModelConfig& config = model.config();
   const GenerationConfig defaults = GenerationConfig::load(paths.weights, config);

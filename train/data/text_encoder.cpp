@@ -26,7 +26,7 @@ std::vector<bool> overlapping(const std::vector<ByteSpan>& tokens,
 TextEncoder::TextEncoder(const std::filesystem::path& directory)
     : tokenizer_(Tokenizer::load(directory)),
       templates_(ChatTemplates::load(directory)),
-      special_tokens_(load_special_tokens(directory)) {}
+      special_tokens_(tokenizer_.special_tokens()) {}
 
 std::vector<std::int32_t> TextEncoder::encode(const std::string& text) const {
   return tokenizer_.encode(text);

@@ -73,6 +73,8 @@ TEST_F(TokenizerComparisonTest, EqualOnesAreEqualHoweverTheyAreWritten) {
   EXPECT_FALSE(compare(byte_level_file()).difference);
   Json newer = byte_level_file();
   newer["model"]["merges"] = Json::parse(R"([["a", "b"], ["Ġ", "a"], ["1", "1"]])");
+  newer["model"]["vocab"] = Json::parse(R"({"é": 8, "11": 7, "Ġa": 6, "ab": 5, "1": 4, "Ġ": 3,
+                                            "A": 2, "b": 1, "a": 0})");
   newer["model"]["byte_fallback"] = false;
   newer["version"] = "1.0";
   const TokenizerComparison compared = compare(newer);
@@ -144,13 +146,9 @@ TEST_F(TokenizerComparisonTest, EntriesAreComparedByTheirBytes) {
 TEST_F(TokenizerComparisonTest, RealTokenizers) {
   const fs::path tokenizers = fs::path(GLADIUS_SOURCE_DIR) / ".." / "shared/data/tokenizers";
   if (!fs::exists(tokenizers)) GTEST_SKIP() << tokenizers << " is not here: NOT TESTED with it";
-  for (const char* name : {"llama2", "qwen3"}) {
-    // (An ordered object looks through all its keys for each new one.)
-    const auto file = nlohmann::json::parse(read_file(tokenizers / name / "tokenizer.json"));
-    const fs::path copy = write(name, {});
-    write_file(copy / "tokenizer.json", file.dump());  // other white space, other order
-    EXPECT_FALSE(compare_tokenizers(tokenizers / name, copy).difference) << name;
-  }
+  const fs::path copy = write("llama2", {});
+  write_file(copy / "tokenizer.json", "\n" + read_file(tokenizers / "llama2/tokenizer.json"));
+  EXPECT_FALSE(compare_tokenizers(tokenizers / "llama2", copy).difference);
   EXPECT_LT(count_shared_entries(tokenizers / "llama2", tokenizers / "qwen3", 32'000), 100);
 }
 

@@ -34,13 +34,6 @@ Strings words(const char* component, const std::string& text, bool at_start = tr
   return out;
 }
 
-std::string decoded(const char* component, const Strings& tokens) {
-  TokenList list;
-  for (const std::string& token : tokens) list.push_back(token);
-  make_decoder(json::parse(component))(list);
-  return list.bytes;
-}
-
 TEST(Normalizers, DoWhatTheirNamesSay) {
   EXPECT_EQ(normalized(R"({"type":"Prepend","prepend":"_"})", "a"), "_a");
   EXPECT_EQ(normalized(R"({"type":"Prepend","prepend":"_"})", ""), "");
@@ -134,31 +127,6 @@ TEST(PreTokenizers, MetaspaceAndByteLevel) {
       ElementsAre("_a_b"));
   EXPECT_THAT(words(R"({"type":"ByteLevel","add_prefix_space":true,"use_regex":true})", "a\n 12é"),
               ElementsAre("Ġa", "Ċ", "Ġ12", "Ã©"));
-}
-
-TEST(Decoders, DoWhatTheirNamesSay) {
-  EXPECT_EQ(decoded(R"({"type":"ByteFallback"})", {"<0xC3>", "<0xA9>", "x", "<0xC3>", "<0xe2>"}),
-            "éx\ufffd\ufffd");
-  EXPECT_EQ(decoded(R"({"type":"ByteLevel"})", {"ĠaÃ", "©", "Ã", "日"}), " aé\ufffd日");
-  EXPECT_EQ(decoded(R"({"type":"Metaspace","replacement":"▁"})", {"▁a", "▁b"}), "a b");
-  EXPECT_EQ(decoded(R"({"type":"Sequence","decoders":[{"type":"Fuse"},
-                        {"type":"Strip","content":"_","start":1,"stop":2}]})",
-                    {"__a", "_", "__"}),
-            "_a_");
-  EXPECT_EQ(decoded(R"({"type":"Strip","content":"_","start":1,"stop":0})", {"_a", "__b"}), "a_b");
-}
-
-TEST(Decoders, OfOtherModels) {
-  EXPECT_EQ(decoded(R"({"type":"BPEDecoder","suffix":"</w>"})", {"a", "b</w>", "c</w>"}), "ab c");
-  EXPECT_EQ(decoded(R"({"type":"WordPiece","prefix":"##","cleanup":true})",
-                    {"a", "##b", "do", "n't", "."}),
-            "ab don't.");
-  EXPECT_EQ(decoded(R"({"type":"CTC","pad_token":"_","word_delimiter_token":"|","cleanup":true})",
-                    {"a", "a", "_", "a", "|", "b"}),
-            "aa b");
-  EXPECT_EQ(
-      decoded(R"({"type":"Replace","pattern":{"Regex":"[ab]+"},"content":"-"})", {"ab", "xa"}),
-      "-x-");
 }
 
 TEST(PostProcessors, BertsTokensAreAroundTheText) {

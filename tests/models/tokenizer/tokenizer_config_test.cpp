@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "gladius/models/chat_template/chat_template.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 #include "gladius/tensor/error.h"
 #include "support/message_of.h"
@@ -69,7 +68,7 @@ TEST_F(TokenizerConfigTest, SpecialTokensMapIsReadWhereTheConfigListsNoTokens) {
         {{"eos_token", {{"content", "<end>"}, {"lstrip", true}}}, {"pad_token", "<pad>"}});
   write("added_tokens.json", {{"<older>", 4000}});
   const Tokenizer tokenizer = load();
-  const auto special = load_special_tokens(directory_.path());
+  const auto special = tokenizer.special_tokens();
   EXPECT_EQ(special, json::parse(R"({"bos_token":"<s>","eos_token":"<end>","pad_token":"<pad>"})"));
   EXPECT_EQ(tokenizer.encode(" <end>", false).size(), 1u);
   EXPECT_TRUE(tokenizer.is_special(tokenizer.token_to_id("<end>")));
@@ -78,10 +77,34 @@ TEST_F(TokenizerConfigTest, SpecialTokensMapIsReadWhereTheConfigListsNoTokens) {
   EXPECT_EQ(tokenizer.encode("<older>", false).size(), 1u);
 
   write("tokenizer_config.json", {{"eos_token", "</s>"}, {"added_tokens_decoder", json::object()}});
-  EXPECT_EQ(load_special_tokens(directory_.path()), json::parse(R"({"eos_token":"</s>"})"));
+  EXPECT_EQ(load().special_tokens(), json::parse(R"({"eos_token":"</s>"})"));
   EXPECT_EQ(load().token_to_id("<end>"), -1);
   fs::remove(directory_.path() / "tokenizer_config.json");
-  EXPECT_EQ(load_special_tokens(directory_.path()).at("eos_token"), "<end>");
+  EXPECT_EQ(load().special_tokens().at("eos_token"), "<end>");
+}
+
+// transformers replaces the older file's token by the one of tokenizer.json that has its id, but
+// remembers how its text is looked for.
+TEST_F(TokenizerConfigTest, ATokenWhoseIdAnotherHasGivesItsFlagsToANamedOne) {
+  write("added_tokens.json", {{"<x>", 1}});
+  write("special_tokens_map.json", {{"eos_token", {{"content", "<x>"}, {"lstrip", true}}}});
+  const Tokenizer tokenizer = load();
+  EXPECT_EQ(tokenizer.token_to_id("<x>"), kVocabulary);
+  EXPECT_EQ(tokenizer.encode(" <x>", false).size(), 2u) << "the space is not taken";
+  EXPECT_TRUE(tokenizer.is_special(kVocabulary));
+}
+
+TEST_F(TokenizerConfigTest, OfTokensWithOneIdTheLastCounts) {
+  write("added_tokens.json", {{"<a>", 40}, {"<b>", 40}});
+  EXPECT_EQ(load().token_to_id("<b>"), kVocabulary);
+  EXPECT_EQ(load().token_to_id("<a>"), -1);
+}
+
+TEST_F(TokenizerConfigTest, SpecialTokensOfADirectoryWithNoneAreNone) {
+  EXPECT_EQ(load().special_tokens(), json::object());
+  write("tokenizer_config.json",
+        {{"bos_token", {{"content", "<s>"}, {"special", true}}}, {"pad_token", nullptr}});
+  EXPECT_EQ(load().special_tokens().dump(), R"({"bos_token":"<s>"})");
 }
 
 TEST_F(TokenizerConfigTest, SpecialTokensMayBeSplitAndHaveNamesOfTheirOwn) {
@@ -89,7 +112,7 @@ TEST_F(TokenizerConfigTest, SpecialTokensMayBeSplitAndHaveNamesOfTheirOwn) {
                                   {"extra_special_tokens", {"ab"}},
                                   {"split_special_tokens", true}});
   const Tokenizer tokenizer = load();
-  EXPECT_EQ(load_special_tokens(directory_.path()).at("image_token"), "<image>");
+  EXPECT_EQ(load().special_tokens().at("image_token"), "<image>");
   EXPECT_TRUE(tokenizer.is_special(tokenizer.token_to_id("<image>")));
   EXPECT_GT(tokenizer.encode("<image>", false).size(), 1u);
 }
@@ -112,7 +135,7 @@ TEST_F(TokenizerConfigTest, NamedExtraTokensDoNotHideAList) {
   write("tokenizer_config.json", {{"additional_special_tokens", list}});
   write("special_tokens_map.json", {{"extra_special_tokens", named}});
   EXPECT_GT(load().encode("<mi>", false).size(), 1u);
-  EXPECT_EQ(load_special_tokens(directory_.path()).at("audio_token"), "<x>");
+  EXPECT_EQ(load().special_tokens().at("audio_token"), "<x>");
 }
 
 TEST_F(TokenizerConfigTest, TheConfigsOwnTokensGoBeforeTheMaps) {
@@ -120,17 +143,17 @@ TEST_F(TokenizerConfigTest, TheConfigsOwnTokensGoBeforeTheMaps) {
         {{"image_token", "<image>"}, {"extra_special_tokens", {{"eos_token", "<end>"}}}});
   write("special_tokens_map.json", {{"image_token", "<i>"}, {"eos_token", "</s>"}});
   const json expected{{"image_token", "<image>"}, {"eos_token", "<end>"}};
-  EXPECT_EQ(json(load_special_tokens(directory_.path())), expected);
+  EXPECT_EQ(json(load().special_tokens()), expected);
 
   // As transformers 5 saves them; names outside go before.
   fs::remove(directory_.path() / "special_tokens_map.json");
   json config{{"model_specific_special_tokens", {{"audio_token", "<x>"}}}};
   write("tokenizer_config.json", config);
-  EXPECT_EQ(load_special_tokens(directory_.path()).at("audio_token"), "<x>");
+  EXPECT_EQ(load().special_tokens().at("audio_token"), "<x>");
   EXPECT_EQ(load().encode("<x>", false).size(), 1u);
   config["image_token"] = "<image>";
   write("tokenizer_config.json", config);
-  EXPECT_EQ(json(load_special_tokens(directory_.path())), json({{"image_token", "<image>"}}));
+  EXPECT_EQ(json(load().special_tokens()), json({{"image_token", "<image>"}}));
 }
 
 TEST_F(TokenizerConfigTest, ExtraTokensAreSpecialUnlessTransformersWroteOtherwise) {
@@ -170,7 +193,7 @@ TEST_F(TokenizerConfigTest, StoredTruncationAndPaddingArePassedOverWithANote) {
   const Tokenizer tokenizer = load();
   EXPECT_EQ(tokenizer.encode("abc abc"), ids);
   EXPECT_TRUE(tokenizer.is_special(2)) << "the padding's token";
-  EXPECT_EQ(load_special_tokens(directory_.path()).at("pad_token"), "</s>");
+  EXPECT_EQ(load().special_tokens().at("pad_token"), "</s>");
   ASSERT_EQ(tokenizer.notes().size(), 2u);
   EXPECT_THAT(tokenizer.notes()[0],
               AllOf(HasSubstr("\"truncation\" is passed over"), HasSubstr("tokenizer.json")));

@@ -201,20 +201,6 @@ TEST_F(TokenizerTest, AddedTokensAreCutOutAndEachPieceGetsItsPrefix) {
   EXPECT_EQ(tokenizer.encode("a</s>a", false), expected);
 }
 
-TEST_F(TokenizerTest, StreamingGivesTheSameTextAndNeverHalfACharacter) {
-  SCOPED_TRACE(testing::Message() << "seed " << seed_);
-  const Tokenizer tokenizer = load(fixture_.file);
-  const std::string text = "ab \u00e9\U0001F642 cd \u4e2d e";
-  StreamDecoder stream(tokenizer);
-  std::string all;
-  for (const auto id : tokenizer.encode(text)) {
-    const std::string piece = stream.push(id);
-    EXPECT_NO_THROW(static_cast<void>(json(piece).dump())) << "not UTF-8";
-    all += piece;
-  }
-  EXPECT_EQ(all + stream.flush(), text);
-}
-
 TEST_F(TokenizerTest, SpansCoverTheSource) {
   SCOPED_TRACE(testing::Message() << "seed " << seed_);
   const Tokenizer tokenizer = load(fixture_.file);
@@ -350,30 +336,6 @@ TEST_F(TokenizerTest, ThreadsMayShareOne) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0);
-}
-
-TEST_F(TokenizerTest, StreamingOfInvalidBytesHoldsLittleBack) {
-  const Tokenizer tokenizer = load(fixture_.file);
-  const auto byte = tokenizer.token_to_id("<0xFF>");
-  StreamDecoder stream(tokenizer);
-  std::size_t held = 0;
-  for (int i = 0; i < 100; ++i) {
-    held = stream.push(byte).empty() ? held + 1 : 0;
-    ASSERT_LT(held, 8u);
-  }
-}
-
-TEST_F(TokenizerTest, StreamingOfTokensThatAllEndInsideCharacters) {
-  const Tokenizer tokenizer = load(json::parse(R"({"decoder": {"type": "ByteLevel"}, "model":
-      {"type": "BPE", "vocab": {"Ã": 0, "©": 1, "©Ã": 2}, "merges": ["© Ã"]}})"));
-  StreamDecoder stream(tokenizer);
-  std::string text = stream.push(0), expected = "\u00e9";
-  for (std::size_t i = 0; i < 100; ++i, expected += "\u00e9") {
-    text += stream.push(2);
-    ASSERT_GE(text.size() + 2 * 8, expected.size()) << "as few are held back as of invalid bytes";
-  }
-  text += stream.push(1);
-  EXPECT_EQ(text + stream.flush(), expected);
 }
 
 TEST_F(TokenizerTest, BadFilesAreRefusedByName) {
