@@ -44,7 +44,8 @@ class ChatTemplate {
 
 /// apply_chat_template(messages, tools=..., add_generation_prompt=..., tokenize=False): `messages`
 /// is a list of objects with "role" and "content", `variables` an object with the special tokens
-/// (Tokenizer::special_tokens) and what else the template reads ("enable_thinking"), `tools` a list of JSON schemas or null.
+/// (Tokenizer::special_tokens) and what else the template reads ("enable_thinking"), `tools` a list
+/// of JSON schemas or null.
 std::string render_chat(const ChatTemplate& chat_template, const nlohmann::ordered_json& messages,
                         bool add_generation_prompt, const nlohmann::ordered_json& variables,
                         const nlohmann::ordered_json& tools = nullptr);

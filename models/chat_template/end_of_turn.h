@@ -11,8 +11,8 @@
 namespace gladius {
 
 /// Ids after which a model that was trained on this template has finished its answer: the
-/// "eos_token" of `special_tokens` (Tokenizer::special_tokens), and the special token that the template
-/// writes behind an assistant's message, such as <|im_end|>. Empty where there is neither.
+/// "eos_token" of `special_tokens` (Tokenizer::special_tokens), and the special token that the
+/// template writes behind an assistant's message, such as <|im_end|>. Empty where there is neither.
 std::vector<std::int32_t> end_of_turn_tokens(const ChatTemplate& chat_template,
                                              const nlohmann::ordered_json& special_tokens,
                                              const Tokenizer& tokenizer);

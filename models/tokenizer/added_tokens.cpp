@@ -70,9 +70,13 @@ std::vector<AddedTokenMatcher::Part> AddedTokenMatcher::split(std::string_view t
     pos = stop;
     if (hit->passed_over) continue;
     if (hit->token.single_word && !stands_alone(text, start, stop)) continue;
-    if (hit->token.lstrip) start = white_space_before(text, start, std::min(done, start));
+    if (hit->token.lstrip) {
+      start = std::max(done, white_space_before(text, start, std::min(done, start)));
+    }
     if (hit->token.rstrip) stop = white_space_after(text, stop);
-    // White space that the token before took is not text any more.
+    // White space that the token before took is not text any more; a token of nothing else that
+    // takes the white space before it is then gone.
+    if (start >= stop) continue;
     if (done < start) parts.push_back({-1, {done, start}});
     parts.push_back({hit->token.id, {start, stop}});
     done = stop;

@@ -12,8 +12,8 @@ namespace gladius {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 Json context() { return {{"n", 7}, {"s", "a-b c"}, {"d", {{"a", "x"}}}, {"xs", {3, 1, 2}}}; }
 

@@ -266,13 +266,18 @@ TEST_F(TokenizerTest, AddedTokensTakeSpacesAndStandAlone) {
   };
   file["added_tokens"].insert(
       file["added_tokens"].end(),
-      {token(901, "<l>", "lstrip"), token(902, "<r>", "rstrip"), token(903, "xyx", "single_word")});
+      {token(901, "<l>", "lstrip"), token(902, "<r>", "rstrip"), token(903, "xyx", "single_word"),
+       token(904, "\n", "lstrip"), token(905, "\t", "rstrip")});
   file["normalizer"] = nullptr;
   const Tokenizer tokenizer = load(file);
   const auto a = tokenizer.token_to_id("a"), b = tokenizer.token_to_id("b");
   const auto l = tokenizer.token_to_id("<l>"), r = tokenizer.token_to_id("<r>");
   EXPECT_EQ(tokenizer.encode("a \u3000<l>b", false), (std::vector<std::int32_t>{a, l, b}));
   EXPECT_EQ(tokenizer.encode("a<r> \n<l>b", false), (std::vector<std::int32_t>{a, r, l, b}));
+  // White space that is a token itself, taken already.
+  EXPECT_EQ(tokenizer.encode("a<r> \nb", false), (std::vector<std::int32_t>{a, r, b}));
+  EXPECT_EQ(tokenizer.encode("a<r>\tb", false),
+            (std::vector<std::int32_t>{a, r, tokenizer.token_to_id("\t"), b}));
   const auto spans = tokenizer.encode_with_spans("a <l>b", false).spans;
   EXPECT_EQ(spans[1], (ByteSpan{1, 5}));
   const auto holds = [&](const std::string& text) {
