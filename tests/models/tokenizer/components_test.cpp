@@ -25,8 +25,11 @@ std::string normalized(const char* component, const std::string& text) {
 }
 
 Strings words(const char* component, const std::string& text, bool at_start = true) {
-  const Words words = make_pre_tokenizer(json::parse(component))(
-      {AlignedText::from_source(text, true), {{0, text.size()}}, at_start});
+  const std::string source = at_start ? text : "x" + text;
+  const AlignedText part =
+      AlignedText::from_source(source, true).slice(source.size() - text.size(), source.size());
+  const Words words =
+      make_pre_tokenizer(json::parse(component))({part, {{0, text.size()}}, at_start});
   Strings out;
   for (const auto& [begin, end] : words.ranges) {
     out.push_back(words.text.bytes().substr(begin, end - begin));
@@ -93,6 +96,13 @@ TEST(PreTokenizers, CutAtKindsOfCharacters) {
   EXPECT_THAT(words(R"({"type":"CharDelimiterSplit","delimiter":"é"})", "aéébé"),
               ElementsAre("a", "b"));
   EXPECT_THAT(words(R"({"type":"FixedLength","length":2})", "aébcd"), ElementsAre("aé", "bc", "d"));
+  // Both stem from the source's first byte.
+  EXPECT_THAT(words(R"({"type":"Sequence","pretokenizers":[
+                        {"type":"Metaspace","replacement":"_","split":false},
+                        {"type":"Split","pattern":{"String":"_"},"behavior":"Isolated"},
+                        {"type":"Metaspace","replacement":"▁","prepend_scheme":"first"}]})",
+                    "a"),
+              ElementsAre("▁_", "▁a"));
   // Metaspace's "first" is the source's start, not the first word that is left.
   EXPECT_THAT(words(R"({"type":"Sequence","pretokenizers":[{"type":"WhitespaceSplit"},
                         {"type":"Metaspace","replacement":"_","prepend_scheme":"first"}]})",
