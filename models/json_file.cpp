@@ -119,12 +119,7 @@ Json parse_json(std::string_view text) {
   try {
     return parse_python_json<Json>(text);
   } catch (const nlohmann::json::exception& error) {
-    // Without the parser's own "[json.exception.parse_error.101] ".
-    const std::string_view what = error.what();
-    const std::size_t begin = what.find("] ");
-    throw FormatError(
-        fmt::format("not valid JSON: {}",
-                    shortened(begin == std::string_view::npos ? what : what.substr(begin + 2))));
+    throw FormatError(fmt::format("not valid JSON: {}", reason_of(error)));
   }
 }
 
@@ -147,6 +142,13 @@ std::string shown(const Json& value) {
     return fmt::format("{}", value.template get<double>());  // JSON has no such number
   }
   return shortened(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+std::string reason_of(const std::exception& error) {
+  const std::string_view what = error.what();
+  if (dynamic_cast<const nlohmann::json::exception*>(&error) == nullptr) return std::string(what);
+  const std::size_t begin = what.find("] ");
+  return shortened(begin == std::string_view::npos ? what : what.substr(begin + 2));
 }
 
 template std::string shown(const nlohmann::json& value);

@@ -1,6 +1,7 @@
 // JSON texts from outside: model directories, run files.
 #pragma once
 
+#include <exception>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -22,5 +23,9 @@ Json read_json_file(const std::filesystem::path& path);
 /// `value` as a message shows it: its JSON, shortened() (tensor/quoted.h).
 template <class Json>
 std::string shown(const Json& value);
+
+/// What an exception says; one of nlohmann's, shortened() and without its own "[json.exception.x.1]
+/// ".
+std::string reason_of(const std::exception& error);
 
 }  // namespace gladius

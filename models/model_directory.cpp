@@ -39,8 +39,8 @@ void check_shards(const fs::path& index_path, const ShardIndex& index,
   };
   for (const auto& [tensor, name] : index.weight_map) {
     if (!shards.at(name).contains(tensor)) {
-      fail(
-          fmt::format("it says that {} holds tensor {}, but it does not", name, in_quotes(tensor)));
+      fail(fmt::format("it says that {} holds tensor {}, but it does not", shortened(name),
+                       in_quotes(tensor)));
     }
   }
   std::uint64_t bytes = 0;
@@ -48,12 +48,12 @@ void check_shards(const fs::path& index_path, const ShardIndex& index,
     for (const SafetensorsEntry& entry : shard.entries()) {
       const auto listed = index.weight_map.find(entry.name);
       if (listed == index.weight_map.end()) {
-        fail(fmt::format("{} holds tensor {}, which the index does not list", name,
+        fail(fmt::format("{} holds tensor {}, which the index does not list", shortened(name),
                          in_quotes(entry.name)));
       }
       if (listed->second != name) {
-        fail(fmt::format("tensor {} is in two shards, {} and {}", in_quotes(entry.name), name,
-                         listed->second));
+        fail(fmt::format("tensor {} is in two shards, {} and {}", in_quotes(entry.name),
+                         shortened(name), shortened(listed->second)));
       }
       bytes += entry.end - entry.begin;
     }
@@ -107,7 +107,8 @@ void drop_tied_head(const std::vector<SafetensorsFile>& files, NamedTensors& wei
 }
 
 // Names the first of the tensors that belong to no parameter.
-void warn_of_extras(const std::vector<std::string>& extras, const LoadOptions& options) {
+void warn_of_extras(const fs::path& directory, const std::vector<std::string>& extras,
+                    const LoadOptions& options) {
   constexpr std::size_t kNamed = 3;
   if (extras.empty() || !options.warn) return;
   std::string names;
@@ -115,13 +116,13 @@ void warn_of_extras(const std::vector<std::string>& extras, const LoadOptions& o
     names += (i == 0 ? "" : ", ") + in_quotes(extras[i]);
   }
   options.warn(
-      fmt::format("{} tensor{} that belong{} to no parameter of the model passed over: {}{}",
-                  extras.size(), extras.size() == 1 ? "" : "s", extras.size() == 1 ? "s" : "",
-                  names, extras.size() > kNamed ? ", ..." : ""));
+      fmt::format("{}: {} tensor{} that belong{} to no parameter of the model passed over: {}{}",
+                  directory.string(), extras.size(), extras.size() == 1 ? "" : "s",
+                  extras.size() == 1 ? "s" : "", names, extras.size() > kNamed ? ", ..." : ""));
 }
 
 // The tensors of the parameters `known`, and the head, which may be there though it is tied.
-NamedTensors read_weights(const std::vector<SafetensorsFile>& files,
+NamedTensors read_weights(const fs::path& directory, const std::vector<SafetensorsFile>& files,
                           const std::set<std::string>& known, const LoadOptions& options) {
   NamedTensors weights;
   std::vector<std::string> extras;
@@ -135,7 +136,7 @@ NamedTensors read_weights(const std::vector<SafetensorsFile>& files,
       if (options.trainable) file.forget();  // else file and copies would be held at once
     }
   }
-  warn_of_extras(extras, options);
+  warn_of_extras(directory, extras, options);
   return weights;
 }
 
@@ -253,7 +254,7 @@ CausalLM load_model(const ModelPaths& paths, const LoadOptions& options) {
   const std::vector<SafetensorsFile> files = open_weights(paths.weights, options.warn);
   std::set<std::string> known;
   for (const auto& [name, parameter] : model.named_parameters()) known.insert(name);
-  NamedTensors weights = read_weights(files, known, options);
+  NamedTensors weights = read_weights(paths.weights, files, known, options);
   if (!model.config().tie_word_embeddings) check_head(weights, paths.weights);
   model.set_requires_grad(options.trainable);  // frozen ones may be of 16 bits
   try {

@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 
@@ -14,7 +15,8 @@ ScheduleKind schedule_from_name(std::string_view name) {
   if (name == "constant") return ScheduleKind::constant;
   if (name == "linear") return ScheduleKind::linear;
   if (name == "cosine") return ScheduleKind::cosine;
-  throw ConfigError(fmt::format("schedule \"{}\" is not one of constant, linear, cosine", name));
+  throw ConfigError(
+      fmt::format("schedule {} is not one of constant, linear, cosine", in_quotes(name)));
 }
 
 double LrSchedule::factor(std::int64_t step) const {

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -57,7 +58,8 @@ Dtype dtype_from_name(std::string_view name) {
       return candidate.dtype;
     }
   }
-  throw DtypeError(fmt::format("dtype: unknown name \"{}\" (try F32, BF16, F16, I64, ...)", name));
+  throw DtypeError(
+      fmt::format("dtype: unknown name {} (try F32, BF16, F16, I64, ...)", in_quotes(name)));
 }
 
 bool is_floating_point(Dtype dtype) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace gladius::utf8 {
@@ -36,6 +38,23 @@ inline std::size_t valid_length(std::string_view text, std::size_t pos) {
   if (length == 3 && (value < 0x800 || (value >= 0xD800 && value < 0xE000))) return 0;
   if (length == 4 && (value < 0x10000 || value > 0x10FFFF)) return 0;
   return length;
+}
+
+/// Offset of the first byte that is not UTF-8, else npos.
+inline std::size_t find_invalid(std::string_view text) {
+  std::size_t pos = 0;
+  while (pos < text.size()) {
+    std::uint64_t eight = 0;
+    if (text.size() - pos >= sizeof eight) std::memcpy(&eight, text.data() + pos, sizeof eight);
+    if (text.size() - pos >= sizeof eight && (eight & 0x8080808080808080u) == 0) {
+      pos += sizeof eight;
+      continue;
+    }
+    const std::size_t length = valid_length(text, pos);
+    if (length == 0) return pos;
+    pos += length;
+  }
+  return std::string_view::npos;
 }
 
 }  // namespace gladius::utf8

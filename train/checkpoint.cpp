@@ -13,6 +13,7 @@
 #include "gladius/tensor/io/file_descriptor.h"
 #include "gladius/tensor/io/safetensors.h"
 #include "gladius/tensor/io/text_file.h"
+#include "gladius/tensor/quoted.h"
 #include "gladius/train/file_sums.h"
 #include "gladius/train/staged_directory.h"
 
@@ -100,7 +101,7 @@ void check_manifest(const fs::path& directory) {
   for (const auto& [name, description] : files.items()) {
     if (std::ranges::find(kFiles, name) == std::end(kFiles)) {
       fail_manifest(file,
-                    fmt::format("lists {}, which is no file of a checkpoint", Json(name).dump()));
+                    fmt::format("lists {}, which is no file of a checkpoint", in_quotes(name)));
     }
   }
   for (const char* name : kFiles) {
@@ -163,7 +164,7 @@ void use_checkpoint(const CheckpointEntry& entry, FoundCheckpoint& found,
   try {
     use(found.checkpoint);
   } catch (const std::exception& error) {
-    throw FormatError(fmt::format("{}: {}", entry.path.string(), error.what()));
+    throw FormatError(fmt::format("{}: {}", entry.path.string(), reason_of(error)));
   }
 }
 
@@ -239,7 +240,7 @@ Checkpoint load_checkpoint(const fs::path& directory) {
     read_evaluations(json, checkpoint);
     checkpoint.run = json.value("run", Json());
   } catch (const std::exception& error) {
-    throw FormatError(fmt::format("{}: {}", state_file.string(), error.what()));
+    throw FormatError(fmt::format("{}: {}", state_file.string(), reason_of(error)));
   }
   checkpoint.weights = read_tensors(directory / kWeights);
   checkpoint.optimizer = read_tensors(directory / kOptimizer);
@@ -258,7 +259,7 @@ std::optional<FoundCheckpoint> find_checkpoint(const fs::path& checkpoints, std:
       use_checkpoint(*entry, found, use);
       return found;
     } catch (const std::exception& error) {
-      found.unusable.push_back({entry->path, error.what()});
+      found.unusable.push_back({entry->path, reason_of(error)});
     }
   }
   throw FormatError(fmt::format(

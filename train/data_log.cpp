@@ -22,7 +22,9 @@ DataLog::Part DataLog::part_of(const Dataset& data) {
 
 void DataLog::say(const std::string& what, const DataCounts& counts, const Say& info,
                   const Say& warn) const {
-  const bool lost = counts.truncated > 0 || counts.unlabelled > 0;
+  // That none has a label check_labels() has said.
+  const bool some_unlabelled = counts.unlabelled > 0 && counts.labels > 0;
+  const bool lost = counts.truncated > 0 || some_unlabelled;
   (lost ? warn : info)(fmt::format("{}: {}", what, describe(counts, max_seq_len_)));
 }
 

@@ -289,8 +289,8 @@ RunIdentity identity_of(const RunConfig& config, Json inputs) {
 }
 
 void require_outside_of_models(const std::filesystem::path& out, const RunConfig& config) {
-  if (config.student.init) require_outside(out, *config.student.init);
-  for (const ExpertConfig& expert : config.experts) require_outside(out, expert.model);
+  if (config.student.init) require_outside("--out", out, *config.student.init);
+  for (const ExpertConfig& expert : config.experts) require_outside("--out", out, expert.model);
 }
 
 RunOutcome begin_run(const RunConfig& config, const std::filesystem::path& out,

@@ -18,22 +18,21 @@ namespace fs = std::filesystem;
 
 bool has_tokenizer(const fs::path& directory) { return fs::exists(directory / "tokenizer.json"); }
 
-// Nothing read with it depends on an expert's tokenizer, so one that is not supported is no error.
-TokenizerComparison compare(const ExpertConfig& expert, const fs::path& student, const Say& warn) {
+// A tokenizer of a kind that is not supported may be any: sizes that agree say little.
+TokenizerComparison compare(const ExpertConfig& expert, const fs::path& student) {
   try {
     return compare_tokenizers(student, find_model(expert.model).paths.tokenizer);
   } catch (const ConfigError& error) {
-    warn(
-        fmt::format("expert {}: its tokenizer cannot be compared with the student's ({}); only the "
-                    "sizes of the vocabularies are known to agree",
-                    expert.name, error.what()));
-    return {};
+    throw ConfigError(fmt::format(
+        "expert {}: its tokenizer cannot be compared with the student's ({}), as \"vocabulary\": "
+        "\"same\" asks; if they are the same, give both the same files, or set \"vocabulary\" to "
+        "\"truncate\", which takes entries of one id for the same, whatever they mean",
+        expert.name, error.what()));
   }
 }
 
-void require_same_tokenizer(const ExpertConfig& expert, const fs::path& student, const Say& info,
-                            const Say& warn) {
-  const TokenizerComparison compared = compare(expert, student, warn);
+void require_same_tokenizer(const ExpertConfig& expert, const fs::path& student, const Say& info) {
+  const TokenizerComparison compared = compare(expert, student);
   if (compared.difference) {
     const auto& [what, of_student, of_expert] = *compared.difference;
     throw ConfigError(fmt::format(
@@ -48,7 +47,7 @@ void require_same_tokenizer(const ExpertConfig& expert, const fs::path& student,
 
 // Most entries of two vocabularies mean different texts.
 void warn_of_truncation(const ExpertConfig& expert, const fs::path& student,
-                        std::int64_t vocabulary, const Say& warn) {
+                        std::int64_t vocabulary, const Say& warn) try {
   const std::int64_t shared =
       count_shared_entries(student, find_model(expert.model).paths.tokenizer, vocabulary);
   warn(fmt::format(
@@ -56,6 +55,11 @@ void warn_of_truncation(const ExpertConfig& expert, const fs::path& student,
       "mean the same text under the same id in the student's tokenizer and the expert's{}",
       expert.name, format_count(vocabulary), format_count(shared),
       2 * shared < vocabulary ? "; what the expert says of the others is noise" : ""));
+} catch (const ConfigError& error) {
+  warn(fmt::format(
+      "expert {}: \"vocabulary\": \"truncate\" compares the first {} entries of both by their ids; "
+      "whether they mean the same text is not known ({})",
+      expert.name, format_count(vocabulary), error.what()));
 }
 
 void check_expert(const RunConfig& config, const ExpertConfig& expert, std::int64_t student_size,
@@ -71,14 +75,14 @@ void check_expert(const RunConfig& config, const ExpertConfig& expert, std::int6
                     "are compared, not what their entries mean",
                     expert.name, student ? expert.model.string() : "the student"));
   } else if (expert.vocabulary == VocabularyMode::same) {
-    require_same_tokenizer(expert, *student, info, warn);
+    require_same_tokenizer(expert, *student, info);
   } else {
     warn_of_truncation(expert, *student, std::min(student_size, expert_size), warn);
   }
 }
 
 // The weights to start from know their own tokenizer's ids.
-void check_student_tokenizer(const StudentConfig& student, const Say& warn) {
+void check_student_tokenizer(const StudentConfig& student, const Say& warn) try {
   if (!student.init || !student.tokenizer) return;
   const fs::path of_weights = find_model(*student.init).paths.tokenizer;
   if (!has_tokenizer(of_weights)) return;
@@ -89,6 +93,9 @@ void check_student_tokenizer(const StudentConfig& student, const Say& warn) {
       fmt::format("student.init has another tokenizer than student.tokenizer: {} is {} in the one "
                   "and {} in the other; what the weights know of such ids is lost",
                   what, of_init, of_tokenizer));
+} catch (const ConfigError& error) {
+  warn(fmt::format("the tokenizers of student.init and student.tokenizer cannot be compared ({})",
+                   error.what()));
 }
 
 void check_length(const std::string& who, const ModelConfig& model, std::int64_t length) {

@@ -15,8 +15,9 @@ using Say = std::function<void(const std::string&)>;
 
 /// ConfigError if an expert's vocabulary does not fit as its mode says (check_vocabulary), or with
 /// VocabularyMode::same its tokenizer is another than the student's, in a line with the first
-/// difference. `warn` is told how many entries truncated vocabularies share, and if the weights to
-/// start from had another tokenizer; `info` where there are no tokenizers to compare.
+/// difference, or the two cannot be compared. `warn` is told how many entries truncated
+/// vocabularies share, and if the weights to start from had another tokenizer; `info` where there
+/// are no tokenizers to compare.
 void check_vocabularies(const RunConfig& config, const ModelConfig& student, const Say& info,
                         const Say& warn);
 

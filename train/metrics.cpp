@@ -6,6 +6,7 @@
 #include <fstream>
 #include <limits>
 
+#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/text_file.h"
 
@@ -74,7 +75,7 @@ StepRecord StepRecord::from_json(const Json& json) try {
   }
   return record;
 } catch (const Json::exception& error) {
-  throw FormatError(fmt::format("not a line of metrics: {}", error.what()));
+  throw FormatError(fmt::format("not a line of metrics: {}", reason_of(error)));
 }
 
 MetricsFile::MetricsFile(const std::filesystem::path& path) : file_(path) {
@@ -103,7 +104,7 @@ std::vector<StepRecord> read_metrics(const std::filesystem::path& path) {
   // A line without its newline is still being written.
   while (std::getline(in, line) && !in.eof()) {
     try {
-      records.push_back(StepRecord::from_json(Json::parse(line)));
+      records.push_back(StepRecord::from_json(parse_json<Json>(line)));
     } catch (const std::exception& error) {
       throw FormatError(fmt::format("{}:{}: {}", path.string(), records.size() + 1, error.what()));
     }

@@ -41,13 +41,13 @@ void require_not_among(const std::string& option, const fs::path& out,
                                 option, out.string(), input->string()));
 }
 
-void require_outside(const fs::path& out, const fs::path& directory) {
+void require_outside(const std::string& option, const fs::path& out, const fs::path& directory) {
   std::error_code ignored;
   for (fs::path at = fs::weakly_canonical(fs::absolute(out), ignored); !at.empty();
        at = at.parent_path()) {
     if (same_file(at, directory)) {
-      throw ConfigError(fmt::format("--out {} is in {}, which is read; choose another directory",
-                                    out.string(), directory.string()));
+      throw ConfigError(fmt::format("{} {} is in {}, which is read; choose another directory",
+                                    option, out.string(), directory.string()));
     }
     if (at == at.root_path()) return;
   }

@@ -18,7 +18,9 @@ std::vector<std::filesystem::path> files_of_model(const ModelPaths& paths);
 void require_not_among(const std::string& option, const std::filesystem::path& out,
                        const std::vector<std::filesystem::path>& inputs);
 
-/// ConfigError if the directory `out` is `directory` or would lie in it.
-void require_outside(const std::filesystem::path& out, const std::filesystem::path& directory);
+/// ConfigError if the directory `out` is `directory` or would lie in it. `option` names it in the
+/// message.
+void require_outside(const std::string& option, const std::filesystem::path& out,
+                     const std::filesystem::path& directory);
 
 }  // namespace gladius

@@ -7,6 +7,7 @@
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/file_descriptor.h"
 #include "gladius/tensor/io/text_file.h"
+#include "gladius/tensor/quoted.h"
 #include "gladius/train/staged_directory.h"
 #include "gladius/train/timeline.h"
 
@@ -27,7 +28,8 @@ std::string trace_of_checkpoint(const RunPaths& paths) {
   std::string trace;
   for (const TimelineEntry& entry : read_timeline(paths.timeline())) {
     if (entry.event.starts_with(kCheckpointEvent)) {
-      trace = fmt::format("{} says \"{}\"", paths.timeline().filename().string(), entry.event);
+      trace =
+          fmt::format("{} says {}", paths.timeline().filename().string(), in_quotes(entry.event));
     }
   }
   if (trace.empty() && is_there(paths.model())) trace = "there is a model/";

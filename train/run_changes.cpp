@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
 #include "gladius/train/training_plan.h"
 
@@ -27,7 +28,7 @@ Json value_of(const Json& run, std::string key) {
 
 // "steps 100 -> 200"
 std::string describe(const std::string& key, const Json& before, const Json& after) {
-  return fmt::format("{} {} -> {}", key, value_of(before, key).dump(), value_of(after, key).dump());
+  return fmt::format("{} {} -> {}", key, shown(value_of(before, key)), shown(value_of(after, key)));
 }
 
 // A run as its steps follow from each other.

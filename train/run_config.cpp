@@ -8,6 +8,7 @@
 
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/quoted.h"
 #include "gladius/train/model_paths.h"
 #include "gladius/train/run_fields.h"
 
@@ -47,10 +48,21 @@ StudentConfig read_student(const RunFields& fields, std::vector<std::string>& no
   return student;
 }
 
+// It heads messages, tables and plots.
+std::string read_name(const RunFields& fields, const std::filesystem::path& model) {
+  constexpr std::size_t kLongest = 100;
+  const std::string name = fields.text("name", shortened(model.filename().string()));
+  if (fields.has("name") && (name.size() > kLongest || name != printable(name))) {
+    fields.fail("name", fmt::format("is {}; expected at most {} bytes of printable text",
+                                    in_quotes(name), kLongest));
+  }
+  return name;
+}
+
 ExpertConfig read_expert(const RunFields& fields, std::vector<std::string>& notes) {
   ExpertConfig expert;
   const std::filesystem::path model = fields.required_path("model");
-  expert.name = fields.text("name", model.filename().string());
+  expert.name = read_name(fields, model);
   expert.model = found("expert " + expert.name, model, notes).weights;
   expert.steps = fields.integer("steps", 1000, 1, kMaxSteps);
   expert.vocabulary = fields.choice("vocabulary", "same", {"same", "truncate"}) == "same"
@@ -165,7 +177,7 @@ RunConfig RunConfig::load(const std::filesystem::path& file,
   for (const std::string& override_ : overrides) {
     const std::size_t equals = override_.find('=');
     if (equals == std::string::npos) {
-      throw ConfigError(fmt::format("--set {}: expected path.to.key=value", override_));
+      throw ConfigError(fmt::format("--set {}: expected path.to.key=value", shortened(override_)));
     }
     set_by_path(json, override_.substr(0, equals), override_.substr(equals + 1));
   }

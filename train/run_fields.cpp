@@ -6,10 +6,33 @@
 #include <algorithm>
 #include <charconv>
 
+#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/utf8.h"
 #include "gladius/train/nearest_name.h"
 
 namespace gladius {
+namespace {
+
+// Why `path` names no file that a run can have, or null. What run.json holds is UTF-8.
+const char* no_path(const std::filesystem::path& path) {
+  constexpr std::size_t kLongestPath = 4095, kLongestName = 255;
+  const std::string& text = path.native();
+  const auto is_long = [](const std::filesystem::path& name) {
+    return name.native().size() > kLongestName;
+  };
+  if (text.find('\0') != std::string::npos) return "which has a NUL in it; expected a path";
+  if (text.size() > kLongestPath || std::ranges::any_of(path, is_long)) {
+    return "which is longer than the path of a file can be";
+  }
+  if (utf8::find_invalid(text) != std::string::npos) {
+    return "whose whole path is not UTF-8; rename the file or its directory";
+  }
+  return nullptr;
+}
+
+}  // namespace
 
 using Json = nlohmann::ordered_json;
 
@@ -18,13 +41,14 @@ RunFields::RunFields(const Json& object, std::string file, std::string path,
     : object_(object), file_(std::move(file)), path_(std::move(path)) {
   if (!object_.is_object()) {
     throw ConfigError(fmt::format("{}: {} is {}; expected an object {{...}}", file_,
-                                  path_.empty() ? "the file" : "\"" + path_ + "\"",
+                                  path_.empty() ? "the file" : in_quotes(path_),
                                   object_.type_name()));
   }
   for (const auto& [key, value] : object_.items()) {
     if (std::ranges::find(known, key) != known.end()) continue;
-    throw ConfigError(fmt::format("{}: unknown key \"{}\"; the nearest known key is \"{}\"", file_,
-                                  path_of(key), path_of(nearest_name(key, known))));
+    throw ConfigError(fmt::format("{}: unknown key {}; the nearest known key is {}", file_,
+                                  in_quotes(path_of(key)),
+                                  in_quotes(path_of(nearest_name(key, known)))));
   }
 }
 
@@ -62,7 +86,7 @@ std::string RunFields::choice(const std::string& key, const std::string& fallbac
                               const std::vector<std::string>& choices) const {
   const std::string value = text(key, fallback);
   if (std::ranges::find(choices, value) == choices.end()) {
-    fail(key, fmt::format("is \"{}\"; expected one of {}", value, fmt::join(choices, ", ")));
+    fail(key, fmt::format("is {}; expected one of {}", in_quotes(value), fmt::join(choices, ", ")));
   }
   return value;
 }
@@ -114,7 +138,7 @@ std::vector<RunFields> RunFields::objects(const std::string& key,
 }
 
 void RunFields::fail(const std::string& key, const std::string& what) const {
-  throw ConfigError(fmt::format("{}: \"{}\" {}", file_, path_of(key), what));
+  throw ConfigError(fmt::format("{}: {} {}", file_, in_quotes(path_of(key)), what));
 }
 
 std::string RunFields::path_of(const std::string& key) const {
@@ -124,12 +148,16 @@ std::string RunFields::path_of(const std::string& key) const {
 std::filesystem::path RunFields::from_here(const std::string& key, const std::string& path) const {
   if (path.empty()) fail(key, "is empty; expected a path");
   const auto directory = std::filesystem::absolute(file_).parent_path();
-  return (directory / path).lexically_normal();
+  const std::filesystem::path whole = (directory / path).lexically_normal();
+  if (const char* reason = no_path(whole)) {
+    fail(key, fmt::format("is {}, {}", in_quotes(path), reason));
+  }
+  return whole;
 }
 
 const Json& RunFields::at(const std::string& key, const char* expected, bool fits) const {
   const Json& value = object_.at(key);
-  if (!fits) fail(key, fmt::format("is {}; expected {}", value.dump(), expected));
+  if (!fits) fail(key, fmt::format("is {}; expected {}", shown(value), expected));
   return value;
 }
 
@@ -138,7 +166,7 @@ double RunFields::checked(const std::string& key, const Json& value, const Range
   const bool above = range.open_low ? number > range.low : number >= range.low;
   const bool below = range.open_high ? number < range.high : number <= range.high;
   if (!above || !below) {
-    fail(key, fmt::format("is {}; expected a value in {}{}, {}{}", value.dump(),
+    fail(key, fmt::format("is {}; expected a value in {}{}, {}{}", shown(value),
                           range.open_low ? '(' : '[', range.low, range.high,
                           range.open_high ? ')' : ']'));
   }
@@ -154,14 +182,15 @@ void set_by_path(Json& root, const std::string& path, const std::string& value) 
       std::size_t index = 0;
       const auto [rest, error] = std::from_chars(key.data(), key.data() + key.size(), index);
       if (error != std::errc() || rest != key.data() + key.size() || index >= place->size()) {
-        throw ConfigError(fmt::format("--set {}: \"{}\" is not an element of a list of {}", path,
-                                      key, place->size()));
+        throw ConfigError(fmt::format("--set {}: {} is not an element of a list of {}",
+                                      shortened(path), in_quotes(key), place->size()));
       }
       place = &(*place)[index];
     } else if ((place->is_object() || place->is_null()) && !key.empty()) {
       place = &(*place)[key];
     } else {
-      throw ConfigError(fmt::format("--set {}: there is no place for \"{}\"", path, key));
+      throw ConfigError(
+          fmt::format("--set {}: there is no place for {}", shortened(path), in_quotes(key)));
     }
     begin = end + 1;
   }

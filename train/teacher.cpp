@@ -3,15 +3,26 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "gladius/autograd/grad_mode.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/models/tokenizer/tokenizer.h"
+#include "gladius/tensor/error.h"
 #include "gladius/train/model_paths.h"
 #include "gladius/train/objective.h"
 
 namespace gladius {
 namespace {
+
+// Nothing where there is no tokenizer, or one of a kind that is not supported.
+std::optional<std::int64_t> tokenizer_size(const ExpertConfig& expert) try {
+  const auto directory = find_model(expert.model).paths.tokenizer;
+  if (!std::filesystem::exists(directory / "tokenizer.json")) return {};
+  return Tokenizer::load(directory).vocab_size();
+} catch (const ConfigError&) {
+  return {};
+}
 
 // Entries that both models have.
 std::int64_t shared_vocabulary(const ExpertConfig& expert, std::int64_t student,
@@ -20,15 +31,10 @@ std::int64_t shared_vocabulary(const ExpertConfig& expert, std::int64_t student,
   check_vocabulary(expert, student, teacher);
   if (expert.vocabulary == VocabularyMode::same) return student;
   std::int64_t vocabulary = std::min(student, teacher);
-  if (const auto tokenizer = find_model(expert.model).paths.tokenizer;
-      std::filesystem::exists(tokenizer / "tokenizer.json")) {
-    vocabulary = std::min(vocabulary, Tokenizer::load(tokenizer).vocab_size());
-  }
+  vocabulary = std::min(vocabulary, tokenizer_size(expert).value_or(vocabulary));
   warn(fmt::format(
-      "expert {}: vocabulary truncated to the first {} entries (student {}, expert {}); both "
-      "distributions are renormalised over these, and an entry is the same token in both only "
-      "where "
-      "the tokenizers agree",
+      "expert {}: vocabulary truncated to the first {} entries (student {}, expert {}), "
+      "over which both distributions are renormalised",
       expert.name, vocabulary, student, teacher));
   return vocabulary;
 }

@@ -7,7 +7,9 @@
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/sha256.h"
 #include "gladius/tensor/io/text_file.h"
+#include "gladius/train/data/data_files.h"
 #include "gladius/train/environment.h"
+#include "gladius/train/overwrite.h"
 
 namespace gladius {
 namespace {
@@ -154,11 +156,36 @@ void check_manifest(const fs::path& directory, const Json& manifest) {
   refuse(directory, fmt::format("belongs to a run with another {}", fmt::join(other, ", ")));
 }
 
+namespace {
+
+// The run's own directory is checked where it is made.
+void check_named_directory(const RunConfig& config, const Json& inputs) {
+  constexpr const char* kKey = "teacher_cache.path";
+  const fs::path& directory = *config.teacher_cache.path;
+  if (fs::exists(directory) && !fs::is_directory(directory)) {
+    throw ConfigError(fmt::format("{} {} exists and is not a directory", kKey, directory.string()));
+  }
+  if (config.student.init) require_outside(kKey, directory, *config.student.init);
+  std::vector<fs::path> files = expand_patterns(config.data.eval);
+  for (const Json& group : inputs) {
+    for (const auto& [file, print] : group.items()) files.emplace_back(file);
+  }
+  for (std::size_t i = 0; i < config.experts.size(); ++i) {
+    require_outside(kKey, directory, config.experts[i].model);
+    const fs::path own = expert_directory(directory, i);
+    require_not_among(kKey, manifest_file(own), files);
+    require_not_among(kKey, records_file(own), files);
+  }
+}
+
+}  // namespace
+
 TeacherCaches::TeacherCaches(const RunConfig& config, const Json& inputs,
                              std::int64_t student_vocab_size, const fs::path& own)
     : directory_(config.teacher_cache.path.value_or(own)),
       max_bytes_(static_cast<std::uint64_t>(config.teacher_cache.max_gb * kGigabyte)) {
   if (max_bytes_ == 0) return;
+  if (config.teacher_cache.path) check_named_directory(config, inputs);
   for (std::size_t i = 0; i < config.experts.size(); ++i) {
     manifests_.push_back(cache_manifest(config, inputs, i, student_vocab_size));
     check_manifest(expert_directory(directory_, i), manifests_[i]);

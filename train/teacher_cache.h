@@ -60,7 +60,8 @@ void check_manifest(const std::filesystem::path& directory, const nlohmann::orde
 class TeacherCaches {
  public:
   /// In teacher_cache.path, or else in `own`. Every cache that is there already is checked.
-  /// ConfigError as check_manifest.
+  /// ConfigError as check_manifest, and where teacher_cache.path is in a model that is read, or one
+  /// of its files would take the place of an input.
   TeacherCaches(const RunConfig& config, const nlohmann::ordered_json& inputs,
                 std::int64_t student_vocab_size, const std::filesystem::path& own);
 

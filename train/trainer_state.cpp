@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
 #include "gladius/train/metrics.h"
 #include "gladius/train/training_plan.h"
@@ -34,14 +35,14 @@ std::int64_t count_at(const Json& json, const char* key) {
   const bool fits = value.is_number_unsigned()
                         ? value.get<std::uint64_t>() <= static_cast<std::uint64_t>(kLargest)
                         : value.is_number_integer() && value.get<std::int64_t>() >= 0;
-  if (!fits) fail(key, value.dump(), "expected a whole number from 0 to 2^53");
+  if (!fits) fail(key, shown(value), "expected a whole number from 0 to 2^53");
   return value.get<std::int64_t>();
 }
 
 double number_at(const Json& json, const char* key) {
   const Json& value = at(json, key);
   if (!value.is_number() || !std::isfinite(value.get<double>())) {
-    fail(key, value.dump(), "expected a number");
+    fail(key, shown(value), "expected a number");
   }
   return value.get<double>();
 }
@@ -58,13 +59,13 @@ std::vector<double> numbers_at(const Json& json, const char* key) {
   const bool fits = list.is_array() && std::ranges::all_of(list, [](const Json& number) {
                       return number.is_number() && std::isfinite(number.get<double>());
                     });
-  if (!fits) fail(key, list.dump(), "expected a list of numbers");
+  if (!fits) fail(key, shown(list), "expected a list of numbers");
   return list.get<std::vector<double>>();
 }
 
 bool boolean_at(const Json& json, const char* key) {
   const Json& value = at(json, key);
-  if (!value.is_boolean()) fail(key, value.dump(), "expected true or false");
+  if (!value.is_boolean()) fail(key, shown(value), "expected true or false");
   return value.get<bool>();
 }
 

@@ -120,7 +120,8 @@ bool Validation::evaluate_expert(const ExpertConfig& expert) {
   if (!data_ || !comparable || experts_.recall(expert)) return true;
   try {
     const auto evaluation =
-        evaluate(load_model(find_model(expert.model).paths), "expert " + expert.name);
+        evaluate(load_model(find_model(expert.model).paths, {.warn = events_.warn}),
+                 "expert " + expert.name);
     if (!evaluation) return false;
     if (!std::isfinite(evaluation->perplexity)) throw Error("its perplexity is not finite");
     experts_.add(expert, *evaluation);

@@ -6,6 +6,7 @@
 
 #include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius::jinja {
 namespace {
@@ -37,9 +38,9 @@ void Source::raise(const Failure& failure, std::size_t offset) const {
   offset = std::min(offset, text.size());
   const auto line =
       1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(offset), '\n');
-  const std::string where = fmt::format("{} line {}: {}", name, line, failure.message);
+  const std::string where = fmt::format("{} line {}: {}", name, line, shortened(failure.message));
   if (failure.kind == FailureKind::kRaised) throw FormatError(where);
-  const std::string shown = fmt::format("{}, in `{}`", where, excerpt(text, offset));
+  const std::string shown = fmt::format("{}, in `{}`", where, printable(excerpt(text, offset)));
   if (failure.kind == FailureKind::kUnsupported) throw ConfigError(shown);
   throw FormatError(shown);
 }

@@ -168,9 +168,7 @@ Tokenizer Tokenizer::load(const std::filesystem::path& path, const Json& root) {
     for (std::string& note : impl->notes) note = fmt::format("{}: {}", file.string(), note);
     return Tokenizer(std::move(impl));
   } catch (const Json::exception& error) {
-    // Without nlohmann's own "[json.exception.type_error.302] ".
-    const std::string_view what = error.what();
-    throw FormatError(fmt::format("{}: {}", file.string(), what.substr(what.find(']') + 2)));
+    throw FormatError(fmt::format("{}: {}", file.string(), reason_of(error)));
   } catch (const ConfigError& error) {
     throw ConfigError(fmt::format("{}: {}", file.string(), error.what()));
   } catch (const FormatError& error) {

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -20,23 +19,6 @@ inline std::size_t character_before(std::string_view text, std::size_t end) {
   --end;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
   return end;
-}
-
-/// Offset of the first byte that is not UTF-8, else npos.
-inline std::size_t find_invalid(std::string_view text) {
-  std::size_t pos = 0;
-  while (pos < text.size()) {
-    std::uint64_t eight = 0;
-    if (text.size() - pos >= sizeof eight) std::memcpy(&eight, text.data() + pos, sizeof eight);
-    if (text.size() - pos >= sizeof eight && (eight & 0x8080808080808080u) == 0) {
-      pos += sizeof eight;
-      continue;
-    }
-    const std::size_t length = valid_length(text, pos);
-    if (length == 0) return pos;
-    pos += length;
-  }
-  return std::string_view::npos;
 }
 
 /// How many bytes one U+FFFD stands for at `pos`, where no valid character begins: the longest

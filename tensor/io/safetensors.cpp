@@ -9,6 +9,7 @@
 #include "gladius/tensor/io/atomic_file.h"
 #include "gladius/tensor/io/foreign_file.h"
 #include "gladius/tensor/io/safetensors_json.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -38,8 +39,8 @@ void write_tensor(AtomicFile& file, const std::filesystem::path& path,
   });
   if (given != expected) {
     throw FormatError(fmt::format("{}: TensorInvalidInfo({}): {} {} takes {} bytes, {} were given",
-                                  path.string(), safetensors_json::quote_name(entry.name),
-                                  entry.dtype.name, to_string(entry.shape), expected, given));
+                                  path.string(), in_quotes(entry.name), entry.dtype.name,
+                                  to_string(entry.shape), expected, given));
   }
 }
 
@@ -76,8 +77,7 @@ const SafetensorsEntry& SafetensorsFile::entry(std::string_view name) const {
   const auto found = index_.find(std::string(name));
   if (found == index_.end()) {
     throw FormatError(fmt::format("{}: TensorNotFound: no tensor {} among the file's {}",
-                                  path().string(), safetensors_json::quote_name(name),
-                                  entries().size()));
+                                  path().string(), in_quotes(name), entries().size()));
   }
   return header_.entries[found->second];
 }
@@ -93,15 +93,15 @@ std::span<const std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry)
 Tensor SafetensorsFile::tensor(std::string_view name) const {
   const SafetensorsEntry& found = entry(name);
   if (!found.dtype.dtype) {
-    throw DtypeError(fmt::format("{}: tensor \"{}\" is {}, which tensors do not hold; use bytes()",
-                                 path().string(), name, found.dtype.name));
+    throw DtypeError(fmt::format("{}: tensor {} is {}, which tensors do not hold; use bytes()",
+                                 path().string(), in_quotes(name), found.dtype.name));
   }
   const Dtype dtype = *found.dtype.dtype;
   const std::span<const std::byte> data = bytes(found);
   // A bool of any other value is undefined behaviour.
   if (dtype == Dtype::BOOL && std::ranges::any_of(data, [](auto b) { return b > std::byte{1}; })) {
-    throw FormatError(fmt::format("{}: tensor \"{}\" is BOOL but has bytes other than 0 and 1",
-                                  path().string(), name));
+    throw FormatError(fmt::format("{}: tensor {} is BOOL but has bytes other than 0 and 1",
+                                  path().string(), in_quotes(name)));
   }
 
   auto* start = const_cast<std::byte*>(data.data());  // read_only below guards it
@@ -134,7 +134,7 @@ void write_safetensors(const std::filesystem::path& path,
   std::vector<SafetensorsSpec> specs;
   for (const auto& [name, tensor] : tensors) {
     if (!tensor.defined()) {
-      throw Error(fmt::format("write_safetensors: tensor \"{}\" is undefined", name));
+      throw Error(fmt::format("write_safetensors: tensor {} is undefined", in_quotes(name)));
     }
     specs.push_back({name, stored_dtype(tensor.dtype()), tensor.shape()});
   }

@@ -13,6 +13,7 @@
 
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/safetensors_json.h"
+#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {
@@ -20,7 +21,6 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
 using safetensors_json::fail;
-using safetensors_json::quote_name;
 
 constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kLargestHeader = 100'000'000;
@@ -32,7 +32,7 @@ std::uint64_t stored_bytes(const SafetensorsSpec& spec) {
   bool overflow = false;
   for (const std::int64_t size : spec.shape) {
     if (size < 0) {
-      fail(fmt::format("TensorInvalidInfo({})", quote_name(spec.name)),
+      fail(fmt::format("TensorInvalidInfo({})", in_quotes(spec.name)),
            "shape {} has a negative size", to_string(spec.shape));
     }
     overflow |= __builtin_mul_overflow(reach, std::max<std::int64_t>(size, 1), &reach);
@@ -40,11 +40,11 @@ std::uint64_t stored_bytes(const SafetensorsSpec& spec) {
   }
   std::uint64_t bits = 0;
   if (overflow || __builtin_mul_overflow(count, spec.dtype.bits, &bits)) {
-    fail(fmt::format("ValidationOverflow({})", quote_name(spec.name)),
+    fail(fmt::format("ValidationOverflow({})", in_quotes(spec.name)),
          "the size of {} {} does not fit 64 bits", spec.dtype.name, to_string(spec.shape));
   }
   if (bits % 8 != 0) {
-    fail(fmt::format("MisalignedSlice({})", quote_name(spec.name)),
+    fail(fmt::format("MisalignedSlice({})", in_quotes(spec.name)),
          "{} {} takes {} bits, which are no whole bytes", spec.dtype.name, to_string(spec.shape),
          bits);
   }
@@ -56,13 +56,13 @@ void check_offsets(const std::vector<SafetensorsEntry>& entries, std::uint64_t d
   std::uint64_t next = 0;
   for (const SafetensorsEntry& entry : entries) {
     if (entry.begin != next || entry.end < entry.begin) {
-      fail(fmt::format("InvalidOffset({})", quote_name(entry.name)),
+      fail(fmt::format("InvalidOffset({})", in_quotes(entry.name)),
            "data_offsets [{}, {}] where the data before it ends at {}", entry.begin, entry.end,
            next);
     }
     const std::uint64_t needed = stored_bytes({entry.name, entry.dtype, entry.shape});
     if (entry.end - entry.begin != needed) {
-      fail(fmt::format("TensorInvalidInfo({})", quote_name(entry.name)),
+      fail(fmt::format("TensorInvalidInfo({})", in_quotes(entry.name)),
            "{} {} takes {} bytes, but data_offsets [{}, {}] hold {}", entry.dtype.name,
            to_string(entry.shape), needed, entry.begin, entry.end, entry.end - entry.begin);
     }
@@ -75,7 +75,7 @@ void check_offsets(const std::vector<SafetensorsEntry>& entries, std::uint64_t d
        data_bytes,
        cut == entries.end()
            ? "something was appended"
-           : fmt::format("is the file truncated? {} ends at {}", quote_name(cut->name), cut->end));
+           : fmt::format("is the file truncated? {} ends at {}", in_quotes(cut->name), cut->end));
 }
 
 std::string_view header_text(std::span<const std::byte> start, std::uint64_t file_size) {
@@ -132,7 +132,7 @@ SafetensorsLayout plan_safetensors(const std::vector<SafetensorsSpec>& specs,
     const SafetensorsSpec& spec = specs[i];
     const std::uint64_t begin = next;
     if (__builtin_add_overflow(begin, stored_bytes(spec), &next) || next > kLargestFile) {
-      fail(fmt::format("ValidationOverflow({})", quote_name(spec.name)),
+      fail(fmt::format("ValidationOverflow({})", in_quotes(spec.name)),
            "the tensors up to this one take more than 2^62 bytes");
     }
     layout.entries.push_back({spec.name, spec.dtype, spec.shape, begin, next});

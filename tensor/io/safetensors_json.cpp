@@ -9,6 +9,9 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/utf8.h"
+
 namespace gladius::safetensors_json {
 namespace {
 
@@ -79,10 +82,10 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
 
   bool key(std::string& text) override {
     if (place() == Place::TOP) {
-      if (!keys_.insert(text).second) fail_json("{} occurs twice", quote_name(text));
+      if (!keys_.insert(text).second) fail_json("{} occurs twice", in_quotes(text));
       key_ = text;
     } else if (place() == Place::METADATA) {
-      if (header.metadata.contains(text)) fail_json("metadata {} occurs twice", quote_name(text));
+      if (header.metadata.contains(text)) fail_json("metadata {} occurs twice", in_quotes(text));
       key_ = text;
     } else if (place() == Place::INFO) {
       select_field(text);
@@ -93,14 +96,14 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   bool end_object() override {
     const auto missing = std::ranges::find(seen_, false);
     if (place() == Place::INFO && missing != seen_.end()) {
-      fail_json("tensor {} has no {}", quote_name(tensor().name), kFields[missing - seen_.begin()]);
+      fail_json("tensor {} has no {}", in_quotes(tensor().name), kFields[missing - seen_.begin()]);
     }
     return leave();
   }
 
   bool end_array() override {
     if (place() == Place::OFFSETS && offsets_ != 2) {
-      fail_json("tensor {}: data_offsets of {} numbers instead of 2", quote_name(tensor().name),
+      fail_json("tensor {}: data_offsets of {} numbers instead of 2", in_quotes(tensor().name),
                 offsets_);
     }
     return leave();
@@ -109,7 +112,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   bool parse_error(std::size_t position, const std::string&, const Json::exception&) override {
     const bool in_tensor = nest_.size() > 2 && nest_[2] == Place::INFO;
     fail_json("no JSON at byte {} of the header{}", position,
-              in_tensor ? fmt::format(", in tensor {}", quote_name(tensor().name)) : "");
+              in_tensor ? fmt::format(", in tensor {}", in_quotes(tensor().name)) : "");
   }
 
  private:
@@ -136,17 +139,17 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
         return true;
       case Place::INFO:
         if (field_ == Field::UNKNOWN) return true;
-        fail_json("tensor {}: {} is {}, expected {}", quote_name(tensor().name),
+        fail_json("tensor {}: {} is {}, expected {}", in_quotes(tensor().name),
                   kFields[static_cast<std::size_t>(field_)], what,
                   field_ == Field::DTYPE ? "a string" : "an array");
       case Place::SHAPE:
       case Place::OFFSETS:
         fail_json("tensor {}: {} in {}, expected whole numbers from 0 below 2^64",
-                  quote_name(tensor().name), what, kFields[static_cast<std::size_t>(field_)]);
+                  in_quotes(tensor().name), what, kFields[static_cast<std::size_t>(field_)]);
       case Place::METADATA:
-        fail_json("metadata {} is {}, expected a string", quote_name(key_), what);
+        fail_json("metadata {} is {}, expected a string", in_quotes(key_), what);
       case Place::TOP:
-        fail_json("{} is {}, expected an object", quote_name(key_), what);
+        fail_json("{} is {}, expected an object", in_quotes(key_), what);
       case Place::OUTSIDE:
         fail_json("the header is {}, expected an object", what);
     }
@@ -157,21 +160,21 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
     const auto index = static_cast<std::size_t>(std::ranges::find(kFields, text) - kFields.begin());
     field_ = static_cast<Field>(index);
     if (field_ == Field::UNKNOWN) return;
-    if (seen_[index]) fail_json("tensor {}: {} occurs twice", quote_name(tensor().name), text);
+    if (seen_[index]) fail_json("tensor {}: {} occurs twice", in_quotes(tensor().name), text);
     seen_[index] = true;
   }
 
   void set_dtype(std::string_view name) {
     const std::size_t rank = stored_dtype_rank(name);
     if (rank == stored_dtypes().size()) {
-      fail_json("tensor {}: unknown dtype {}", quote_name(tensor().name), quote_name(name));
+      fail_json("tensor {}: unknown dtype {}", in_quotes(tensor().name), in_quotes(name));
     }
     tensor().dtype = stored_dtypes()[rank];
   }
 
   void add_size(std::uint64_t size) {
     if (size > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-      fail(fmt::format("ValidationOverflow({})", quote_name(tensor().name)),
+      fail(fmt::format("ValidationOverflow({})", in_quotes(tensor().name)),
            "a dimension of size {} is 2^63 or more", size);
     }
     tensor().shape.push_back(static_cast<std::int64_t>(size));
@@ -196,15 +199,13 @@ std::string json_string(std::string_view text) {
   try {
     return Json(text).dump();
   } catch (const Json::type_error&) {
-    fail("InvalidHeader", "{} is not UTF-8", quote_name(text));
+    fail("InvalidHeader", "{} is not UTF-8", in_quotes(text));
   }
 }
 
 void check_bytes(std::string_view text) {
-  try {
-    static_cast<void>(Json(text).dump());
-  } catch (const Json::type_error& error) {
-    fail("InvalidHeader", "the header is not UTF-8 ({})", error.what());
+  if (const std::size_t bad = utf8::find_invalid(text); bad != std::string_view::npos) {
+    fail("InvalidHeader", "the header is not UTF-8 (at its byte {})", bad + 1);
   }
   // nlohmann's parser passes over a byte order mark and stops at a NUL; JSON has neither.
   if (text.starts_with("\xEF\xBB\xBF")) fail_json("a byte order mark before the header");
@@ -214,13 +215,6 @@ void check_bytes(std::string_view text) {
 }
 
 }  // namespace
-
-std::string quote_name(std::string_view name) {
-  constexpr std::size_t kLongest = 200;
-  const bool cut = name.size() > kLongest;
-  return Json(name.substr(0, kLongest)).dump(-1, ' ', false, Json::error_handler_t::replace) +
-         (cut ? "..." : "");
-}
 
 SafetensorsHeader read(std::string_view text) {
   check_bytes(text);
@@ -239,7 +233,7 @@ std::string write(const std::vector<SafetensorsEntry>& entries,
   std::unordered_set<std::string_view> names{kMetadata};
   for (const SafetensorsEntry& entry : entries) {
     if (!names.insert(entry.name).second) {
-      fail_json("a tensor cannot be named {}: the name is taken", quote_name(entry.name));
+      fail_json("a tensor cannot be named {}: the name is taken", in_quotes(entry.name));
     }
     parts.push_back(fmt::format(R"({}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
                                 json_string(entry.name), entry.dtype.name,

@@ -19,9 +19,6 @@ template <class... Args>
   throw FormatError(fmt::format("{}: {}", error, fmt::format(what, std::forward<Args>(args)...)));
 }
 
-/// A name in quotes, escaped and cut to a length that suits a message.
-std::string quote_name(std::string_view name);
-
 /// Entries in the order of the header, and metadata. Throws FormatError (InvalidHeader,
 /// InvalidHeaderDeserialization, ValidationOverflow for a size past 63 bits).
 SafetensorsHeader read(std::string_view text);

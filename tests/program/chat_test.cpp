@@ -202,6 +202,28 @@ TEST_F(Chat, WhatDoesNotFitTogetherIsSaid) {
   EXPECT_THAT(says({}), AllOf(StartsWith("gladius: error: "), HasSubstr("messages.json")));
 }
 
+// The prompt fits, and the answer may not: told once, before the first answer.
+TEST_F(Chat, AnAnswerThatMayPassTheModelsLengthIsToldBeforeTheWork) {
+  Json config = Json::parse(read_file(directory_ / "chat/config.json"));
+  config["max_position_embeddings"] = 60;
+  write_file(directory_ / "chat/config.json", config.dump());
+  const auto errors = [&](const std::vector<std::string>& more, const std::string& input = "") {
+    std::vector<std::string> all{"generate", path("chat"), "--greedy"};
+    all.insert(all.end(), more.begin(), more.end());
+    const ProgramResult result = run(all, input);
+    EXPECT_EQ(result.code, 0);
+    return result.err;
+  };
+  EXPECT_EQ(errors({"--ids", "1,5,6", "--max-new-tokens", "57"}), "");
+  EXPECT_EQ(errors({"--ids", "1,5,6", "--max-new-tokens", "58"}),
+            "gladius: warning: the prompt has 3 tokens and up to 58 are generated, more than the "
+            "model is made for (max_position_embeddings 60); --max-new-tokens 57 stays within "
+            "that\n");
+  const std::string chat = errors({"--chat", "--max-new-tokens", "55"}, "a\nb\n");
+  EXPECT_EQ(chat.find("more than the model"), chat.rfind("more than the model")) << chat;
+  EXPECT_THAT(chat, StartsWith("gladius: warning: the prompt has "));
+}
+
 TEST_F(Chat, ALongPromptIsToldBeforeTheWork) {
   Json config = Json::parse(read_file(directory_ / "chat/config.json"));
   config["max_position_embeddings"] = 8;

@@ -43,8 +43,16 @@ class ProgressProgram : public ::testing::Test {
   }
   std::string path(const char* name) const { return inputs_.directory / name; }
 
-  // Everything on standard error, which is a terminal of so many columns.
   std::string on_terminal(unsigned short columns) const {
+    return on_terminal(columns, {"distill", path("run.json"), "--out", path("out")});
+  }
+  // Everything on standard error, which is a terminal of so many columns.
+  static std::string on_terminal(unsigned short columns, std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "gladius");
+    arguments.insert(arguments.end(), {"--threads", "1"});
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
     winsize size{};
     size.ws_row = 24;
     size.ws_col = columns;
@@ -52,8 +60,7 @@ class ProgressProgram : public ::testing::Test {
     const pid_t child = ::forkpty(&terminal, nullptr, nullptr, &size);
     if (child == 0) {
       if (std::freopen("/dev/null", "w", stdout) == nullptr) ::_exit(126);
-      ::execl(GLADIUS_PROGRAM, "gladius", "distill", path("run.json").c_str(), "--out",
-              path("out").c_str(), "--threads", "1", nullptr);
+      ::execv(GLADIUS_PROGRAM, argv.data());
       ::_exit(127);
     }
     std::string text;
@@ -125,6 +132,20 @@ TEST_F(ProgressProgram, TheBarNeverWraps) {
     EXPECT_LT(longest, columns);
     EXPECT_GE(longest + 8, std::min<std::size_t>(columns, 60));
   }
+}
+
+TEST_F(ProgressProgram, TrainingATokenizerHasABarToo) {
+  if (!has_terminals()) GTEST_SKIP() << "no pseudo terminals here (is /dev/pts mounted?)";
+  write_file(path("text.txt"), "to be or not to be, that is the question\n");
+  std::vector<std::string> arguments{"tokenizer",    "train", "--data", path("text.txt"),
+                                     "--vocab-size", "300",   "--kind", "llama"};
+  arguments.insert(arguments.end(), {"--out", path("tokenizer")});
+  const std::string text = on_terminal(80, arguments);
+  const auto bars = drawn(text);
+  ASSERT_FALSE(bars.empty());
+  EXPECT_TRUE(std::regex_match(bars[0], std::regex(R"(\[=* *\] reads the data: \d+ of \d+)")))
+      << bars[0];
+  EXPECT_TRUE(text.ends_with("\r\x1b[K")) << "the bar is left over";
 }
 
 TEST_F(ProgressProgram, ElsewhereThereIsAPlainLineEveryLogEverySteps) {

@@ -166,5 +166,29 @@ TEST(InputChecks, ComparesTokenizersBeforeTheWork) {
   EXPECT_TRUE(execute(run.config(file), run.directory / "out2").complete);
 }
 
+// A kind that is not supported may be any: the sizes say little, so it takes a word of the user's.
+TEST(InputChecks, ATokenizerThatCannotBeComparedIsNotTheSame) {
+  const TinyRun run;
+  testing::write_tiny_tokenizer(run.directory / "tokenizer");
+  testing::write_file(run.directory / "wide.json", testing::tiny_config(265).dump());
+  save_model(run.directory / "odd", testing::tiny_model(testing::tiny_config(265, 24), 7));
+  testing::write_tiny_tokenizer(run.directory / "odd");
+  Json odd = Json::parse(read_file(run.directory / "odd" / "tokenizer.json"));
+  odd["model"]["type"] = "Unigram";
+  testing::write_file(run.directory / "odd" / "tokenizer.json", odd.dump());
+  Json file = run.run_file();
+  file.erase("steps");
+  file["student"] = {{"config", "wide.json"}, {"tokenizer", "tokenizer"}};
+  file["experts"] = {{{"model", "odd"}, {"steps", 3}}};
+  EXPECT_THAT(message_of<ConfigError>([&] { execute(run.config(file), run.directory / "out"); }),
+              AllOf(HasSubstr("expert odd: its tokenizer cannot be compared with the student's"),
+                    HasSubstr("Unigram"), HasSubstr("set \"vocabulary\" to \"truncate\"")));
+  EXPECT_FALSE(fs::exists(run.directory / "out"));
+  file["experts"][0]["vocabulary"] = "truncate";
+  std::vector<std::string> warnings;
+  EXPECT_TRUE(execute(run.config(file), run.directory / "out", false, -1, &warnings).complete);
+  EXPECT_THAT(warnings.at(0), HasSubstr("whether they mean the same text is not known"));
+}
+
 }  // namespace
 }  // namespace gladius

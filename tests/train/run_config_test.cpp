@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gladius/tensor/quoted.h"
 #include "gladius/train/run_changes.h"
 #include "support/message_of.h"
 #include "support/temporary_directory.h"
@@ -124,6 +125,35 @@ TEST(RunConfig, TypesAndRangesAreChecked) {
         message_of<ConfigError>([&] { RunConfig::load(directory / "run.json", {c.override_}); }),
         HasSubstr(c.says));
   }
+}
+
+// What a file or a command line says is shown as one short line that a terminal can print.
+TEST(RunConfig, OutsideTextInMessagesIsQuoted) {
+  const TemporaryDirectory directory;
+  write_file(directory / "run.json", kMinimal);
+  const std::string long_text(10'000, 'x'), control = "a\n\x1b[31mb\u202e", broken = "caf\xe9";
+  for (const std::string& text : {long_text, control, broken}) {
+    for (const std::string& override_ :
+         {text, text + "=1", "loss." + text + "=1", "loss.reduction=" + text, "batch_size=" + text,
+          "data.train=" + text + std::string(1, '\0'), "student=" + text,
+          "experts=[{\"model\": \"m\", \"name\": \"" + long_text + "\"}]", "experts.0=" + text,
+          "data.loss_on=" + text, "student.config." + text + "=1"}) {
+      const std::string message =
+          message_of<ConfigError>([&] { RunConfig::load(directory / "run.json", {override_}); });
+      EXPECT_LT(message.size(), 500u + directory.path().native().size()) << message;
+      EXPECT_EQ(printable(message), message);
+    }
+  }
+  EXPECT_THAT(message_of<ConfigError>(
+                  [&] { RunConfig::load(directory / "run.json", {"data.train=" + broken}); }),
+              AllOf(HasSubstr("run.json: \"data.train\" is \"caf\\xe9\""), HasSubstr("not UTF-8")));
+  EXPECT_THAT(message_of<ConfigError>([&] {
+                RunConfig::load(directory / "run.json", {"student.config=" + long_text});
+              }),
+              HasSubstr("longer than the path of a file can be"));
+  EXPECT_THAT(error_of(R"({"student": {"config": "c"}, "data": {"train": "d"},
+                           "experts": [{"model": "m", "name": "a\nb"}]})"),
+              HasSubstr(R"("experts.0.name" is "a\nb"; expected)"));
 }
 
 TEST(RunConfig, OverridesAreJsonOrText) {

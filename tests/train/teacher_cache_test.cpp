@@ -255,5 +255,26 @@ TEST(TeacherCache, ItsSizeAndPlaceMayChangeOnResumeButNotK) {
   EXPECT_EQ(weights(run.directory / "out"), weights(run.directory / "whole"));
 }
 
+// However the path is spelled or linked.
+TEST(TeacherCache, NeverTakesThePlaceOfAnInput) {
+  const TinyRun run;
+  const auto refusal = [&](const std::string& path) {
+    Json file = with_cache(long_file(run), {{"max_gb", 1}, {"path", path}});
+    return message_of<ConfigError>([&] { execute(run.config(file), run.directory / "out"); });
+  };
+  const std::string data = read_file(run.directory / "data.jsonl");
+  EXPECT_THAT(refusal("data.jsonl"), HasSubstr("exists and is not a directory"));
+  EXPECT_THAT(refusal("expert"), HasSubstr("is in " + (run.directory / "expert").string()));
+  EXPECT_THAT(refusal("./expert/../expert/cache"), HasSubstr("choose another directory"));
+  fs::create_directories(run.directory / "cache" / "expert-0");
+  fs::create_hard_link(run.directory / "data.jsonl", run.directory / "cache/expert-0/records");
+  EXPECT_THAT(refusal("cache"), HasSubstr("would overwrite"));
+  fs::remove(run.directory / "cache/expert-0/records");
+  fs::create_symlink(run.directory / "data.jsonl", run.directory / "cache/expert-0/manifest.json");
+  EXPECT_THAT(refusal("cache"), HasSubstr("would overwrite"));
+  EXPECT_EQ(read_file(run.directory / "data.jsonl"), data);
+  EXPECT_FALSE(fs::exists(run.directory / "out"));
+}
+
 }  // namespace
 }  // namespace gladius

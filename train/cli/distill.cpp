@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -72,7 +73,8 @@ class Watch {
                 },
             .warn =
                 [this](const std::string& text) {
-                  if (!silent_) progress_.message("warning: " + text);
+                  const bool is_new = warned_.insert(text).second;  // an expert is read twice
+                  if (is_new && !silent_) progress_.message("warning: " + text);
                 },
             .stop_requested = [this] { return signals_.requested(); },
             .evaluating = [this](const std::string& what) { progress_.evaluating(what); },
@@ -106,6 +108,7 @@ class Watch {
   Progress progress_;
   StopSignals signals_;
   std::int64_t total_ = 0;
+  std::set<std::string> warned_;
 };
 
 void run(DistillArguments options, const Common& common) {

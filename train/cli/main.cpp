@@ -8,7 +8,6 @@
 
 #include "commands.h"
 #include "gladius/tensor/parallel.h"
-#include "gladius/tensor/quoted.h"
 #include "output.h"
 #include "usage.h"
 #include "version.h"
@@ -92,9 +91,9 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const OutputError& error) {
     if (error.reader_is_gone()) end_by_broken_pipe();
-    log("gladius: error: {}\n", gladius::printable(error.what()));
+    log("gladius: error: {}\n", message_line(error.what()));
   } catch (const std::exception& error) {
-    log("gladius: error: {}\n", gladius::printable(error.what()));
+    log("gladius: error: {}\n", message_line(error.what()));
   }
   return 1;
 }

@@ -11,6 +11,8 @@
 #include <ctime>
 #include <string>
 
+#include "gladius/tensor/quoted.h"
+
 namespace gladius::cli {
 namespace {
 
@@ -79,6 +81,20 @@ void occupy_standard_streams() {
 
 void print_text(std::string_view text) {
   if (const int error = write_all(STDOUT_FILENO, text)) throw OutputError(error);
+}
+
+std::string message_line(std::string_view message) {
+  constexpr std::size_t kMost = 1000, kTail = 250;
+  constexpr std::string_view kCut = " ... ";
+  std::string line = printable(message);
+  if (line.size() <= kMost) return line;
+  const auto in_character = [&](std::size_t i) {
+    return (static_cast<unsigned char>(line[i]) & 0xC0) == 0x80;
+  };
+  std::size_t head = kMost - kTail - kCut.size(), tail = line.size() - kTail;
+  while (in_character(head)) --head;
+  while (in_character(tail)) ++tail;
+  return line.replace(head, tail - head, kCut);
 }
 
 void log_text(std::string_view text) noexcept { write_all(STDERR_FILENO, text); }

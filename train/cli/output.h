@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -33,6 +34,10 @@ template <typename... Values>
 void print(fmt::format_string<Values...> format, Values&&... values) {
   print_text(fmt::format(format, std::forward<Values>(values)...));
 }
+
+/// A message as standard error shows it: one line, printable() (tensor/quoted.h), of at most 1,000
+/// bytes; "..." stands for a middle that was cut.
+std::string message_line(std::string_view message);
 
 /// Writes to standard error, at once. What cannot be written is lost, and nothing else: neither an
 /// exception nor SIGPIPE, so that a run outlives its log.

@@ -1,48 +1,14 @@
 #include "progress.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <cmath>
 
-#include "gladius/tensor/quoted.h"
 #include "gladius/train/text_format.h"
 
 namespace gladius::cli {
-namespace {
 
-constexpr std::int64_t kBarWidth = 20, kLeastBarWidth = 5;
-
-// Columns of the terminal on standard error, now: it may be resized.
-std::int64_t terminal_columns() {
-  winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
-  return size.ws_col;
-}
-
-std::string bar(std::int64_t done, std::int64_t total, std::int64_t width) {
-  const std::int64_t filled = done * width / total;
-  return fmt::format("[{:=>{}}{: >{}}] ", "", filled, "", width - filled);
-}
-
-// The line with a bar before it, in less than `columns`: what wraps cannot be drawn over.
-std::string fit(const std::string& line, std::int64_t done, std::int64_t total,
-                std::int64_t columns) {
-  constexpr std::int64_t kAround = 4;  // brackets, a space, and the last column
-  const std::int64_t room = columns - kAround - std::ssize(line);
-  const std::string all =
-      room < kLeastBarWidth ? line : bar(done, total, std::min(room, kBarWidth)) + line;
-  return all.substr(0, static_cast<std::size_t>(std::max<std::int64_t>(columns - 1, 0)));
-}
-
-}  // namespace
-
-Progress::Progress(const Options& options)
-    : options_(options), terminal_(::isatty(STDERR_FILENO) == 1) {}
-
-Progress::~Progress() { erase_bar(); }
+Progress::Progress(const Options& options) : options_(options), terminal_(is_terminal()) {}
 
 void Progress::begin(const TrainingPlan& plan, const TrainerState& state) {
   total_steps_ = plan.total_steps();
@@ -72,7 +38,7 @@ void Progress::step(const StepRecord& record) {
   if (terminal_) {
     const std::int64_t columns = terminal_columns();
     const std::string all = line(window + validation);
-    draw_bar(std::ssize(all) < columns ? all : line(""), done);
+    bar_.draw(std::ssize(all) < columns ? all : line(""), done, total_steps_);
   } else {
     log("{}\n", line(window + validation));
   }
@@ -80,21 +46,17 @@ void Progress::step(const StepRecord& record) {
 
 void Progress::evaluating(const std::string& what) {
   if (options_.quiet || !terminal_) return;
-  draw_bar(fmt::format("step {}/{}  evaluating the {}", done_, total_steps_, what), done_);
-}
-
-void Progress::draw_bar(const std::string& line, std::int64_t done) {
-  log("\r\x1b[K{}", fit(line, done, total_steps_, terminal_columns()));
-  bar_shown_ = true;
+  bar_.draw(fmt::format("step {}/{}  evaluating the {}", done_, total_steps_, what), done_,
+            total_steps_);
 }
 
 void Progress::message(const std::string& text) {
-  erase_bar();
-  log("gladius: {}\n", printable(text));
+  bar_.erase();
+  log("gladius: {}\n", message_line(text));
 }
 
 void Progress::print_result(const StepRecord& record) {
-  erase_bar();
+  bar_.erase();
   if (options_.json) {
     print_row(record.to_json().dump());
     return;
@@ -119,12 +81,6 @@ void Progress::print_row(const std::string& text) {
     lost_output_ = error;
     if (!options_.quiet) message(fmt::format("warning: {}; the run goes on", error.what()));
   }
-}
-
-void Progress::erase_bar() {
-  if (!bar_shown_) return;
-  log("\r\x1b[K");
-  bar_shown_ = false;
 }
 
 }  // namespace gladius::cli

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "bar.h"
 #include "gladius/train/checkpoint.h"
 #include "gladius/train/metrics.h"
 #include "gladius/train/training_plan.h"
@@ -24,8 +25,6 @@ class Progress {
     bool quiet = false;  // neither bar nor plain lines
   };
   explicit Progress(const Options& options);
-  /// Takes the bar away.
-  ~Progress();
 
   /// Where the run is when this process begins its steps.
   void begin(const TrainingPlan& plan, const TrainerState& state);
@@ -40,12 +39,10 @@ class Progress {
  private:
   void print_result(const StepRecord& record);
   void print_row(const std::string& text);
-  void draw_bar(const std::string& line, std::int64_t done);
-  void erase_bar();
 
   Options options_;
   bool terminal_;
-  bool bar_shown_ = false;
+  Bar bar_;
   std::int64_t total_steps_ = 0;
   TrainerState before_;               // this process's first step
   std::int64_t done_ = 0;             // steps

@@ -20,7 +20,7 @@ void run(const std::string& directory, const Common& common) {
   if (common.json) {
     const nlohmann::ordered_json files{{"markdown", paths.report_markdown().string()},
                                        {"html", paths.report_html().string()}};
-    print("{}\n", files.dump());
+    print_json(files);
   } else {
     print("{}\n{}\n", paths.report_markdown().string(), paths.report_html().string());
   }

@@ -111,15 +111,31 @@ Tokenizer load_tokenizer(const Common& common, const std::filesystem::path& dire
   return tokenizer;
 }
 
-void warn_of_length(const Common& common, const ModelConfig& model, std::int64_t tokens) {
+namespace {
+
+// "max_position_embeddings 2048, extended to 8192"
+std::string describe_context(const ModelConfig& model) {
   const std::int64_t context = context_length(model.rope);
-  if (tokens <= context) return;
-  warn(common, fmt::format("a sequence of {} tokens is longer than the model is made for "
-                           "(max_position_embeddings {}{})",
-                           tokens, model.max_position_embeddings,
-                           context == model.max_position_embeddings
-                               ? ""
-                               : fmt::format(", extended to {}", context)));
+  return fmt::format(
+      "max_position_embeddings {}{}", model.max_position_embeddings,
+      context == model.max_position_embeddings ? "" : fmt::format(", extended to {}", context));
+}
+
+}  // namespace
+
+void warn_of_length(const Common& common, const ModelConfig& model, std::int64_t tokens) {
+  if (tokens <= context_length(model.rope)) return;
+  warn(common, fmt::format("a sequence of {} tokens is longer than the model is made for ({})",
+                           tokens, describe_context(model)));
+}
+
+void warn_of_growth(const Common& common, const ModelConfig& model, std::int64_t tokens,
+                    std::int64_t more) {
+  const std::int64_t context = context_length(model.rope);
+  if (tokens > context || more <= context - tokens) return;
+  warn(common, fmt::format("the prompt has {} tokens and up to {} are generated, more than the "
+                           "model is made for ({}); --max-new-tokens {} stays within that",
+                           tokens, more, describe_context(model), context - tokens));
 }
 
 void print_json(const nlohmann::ordered_json& document) {
@@ -127,7 +143,7 @@ void print_json(const nlohmann::ordered_json& document) {
 }
 
 void warn(const Common& common, const std::string& text) {
-  if (common.log_level != "error") log("gladius: warning: {}\n", printable(text));
+  if (common.log_level != "error") log("gladius: warning: {}\n", message_line(text));
 }
 
 std::function<void(const std::string&)> warner(const Common& common) {
@@ -136,7 +152,7 @@ std::function<void(const std::string&)> warner(const Common& common) {
 
 void inform(const Common& common, const std::string& text) {
   if (common.log_level == "info" || common.log_level == "debug")
-    log("gladius: {}\n", printable(text));
+    log("gladius: {}\n", message_line(text));
 }
 
 std::uint64_t peak_memory_bytes() {

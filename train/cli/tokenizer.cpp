@@ -1,10 +1,12 @@
 // gladius tokenizer: makes tokenizers.
+#include <fmt/format.h>
 #include <time.h>
 
 #include <algorithm>
 #include <chrono>
 #include <memory>
 
+#include "bar.h"
 #include "commands.h"
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/train/text_format.h"
@@ -22,20 +24,39 @@ struct TokenizerArguments {
   std::size_t limit_alphabet = 0;
 };
 
-// A line every few seconds, for work that takes minutes.
-class ProgressLines {
+// A bar on a terminal, elsewhere a line every few seconds: for work that takes minutes.
+class TrainingProgress {
  public:
-  void operator()(const char* what, std::uint64_t done, std::uint64_t all) {
+  void show(const char* what, std::uint64_t done, std::uint64_t all) {
     const auto now = std::chrono::steady_clock::now();
-    if (now - last_ < std::chrono::seconds(5)) return;
+    if (now - last_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(5)))
+      return;
     last_ = now;
-    log("{}: {} of {}\n", what, format_count(static_cast<std::int64_t>(done)),
-        format_count(static_cast<std::int64_t>(all)));
+    const auto count = static_cast<std::int64_t>(done), total = static_cast<std::int64_t>(all);
+    const std::string line =
+        fmt::format("{}: {} of {}", what, format_count(count), format_count(total));
+    if (terminal_) {
+      bar_.draw(line, std::min(count, total), std::max<std::int64_t>(total, 1));
+    } else {
+      log("{}\n", line);
+    }
   }
 
  private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  bool terminal_ = is_terminal();
+  Bar bar_;
+  // On a terminal the first is shown at once.
+  std::chrono::steady_clock::time_point last_ =
+      terminal_ ? std::chrono::steady_clock::time_point() : std::chrono::steady_clock::now();
 };
+
+TokenizerSummary train_with_progress(const TokenizerTraining& training, bool quiet) {
+  if (quiet) return train_tokenizer(training, {});
+  TrainingProgress progress;
+  return train_tokenizer(training, [&](const char* what, std::uint64_t done, std::uint64_t all) {
+    progress.show(what, done, all);
+  });
+}
 
 double processor_seconds() {
   timespec time{};
@@ -83,8 +104,7 @@ void train(TokenizerArguments& options, const Common& common) {
   training.out = options.out;
   const bool quiet = common.log_level == "error" || common.log_level == "warning";
   const double before = processor_seconds();
-  const TokenizerSummary summary =
-      train_tokenizer(training, quiet ? TokenizerProgress() : ProgressLines());
+  const TokenizerSummary summary = train_with_progress(training, quiet);
   if (common.log_level != "error") warn_of_small_vocabulary(training, summary);
   print_summary(options, summary, processor_seconds() - before, common);
 }

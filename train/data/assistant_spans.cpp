@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "gladius/tensor/error.h"
+#include "gladius/train/data/message_weights.h"
 
 namespace gladius {
 namespace {
@@ -25,6 +26,9 @@ std::size_t leading_space(std::string_view text) {
 
 bool is_assistants(const Json& message) { return message.at("role") == "assistant"; }
 
+// Whether its tokens have labels.
+bool counts(const Json& message) { return is_assistants(message) && is_learned(message); }
+
 ByteSpan make_span(std::size_t begin, std::size_t end) {
   return {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)};
 }
@@ -39,7 +43,7 @@ class Finder {
     std::vector<ByteSpan> spans;
     std::optional<std::size_t> before;
     for (const auto& [message, bytes] : rendering.origins.messages) {
-      if (is_assistants(messages_[message])) {
+      if (counts(messages_[message])) {
         const auto turn =
             std::string_view(rendering.text).substr(bytes.begin, bytes.end - bytes.begin);
         const std::size_t header = before == message ? 0 : header_size(turn, prompt);
@@ -50,12 +54,32 @@ class Finder {
     return spans;
   }
 
+  // What the template marks, without the turns of messages that are not learned.
+  std::vector<ByteSpan> marked(const Rendering& rendering) const {
+    std::vector<ByteSpan> spans = rendering.origins.generated;
+    std::ranges::sort(spans, {}, &ByteSpan::begin);
+    if (are_learned(messages_)) return spans;
+    if (rendering.origins.messages.empty()) {
+      throw ConfigError(
+          "the chat template does not show which messages its {% generation %} blocks belong to, "
+          "so "
+          "\"train\": false and \"weight\": 0 of messages cannot be followed");
+    }
+    for (const auto& [message, turn] : rendering.origins.messages) {
+      if (is_learned(messages_[message])) continue;
+      std::erase_if(spans, [&](const ByteSpan& span) {
+        return span.begin >= turn.begin && span.end <= turn.end;
+      });
+    }
+    return spans;
+  }
+
   // By what each message adds to the text. Nothing precedes a first message: its header counts too.
   // (Templates need not take an empty conversation.)
   std::vector<ByteSpan> by_prefixes(const std::string& text) const {
     std::vector<ByteSpan> spans;
     for (std::size_t i = 0; i < messages_.size(); ++i) {
-      if (!is_assistants(messages_[i])) continue;
+      if (!counts(messages_[i])) continue;
       const bool stands = i == 0 || text.starts_with(render(i, false));
       const std::string through = render(i + 1, false);
       if (!stands || !text.starts_with(through)) refuse(i);
@@ -126,12 +150,8 @@ class Finder {
 
 std::vector<ByteSpan> assistant_spans(const ChatFormat& format, const Conversation& conversation,
                                       const Rendering& rendering) {
-  if (format.chat_template.marks_generation()) {
-    std::vector<ByteSpan> spans = rendering.origins.generated;
-    std::ranges::sort(spans, {}, &ByteSpan::begin);
-    return spans;
-  }
   const Finder finder(format, conversation);
+  if (format.chat_template.marks_generation()) return finder.marked(rendering);
   return rendering.origins.messages.empty() ? finder.by_prefixes(rendering.text)
                                             : finder.in_turns(rendering);
 }

@@ -19,6 +19,8 @@ struct ChatFormat {
 
 /// Places in `rendering`, which is the conversation without a generation prompt, in order.
 ///
+/// Messages that are not learned (message_weights.h) have none.
+///
 /// A template with {% generation %} blocks says it itself. Of others it is what the template writes
 /// in the turns of the assistant's messages in its loop over the messages, without the generation
 /// prompt in front (`<|im_start|>assistant\n`: a header that is given when the model answers) and

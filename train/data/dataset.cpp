@@ -115,6 +115,9 @@ Example Dataset::read_from_source(std::int64_t index) const {
   if (!example.ignored.empty() && ignoring_++ < kMaxIgnoring) {
     warn(fmt::format("{}: {}", source.place(within), ignored_parts_warning(example.ignored)));
   }
+  for (const std::string& note : std::exchange(example.notes, {})) {
+    if (noted_.insert(note).second) warn(fmt::format("{}: {}", source.place(within), note));
+  }
   return example;
 }
 

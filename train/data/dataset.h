@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "gladius/train/data/data_counts.h"
@@ -21,7 +23,8 @@ struct DatasetOptions {
   std::int64_t vocab_size = 0;  // of the model: ids and labels lie below
   OnBadLine on_bad_line = OnBadLine::fail;
   /// Told of the tokenizer's notes, of the first ten bad lines that are passed over, and of the
-  /// first lines of which the chat template does not show all.
+  /// first lines of which the chat template does not show all, and once of each column that is
+  /// passed over though it may mean something (other_columns.h).
   std::function<void(const std::string&)> warn = {};
 };
 
@@ -70,7 +73,8 @@ class Dataset {
   DatasetOptions options_;
   std::vector<std::shared_ptr<const Example>> first_;
   mutable int warnings_ = 0;
-  mutable std::int64_t ignoring_ = 0;  // examples of which the template does not show all
+  mutable std::set<std::string> noted_;  // notes of examples that were told
+  mutable std::int64_t ignoring_ = 0;    // examples of which the template does not show all
 };
 
 }  // namespace gladius

@@ -17,6 +17,8 @@ struct Example {
   std::vector<std::int32_t> labels;
   /// What the line has and the chat template does not show (ignored_parts).
   std::vector<std::string> ignored = {};
+  /// What else is to be said of the line; the same text for lines with the same.
+  std::vector<std::string> notes = {};
   // What was longer than max_seq_len: positions that were cut off, and those of them with a label.
   std::int64_t cut_tokens = 0;
   std::int64_t cut_labels = 0;

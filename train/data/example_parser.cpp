@@ -6,18 +6,15 @@
 
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
+#include "gladius/train/data/label_masks.h"
+#include "gladius/train/data/message_weights.h"
+#include "gladius/train/data/other_columns.h"
 #include "gladius/train/data/padding.h"
 
 namespace gladius {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// A column that is null counts as missing: that is how tables write lines of several kinds.
-bool has(const Json& line, const char* key) {
-  const auto found = line.find(key);
-  return found != line.end() && !found->is_null();
-}
 
 std::vector<std::int32_t> numbers(const char* key, const Json& list) {
   if (!list.is_array()) throw FormatError(fmt::format("\"{}\" is not a list", key));
@@ -26,12 +23,21 @@ std::vector<std::int32_t> numbers(const char* key, const Json& list) {
     const bool whole = value.is_number_integer();
     const double number = whole ? value.get<double>() : 0;
     if (!whole || number < -0x1p31 || number >= 0x1p31) {
-      throw FormatError(
-          fmt::format("\"{}\" holds {}; expected token ids", key, value.dump().substr(0, 40)));
+      throw FormatError(fmt::format("\"{}\" holds {}; expected token ids", key, shown(value)));
     }
     values.push_back(value.get<std::int32_t>());
   }
   return values;
+}
+
+// At each position the token behind it, if that is to be predicted.
+std::vector<std::int32_t> labels_of(const std::vector<std::int32_t>& ids,
+                                    const std::vector<bool>& predicted) {
+  std::vector<std::int32_t> labels(ids.size(), kNoLabel);
+  for (std::size_t i = 1; i < ids.size(); ++i) {
+    if (predicted[i]) labels[i - 1] = ids[i];
+  }
+  return labels;
 }
 
 }  // namespace
@@ -48,17 +54,6 @@ Example chat_example(EncodedChat chat) {
   return example;
 }
 
-LineKind kind_of_line(const Json& line) {
-  if (!line.is_object()) throw FormatError("expected a JSON object");
-  const bool text = has(line, "text"), chat = has(line, "messages"), ids = has(line, "input_ids");
-  if (text + chat + ids != 1) {
-    throw FormatError(
-        fmt::format("expected one of \"text\", \"messages\" and \"input_ids\", found {}",
-                    text + chat + ids == 0 ? "none" : "several"));
-  }
-  return text ? LineKind::text : chat ? LineKind::messages : LineKind::input_ids;
-}
-
 ExampleParser::ExampleParser(std::shared_ptr<const TextEncoder> encoder, std::int64_t max_seq_len,
                              LossOn loss_on, std::int64_t vocab_size)
     : encoder_(std::move(encoder)),
@@ -67,7 +62,7 @@ ExampleParser::ExampleParser(std::shared_ptr<const TextEncoder> encoder, std::in
       vocab_size_(vocab_size) {}
 
 Example ExampleParser::parse(const std::string& line) const {
-  Example example = by_kind(parse_json(line));
+  Example example = from_line(parse_json(line));
   if (example.ids.empty()) throw FormatError("the example has no tokens");
   check_tokens(example.ids);
   check_range("label", example.labels, true);
@@ -85,8 +80,17 @@ void ExampleParser::check_tokens(const std::vector<std::int32_t>& ids) const {
   check_range("token", ids, false);
 }
 
-Example ExampleParser::by_kind(const Json& json) const {
-  switch (kind_of_line(json)) {
+Example ExampleParser::from_line(const Json& json) const {
+  const LineKind kind = kind_of_line(json);
+  Example example = by_kind(json, kind);
+  for (std::string& note : passed_over_columns(json, kind)) {
+    example.notes.push_back(std::move(note));
+  }
+  return example;
+}
+
+Example ExampleParser::by_kind(const Json& json, LineKind kind) const {
+  switch (kind) {
     case LineKind::text:
       return from_text(json.at("text"));
     case LineKind::messages:
@@ -102,22 +106,31 @@ Example ExampleParser::from_text(const Json& text) const {
 }
 
 Example ExampleParser::from_chat(const Json& json) const {
-  Example example =
-      chat_example(encoder().encode_chat(parse_conversation(json), loss_on_ == LossOn::assistant));
+  const Conversation conversation = parse_conversation(json);
+  const bool of_assistant = loss_on_ == LossOn::assistant;
+  Example example = chat_example(encoder().encode_chat(conversation, of_assistant));
+  if (!of_assistant && !are_learned(conversation.messages)) {
+    example.notes.emplace_back(
+        "\"train\": false and \"weight\": 0 of messages count with loss_on assistant only; with "
+        "\"all\" every token has a label");
+  }
   truncate(example, max_seq_len_);
   return example;
 }
 
 Example ExampleParser::from_ids(const Json& json) const {
   Example example{.ids = numbers("input_ids", json.at("input_ids")), .labels = {}};
-  const bool has_labels = has(json, "labels");
+  const bool has_labels = has_column(json, "labels");
   if (has_labels) example.labels = numbers("labels", json.at("labels"));
   if (has_labels && example.labels.size() != example.ids.size()) {
     throw FormatError(
         fmt::format("{} labels for {} input_ids", example.labels.size(), example.ids.size()));
   }
+  const auto predicted = tokens_to_predict(json, example.ids.size());
+  if (predicted) example.labels = labels_of(example.ids, *predicted);
   remove_padding(example, json);
-  if (!has_labels) return next_token_example(std::move(example.ids), max_seq_len_);
+  if (predicted && !example.labels.empty()) example.labels.back() = kNoLabel;  // it was padding
+  if (!has_labels && !predicted) return next_token_example(std::move(example.ids), max_seq_len_);
   truncate(example, max_seq_len_);
   return example;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gladius/train/data/example.h"
+#include "gladius/train/data/line_kind.h"
 #include "gladius/train/data/text_encoder.h"
 #include "gladius/train/run_config.h"
 
@@ -15,13 +16,6 @@ namespace gladius {
 /// Each token predicts the next, but where the assistant's tokens were looked for the others are
 /// not predicted. Whole, however long.
 Example chat_example(EncodedChat chat);
-
-/// What a line of a .jsonl file is.
-enum class LineKind { text, messages, input_ids };
-
-/// By the one of these keys that it has. FormatError if `line` is no object, or has none or
-/// several.
-LineKind kind_of_line(const nlohmann::ordered_json& line);
 
 /// What lines mean; see Dataset::open. Errors say nothing of file and line; the caller adds them.
 class ExampleParser {
@@ -40,7 +34,8 @@ class ExampleParser {
   std::int64_t max_seq_len() const { return max_seq_len_; }
 
  private:
-  Example by_kind(const nlohmann::ordered_json& json) const;
+  Example from_line(const nlohmann::ordered_json& json) const;
+  Example by_kind(const nlohmann::ordered_json& json, LineKind kind) const;
   Example from_text(const nlohmann::ordered_json& text) const;
   Example from_chat(const nlohmann::ordered_json& json) const;
   Example from_ids(const nlohmann::ordered_json& json) const;

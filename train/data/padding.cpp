@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
+#include "gladius/train/data/label_masks.h"
 
 namespace gladius {
 namespace {
@@ -17,29 +19,7 @@ struct Range {
   std::ptrdiff_t begin, end;
 };
 
-// The list at `key`; null where there is none.
-const Json* list_at(const Json& line, const char* key, std::size_t length) {
-  const auto found = line.find(key);
-  if (found == line.end() || found->is_null()) return nullptr;
-  if (!found->is_array()) throw FormatError(fmt::format("\"{}\" is not a list", key));
-  if (found->size() != length) {
-    throw FormatError(
-        fmt::format("\"{}\" has {} values for {} input_ids", key, found->size(), length));
-  }
-  return &*found;
-}
-
-bool counts(const Json& value) {
-  if (value.is_boolean()) return value.get<bool>();
-  if (value.is_number_integer() && (value == 0 || value == 1)) return value == 1;
-  throw FormatError(
-      fmt::format("\"attention_mask\" holds {}; expected 1 for a token, 0 for padding",
-                  value.dump().substr(0, 40)));
-}
-
-Range tokens_of(const Json& mask) {
-  std::vector<bool> attended;
-  for (const Json& value : mask) attended.push_back(counts(value));
+Range tokens_of(const std::vector<bool>& attended) {
   const auto first = std::ranges::find(attended, true);
   if (first == attended.end()) throw FormatError("\"attention_mask\" is 0 everywhere: no tokens");
   const auto padding = std::find(first, attended.end(), false);
@@ -63,7 +43,7 @@ void check_positions(const Json& positions, Range tokens) {
         fmt::format("\"position_ids\" holds {} at position {}, where {} is expected; other "
                     "positions are not supported, and several sequences belong into lines of their "
                     "own (data.packing puts them together again)",
-                    at(i).dump().substr(0, 40), i, expected));
+                    shown(at(i)), i, expected));
   }
 }
 
@@ -78,7 +58,9 @@ void remove_padding(Example& example, const Json& line) {
   const std::size_t length = example.ids.size();
   Range tokens{0, static_cast<std::ptrdiff_t>(length)};
   if (length == 0) return;
-  if (const Json* mask = list_at(line, "attention_mask", length)) tokens = tokens_of(*mask);
+  if (const auto mask = mask_at(line, "attention_mask", length, "1 for a token, 0 for padding")) {
+    tokens = tokens_of(*mask);
+  }
   if (const Json* positions = list_at(line, "position_ids", length)) {
     check_positions(*positions, tokens);
   }

@@ -8,9 +8,9 @@
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/file_descriptor.h"
 #include "gladius/train/data/data_files.h"
-#include "gladius/train/data/example_parser.h"
 #include "gladius/train/data/file_blocks.h"
 #include "gladius/train/data/json_lines.h"
+#include "gladius/train/data/line_kind.h"
 
 namespace gladius {
 namespace {

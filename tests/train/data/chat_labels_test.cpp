@@ -119,6 +119,35 @@ TEST_F(ChatLabels, MarksInTheTemplateAreBelieved) {
             "<u>a;<a>[bc];<u>c;<a>[a];");
 }
 
+// Axolotl's and OpenAI's ways to keep an answer as context.
+TEST_F(ChatLabels, MessagesThatAreNotLearnedHaveNoLabels) {
+  const std::string turns =
+      "{% for m in messages %}<{{ m.role[0] }}>{{ m.content }};{% endfor %}"
+      "{% if add_generation_prompt %}<a>{% endif %}";
+  const std::string marked =
+      "{% for m in messages %}<{{ m.role[0] }}>{% if m.role == 'assistant' %}{% generation %}"
+      "{{ m.content }};{% endgeneration %}{% else %}{{ m.content }};{% endif %}{% endfor %}"
+      "{% if add_generation_prompt %}<a>{% endif %}";
+  const std::string gathers =
+      "{% set ns = namespace(text='') %}{% for m in messages %}"
+      "{% set ns.text = ns.text + '<' + m.role[0] + '>' + m.content + ';' %}{% endfor %}"
+      "{{ ns.text }}{% if add_generation_prompt %}<a>{% endif %}";
+  for (const std::string& source : {turns, marked, gathers}) {
+    SCOPED_TRACE(source);
+    Json chat = kTwoTurns;
+    chat[1]["train"] = false;
+    chat[3]["train"] = true;
+    EXPECT_EQ(labelled(source, chat), "<u>a;<a>bc;<u>c;<a>[a;]");
+    chat[1] = kTwoTurns[1];
+    chat[3]["weight"] = 0;
+    EXPECT_EQ(labelled(source, chat), "<u>a;<a>[bc;]<u>c;<a>a;");
+  }
+  Json odd = kTwoTurns;
+  odd[1]["weight"] = 0.5;
+  EXPECT_THAT(message_of<FormatError>([&] { encode(turns, odd); }),
+              HasSubstr("a message's \"weight\" is 0.5; expected 0 or 1"));
+}
+
 TEST_F(ChatLabels, ATemplateWithoutTurnsIsRenderedUpToEachMessage) {
   const std::string gathers =
       "{% set ns = namespace(text='') %}{% for m in messages %}"

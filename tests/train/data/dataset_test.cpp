@@ -117,6 +117,46 @@ TEST_F(DatasetTest, PaddingIsTakenOut) {
   EXPECT_EQ(cut[0].cut_tokens, 1);
 }
 
+// TRL's and transformers' masks: 1 for a token that is to be predicted.
+TEST_F(DatasetTest, MasksSayWhatIsPredicted) {
+  const auto examples = load(
+      R"({"input_ids": [5, 6, 7, 8], "completion_mask": [0, 0, 1, 1]}
+{"input_ids": [5, 6, 7, 8], "assistant_masks": [1, 1, 0, 1], "labels": null}
+{"input_ids": [5, 6, 7, 8], "completion_mask": [0, 1, 1, 1], "assistant_masks": [1, 1, 0, 1]}
+{"input_ids": [0, 5, 6, 7, 0], "attention_mask": [0, 1, 1, 1, 0], "completion_mask": [1, 1, 0, 1, 1]}
+{"input_ids": [5, 6], "completion_mask": [false, true], "assistant_masks": null}
+{"input_ids": [5, 6], "completion_mask": [0, 0]})");
+  constexpr std::int32_t no = kNoLabel;
+  ASSERT_EQ(examples.size(), 6u);
+  EXPECT_THAT(examples[0].labels, ElementsAre(no, 7, 8, no));
+  EXPECT_THAT(examples[1].labels, ElementsAre(6, no, 8, no));
+  EXPECT_THAT(examples[2].labels, ElementsAre(6, no, 8, no));
+  EXPECT_THAT(examples[3].ids, ElementsAre(5, 6, 7));
+  EXPECT_THAT(examples[3].labels, ElementsAre(no, 7, no));  // not the padding behind it
+  EXPECT_THAT(examples[4].labels, ElementsAre(6, no));
+  EXPECT_THAT(examples[5].labels, ElementsAre(no, no));
+  const auto cut =
+      load(R"({"input_ids": [5, 6, 7, 8], "completion_mask": [0, 0, 1, 1]})", {.max_seq_len = 2});
+  EXPECT_THAT(cut[0].labels, ElementsAre(no, 7));
+  EXPECT_EQ(cut[0].cut_labels, 1);
+}
+
+TEST_F(DatasetTest, ColumnsThatArePassedOverAreNamedOnce) {
+  const std::string chat = R"("messages": [{"role": "user", "content": "a"}])";
+  std::vector<std::string> warnings;
+  load("{" + chat + R"(, "system": "b"}
+{)" + chat +
+           R"(, "system": "c", "source": "d", "weight": 1, "completion": null}
+{"text": "a", "labels": [1], "weight": 0.5}
+{"text": "a", "labels": [2]}
+{"input_ids": [1, 2], "prompt": "a", "loss_mask": [1, 1], "seq_lengths": [2], "segment_ids": [3, 3]})",
+       {.warn = [&](const std::string& text) { warnings.push_back(text); }});
+  EXPECT_THAT(warnings,
+              ElementsAre(HasSubstr("data.jsonl:1: \"system\" beside \"messages\" is not"),
+                          HasSubstr("data.jsonl:3: \"labels\" beside \"text\" is not"),
+                          HasSubstr("data.jsonl:3: \"weight\" beside \"text\" is not")));
+}
+
 constexpr const char* kChat =
     R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "bc"},
         {"role": "user", "content": "c"}, {"role": "assistant", "content": "a"}]})";
@@ -195,6 +235,19 @@ TEST_F(DatasetTest, BadLinesAreNamedByFileAndLine) {
        "\"position_ids\" holds 0 at position 1, where 1 is expected"},
       {"{\"input_ids\": [1, 2], \"position_ids\": [4, 5]}", "holds 4 at position 0, where 0"},
       {"{\"input_ids\": [1, 2], \"position_ids\": [0]}", "has 1 values for 2 input_ids"},
+      {"{\"input_ids\": [1, 2], \"completion_mask\": [1]}", "has 1 values for 2 input_ids"},
+      {"{\"input_ids\": [1, 2], \"assistant_masks\": [0, 2]}",
+       "\"assistant_masks\" holds 2; expected 1 for a token that is to be predicted"},
+      {"{\"input_ids\": [1, 2], \"completion_mask\": [0, 1], \"labels\": [2, 3]}",
+       "\"completion_mask\" stands beside \"labels\""},
+      {"{\"input_ids\": [1, 2], \"loss_mask\": [0, 1]}",
+       "\"loss_mask\" is [0,1], which is not supported; say what counts with \"labels\""},
+      {"{\"input_ids\": [1, 2], \"weight\": 0.5}", "\"weight\" is 0.5, which is not supported"},
+      {"{\"input_ids\": [1, 2], \"seq_lengths\": [1, 1]}",
+       "\"seq_lengths\" is for several sequences in a line"},
+      {"{\"input_ids\": [1, 2], \"segment_ids\": [0, 1]}", "give each a line of its own"},
+      {"{\"prompt\": \"a\", \"completion\": \"b\"}",
+       "found none (its keys are \"prompt\", \"completion\"); a prompt with its answer is"},
       {"{\"messages\": []}", "\"messages\" is not a list of messages"},
       {"{\"messages\": [{\"content\": \"a\"}]}", "is not a message"},
   };

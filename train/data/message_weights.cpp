@@ -1,0 +1,32 @@
+#include "gladius/train/data/message_weights.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gladius/models/json_file.h"
+#include "gladius/tensor/error.h"
+
+namespace gladius {
+
+bool is_learned(const nlohmann::ordered_json& message) {
+  bool learned = true;
+  for (const char* key : {"train", "weight"}) {
+    const auto found = message.find(key);
+    if (found == message.end() || found->is_null()) continue;
+    const bool yes = *found == true || *found == 1, no = *found == false || *found == 0;
+    if (!yes && !no) {
+      throw FormatError(fmt::format(
+          "a message's \"{}\" is {}; expected {}, for whether it is learned", key, shown(*found),
+          key == std::string_view("train") ? "true or false" : "0 or 1"));
+    }
+    learned = learned && yes;
+  }
+  return learned;
+}
+
+bool are_learned(const nlohmann::ordered_json& messages) {
+  return std::ranges::all_of(messages, is_learned);
+}
+
+}  // namespace gladius
