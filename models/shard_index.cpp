@@ -13,8 +13,9 @@ using Json = nlohmann::ordered_json;
 
 // A name from the index must not lead out of the directory, nor be cut at a NUL by the system.
 bool is_file_name(const std::string& name) {
+  constexpr std::size_t kLongest = 255;
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
-         name.find('\0') == std::string::npos;
+         name.find('\0') == std::string::npos && name.size() <= kLongest;
 }
 
 std::map<std::string, std::string> read_weight_map(const Json& json, const std::string& where) {

@@ -78,7 +78,7 @@ class HostileText : public testing::Program {
 TEST_F(HostileText, ConfigJson) {
   const Json config = Json::parse(read_file(path("model/config.json")));
   attack("model/config.json", config, {"generate", model(), "--ids", "1", "--max-new-tokens", "1"},
-         "config.json");
+         model());
 }
 
 TEST_F(HostileText, GenerationConfig) {

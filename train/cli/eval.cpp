@@ -157,7 +157,8 @@ void add_eval(CLI::App& program, const Common& common) {
       ->add_option_function<std::string>(
           "--loss-on",
           [options](const std::string& name) { options->loss_on = loss_on_from_name(name); },
-          "Tokens that count: all, or what the assistant says (default: the run's, else all)")
+          "What counts: all (every token) or assistant (what the assistant wrote); default: the "
+          "run's, else all")
       ->check(check_loss_on);
   command->add_flag("--skip-bad-lines", options->skip_bad_lines,
                     "Passes over lines that are no examples, and counts them");

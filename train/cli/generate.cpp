@@ -199,13 +199,11 @@ void run(const GenerateArguments& options, const Common& common) {
   if (chat) add_stop_tokens(settings.eos_token_ids, chat->stop_tokens(*tokenizer), common);
   warn_of_unsupported(defaults, common);
   GenerationSession session(model, settings);
-  bool first = true;  // of a chat's answers, which all may grow as long
+  bool warned = false;  // of growth, which is the same for all later answers of a chat
   const auto reply_to = [&](const std::vector<std::int32_t>& prompt) {
     check_ids("--prompt", prompt, config.vocab_size);
     warn_of_length(common, config, std::ssize(prompt));
-    if (std::exchange(first, false)) {
-      warn_of_growth(common, config, std::ssize(prompt), settings.max_new_tokens);
-    }
+    warned = warned || warn_of_growth(common, config, std::ssize(prompt), settings.max_new_tokens);
     require_memory_for_pass(config, Pass::generate, std::ssize(prompt), "the prompt");
     return answer(session, prompt, tokenizer, settings, common);
   };

@@ -2,12 +2,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <exception>
+#include <filesystem>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "commands.h"
 #include "gladius/tensor/parallel.h"
+#include "number_options.h"
 #include "output.h"
 #include "usage.h"
 #include "version.h"
@@ -68,6 +70,7 @@ int run(int argc, char** argv) {
     if (common.threads > 0) set_num_threads(common.threads);
   });
   for (const AddCommand add : kCommands) add(program, common);
+  check_numbers(program);
   try {
     program.parse(arguments(argc, argv));
     if (version) print_version(common.json);
@@ -92,6 +95,8 @@ int main(int argc, char** argv) {
   } catch (const OutputError& error) {
     if (error.reader_is_gone()) end_by_broken_pipe();
     log("gladius: error: {}\n", message_line(error.what()));
+  } catch (const std::filesystem::filesystem_error& error) {
+    log("gladius: error: {}: {}\n", message_line(error.path1().string()), error.code().message());
   } catch (const std::exception& error) {
     log("gladius: error: {}\n", message_line(error.what()));
   }

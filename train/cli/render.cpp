@@ -93,7 +93,7 @@ void add_render(CLI::App& program, const Common& common) {
   command->add_option("--tools", options->tools, "JSON list of tools' schemas");
   command
       ->add_option("--loss-on", options->loss_on,
-                   "What has labels: all tokens, or those that the assistant wrote")
+                   "What has labels: all (every token) or assistant (what the assistant wrote)")
       ->check(check_loss_on)
       ->capture_default_str();
   command->callback([=, &common] { run(*options, common); });

@@ -129,13 +129,14 @@ void warn_of_length(const Common& common, const ModelConfig& model, std::int64_t
                            tokens, describe_context(model)));
 }
 
-void warn_of_growth(const Common& common, const ModelConfig& model, std::int64_t tokens,
+bool warn_of_growth(const Common& common, const ModelConfig& model, std::int64_t tokens,
                     std::int64_t more) {
   const std::int64_t context = context_length(model.rope);
-  if (tokens > context || more <= context - tokens) return;
+  if (tokens > context || more <= context - tokens) return false;
   warn(common, fmt::format("the prompt has {} tokens and up to {} are generated, more than the "
                            "model is made for ({}); --max-new-tokens {} stays within that",
                            tokens, more, describe_context(model), context - tokens));
+  return true;
 }
 
 void print_json(const nlohmann::ordered_json& document) {

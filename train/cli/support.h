@@ -51,8 +51,8 @@ Tokenizer load_tokenizer(const Common& common, const std::filesystem::path& dire
 
 /// Warns of a sequence that is longer than the model is made for.
 void warn_of_length(const Common& common, const ModelConfig& model, std::int64_t tokens);
-/// Warns of one that may become so: `tokens` fit, and up to `more` are generated.
-void warn_of_growth(const Common& common, const ModelConfig& model, std::int64_t tokens,
+/// Warns of one that may become so, and says whether: `tokens` fit, and up to `more` are generated.
+bool warn_of_growth(const Common& common, const ModelConfig& model, std::int64_t tokens,
                     std::int64_t more);
 
 /// One JSON document on standard output; text that is not UTF-8 gets U+FFFD.
