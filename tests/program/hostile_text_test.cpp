@@ -158,19 +158,11 @@ TEST_F(HostileText, CommandLines) {
 
 // CLI11 passes nan, empty text, and numbers that it cuts to its type.
 TEST_F(HostileText, WhatIsNoNumberIsWrongUsage) {
-  const std::vector<std::string> options[] = {{"generate", "--temperature="},
-                                              {"generate", "--max-new-tokens="},
-                                              {"generate", "--seed="},
-                                              {"gradients", "--alpha="}};
-  for (const auto& option : options) {
-    for (const char* value :
-         {"nan", "inf", "", "-1e999", "0x10", "true", "99999999999999999999e9"}) {
-      SCOPED_TRACE(option[1] + value);
-      const ProgramResult result = run({option[0], model(), "--ids", "1,2", option[1] + value});
-      EXPECT_EQ(result.code, 2);
-      EXPECT_THAT(result.err, HasSubstr(" is not a "));
-      EXPECT_EQ(std::ranges::count(result.err, '\n'), 1);
-    }
+  for (const char* option : {"--temperature=nan", "--temperature=", "--top-k=0x10",
+                             "--max-new-tokens=9223372036854775808"}) {
+    const ProgramResult result = run({"generate", model(), "--ids", "1,2", option});
+    EXPECT_EQ(result.code, 2) << option;
+    EXPECT_THAT(result.err, HasSubstr(" is not a ")) << option;
   }
   EXPECT_EQ(run({"generate", model(), "--ids", "1", "--seed", "-1"}).code, 2);
   EXPECT_EQ(run({"generate", model(), "--ids", "1", "--max-new-tokens=1", "--seed",
