@@ -97,6 +97,15 @@ function(gladius_library folder)
   endif()
 endfunction()
 
+# gladius_test_program(NAME SOURCES ... LIBRARIES ...): a program of tests/.
+function(gladius_test_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} gladius_test_support)
+  target_precompile_headers(${name} REUSE_FROM gladius_test_support)
+  gladius_target_options(${name})
+endfunction()
+
 # gladius_test(FOLDER LIBRARIES ...): one program of all *_test.cpp below tests/FOLDER.
 function(gladius_test folder)
   cmake_parse_arguments(ARG "" "" "LIBRARIES" ${ARGN})
@@ -104,9 +113,7 @@ function(gladius_test folder)
   if(NOT sources)
     return()
   endif()
-  add_executable(${folder}_tests ${sources})
-  target_link_libraries(${folder}_tests PRIVATE ${ARG_LIBRARIES} gladius_test_support)
-  gladius_target_options(${folder}_tests)
+  gladius_test_program(${folder}_tests SOURCES ${sources} LIBRARIES ${ARG_LIBRARIES})
   gtest_discover_tests(${folder}_tests DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600 LABELS ${folder})
 endfunction()
 

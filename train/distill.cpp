@@ -86,6 +86,7 @@ class Run {
 
  private:
   void begin() {
+    events_.begin(trainer_.plan(), trainer_.state());  // from here on --resume goes on
     const std::int64_t step = trainer_.state().step;
     directory_.note(step == 0 ? "training started" : fmt::format("resumed at step {}", step));
     const RunPaths& paths = directory_.paths();
@@ -95,7 +96,6 @@ class Run {
     validation_.begin();
     data_log_.announce(events_.info, events_.warn);
     write_data_counts();
-    events_.begin(trainer_.plan(), trainer_.state());
   }
 
   // For the report.

@@ -161,8 +161,10 @@ TEST_F(Signals, BeforeTheFirstStepOneEndsTheRunAtOnce) {
     ASSERT_TRUE(run.says("data.eval: "));  // the directory is there, the expert is evaluated next
     run.send(signal);
     int status = 0;
-    EXPECT_THAT(run.end(status), AllOf(HasSubstr("gladius: error: stopped before the "),
-                                       Not(HasSubstr("stopping after this step"))));
+    EXPECT_THAT(
+        run.end(status),
+        AllOf(HasSubstr("gladius: error: stopped before the first step was done; to go on: "),
+              HasSubstr(" --resume\n"), Not(HasSubstr("stopping after this step"))));
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1) << signal;
     EXPECT_EQ(read_file(paths_.metrics()), "");
   }

@@ -129,7 +129,7 @@ TEST_F(KeptMetricsFile, CutAnywhereItKeepsTheLinesThatAreWhole) {
     EXPECT_EQ(kept, cut.substr(0, cut.rfind('\n') + 1)) << size;
     const auto lines = std::ranges::count(kept, '\n');
     EXPECT_THAT(warning_, HasSubstr("lacks the lines of " + std::to_string(3 - lines) +
-                                    " of the 3 steps before the checkpoint (the first: step " +
+                                    " of the 3 steps so far (the first: step " +
                                     std::to_string(lines) + ")"));
     EXPECT_FALSE(std::filesystem::exists(aside_));
   }

@@ -19,28 +19,27 @@ namespace {
 constexpr std::size_t kLargestWrite = std::size_t{1} << 30;  // Linux ends a write at 2 GiB
 
 // While it lives, a write to a pipe without a reader is an error and no signal, whatever is done
-// about SIGPIPE elsewhere: that signal goes to the thread that writes.
+// about SIGPIPE elsewhere: that signal goes to the thread that writes. One that another process
+// sends meanwhile is delivered afterwards.
 class WithoutBrokenPipeSignal {
  public:
   WithoutBrokenPipeSignal() {
     sigemptyset(&broken_pipe_);
     sigaddset(&broken_pipe_, SIGPIPE);
-    sigset_t pending;
-    sigpending(&pending);
-    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
     pthread_sigmask(SIG_BLOCK, &broken_pipe_, &before_);
   }
-  ~WithoutBrokenPipeSignal() {
-    const timespec no_time{};
-    if (!was_pending_) sigtimedwait(&broken_pipe_, nullptr, &no_time);
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
+  ~WithoutBrokenPipeSignal() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
   WithoutBrokenPipeSignal(const WithoutBrokenPipeSignal&) = delete;
   WithoutBrokenPipeSignal& operator=(const WithoutBrokenPipeSignal&) = delete;
 
+  // After a write that failed with EPIPE: takes its signal, which comes before another process's.
+  void discard() const {
+    const timespec no_time{};
+    sigtimedwait(&broken_pipe_, nullptr, &no_time);
+  }
+
  private:
   sigset_t broken_pipe_{}, before_{};
-  bool was_pending_ = false;
 };
 
 // Writes all of the text; returns the error number that ended it, or 0.
@@ -54,7 +53,9 @@ int write_all(int stream, std::string_view text) {
       pollfd room{.fd = stream, .events = POLLOUT, .revents = 0};
       ::poll(&room, 1, -1);
     } else if (errno != EINTR) {
-      return errno;
+      const int error = errno;
+      if (error == EPIPE) guard.discard();
+      return error;
     }
   }
   return 0;

@@ -15,32 +15,32 @@ using Json = nlohmann::ordered_json;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-Json context() { return {{"n", 7}, {"s", "a-b c"}, {"d", {{"a", "x"}}}, {"xs", {3, 1, 2}}}; }
+Json variables() { return {{"n", 7}, {"s", "a-b c"}, {"d", {{"a", "x"}}}, {"xs", {3, 1, 2}}}; }
 
-std::string render(const std::string& source, const Json& variables = context()) {
-  return ChatTemplate::parse(source).render(variables);
+std::string rendered(const std::string& source, const Json& values = variables()) {
+  return ChatTemplate::parse(source).render(values);
 }
 
 template <class E>
-std::string message_of(const std::string& source, const Json& variables = context()) {
-  return testing::message_of<E>([&] { render(source, variables); });
+std::string refusal(const std::string& source, const Json& values = variables()) {
+  return testing::message_of<E>([&] { rendered(source, values); });
 }
 
 TEST(ChatTemplate, ErrorsShowNameLineAndText) {
-  EXPECT_EQ(message_of<FormatError>("a\n  {{ n.x.y }}\n"),
+  EXPECT_EQ(refusal<FormatError>("a\n  {{ n.x.y }}\n"),
             "chat_template line 2: 'int object' has no attribute 'x', in `{{ n.x.y }}`");
-  EXPECT_EQ(message_of<FormatError>("{% if true %}\nx"),
+  EXPECT_EQ(refusal<FormatError>("{% if true %}\nx"),
             "chat_template line 2: the template ends before 'endif', in `x`");
-  EXPECT_EQ(message_of<ConfigError>("\n{% include 'x' %}"),
+  EXPECT_EQ(refusal<ConfigError>("\n{% include 'x' %}"),
             "chat_template line 2: the tag 'include' is not supported, in `{% include 'x' %}`");
   const std::string cut =
-      message_of<FormatError>(std::string(500, 'x') + "{{ q() }}" + std::string(500, 'y'));
+      refusal<FormatError>(std::string(500, 'x') + "{{ q() }}" + std::string(500, 'y'));
   EXPECT_THAT(cut, AllOf(HasSubstr("'q' is undefined, in `...x"), HasSubstr("y...`")));
   EXPECT_LT(cut.size(), 250u);
 }
 
 TEST(ChatTemplate, RaiseExceptionGivesItsMessage) {
-  EXPECT_EQ(message_of<FormatError>("x\n{{ raise_exception('Roles must alternate: ' ~ n) }}"),
+  EXPECT_EQ(refusal<FormatError>("x\n{{ raise_exception('Roles must alternate: ' ~ n) }}"),
             "chat_template line 2: Roles must alternate: 7");
 }
 
@@ -85,13 +85,13 @@ TEST(ChatTemplate, UnsupportedJinjaIsAConfigError) {
         "{{ f(*xs) }}", "{{ f(**d) }}", "{% macro m() %}{{ varargs }}{% endmacro %}",
         "{{ xs[1, 2] }}", "{% do x %}", "{{ '\\N{DASH}' }}"}) {
     SCOPED_TRACE(source);
-    EXPECT_THAT(message_of<ConfigError>(std::string("x\n") + source), HasSubstr(" line 2: "));
+    EXPECT_THAT(refusal<ConfigError>(std::string("x\n") + source), HasSubstr(" line 2: "));
   }
   for (const char* source :
        {"{{ '%s' % 1 }}", "{{ range }}", "{{ range(3) }}", "{{ xs | map('nope') }}",
         "{% for x in xs %}{{ loop.cycle(1, 2) }}{% endfor %}", "{{ namespace() }}"}) {
     SCOPED_TRACE(source);
-    EXPECT_THAT(message_of<ConfigError>(std::string("x\n") + source), HasSubstr(" line 2: "));
+    EXPECT_THAT(refusal<ConfigError>(std::string("x\n") + source), HasSubstr(" line 2: "));
   }
 }
 
@@ -131,7 +131,7 @@ TEST(ChatTemplate, WrongUseOfValuesIsAFormatError) {
                              "{{ xs | join(q=1) }}",
                              "{{ [1] in d }}"}) {
     SCOPED_TRACE(source);
-    EXPECT_THROW(render(source), FormatError);
+    EXPECT_THROW(rendered(source), FormatError);
   }
 }
 
@@ -152,7 +152,7 @@ TEST(ChatTemplate, TemplatesThatDoTooMuchFail) {
            loop("{% set a = 'a' * 4000000 %}", "{{ {}.get(a) }}{{ {}[a] }}{{ a in {} }}"),
            "{{ (',' * 60000000).split(',') }}"}) {
     SCOPED_TRACE(source);
-    EXPECT_THROW(render(source), FormatError);
+    EXPECT_THROW(rendered(source), FormatError);
   }
 }
 
@@ -161,11 +161,11 @@ TEST(ChatTemplate, LongTextsTakeLinearTime) {
   const std::string texts =
       "{% set a = 'a' * 1000000 %}{% set b = 'b' + 'a' * 500000 %}{% set c = 'a' * 500000 + 'b' %}";
   const auto start = std::chrono::steady_clock::now();
-  EXPECT_EQ(render(texts + "{{ b in a }} {{ c in a }}"), "False False");
-  EXPECT_EQ(render(texts + "{{ a.rfind(b) }} {{ a.rfind(c) }}"), "-1 -1");
-  EXPECT_EQ(render(texts + "{{ a.rsplit(b, 1) | length }} {{ a.split(c) | length }}"), "1 1");
-  EXPECT_EQ(render(texts + "{{ a.strip(c) }}{{ a | trim(c) }}"), "");
-  EXPECT_EQ(render(texts + "{{ a.replace(b, '') == a }}"), "True");
+  EXPECT_EQ(rendered(texts + "{{ b in a }} {{ c in a }}"), "False False");
+  EXPECT_EQ(rendered(texts + "{{ a.rfind(b) }} {{ a.rfind(c) }}"), "-1 -1");
+  EXPECT_EQ(rendered(texts + "{{ a.rsplit(b, 1) | length }} {{ a.split(c) | length }}"), "1 1");
+  EXPECT_EQ(rendered(texts + "{{ a.strip(c) }}{{ a | trim(c) }}"), "");
+  EXPECT_EQ(rendered(texts + "{{ a.replace(b, '') == a }}"), "True");
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
 }
 
@@ -188,19 +188,20 @@ TEST(ChatTemplate, DeepNestingFailsCleanly) {
   }
   Json deep;
   for (int i = 0; i < 100000; ++i) deep = Json::array({std::move(deep)});
-  EXPECT_THAT(message_of<FormatError>("x", {{"deep", std::move(deep)}}), HasSubstr("200 deep"));
+  EXPECT_THAT(refusal<FormatError>("x", {{"deep", std::move(deep)}}), HasSubstr("200 deep"));
 }
 
 // Values that own one another are freed (the leak checker of the ASan build watches).
 TEST(ChatTemplate, CyclesAreFreed) {
-  EXPECT_EQ(render("{% set a = namespace() %}{% set a.a = [a] %}{% macro m() %}{% macro k() %}x{% "
-                   "endmacro %}"
-                   "{% set a.k = k %}{{ k() }}{% endmacro %}{{ m() }}{{ a.k() }}{% set a.m = m %}"),
-            "xx");
+  EXPECT_EQ(
+      rendered("{% set a = namespace() %}{% set a.a = [a] %}{% macro m() %}{% macro k() %}x{% "
+               "endmacro %}"
+               "{% set a.k = k %}{{ k() }}{% endmacro %}{{ m() }}{{ a.k() }}{% set a.m = m %}"),
+      "xx");
 }
 
 TEST(ChatTemplate, RejectsDataThatIsNotUtf8) {
-  EXPECT_THAT(message_of<FormatError>("x", {{"a", "\xff"}}), HasSubstr("not UTF-8"));
+  EXPECT_THAT(refusal<FormatError>("x", {{"a", "\xff"}}), HasSubstr("not UTF-8"));
   EXPECT_THROW(ChatTemplate::parse("x").render(Json::array()), FormatError);
 }
 

@@ -18,7 +18,7 @@ using ::testing::IsEmpty;
 const Json kMessages = Json::parse(R"([{"role": "user", "content": "Hi"},
   {"role": "assistant", "content": "Yo"}, {"role": "user", "content": "é"}])");
 
-Rendering render(const std::string& source, const Json& messages = kMessages) {
+Rendering rendering_of(const std::string& source, const Json& messages = kMessages) {
   return render_chat_with_origins(ChatTemplate::parse(source), messages, false, nullptr);
 }
 
@@ -28,7 +28,7 @@ std::string at(const Rendering& rendering, const ByteSpan& span) {
 
 // "NUMBER:TEXT" of each span of a message.
 std::vector<std::string> turns(const std::string& source) {
-  const Rendering rendering = render(source);
+  const Rendering rendering = rendering_of(source);
   std::vector<std::string> out;
   for (const auto& [message, bytes] : rendering.origins.messages) {
     out.push_back(std::to_string(message) + ":" + at(rendering, bytes));
@@ -37,7 +37,7 @@ std::vector<std::string> turns(const std::string& source) {
 }
 
 std::vector<std::string> generated(const std::string& source) {
-  const Rendering rendering = render(source);
+  const Rendering rendering = rendering_of(source);
   std::vector<std::string> out;
   for (const ByteSpan& span : rendering.origins.generated) out.push_back(at(rendering, span));
   return out;

@@ -107,10 +107,10 @@ struct Fixture {
   }
 };
 
-class TokenizerTest : public testing::Test {
+class TokenizerTest : public ::testing::Test {
  protected:
   TokenizerTest() : seed_(std::random_device{}()), gen_(seed_), fixture_(gen_) {
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
     directory_ = fs::temp_directory_path() /
                  ("gladius-" + std::string(test->name()) + "-" + std::to_string(seed_));
     fs::create_directories(directory_);
@@ -137,7 +137,7 @@ class TokenizerTest : public testing::Test {
 };
 
 TEST_F(TokenizerTest, MergesAsTheRescanningDefinitionAndDecodesBack) {
-  SCOPED_TRACE(testing::Message() << "seed " << seed_);
+  SCOPED_TRACE(::testing::Message() << "seed " << seed_);
   const Tokenizer tokenizer = load(fixture_.file);
   for (int round = 0; round < 400; ++round) {
     std::string text;
@@ -202,7 +202,7 @@ TEST_F(TokenizerTest, AddedTokensAreCutOutAndEachPieceGetsItsPrefix) {
 }
 
 TEST_F(TokenizerTest, SpansCoverTheSource) {
-  SCOPED_TRACE(testing::Message() << "seed " << seed_);
+  SCOPED_TRACE(::testing::Message() << "seed " << seed_);
   const Tokenizer tokenizer = load(fixture_.file);
   for (int round = 0; round < 100; ++round) {
     std::string text;
