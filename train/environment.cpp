@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "gladius/models/json_file.h"
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/tensor/parallel.h"
 #include "gladius/train/optional_json.h"
@@ -38,7 +39,7 @@ void warn_of_changes(const Json& before, const Json& now,
     warn(fmt::format(
         "the run goes on with other {} ({}) than before ({}), so the last bits of its results may "
         "differ from those of a run that never stopped",
-        key, current.dump(), old.dump()));
+        key, shown(current), shown(old)));
   }
 }
 

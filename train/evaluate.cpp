@@ -66,7 +66,7 @@ std::optional<Evaluation> evaluate(const CausalLM& model, const Dataset& data,
   if (!chosen.empty()) pass();
   if (tokens == 0) {
     throw Error(fmt::format(
-        "evaluate: no token of the data has a label{}",
+        "evaluate: no token of {} has a label{}", data.name(),
         counts.lost_labels == 0
             ? ""
             : fmt::format(" left: the cut to max_seq_len lost all {}", counts.lost_labels)));

@@ -138,7 +138,7 @@ TEST_F(EvalProgram, LossesOverNoLabelAreRefused) {
                  "--labels: every label is -100");
   write_file(path("data.jsonl"), "{\"input_ids\": [1, 2], \"labels\": [-100, -100]}\n");
   expect_failure({"eval", "--model", model(), "--data", path("data.jsonl")},
-                 "no token of the data has a label");
+                 "no token of " + path("data.jsonl") + " has a label");
 }
 
 TEST_F(EvalProgram, SequencesBeyondTheModelsPositionsAreToldOf) {

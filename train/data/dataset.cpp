@@ -59,6 +59,11 @@ std::size_t bytes_of(const Example* example) {
   return kOverhead + (example ? example->ids.size() * 2 * sizeof(std::int32_t) : 0);
 }
 
+std::string name_of_all(const std::vector<std::filesystem::path>& files) {
+  return files.front().string() +
+         (files.size() == 1 ? "" : fmt::format(" and {} more", files.size() - 1));
+}
+
 }  // namespace
 
 Dataset::Dataset(std::vector<Example> examples)
@@ -78,10 +83,11 @@ Dataset Dataset::open(const std::vector<std::filesystem::path>& files,
   const auto parser = std::make_shared<const ExampleParser>(std::move(encoder), options.max_seq_len,
                                                             options.loss_on, options.vocab_size);
   std::vector<std::unique_ptr<ExampleSource>> sources;
-  for (const std::filesystem::path& file : expand_patterns(files)) {
-    sources.push_back(open_file(file, parser));
-  }
-  return {std::move(sources), options};
+  const std::vector<std::filesystem::path> found = expand_patterns(files);
+  for (const std::filesystem::path& file : found) sources.push_back(open_file(file, parser));
+  Dataset data(std::move(sources), options);
+  if (!found.empty()) data.name_ = name_of_all(found);
+  return data;
 }
 
 std::shared_ptr<const Example> Dataset::read(std::int64_t index) const {

@@ -52,6 +52,8 @@ class Dataset {
   static Dataset open(const std::vector<std::filesystem::path>& files,
                       std::shared_ptr<const TextEncoder> encoder, const DatasetOptions& options);
 
+  /// For messages: "a.jsonl", "a.jsonl and 2 more"; "the data" where there is no file.
+  const std::string& name() const { return name_; }
   /// Examples, bad lines included.
   std::int64_t size() const { return starts_.back(); }
   /// Whether all are held in memory.
@@ -68,6 +70,7 @@ class Dataset {
   void hold_first();
   void warn(const std::string& text) const;
 
+  std::string name_ = "the data";
   std::vector<std::unique_ptr<ExampleSource>> sources_;
   std::vector<std::int64_t> starts_;  // first example of each source, and the number of all
   DatasetOptions options_;
