@@ -97,23 +97,28 @@ function(gladius_library folder)
   endif()
 endfunction()
 
-# gladius_test_program(NAME SOURCES ... LIBRARIES ...): a program of tests/.
+# gladius_test_program(NAME [JSON] SOURCES ... LIBRARIES ...): a program of tests/; JSON if most of its
+# sources use it.
 function(gladius_test_program name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "JSON" "" "SOURCES;LIBRARIES" ${ARGN})
+  if(ARG_JSON)
+    set(support gladius_json_test_support)
+  else()
+    set(support gladius_test_support)
+  endif()
   add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} gladius_test_support)
-  target_precompile_headers(${name} REUSE_FROM gladius_test_support)
+  target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} ${support})
+  target_precompile_headers(${name} REUSE_FROM ${support})
   gladius_target_options(${name})
 endfunction()
 
-# gladius_test(FOLDER LIBRARIES ...): one program of all *_test.cpp below tests/FOLDER.
+# gladius_test(FOLDER [JSON] LIBRARIES ...): one program of all *_test.cpp below tests/FOLDER.
 function(gladius_test folder)
-  cmake_parse_arguments(ARG "" "" "LIBRARIES" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*_test.cpp)
   if(NOT sources)
     return()
   endif()
-  gladius_test_program(${folder}_tests SOURCES ${sources} LIBRARIES ${ARG_LIBRARIES})
+  gladius_test_program(${folder}_tests SOURCES ${sources} ${ARGN})
   gtest_discover_tests(${folder}_tests DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600 LABELS ${folder})
 endfunction()
 

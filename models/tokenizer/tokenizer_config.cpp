@@ -88,8 +88,9 @@ void take_last_of_text(AddedToken& token, const std::vector<AddedToken>& listed)
 std::vector<AddedToken> last_of_each_id(std::vector<AddedToken> tokens) {
   std::ranges::reverse(tokens);
   std::ranges::stable_sort(tokens, {}, &AddedToken::id);
-  const auto repeated = std::ranges::unique(tokens, {}, &AddedToken::id);
-  tokens.erase(repeated.begin(), repeated.end());
+  // Not std::ranges::unique: what it returns is more than clang 14 compiles with libstdc++.
+  const auto same_id = [](const AddedToken& a, const AddedToken& b) { return a.id == b.id; };
+  tokens.erase(std::unique(tokens.begin(), tokens.end(), same_id), tokens.end());
   return tokens;
 }
 
