@@ -127,6 +127,12 @@ def without_labels(case):
     return ignored is not None and not (case.inputs[-1].leaf() != ignored).any()
 
 
+def overflowed(error):
+    """Whether PyTorch's own product of a slice's step and a stride has overflowed."""
+    return any(text in str(error)
+               for text in ("Negative strides", "cannot be represented as a SymInt"))
+
+
 def compare_uses(name, cases, draw, tmp_path):
     """What PyTorch refuses throws one of our errors; what it takes, ours takes with equal
     results."""
@@ -138,8 +144,7 @@ def compare_uses(name, cases, draw, tmp_path):
         if answer.get("error") == "std::exception":
             failures.append((case, f"not a gladius::Error: {answer['message']}"))
         elif error is not None and "error" not in answer:
-            # PyTorch multiplies a step of a slice with a stride, which overflows.
-            if "Negative strides" not in str(error):
+            if not overflowed(error):
                 failures.append((case, f"accepted, but PyTorch: {error}"))
         elif error is None and "error" in answer and not refused_by_design(case):
             failures.append((case, f"PyTorch accepts, but {answer['error']}: {answer['message']}"))
@@ -217,7 +222,6 @@ ON_ANY_SHAPE = {
     "arithmetic": ["add", "mul", "maximum", "number_div"],
     "reductions": ["sum", "mean", "logsumexp", "var", "amax"],
     "softmax": ["softmax", "log_softmax"],
-    "orders": ["sort", "topk", "cumsum", "argmax"],
     "views": ["transpose", "narrow", "slice", "select", "unsqueeze", "squeeze"],
 }
 
@@ -243,8 +247,6 @@ def small_result(case):
     if case.op in ON_ANY_SHAPE["reductions"]:
         dims = {d % len(shape) for d in case.attributes["dims"]} or set(range(len(shape)))
         return math.prod(n for d, n in enumerate(shape) if d not in dims) < 2**20
-    if case.op == "argmax":
-        return False  # of nothing, or 2^62 of them
     return True
 
 
@@ -264,5 +266,6 @@ def test_extreme_shapes(family, rng, tmp_path):
         elif reference.error is None and "error" not in answer:
             check_results(f"{family}, extreme shapes", index, reference, tensors)
         elif reference.error is not None and "error" not in answer:
-            failures.append((case, f"accepted, but PyTorch: {reference.error}"))
+            if not overflowed(reference.error):
+                failures.append((case, f"accepted, but PyTorch: {reference.error}"))
     report(family, failures, len(cases))
