@@ -24,8 +24,8 @@ Json read_json_file(const std::filesystem::path& path);
 template <class Json>
 std::string shown(const Json& value);
 
-/// What an exception says; one of nlohmann's, shortened() and without its own "[json.exception.x.1]
-/// ".
+/// What an exception says. One of nlohmann's is shortened() and has lost the name in brackets at
+/// its beginning.
 std::string reason_of(const std::exception& error);
 
 }  // namespace gladius

@@ -6,7 +6,7 @@
 
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/train/file_sums.h"
-#include "gladius/train/optional_json.h"
+#include "gladius/train/json_object.h"
 #include "gladius/train/staged_directory.h"
 #include "gladius/train/student.h"
 
@@ -19,17 +19,15 @@ namespace fs = std::filesystem;
 // What best/ says of itself.
 struct Held {
   std::int64_t step = -1;
-  Json cross_entropy;
-  std::string wrong;  // with it; empty: nothing
+  Json cross_entropy = {};
+  std::string wrong = {};  // with it; empty: nothing
 };
 
 Held look_at(const fs::path& directory) {
-  if (!fs::is_directory(directory)) return {.step = -1, .cross_entropy = {}, .wrong = "it is gone"};
+  if (!fs::is_directory(directory)) return {.wrong = "it is gone"};
   const Json described = read_optional_json(directory / kBestEvaluation);
   if (described.is_null() || !described.value("step", Json()).is_number_unsigned()) {
-    return {.step = -1,
-            .cross_entropy = {},
-            .wrong = fmt::format("{} cannot be read", kBestEvaluation)};
+    return {.wrong = fmt::format("{} cannot be read", kBestEvaluation)};
   }
   return {
       .step = described.at("step"),

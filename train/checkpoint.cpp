@@ -15,6 +15,7 @@
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/tensor/quoted.h"
 #include "gladius/train/file_sums.h"
+#include "gladius/train/json_object.h"
 #include "gladius/train/staged_directory.h"
 
 namespace gladius {
@@ -49,12 +50,6 @@ NamedTensors read_tensors(const fs::path& file) {
     tensors.emplace_back(entry.name, opened.tensor(entry.name));
   }
   return tensors;
-}
-
-Json read_object(const fs::path& file) {
-  Json json = read_json_file(file);
-  if (!json.is_object()) throw FormatError(fmt::format("{}: not a JSON object", file.string()));
-  return json;
 }
 
 // Writes a checkpoint's files; sums each on another thread while the next is written.
@@ -93,7 +88,7 @@ class Writer {
 
 void check_manifest(const fs::path& directory) {
   const fs::path file = directory / kManifest;
-  const Json manifest = read_object(file);
+  const Json manifest = read_json_object(file);
   const Json files = manifest.value("files", Json());
   if (manifest.value("format", Json()) != kFormat || !files.is_object()) {
     fail_manifest(file, fmt::format("is not the manifest of a checkpoint of format {}", kFormat));
@@ -232,7 +227,7 @@ std::optional<fs::path> newest_checkpoint(const fs::path& checkpoints) {
 Checkpoint load_checkpoint(const fs::path& directory) {
   check_manifest(directory);
   const fs::path state_file = directory / kState;
-  const Json json = read_object(state_file);
+  const Json json = read_json_object(state_file);
   Checkpoint checkpoint;
   try {
     checkpoint.state = TrainerState::from_json(json.value("state", Json()));

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "gladius/optim/lr_schedule.h"
 #include "gladius/tensor/error.h"
 #include "gladius/train/training_plan.h"
 
@@ -18,13 +17,6 @@ void require(bool holds, const char* key, const std::string& what) {
 
 // Numbers that are not finite are null in the file.
 bool same(double a, double b) { return a == b || (!std::isfinite(a) && !std::isfinite(b)); }
-
-double lr_of(std::int64_t step, const TrainingPlan& plan, const RunConfig& config) {
-  const LrSchedule schedule{.kind = schedule_from_name(config.schedule),
-                            .warmup_steps = config.warmup_steps,
-                            .total_steps = plan.total_updates()};
-  return config.optimizer.lr * schedule.factor(plan.updates_before(step));
-}
 
 // Most of a record follows from the state after its step.
 void check_record(const StepRecord& record, const TrainerState& state, const RunConfig& config) {
@@ -44,8 +36,8 @@ void check_record(const StepRecord& record, const TrainerState& state, const Run
               (recent.empty() || same(record.loss_window_mean, state.window_mean())),
           kKey, "its means are not those of the losses");
   require(!has_loss || !std::isfinite(record.ce) || record.ce >= 0, kKey, "its ce is negative");
-  require(record.lr == lr_of(record.step, plan, config), kKey,
-          fmt::format("its lr is not that of step {}", record.step));
+  const double lr = config.optimizer.lr * plan.schedule().factor(plan.updates_before(record.step));
+  require(record.lr == lr, kKey, fmt::format("its lr is not that of step {}", record.step));
   require(record.grad_norm == state.grad_norm && record.skipped_updates == state.skipped_updates &&
               record.skipped_lines == state.skipped_lines && record.elapsed_s == state.elapsed_s,
           kKey, "it says otherwise than the \"state\"");

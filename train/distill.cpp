@@ -332,6 +332,12 @@ RunChanges compare_run_files(const RunDirectory& directory, const RunConfig& bef
   return changes;
 }
 
+void warn_of_best(const std::filesystem::path& best, const RunEvents& events) {
+  const std::string wrong = wrong_with_best(best);
+  if (wrong.empty()) return;
+  events.warn(fmt::format("{} is not what the run has written there ({})", best.string(), wrong));
+}
+
 RunOutcome report_again(const RunConfig& config, RunDirectory& directory,
                         const FinishedModel& model, const RunEvents& events) {
   const RunPaths& paths = directory.paths();
@@ -342,10 +348,7 @@ RunOutcome report_again(const RunConfig& config, RunDirectory& directory,
     events.warn(metrics.warning);
     keep_metrics(paths.metrics(), metrics);
   }
-  if (const std::string wrong = wrong_with_best(paths.best()); config.keep_best && !wrong.empty()) {
-    events.warn(
-        fmt::format("{} is not what the run has written there ({})", paths.best().string(), wrong));
-  }
+  if (config.keep_best) warn_of_best(paths.best(), events);
   RunRecord::read(paths);  // what cannot be read shows before anything is written
   directory.go_on({.run = config.resolved(), .inputs = nullptr, .student_config = nullptr});
   write_report(paths);
@@ -360,8 +363,7 @@ bool evaluates_again(const RunPaths& paths, const RunConfig& before, const RunCo
   if (newest_checkpoint(paths.checkpoints())) return true;
   events.warn(
       fmt::format("{} is not of data.eval as it is now, and there is no checkpoint to go on from; "
-                  "`gladius eval "
-                  "--model {} --data FILE` evaluates the trained student",
+                  "`gladius eval --model {} --data FILE` evaluates the trained student",
                   paths.evaluation().string(), paths.model().string()));
   return false;
 }

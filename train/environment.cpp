@@ -12,7 +12,7 @@
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/tensor/parallel.h"
-#include "gladius/train/optional_json.h"
+#include "gladius/train/json_object.h"
 
 namespace gladius {
 namespace {

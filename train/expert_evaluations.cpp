@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "gladius/tensor/io/text_file.h"
-#include "gladius/train/optional_json.h"
+#include "gladius/train/json_object.h"
 #include "gladius/train/staged_directory.h"
 
 namespace gladius {

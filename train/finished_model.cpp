@@ -7,7 +7,7 @@
 #include "gladius/tensor/io/file_descriptor.h"
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/train/checkpoint.h"
-#include "gladius/train/optional_json.h"
+#include "gladius/train/json_object.h"
 #include "gladius/train/staged_directory.h"
 #include "gladius/train/student.h"
 
@@ -31,11 +31,10 @@ FinishedModel look_at_files(const RunPaths& paths, const Json& manifest, std::in
                             Look look) {
   std::string wrong = wrong_file(paths.model(), manifest.at("files"), look);
   if (!wrong.empty()) {
-    return {.status = ModelStatus::damaged, .reason = std::move(wrong), .metrics = {}};
+    return {.status = ModelStatus::damaged, .reason = std::move(wrong)};
   }
   const bool same_steps = manifest.value("steps", Json()) == steps;
   return {.status = same_steps ? ModelStatus::whole : ModelStatus::of_fewer_steps,
-          .reason = "",
           .metrics = metrics_of(manifest)};
 }
 
@@ -44,13 +43,11 @@ FinishedModel look_without_manifest(const RunPaths& paths, std::int64_t steps) {
     ModelConfig::load(paths.model() / "config.json");
     open_weights(paths.model());
   } catch (const Error& error) {
-    return {.status = ModelStatus::damaged, .reason = error.what(), .metrics = {}};
+    return {.status = ModelStatus::damaged, .reason = error.what()};
   }
   const auto checkpoints = list_checkpoints(paths.checkpoints());
   const bool fewer = !checkpoints.empty() && checkpoints.back().step < steps;
-  return {.status = fewer ? ModelStatus::of_fewer_steps : ModelStatus::whole,
-          .reason = "",
-          .metrics = {}};
+  return {.status = fewer ? ModelStatus::of_fewer_steps : ModelStatus::whole};
 }
 
 // The files that model.json lists; nothing where it is missing or no such list.
@@ -78,7 +75,7 @@ void save_finished_model(const RunPaths& paths, const CausalLM& model, const Stu
 FinishedModel look_at_model(const RunPaths& paths, std::int64_t steps, Look look) {
   if (!is_there(paths.model())) return {};
   if (!fs::is_directory(paths.model())) {
-    return {.status = ModelStatus::damaged, .reason = "it is not a directory", .metrics = {}};
+    return {.status = ModelStatus::damaged, .reason = "it is not a directory"};
   }
   const Json manifest = read_manifest(paths.model_manifest());
   if (manifest.is_null()) return look_without_manifest(paths, steps);

@@ -28,7 +28,7 @@ enum class ModelStatus {
 
 struct FinishedModel {
   ModelStatus status = ModelStatus::none;
-  std::string reason;        // of a damaged one: what is wrong with it
+  std::string reason = {};   // of a damaged one: what is wrong with it
   MetricsMark metrics = {};  // of the complete run; no sum where it is not known
 };
 

@@ -65,8 +65,7 @@ std::string warn_of(const fs::path& metrics, const Lines& lines, std::int64_t st
   }
   return fmt::format(
       "{} lacks the lines of {} of the {} steps so far (the first: step {}), so the loss history "
-      "has "
-      "a gap; {}",
+      "has a gap; {}",
       metrics.string(), steps - lines.count, steps, lines.first_missing, kGoesOn);
 }
 

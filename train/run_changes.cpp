@@ -31,32 +31,21 @@ std::string describe(const std::string& key, const Json& before, const Json& aft
   return fmt::format("{} {} -> {}", key, shown(value_of(before, key)), shown(value_of(after, key)));
 }
 
-// A run as its steps follow from each other.
-struct Course {
-  explicit Course(const RunConfig& config)
-      : plan(config),
-        schedule{.kind = schedule_from_name(config.schedule),
-                 .warmup_steps = config.warmup_steps,
-                 .total_steps = plan.total_updates()} {}
-  TrainingPlan plan;
-  LrSchedule schedule;
-};
-
 // How step `step`, before which `updates` were made, would be another; empty if it would not.
-std::string difference_at(const Course& before, const Course& after, std::int64_t step,
+std::string difference_at(const TrainingPlan& before, const TrainingPlan& after, std::int64_t step,
                           std::int64_t updates) {
-  if (step >= after.plan.total_steps()) return fmt::format("step {} is done already", step);
-  const Stage &old_stage = before.plan.stage_of(step), &new_stage = after.plan.stage_of(step);
+  if (step >= after.total_steps()) return fmt::format("step {} is done already", step);
+  const Stage &old_stage = before.stage_of(step), &new_stage = after.stage_of(step);
   if (old_stage.begin != new_stage.begin) {
     return fmt::format("step {} is done, and would be another expert's", step);
   }
-  if (before.plan.group_size(step) != after.plan.group_size(step)) {
+  if (before.group_size(step) != after.group_size(step)) {
     return fmt::format(
         "the steps from {} on have made an update with fewer than gradient_accumulation steps, as "
         "they were the last",
         step);
   }
-  if (before.schedule.factor(updates) != after.schedule.factor(updates)) {
+  if (before.schedule().factor(updates) != after.schedule().factor(updates)) {
     return fmt::format(
         "optimizer.schedule falls over the whole length, so the learning rate of step {} would be "
         "another",
@@ -85,12 +74,12 @@ bool can_go_on(const std::vector<std::int64_t>& checkpoints, std::int64_t usable
 }  // namespace
 
 CommonSteps common_steps(const RunConfig& before, const RunConfig& after, std::int64_t limit) {
-  const Course old_course(before), new_course(after);
+  const TrainingPlan old_plan(before), new_plan(after);
   std::int64_t updates = 0;
-  for (std::int64_t step = 0; step < std::min(limit, old_course.plan.total_steps()); ++step) {
-    std::string difference = difference_at(old_course, new_course, step, updates);
+  for (std::int64_t step = 0; step < std::min(limit, old_plan.total_steps()); ++step) {
+    std::string difference = difference_at(old_plan, new_plan, step, updates);
     if (!difference.empty()) return {.steps = step, .difference = std::move(difference)};
-    updates += old_course.plan.ends_group(step);
+    updates += old_plan.ends_group(step);
   }
   return {.steps = limit, .difference = ""};
 }

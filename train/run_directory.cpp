@@ -8,7 +8,7 @@
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/train/append_file.h"
-#include "gladius/train/optional_json.h"
+#include "gladius/train/json_object.h"
 #include "gladius/train/staged_directory.h"
 #include "gladius/train/timeline.h"
 

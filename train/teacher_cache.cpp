@@ -63,6 +63,26 @@ void make_directory(const fs::path& directory) {
                   directory.string(), why));
 }
 
+// The run's own directory is checked where it is made.
+void check_named_directory(const RunConfig& config, const Json& inputs) {
+  constexpr const char* kKey = "teacher_cache.path";
+  const fs::path& directory = *config.teacher_cache.path;
+  if (fs::exists(directory) && !fs::is_directory(directory)) {
+    throw ConfigError(fmt::format("{} {} exists and is not a directory", kKey, directory.string()));
+  }
+  if (config.student.init) require_outside(kKey, directory, *config.student.init);
+  std::vector<fs::path> files = expand_patterns(config.data.eval);
+  for (const Json& group : inputs) {
+    for (const auto& [file, print] : group.items()) files.emplace_back(file);
+  }
+  for (std::size_t i = 0; i < config.experts.size(); ++i) {
+    require_outside(kKey, directory, config.experts[i].model);
+    const fs::path own = expert_directory(directory, i);
+    require_not_among(kKey, manifest_file(own), files);
+    require_not_among(kKey, records_file(own), files);
+  }
+}
+
 }  // namespace
 
 TeacherCache::TeacherCache(fs::path directory, const Json& manifest, std::uint64_t max_bytes,
@@ -155,30 +175,6 @@ void check_manifest(const fs::path& directory, const Json& manifest) {
   if (other.empty()) return;
   refuse(directory, fmt::format("belongs to a run with another {}", fmt::join(other, ", ")));
 }
-
-namespace {
-
-// The run's own directory is checked where it is made.
-void check_named_directory(const RunConfig& config, const Json& inputs) {
-  constexpr const char* kKey = "teacher_cache.path";
-  const fs::path& directory = *config.teacher_cache.path;
-  if (fs::exists(directory) && !fs::is_directory(directory)) {
-    throw ConfigError(fmt::format("{} {} exists and is not a directory", kKey, directory.string()));
-  }
-  if (config.student.init) require_outside(kKey, directory, *config.student.init);
-  std::vector<fs::path> files = expand_patterns(config.data.eval);
-  for (const Json& group : inputs) {
-    for (const auto& [file, print] : group.items()) files.emplace_back(file);
-  }
-  for (std::size_t i = 0; i < config.experts.size(); ++i) {
-    require_outside(kKey, directory, config.experts[i].model);
-    const fs::path own = expert_directory(directory, i);
-    require_not_among(kKey, manifest_file(own), files);
-    require_not_among(kKey, records_file(own), files);
-  }
-}
-
-}  // namespace
 
 TeacherCaches::TeacherCaches(const RunConfig& config, const Json& inputs,
                              std::int64_t student_vocab_size, const fs::path& own)

@@ -205,10 +205,7 @@ void Trainer::update() {
 }
 
 double Trainer::next_lr() const {
-  const LrSchedule schedule{.kind = schedule_from_name(config_.schedule),
-                            .warmup_steps = config_.warmup_steps,
-                            .total_steps = plan_.total_updates()};
-  return config_.optimizer.lr * schedule.factor(state_.updates);
+  return config_.optimizer.lr * plan_.schedule().factor(state_.updates);
 }
 
 Checkpoint Trainer::checkpoint() const {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "gladius/optim/lr_schedule.h"
 #include "gladius/train/run_config.h"
 
 namespace gladius {
@@ -34,10 +35,13 @@ class TrainingPlan {
   std::int64_t group_size(std::int64_t step) const;
   /// Whether an update follows `step`.
   bool ends_group(std::int64_t step) const;
+  /// The learning rate's course over the updates.
+  const LrSchedule& schedule() const { return schedule_; }
 
  private:
   std::vector<Stage> stages_;
   std::int64_t accumulation_;
+  LrSchedule schedule_;
 };
 
 }  // namespace gladius

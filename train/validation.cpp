@@ -10,8 +10,8 @@
 #include "gladius/tensor/io/sha256.h"
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/train/data/data_files.h"
+#include "gladius/train/json_object.h"
 #include "gladius/train/model_paths.h"
-#include "gladius/train/optional_json.h"
 #include "gladius/train/staged_directory.h"
 
 namespace gladius {

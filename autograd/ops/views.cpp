@@ -11,6 +11,9 @@
 namespace gladius {
 namespace {
 
+// Of a split: a tensor without elements may have any size, and a piece is a node of the graph.
+constexpr std::int64_t kMostPieces = std::int64_t{1} << 24;
+
 // Zeros with x at the places start, start + step, ... of dimension `dim`, whose size is `size`: the
 // gradient of narrow.
 Variable pad(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t step,
@@ -146,11 +149,6 @@ Variable stack(const std::vector<Variable>& parts, std::int64_t dim) {
                   return grads;
                 });
 }
-
-namespace {
-// Of a split: a tensor without elements may have any size, and a piece is a node of the graph.
-constexpr std::int64_t kMostPieces = std::int64_t{1} << 24;
-}  // namespace
 
 std::vector<Variable> split(const Variable& x, std::int64_t length, std::int64_t dim) {
   const std::int64_t size = x.size(normalize_dim("split", dim, x.dim()));

@@ -5,6 +5,15 @@
 #include "gladius/models/tokenizer/json_fields.h"
 
 namespace gladius {
+namespace {
+
+bool begins_source(const Words& words, std::size_t index) {
+  const std::size_t begin = words.ranges[index].begin;
+  if (words.text.tracked()) return words.text.span(begin, begin + 1).begin == 0;
+  return words.at_start && begin == 0;
+}
+
+}  // namespace
 
 using tokenizer_json::field_or;
 
@@ -22,16 +31,6 @@ Metaspace::Metaspace(const nlohmann::json& component, const std::string& role)
              : scheme == "first" ? Prepend::kFirst
                                  : Prepend::kNever;
 }
-
-namespace {
-
-bool begins_source(const Words& words, std::size_t index) {
-  const std::size_t begin = words.ranges[index].begin;
-  if (words.text.tracked()) return words.text.span(begin, begin + 1).begin == 0;
-  return words.at_start && begin == 0;
-}
-
-}  // namespace
 
 bool Metaspace::prepends(const Words& words, std::size_t index) const {
   if (prepend_ == Prepend::kNever) return false;

@@ -333,7 +333,8 @@ TEST_F(Resume, TheMetricsOfACompleteRunAreCompared) {
   const std::string before = read_file(metrics);
   const std::size_t last = before.rfind('\n', before.size() - 2) + 1;
   std::string edited = before;
-  edited[before.find("\"loss\":", last) + 7] = '7';
+  char& digit = edited[before.find("\"loss\":", last) + 7];
+  digit = digit == '7' ? '8' : '7';
   for (const auto& [text, what, kept] :
        {std::tuple(edited, "was changed by something else", edited),
         std::tuple(before.substr(0, last), "lacks the lines of 1 of the 13 steps",

@@ -15,6 +15,17 @@
 #include "output.h"
 
 namespace gladius::cli {
+namespace {
+
+// "max_position_embeddings 2048, extended to 8192"
+std::string describe_context(const ModelConfig& model) {
+  const std::int64_t context = context_length(model.rope);
+  return fmt::format(
+      "max_position_embeddings {}{}", model.max_position_embeddings,
+      context == model.max_position_embeddings ? "" : fmt::format(", extended to {}", context));
+}
+
+}  // namespace
 
 CLI::App* add_command(CLI::App& program, const std::string& name, const std::string& description,
                       const std::string& example) {
@@ -110,18 +121,6 @@ Tokenizer load_tokenizer(const Common& common, const std::filesystem::path& dire
   for (const std::string& note : tokenizer.notes()) warn(common, note);
   return tokenizer;
 }
-
-namespace {
-
-// "max_position_embeddings 2048, extended to 8192"
-std::string describe_context(const ModelConfig& model) {
-  const std::int64_t context = context_length(model.rope);
-  return fmt::format(
-      "max_position_embeddings {}{}", model.max_position_embeddings,
-      context == model.max_position_embeddings ? "" : fmt::format(", extended to {}", context));
-}
-
-}  // namespace
 
 void warn_of_length(const Common& common, const ModelConfig& model, std::int64_t tokens) {
   if (tokens <= context_length(model.rope)) return;

@@ -62,8 +62,7 @@ class Finder {
     if (rendering.origins.messages.empty()) {
       throw ConfigError(
           "the chat template does not show which messages its {% generation %} blocks belong to, "
-          "so "
-          "\"train\": false and \"weight\": 0 of messages cannot be followed");
+          "so \"train\": false and \"weight\": 0 of messages cannot be followed");
     }
     for (const auto& [message, turn] : rendering.origins.messages) {
       if (is_learned(messages_[message])) continue;

@@ -4,6 +4,7 @@
 
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
+#include "gladius/train/data/line_kind.h"
 
 namespace gladius {
 namespace {
@@ -19,14 +20,14 @@ bool is_set(const char* key, const Json& value, const char* expected) {
 }  // namespace
 
 const Json* list_at(const Json& line, const char* key, std::size_t length) {
-  const auto found = line.find(key);
-  if (found == line.end() || found->is_null()) return nullptr;
-  if (!found->is_array()) throw FormatError(fmt::format("\"{}\" is not a list", key));
-  if (found->size() != length) {
+  if (!has_column(line, key)) return nullptr;
+  const Json& list = line.at(key);
+  if (!list.is_array()) throw FormatError(fmt::format("\"{}\" is not a list", key));
+  if (list.size() != length) {
     throw FormatError(
-        fmt::format("\"{}\" has {} values for {} input_ids", key, found->size(), length));
+        fmt::format("\"{}\" has {} values for {} input_ids", key, list.size(), length));
   }
-  return &*found;
+  return &list;
 }
 
 std::optional<std::vector<bool>> mask_at(const Json& line, const char* key, std::size_t length,
@@ -43,7 +44,7 @@ std::optional<std::vector<bool>> tokens_to_predict(const Json& line, std::size_t
   for (const char* key : {"completion_mask", "assistant_masks"}) {
     const auto mask = mask_at(line, key, length, "1 for a token that is to be predicted, else 0");
     if (!mask) continue;
-    if (!line.value("labels", Json()).is_null()) {
+    if (has_column(line, "labels")) {
       throw FormatError(
           fmt::format("\"{}\" stands beside \"labels\", which say themselves what counts (-100 for "
                       "none); leave one of them out",

@@ -7,8 +7,8 @@ namespace gladius {
 
 enum class LineKind { text, messages, input_ids };
 
-/// Whether the line has a value at `key`. A column that is null counts as missing: that is how
-/// tables write lines of several kinds.
+/// Whether the line, or an object in it, has a value at `key`. A column that is null counts as
+/// missing: that is how tables write lines of several kinds.
 bool has_column(const nlohmann::ordered_json& line, const char* key);
 
 /// By the one of the kinds' keys that it has. FormatError if `line` is no object, or has none or

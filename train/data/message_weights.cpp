@@ -6,19 +6,20 @@
 
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
+#include "gladius/train/data/line_kind.h"
 
 namespace gladius {
 
 bool is_learned(const nlohmann::ordered_json& message) {
   bool learned = true;
   for (const char* key : {"train", "weight"}) {
-    const auto found = message.find(key);
-    if (found == message.end() || found->is_null()) continue;
-    const bool yes = *found == true || *found == 1, no = *found == false || *found == 0;
+    if (!has_column(message, key)) continue;
+    const nlohmann::ordered_json& value = message.at(key);
+    const bool yes = value == true || value == 1, no = value == false || value == 0;
     if (!yes && !no) {
-      throw FormatError(fmt::format(
-          "a message's \"{}\" is {}; expected {}, for whether it is learned", key, shown(*found),
-          key == std::string_view("train") ? "true or false" : "0 or 1"));
+      throw FormatError(
+          fmt::format("a message's \"{}\" is {}; expected {}, for whether it is learned", key,
+                      shown(value), key == std::string_view("train") ? "true or false" : "0 or 1"));
     }
     learned = learned && yes;
   }

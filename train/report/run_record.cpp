@@ -5,12 +5,12 @@
 
 #include <algorithm>
 
-#include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/sha256.h"
 #include "gladius/train/best_model.h"
 #include "gladius/train/checkpoint.h"
 #include "gladius/train/finished_model.h"
+#include "gladius/train/json_object.h"
 
 namespace gladius {
 namespace {
@@ -19,10 +19,7 @@ using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 Json read_object(const fs::path& path) {
-  if (!fs::exists(path)) return Json::object();
-  Json json = read_json_file(path);
-  if (!json.is_object()) throw FormatError(fmt::format("{}: not a JSON object", path.string()));
-  return json;
+  return fs::exists(path) ? read_json_object(path) : Json::object();
 }
 
 void read_weights(const fs::path& directory, RunRecord& record) {

@@ -1,0 +1,16 @@
+// The JSON objects that a run's files hold.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+namespace gladius {
+
+/// The object in a file. IoError; FormatError for what is no JSON object.
+nlohmann::ordered_json read_json_object(const std::filesystem::path& file);
+
+/// The same of a file that a run can do without: null where there is none, or nothing that can be
+/// read as an object.
+nlohmann::ordered_json read_optional_json(const std::filesystem::path& file);
+
+}  // namespace gladius
