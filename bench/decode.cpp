@@ -31,22 +31,22 @@ struct Settings {
 };
 
 // A model of the configuration with random weights of the type, in memory.
-CausalLM random_model(const std::string& config, Dtype dtype) {
-  CausalLM model(ModelConfig::load(config));
+std::unique_ptr<LanguageModel> random_model(const std::string& config, Dtype dtype) {
+  auto model = make_language_model(ModelConfig::load(config));
   Generator generator(0);
   NamedTensors weights;
-  for (const auto& [name, parameter] : model.named_parameters()) {
+  for (const auto& [name, parameter] : model->named_parameters()) {
     Tensor value = Tensor::ones(parameter.shape());
-    if (parameter.dim() > 1) fill_normal_(value, generator, 0, model.config().initializer_range);
+    if (parameter.dim() > 1) fill_normal_(value, generator, 0, model->config().initializer_range);
     weights.emplace_back(name, value.to(dtype));
   }
-  model.set_requires_grad(false);  // of 16 bits they cannot have gradients
-  model.load_state_dict(weights);
+  model->set_requires_grad(false);  // of 16 bits they cannot have gradients
+  model->load_state_dict(weights);
   return model;
 }
 
 // All weights but those of the embeddings, of which a token needs one row; tied ones are the head.
-double bytes_per_token(const CausalLM& model) {
+double bytes_per_token(const LanguageModel& model) {
   double bytes = 0;
   for (const auto& [name, parameter] : model.named_parameters()) {
     if (name == "model.embed_tokens.weight" && !model.config().tie_word_embeddings) continue;
@@ -57,8 +57,8 @@ double bytes_per_token(const CausalLM& model) {
 }
 
 // Seconds of each token but the first, which waits for the pass over the prompt.
-std::vector<double> token_seconds(const CausalLM& model, const std::vector<std::int32_t>& prompt,
-                                  std::int64_t tokens) {
+std::vector<double> token_seconds(const LanguageModel& model,
+                                  const std::vector<std::int32_t>& prompt, std::int64_t tokens) {
   std::vector<double> seconds;
   Clock::time_point last;
   const GenerateOptions options{
@@ -72,7 +72,7 @@ std::vector<double> token_seconds(const CausalLM& model, const std::vector<std::
   return seconds;
 }
 
-nlohmann::ordered_json measure(const CausalLM& model, const Settings& settings) {
+nlohmann::ordered_json measure(const LanguageModel& model, const Settings& settings) {
   Generator generator(1);
   std::vector<std::int32_t> prompt;
   for (std::int64_t t = 0; t < settings.prompt; ++t)
@@ -123,10 +123,10 @@ void print(const nlohmann::ordered_json& result) {
 
 void run(const Settings& settings) {
   if (settings.threads > 0) set_num_threads(settings.threads);
-  const CausalLM model = settings.model.empty()
-                             ? random_model(settings.config, dtype_from_name(settings.dtype))
-                             : load_model(settings.model);
-  const nlohmann::ordered_json result = measure(model, settings);
+  const auto model = settings.model.empty()
+                         ? random_model(settings.config, dtype_from_name(settings.dtype))
+                         : load_model(settings.model);
+  const nlohmann::ordered_json result = measure(*model, settings);
   settings.json ? fmt::print("{}\n", result.dump(2)) : print(result);
 }
 

@@ -34,10 +34,10 @@ void make_model(const ModelConfig& config, const fs::path& directory) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::_exit(exit_code("model_io", [&] {
-      CausalLM model(config);
+      const auto model = make_language_model(config);
       Generator generator(0);
-      model.init_weights(generator);
-      save_model(directory, model);
+      model->init_weights(generator);
+      save_model(directory, *model);
     }));
   }
   int status = 0;
@@ -45,7 +45,7 @@ void make_model(const ModelConfig& config, const fs::path& directory) {
 }
 
 // Reads each byte once.
-std::uint64_t checksum(const CausalLM& model) {
+std::uint64_t checksum(const LanguageModel& model) {
   std::uint64_t sum = 0;
   for (const auto& [name, tensor] : model.state_dict()) {
     const std::span bytes(tensor.raw_data(), tensor.nbytes());
@@ -58,8 +58,8 @@ std::uint64_t checksum(const CausalLM& model) {
 std::uint64_t peak_of_loading(const fs::path& directory, bool trainable) {
   reset_peak();
   const std::uint64_t before = memory_status("VmRSS:");
-  const CausalLM model = load_model(directory, {.trainable = trainable});
-  if (checksum(model) == 0) throw Error("the weights are zero");
+  const auto model = load_model(directory, {.trainable = trainable});
+  if (checksum(*model) == 0) throw Error("the weights are zero");
   return memory_status("VmHWM:") - before;
 }
 
@@ -90,12 +90,12 @@ nlohmann::ordered_json measure_loading(const fs::path& directory, bool trainable
 
 nlohmann::ordered_json measure_saving(const fs::path& directory, const fs::path& scratch,
                                       int repeats) {
-  const CausalLM model = load_model(directory);
+  const auto model = load_model(directory);
   const auto file = MappedFile::open(directory / "model.safetensors");
-  checksum(model);  // its pages are there
+  checksum(*model);  // its pages are there
   std::vector<double> saved, plain, ratios;
   const auto save = [&] {
-    saved.push_back(seconds([&] { save_model(scratch / "saved", model); }));
+    saved.push_back(seconds([&] { save_model(scratch / "saved", *model); }));
     fs::remove_all(scratch / "saved");
   };
   const auto write = [&] {

@@ -131,7 +131,7 @@ Tensor random_ids(std::int64_t T, std::int64_t vocabulary) {
   return Tensor::from(ids, {1, T});
 }
 
-nlohmann::ordered_json measure(CausalLM& model, std::int64_t T, int repeats) {
+nlohmann::ordered_json measure(LanguageModel& model, std::int64_t T, int repeats) {
   const Tensor ids = random_ids(T, model.config().vocab_size);
   TrainingStep step(model);
   release_cached_memory();
@@ -198,23 +198,23 @@ void print(const nlohmann::ordered_json& result) {
 
 void run(const Settings& settings) {
   if (settings.threads > 0) set_num_threads(settings.threads);
-  CausalLM model(ModelConfig::load(settings.config));
+  const auto model = make_language_model(ModelConfig::load(settings.config));
   Generator generator(0);
-  model.init_weights(generator);
-  model.set_requires_grad(true);
-  model.set_activation_checkpointing(settings.checkpoint);
+  model->init_weights(generator);
+  model->set_requires_grad(true);
+  model->set_activation_checkpointing(settings.checkpoint);
   if (!settings.json) {
     fmt::print(
         "{} parameters, {} threads, medians of {} steps, seconds; ratios of forward and backward "
         "to the products alone\n{:>6} {:>8} {:>8} {:>8} {:>8} {:>9} {:>6} {:>9} {:>6} {:>9} {:>6} "
         "{:>8} {:>7}\n",
-        model.num_parameters(), num_threads(), settings.repeats, "tokens", "step", "forward",
+        model->num_parameters(), num_threads(), settings.repeats, "tokens", "step", "forward",
         "backward", "optim", "products", "ratio", "+attent.", "ratio", "opt.bound", "ratio",
         "tokens/s", "peak GB");
   }
   nlohmann::ordered_json results = nlohmann::ordered_json::array();
   for (const std::int64_t T : settings.tokens) {
-    results.push_back(measure(model, T, settings.repeats));
+    results.push_back(measure(*model, T, settings.repeats));
     if (!settings.json) print(results.back());
     std::fflush(stdout);
   }

@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <utility>
 
+#include "gladius/models/architectures/architecture.h"
 #include "gladius/models/foreign_model.h"
 #include "gladius/models/json_fields.h"
 #include "gladius/models/json_file.h"
@@ -20,79 +21,26 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::int64_t kMostLayers = 65'536;
 
-// What an architecture sets where config.json is silent.
-struct Family {
-  const char* architecture;
-  const char* model_type;
-  bool qkv_bias;         // biases of its own, whatever config.json says
-  bool reads_biases;     // attention_bias and mlp_bias
-  bool sliding_windows;  // use_sliding_window, sliding_window, max_window_layers, layer_types
-};
-
-constexpr Family kFamilies[] = {
-    {"LlamaForCausalLM", "llama", false, true, false},
-    {"Qwen2ForCausalLM", "qwen2", true, false, true},
-};
-
 // What `dtype` may say. The weights are read in the type that their files state.
 constexpr const char* kWeightTypes[] = {"float32", "bfloat16", "float16", "float64", "auto"};
 
-const Family& family_of(const JsonFields& fields) {
-  const auto names = fields.has("architectures") ? fields.at("architectures") : Json::array();
-  const std::string architecture =
-      names.is_array() && !names.empty() && names[0].is_string() ? names[0].get<std::string>() : "";
-  const std::string type = fields.value_or<std::string>("model_type", "");
-  std::string known;
-  for (const Family& family : kFamilies) {
-    if (architecture.empty() ? type == family.model_type : architecture == family.architecture)
-      return family;
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", family.architecture);
-  }
-  fields.fail(fmt::format("architecture {} is not supported (known: {})",
-                          in_quotes(architecture.empty() ? type : architecture), known));
-}
-
-void read_attention(const JsonFields& fields, const Family& family, ModelConfig& config) {
+void read_heads(const JsonFields& fields, std::int64_t default_head_dim, ModelConfig& config) {
   config.num_attention_heads = fields.positive("num_attention_heads");
   config.num_key_value_heads = fields.positive("num_key_value_heads", config.num_attention_heads);
   if (config.num_attention_heads % config.num_key_value_heads != 0) {
     fields.fail(fmt::format("num_attention_heads {} is not a multiple of num_key_value_heads {}",
                             config.num_attention_heads, config.num_key_value_heads));
   }
-  if (!fields.has("head_dim") && config.hidden_size % config.num_attention_heads != 0) {
+  const bool divided = !fields.has("head_dim") && default_head_dim == 0;
+  if (divided && config.hidden_size % config.num_attention_heads != 0) {
     fields.fail(fmt::format(
         "hidden_size {} is not a multiple of num_attention_heads {} and there is no head_dim",
         config.hidden_size, config.num_attention_heads));
   }
-  config.head_dim = fields.positive("head_dim", config.hidden_size / config.num_attention_heads);
+  config.head_dim =
+      fields.positive("head_dim", divided ? config.hidden_size / config.num_attention_heads
+                                          : std::max<std::int64_t>(default_head_dim, 1));
   if (config.head_dim % 2 != 0) fields.fail(fmt::format("head_dim {} is odd", config.head_dim));
-  const bool bias = family.reads_biases && fields.value_or("attention_bias", false);
-  config.qkv_bias = family.qkv_bias || bias;
-  config.o_bias = bias;
-}
-
-// As transformers: `layer_types` names the layers with a window, else they are those from
-// max_window_layers on.
-void read_windows(const JsonFields& fields, ModelConfig& config) {
-  if (!fields.value_or("use_sliding_window", false) || !fields.has("sliding_window")) return;
-  const std::int64_t window = fields.positive("sliding_window");
-  const std::int64_t first = fields.value_or<std::int64_t>("max_window_layers", 28);
-  const auto layers = static_cast<std::size_t>(config.num_hidden_layers);
-  const Json types = fields.has("layer_types") ? fields.at("layer_types") : Json();
-  if (!types.is_null() && (!types.is_array() || types.size() != layers)) {
-    fields.fail(fmt::format("\"layer_types\" is not a list of {} names", layers));
-  }
-  for (std::size_t i = 0; i < layers; ++i) {
-    if (!types.is_null() && types[i] != "full_attention" && types[i] != "sliding_attention") {
-      fields.fail(
-          fmt::format("layer_types: {} is not supported (known: full_attention, "
-                      "sliding_attention)",
-                      shown(types[i])));
-    }
-    const bool slides =
-        types.is_null() ? static_cast<std::int64_t>(i) >= first : types[i] == "sliding_attention";
-    config.attention_windows.push_back(slides ? window : 0);
-  }
 }
 
 void read_tokens(const JsonFields& fields, ModelConfig& config) {
@@ -161,23 +109,22 @@ ModelConfig ModelConfig::load(const std::filesystem::path& path) {
 
 ModelConfig ModelConfig::parse(const Json& json, const std::string& where) {
   const JsonFields fields(json, where);
-  const Family& family = family_of(fields);
+  const Architecture& architecture = architecture_of(fields);
   refuse_unsupported(fields);
   ModelConfig config;
-  config.architecture = family.architecture;
-  config.model_type = family.model_type;
+  config.architecture = architecture.name;
+  config.model_type = architecture.model_type;
   config.vocab_size = fields.positive("vocab_size");
   config.hidden_size = fields.positive("hidden_size");
   config.intermediate_size = fields.positive("intermediate_size");
   config.num_hidden_layers = fields.positive("num_hidden_layers", {}, kMostLayers);
-  read_attention(fields, family, config);
+  read_heads(fields, architecture.default_head_dim, config);
   check_weights(fields, config);
   config.max_position_embeddings = fields.positive("max_position_embeddings", 2048);
   config.rms_norm_eps = fields.value_or("rms_norm_eps", 1e-6);
   if (!(config.rms_norm_eps >= 0)) fields.fail("\"rms_norm_eps\" is negative");
   config.rope = RopeParameters::parse(fields, config.max_position_embeddings);
-  if (family.sliding_windows) read_windows(fields, config);
-  config.mlp_bias = family.reads_biases && fields.value_or("mlp_bias", false);
+  architecture.read(fields, config);
   config.tie_word_embeddings = fields.value_or("tie_word_embeddings", false);
   config.initializer_range = fields.value_or("initializer_range", 0.02);
   read_tokens(fields, config);

@@ -21,7 +21,7 @@ std::span<const float> values_of(const Tensor& logits) {
 
 }  // namespace
 
-GenerationSession::GenerationSession(const CausalLM& model, GenerateOptions options)
+GenerationSession::GenerationSession(const LanguageModel& model, GenerateOptions options)
     : model_(model), options_(std::move(options)), generator_(options_.seed) {
   check_sampling_options(options_.sampling);
   if (options_.max_new_tokens < 0) {
@@ -65,7 +65,8 @@ Tensor GenerationSession::next_logits(const std::vector<std::int32_t>& text) {
   return model_.head(narrow(hidden, 1, T - 1, 1)).value().to(Dtype::F32);
 }
 
-std::vector<std::int32_t> generate(const CausalLM& model, const std::vector<std::int32_t>& prompt,
+std::vector<std::int32_t> generate(const LanguageModel& model,
+                                   const std::vector<std::int32_t>& prompt,
                                    const GenerateOptions& options,
                                    const std::function<void(std::int32_t id)>& on_token) {
   return GenerationSession(model, options).generate(prompt, on_token);

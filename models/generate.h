@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 #include "gladius/models/sampling.h"
 #include "gladius/tensor/random.h"
 
@@ -24,7 +24,7 @@ struct GenerateOptions {
 class GenerationSession {
  public:
   /// `model` must outlive the session. ConfigError for options out of range.
-  GenerationSession(const CausalLM& model, GenerateOptions options);
+  GenerationSession(const LanguageModel& model, GenerateOptions options);
 
   /// As generate(); the random choices go on from one text to the next.
   std::vector<std::int32_t> generate(const std::vector<std::int32_t>& prompt,
@@ -33,7 +33,7 @@ class GenerationSession {
  private:
   Tensor next_logits(const std::vector<std::int32_t>& text);
 
-  const CausalLM& model_;
+  const LanguageModel& model_;
   GenerateOptions options_;
   Generator generator_;
   KvCache cache_;
@@ -44,7 +44,8 @@ class GenerationSession {
 /// comes. Ids are of the type that Tokenizer gives and takes. One pass over the prompt, then one a
 /// token with a key/value cache. ShapeError for an empty prompt or ids outside of the vocabulary,
 /// ConfigError for options out of range.
-std::vector<std::int32_t> generate(const CausalLM& model, const std::vector<std::int32_t>& prompt,
+std::vector<std::int32_t> generate(const LanguageModel& model,
+                                   const std::vector<std::int32_t>& prompt,
                                    const GenerateOptions& options,
                                    const std::function<void(std::int32_t id)>& on_token = {});
 

@@ -26,8 +26,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
-constexpr const char* kHead = "lm_head.weight";
-constexpr const char* kEmbedding = "model.embed_tokens.weight";
 
 // Reading ------------------------------------------------------------------------------------
 
@@ -89,19 +87,25 @@ Tensor as_loaded(const Tensor& stored, const LoadOptions& options) {
   return stored.dtype() == Dtype::F32 ? stored.clone() : stored.to(Dtype::F32);
 }
 
+std::string embedding_name(const LanguageModel& model) {
+  const auto parameters = model.parameters_with_roles();
+  return std::ranges::find(parameters, ParameterRole::embedding, &NamedParameter::role)->name;
+}
+
 // Takes a head that repeats the tied embeddings out of the weights.
-void drop_tied_head(const std::vector<SafetensorsFile>& files, NamedTensors& weights) {
-  const auto head = std::ranges::find(weights, kHead, &NamedTensors::value_type::first);
+void drop_tied_head(const std::vector<SafetensorsFile>& files, const std::string& embedding,
+                    NamedTensors& weights) {
+  const auto head = std::ranges::find(weights, kHeadName, &NamedTensors::value_type::first);
   if (head == weights.end()) return;
-  const auto bytes_of = [&](const char* name) {
+  const auto bytes_of = [&](const std::string& name) {
     const auto file = std::ranges::find_if(files, [&](const auto& f) { return f.contains(name); });
     return file == files.end() ? std::span<const std::byte>() : file->bytes(name);
   };
-  if (!std::ranges::equal(bytes_of(kHead), bytes_of(kEmbedding))) {
+  if (!std::ranges::equal(bytes_of(kHeadName), bytes_of(embedding))) {
     throw FormatError(
         fmt::format("tie_word_embeddings is true, but {} differs from {}; set tie_word_embeddings "
                     "to false in config.json to use both",
-                    kHead, kEmbedding));
+                    kHeadName, embedding));
   }
   weights.erase(head);
 }
@@ -128,7 +132,7 @@ NamedTensors read_weights(const fs::path& directory, const std::vector<Safetenso
   std::vector<std::string> extras;
   for (const SafetensorsFile& file : files) {
     for (const SafetensorsEntry& entry : file.entries()) {
-      if (!known.contains(entry.name) && entry.name != kHead) {
+      if (!known.contains(entry.name) && entry.name != kHeadName) {
         extras.push_back(entry.name);
         continue;
       }
@@ -140,15 +144,16 @@ NamedTensors read_weights(const fs::path& directory, const std::vector<Safetenso
   return weights;
 }
 
-void check_head(const NamedTensors& weights, const fs::path& directory) {
-  const auto has = [&](const char* name) {
+void check_head(const NamedTensors& weights, const std::string& embedding,
+                const fs::path& directory) {
+  const auto has = [&](const std::string& name) {
     return std::ranges::find(weights, name, &NamedTensors::value_type::first) != weights.end();
   };
-  if (has(kHead) || !has(kEmbedding)) return;
+  if (has(kHeadName) || !has(embedding)) return;
   throw FormatError(
       fmt::format("{}: {} is missing; if the model uses its embeddings as its head, set "
                   "tie_word_embeddings to true in config.json",
-                  directory.string(), in_quotes(kHead)));
+                  directory.string(), in_quotes(kHeadName)));
 }
 
 // Writing ------------------------------------------------------------------------------------
@@ -245,21 +250,22 @@ std::vector<SafetensorsFile> open_weights(const fs::path& directory, const Warn&
                             foreign_model(directory)));
 }
 
-CausalLM load_model(const fs::path& directory, const LoadOptions& options) {
+std::unique_ptr<LanguageModel> load_model(const fs::path& directory, const LoadOptions& options) {
   return load_model(ModelPaths::of(directory), options);
 }
 
-CausalLM load_model(const ModelPaths& paths, const LoadOptions& options) {
-  CausalLM model(ModelConfig::load(paths.config));
+std::unique_ptr<LanguageModel> load_model(const ModelPaths& paths, const LoadOptions& options) {
+  auto model = make_language_model(ModelConfig::load(paths.config));
   const std::vector<SafetensorsFile> files = open_weights(paths.weights, options.warn);
   std::set<std::string> known;
-  for (const auto& [name, parameter] : model.named_parameters()) known.insert(name);
+  for (const auto& [name, parameter] : model->named_parameters()) known.insert(name);
   NamedTensors weights = read_weights(paths.weights, files, known, options);
-  if (!model.config().tie_word_embeddings) check_head(weights, paths.weights);
-  model.set_requires_grad(options.trainable);  // frozen ones may be of 16 bits
+  const bool tied = model->config().tie_word_embeddings;
+  if (!tied) check_head(weights, embedding_name(*model), paths.weights);
+  model->set_requires_grad(options.trainable);  // frozen ones may be of 16 bits
   try {
-    if (model.config().tie_word_embeddings) drop_tied_head(files, weights);
-    model.load_state_dict(weights);
+    if (tied) drop_tied_head(files, embedding_name(*model), weights);
+    model->load_state_dict(weights);
   } catch (const FormatError& error) {
     throw FormatError(fmt::format("{}: {}", paths.weights.string(), error.what()));
   }
@@ -278,7 +284,7 @@ void require_vacant(const fs::path& directory) {
   }
 }
 
-void save_model(const fs::path& directory, const CausalLM& model, const SaveOptions& options) {
+void save_model(const fs::path& directory, const LanguageModel& model, const SaveOptions& options) {
   if (!options.overwrite) require_vacant(directory);
   const NamedTensors weights = model.state_dict();
   const Dtype dtype = options.dtype.value_or(weights.front().second.dtype());

@@ -4,11 +4,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 #include "gladius/tensor/io/safetensors.h"
 
 namespace gladius {
@@ -48,8 +49,9 @@ struct ModelPaths {
 /// embeddings `lm_head.weight` may be there if it equals them; other tensors that belong to no
 /// parameter (cached rotary frequencies, layers for multi-token prediction) are passed over with a
 /// warning, as by transformers.
-CausalLM load_model(const ModelPaths& paths, const LoadOptions& options = {});
-CausalLM load_model(const std::filesystem::path& directory, const LoadOptions& options = {});
+std::unique_ptr<LanguageModel> load_model(const ModelPaths& paths, const LoadOptions& options = {});
+std::unique_ptr<LanguageModel> load_model(const std::filesystem::path& directory,
+                                          const LoadOptions& options = {});
 
 struct SaveOptions {
   /// Bytes of tensors a file, as transformers counts them.
@@ -70,7 +72,7 @@ void require_vacant(const std::filesystem::path& directory);
 /// Writes config.json, generation_config.json and the weights, each file whole or not at all,
 /// config.json last. IoError; FormatError, before anything is written, for values that would become
 /// infinite in the type.
-void save_model(const std::filesystem::path& directory, const CausalLM& model,
+void save_model(const std::filesystem::path& directory, const LanguageModel& model,
                 const SaveOptions& options = {});
 
 /// The files of a directory's tokenizer: tokenizer.json and those of tokenizer_config.json,

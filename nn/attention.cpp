@@ -22,36 +22,56 @@ Tensor append(Tensor& store, std::int64_t length, const Tensor& added) {
 
 }  // namespace
 
-GroupedQueryAttention::GroupedQueryAttention(const AttentionSizes& sizes,
-                                             std::shared_ptr<RotaryEmbedding> rotary)
-    : sizes_(sizes), rotary_(std::move(rotary)) {
+GroupedQueryAttention::GroupedQueryAttention(const AttentionSizes& sizes) : sizes_(sizes) {
+  const std::int64_t C = sizes.hidden_size;
   const std::int64_t queries = numel({sizes.num_heads, sizes.head_dim});
   const std::int64_t keys = numel({sizes.num_key_value_heads, sizes.head_dim});
-  q_proj_ = register_module("q_proj",
-                            std::make_shared<Linear>(sizes.hidden_size, queries, sizes.qkv_bias));
-  k_proj_ =
-      register_module("k_proj", std::make_shared<Linear>(sizes.hidden_size, keys, sizes.qkv_bias));
-  v_proj_ =
-      register_module("v_proj", std::make_shared<Linear>(sizes.hidden_size, keys, sizes.qkv_bias));
-  o_proj_ =
-      register_module("o_proj", std::make_shared<Linear>(queries, sizes.hidden_size, sizes.o_bias));
+  const auto linear = [&](const char* name, std::int64_t in, std::int64_t out, bool bias) {
+    return register_module(name, std::make_shared<Linear>(in, out, bias));
+  };
+  q_proj_ = linear("q_proj", C, queries, sizes.qkv_bias);
+  k_proj_ = linear("k_proj", C, keys, sizes.qkv_bias);
+  v_proj_ = linear("v_proj", C, keys, sizes.qkv_bias);
+  o_proj_ = linear("o_proj", queries, C, sizes.o_bias);
+  if (!sizes.qk_norm_eps) return;
+  const auto norm = [&](const char* name) {
+    return register_module(name, std::make_shared<RMSNorm>(sizes.head_dim, *sizes.qk_norm_eps));
+  };
+  q_norm_ = norm("q_norm");
+  k_norm_ = norm("k_norm");
 }
 
-Variable GroupedQueryAttention::forward(const Variable& x, const TokenContext& context,
+Variable GroupedQueryAttention::heads(const Variable& x, std::int64_t H, const Linear& projection,
+                                      const RMSNorm* norm) const {
+  const Variable split = reshape(projection.forward(x), {x.size(0), x.size(1), H, sizes_.head_dim});
+  return norm ? norm->forward(split) : split;
+}
+
+Variable GroupedQueryAttention::forward(const Variable& x, const AttentionContext& context,
                                         LayerCache* cache) const {
-  const std::int64_t B = x.size(0), T = x.size(1), D = sizes_.head_dim;
-  const Variable q = rotary_->forward(reshape(q_proj_->forward(x), {B, T, sizes_.num_heads, D}),
-                                      context.positions);
-  Variable k = rotary_->forward(reshape(k_proj_->forward(x), {B, T, sizes_.num_key_value_heads, D}),
-                                context.positions);
-  Variable v = reshape(v_proj_->forward(x), {B, T, sizes_.num_key_value_heads, D});
+  const std::int64_t B = x.size(0), T = x.size(1);
+  const std::int64_t H = sizes_.num_heads, Hkv = sizes_.num_key_value_heads;
+  const Variable q = rotate(heads(x, H, *q_proj_, q_norm_.get()), context.rotation);
+  Variable k = rotate(heads(x, Hkv, *k_proj_, k_norm_.get()), context.rotation);
+  Variable v = heads(x, Hkv, *v_proj_);
   if (cache) {
     k = Variable(append(cache->k, cache->length, k.value()));
     v = Variable(append(cache->v, cache->length, v.value()));
     cache->length += T;
   }
-  const Variable heads = scaled_dot_product_attention(q, k, v, {.first_key = context.first_key});
-  return o_proj_->forward(reshape(heads, {B, T, sizes_.num_heads * D}));
+  const Variable mixed = scaled_dot_product_attention(q, k, v, {.first_key = context.first_key});
+  return o_proj_->forward(reshape(mixed, {B, T, H * sizes_.head_dim}));
+}
+
+std::int64_t GroupedQueryAttention::saved_per_token() const {
+  const std::int64_t queries = sizes_.num_heads * sizes_.head_dim;
+  const std::int64_t keys = sizes_.num_key_value_heads * sizes_.head_dim;
+  const std::int64_t rotated = queries + keys, values_and_result = keys + queries;
+  return rotated + values_and_result + (sizes_.qk_norm_eps ? queries + keys : 0);
+}
+
+std::int64_t GroupedQueryAttention::cached_per_token() const {
+  return 2 * sizes_.num_key_value_heads * sizes_.head_dim;
 }
 
 }  // namespace gladius

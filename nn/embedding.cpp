@@ -6,7 +6,8 @@
 namespace gladius {
 
 Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim)
-    : weight(register_parameter("weight", {num_embeddings, embedding_dim})) {}
+    : weight(register_parameter("weight", {num_embeddings, embedding_dim},
+                                ParameterRole::embedding)) {}
 
 Variable Embedding::forward(const Tensor& ids) const { return embedding(weight, ids); }
 

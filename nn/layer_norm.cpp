@@ -6,8 +6,8 @@
 namespace gladius {
 
 LayerNorm::LayerNorm(std::int64_t size, double eps, bool with_bias)
-    : weight(register_parameter("weight", {size})), eps_(eps) {
-  if (with_bias) bias = register_parameter("bias", {size});
+    : weight(register_parameter("weight", {size}, ParameterRole::norm)), eps_(eps) {
+  if (with_bias) bias = register_parameter("bias", {size}, ParameterRole::bias);
 }
 
 Variable LayerNorm::forward(const Variable& x) const { return layer_norm(x, weight, bias, eps_); }

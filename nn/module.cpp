@@ -30,16 +30,23 @@ void check_dtype(const std::string& name, const Variable& parameter, const Tenso
 
 NamedVariables Module::named_parameters() const {
   NamedVariables parameters;
+  for (auto& [name, value, role] : Module::parameters_with_roles())
+    parameters.emplace_back(std::move(name), std::move(value));
+  return parameters;
+}
+
+std::vector<NamedParameter> Module::parameters_with_roles() const {
+  std::vector<NamedParameter> parameters;
   std::unordered_set<const Module*> seen;
   collect("", seen, parameters);
   return parameters;
 }
 
 void Module::collect(const std::string& prefix, std::unordered_set<const Module*>& seen,
-                     NamedVariables& parameters) const {
+                     std::vector<NamedParameter>& parameters) const {
   if (!seen.insert(this).second) return;
-  for (const auto& [name, parameter] : parameters_)
-    parameters.emplace_back(prefix + name, parameter);
+  for (const auto& [name, value, role] : parameters_)
+    parameters.push_back({prefix + name, value, role});
   for (const auto& [name, module] : modules_)
     module->collect(prefix + name + ".", seen, parameters);
 }
@@ -131,10 +138,11 @@ void Module::train(bool training) {
   for (const auto& [name, module] : modules_) module->train(training);
 }
 
-Variable Module::register_parameter(std::string name, const Shape& shape, Dtype dtype) {
+Variable Module::register_parameter(std::string name, const Shape& shape, ParameterRole role,
+                                    Dtype dtype) {
   const bool differentiable = dtype == Dtype::F32 || dtype == Dtype::F64;
   Variable parameter(Tensor::zeros({}, dtype).expand(shape), differentiable);
-  parameters_.emplace_back(std::move(name), parameter);
+  parameters_.push_back({std::move(name), parameter, role});
   return parameter;
 }
 

@@ -13,6 +13,21 @@
 
 namespace gladius {
 
+/// What a parameter is for, by which optimizers, initialisation and reports tell them apart.
+enum class ParameterRole {
+  matrix,     // of a linear layer
+  embedding,  // a row for each token
+  head,       // a language model's output matrix where it is not the embedding
+  norm,       // gains of a normalization
+  bias,
+};
+
+struct NamedParameter {
+  std::string name;
+  Variable value;
+  ParameterRole role;
+};
+
 /// Base of layers and models. Parameters are named as in PyTorch: the submodules' names and the
 /// parameter's, joined by dots.
 ///
@@ -27,6 +42,8 @@ class Module {
   /// All parameters, those of submodules included, in the order of registration. The parameters of
   /// a module that is registered in several places (tied weights) come once, under the first name.
   NamedVariables named_parameters() const;
+  /// The same with their roles.
+  virtual std::vector<NamedParameter> parameters_with_roles() const;
   std::vector<Variable> parameters() const;
   /// Elements of all parameters.
   std::int64_t num_parameters() const;
@@ -64,7 +81,8 @@ class Module {
   virtual void reset_own_parameters(Generator&) {}
 
   /// A parameter without values. It requires a gradient if its type can have one.
-  Variable register_parameter(std::string name, const Shape& shape, Dtype dtype = Dtype::F32);
+  Variable register_parameter(std::string name, const Shape& shape,
+                              ParameterRole role = ParameterRole::matrix, Dtype dtype = Dtype::F32);
   template <class M>
   std::shared_ptr<M> register_module(std::string name, std::shared_ptr<M> module) {
     modules_.emplace_back(std::move(name), module);
@@ -74,10 +92,10 @@ class Module {
  private:
   void reset_once(Generator& generator, std::unordered_set<const Module*>& seen);
   void collect(const std::string& prefix, std::unordered_set<const Module*>& seen,
-               NamedVariables& parameters) const;
+               std::vector<NamedParameter>& parameters) const;
 
   bool training_ = true;
-  NamedVariables parameters_;
+  std::vector<NamedParameter> parameters_;
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> modules_;
 };
 

@@ -6,7 +6,7 @@
 namespace gladius {
 
 RMSNorm::RMSNorm(std::int64_t size, double eps)
-    : weight(register_parameter("weight", {size})), eps_(eps) {}
+    : weight(register_parameter("weight", {size}, ParameterRole::norm)), eps_(eps) {}
 
 Variable RMSNorm::forward(const Variable& x) const { return rms_norm(x, weight, eps_); }
 

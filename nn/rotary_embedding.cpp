@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <utility>
 
 #include "gladius/autograd/ops/rotary_embedding.h"
+#include "gladius/tensor/parallel.h"
 
 namespace gladius {
 namespace {
@@ -16,6 +16,17 @@ namespace {
 // Bounds beyond all use, so that a number that is none does not ask for all memory.
 constexpr std::int64_t kLargestHeadDim = 1 << 20;
 constexpr std::int64_t kMostPositions = std::int64_t{1} << 31;
+constexpr std::int64_t kRowsATask = 64;
+
+void check_positions(const std::vector<std::int64_t>& positions) {
+  for (const std::int64_t position : positions) {
+    if (position < 0 || position >= kMostPositions) {
+      throw ShapeError(
+          fmt::format("rotary_embedding: position {} is {}", position,
+                      position < 0 ? "negative" : fmt::format("not below {}", kMostPositions)));
+    }
+  }
+}
 
 }  // namespace
 
@@ -44,42 +55,38 @@ std::vector<double> RotaryEmbedding::default_frequencies(std::int64_t head_dim, 
   return frequencies;
 }
 
-Variable RotaryEmbedding::forward(const Variable& x, const Tensor& positions) {
+Rotation RotaryEmbedding::rotation(const Tensor& positions, Dtype dtype) const {
   const std::vector<std::int64_t> list = positions.to_vector<std::int64_t>();
+  check_positions(list);
   const std::int64_t last = list.empty() ? -1 : *std::ranges::max_element(list);
-  if (last >= kMostPositions) {
-    throw ShapeError(
-        fmt::format("rotary_embedding: position {} is not below {}", last, kMostPositions));
-  }
-  grow(last + 1, x.dtype());
-  return rotary_embedding(x, cos_, sin_, positions);
+  const std::vector<double> frequencies = frequencies_(std::max(last + 1, fixed_length_));
+  const auto half = static_cast<std::int64_t>(frequencies.size());
+  const Tensor cos = Tensor::empty({std::ssize(list), half}, Dtype::F64);
+  const Tensor sin = Tensor::empty({std::ssize(list), half}, Dtype::F64);
+  double *cosines = cos.data<double>(), *sines = sin.data<double>();
+  parallel_for(std::ssize(list), kRowsATask, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const auto position = static_cast<float>(list[static_cast<std::size_t>(row)]);
+      for (std::int64_t i = 0; i < half; ++i) {
+        // The reference computes the angle in float32; so do we, as its weights were trained with
+        // it.
+        const float angle = position * static_cast<float>(frequencies[static_cast<std::size_t>(i)]);
+        cosines[row * half + i] = std::cos(static_cast<double>(angle)) * attention_scaling_;
+        sines[row * half + i] = std::sin(static_cast<double>(angle)) * attention_scaling_;
+      }
+    }
+  });
+  return {.cos = cos.to(dtype),
+          .sin = sin.to(dtype),
+          .rows = Tensor::arange(std::ssize(list)).reshape(positions.shape())};
 }
 
-void RotaryEmbedding::grow(std::int64_t positions, Dtype dtype) {
-  const std::int64_t length = std::max(positions, fixed_length_);
-  if (cos_.defined() && cos_.size(0) >= positions && cos_.dtype() == dtype &&
-      table_length_ == length) {
-    return;
-  }
-  const std::vector<double> frequencies = frequencies_(length);
-  // In powers of two, so that generation token by token rarely computes them anew.
-  const auto rows = static_cast<std::int64_t>(
-      std::bit_ceil(static_cast<std::uint64_t>(std::max<std::int64_t>(positions, 64))));
-  const auto half = static_cast<std::int64_t>(frequencies.size());
-  const Tensor cosines = Tensor::empty({rows, half}, Dtype::F64);
-  const Tensor sines = Tensor::empty({rows, half}, Dtype::F64);
-  double *cosine = cosines.data<double>(), *sine = sines.data<double>();
-  for (std::int64_t p = 0; p < rows; ++p) {
-    for (const double frequency : frequencies) {
-      // The reference computes the angle in float32; so do we, as its weights were trained with it.
-      const float angle = static_cast<float>(p) * static_cast<float>(frequency);
-      *cosine++ = std::cos(static_cast<double>(angle)) * attention_scaling_;
-      *sine++ = std::sin(static_cast<double>(angle)) * attention_scaling_;
-    }
-  }
-  cos_ = cosines.to(dtype);
-  sin_ = sines.to(dtype);
-  table_length_ = length;
+Variable rotate(const Variable& x, const Rotation& rotation) {
+  return rotary_embedding(x, rotation.cos, rotation.sin, rotation.rows);
+}
+
+Variable RotaryEmbedding::forward(const Variable& x, const Tensor& positions) const {
+  return rotate(x, rotation(positions, x.dtype()));
 }
 
 }  // namespace gladius

@@ -8,9 +8,19 @@
 
 namespace gladius {
 
-/// Tables of cos and sin [positions, D/2] of position * frequency, grown as positions are asked
-/// for. The frequencies are theta^(-2i/D) (Su et al. 2021, arXiv:2104.09864) or given ones (scaled
-/// variants).
+/// The rotation of a pass's tokens [...]: cos and sin [N, D/2] of their angles, one row a token,
+/// and the row of each token, I64 [...]. Computed once a pass and shared by its layers.
+struct Rotation {
+  Tensor cos, sin;
+  Tensor rows;
+};
+
+/// x [..., H, D] over tokens [...], each rotated by its angles.
+Variable rotate(const Variable& x, const Rotation& rotation);
+
+/// Gives the angles position * frequency. The frequencies are theta^(-2i/D) (Su et al. 2021,
+/// arXiv:2104.09864) or given ones (scaled variants). Nothing changes after construction, so
+/// several threads can use one.
 class RotaryEmbedding {
  public:
   RotaryEmbedding(std::int64_t head_dim, double theta);
@@ -20,19 +30,18 @@ class RotaryEmbedding {
   RotaryEmbedding(std::int64_t fixed_length,
                   std::function<std::vector<double>(std::int64_t length)> frequencies);
 
-  /// x [..., H, D] rotated by `positions` (I64 [...]).
-  Variable forward(const Variable& x, const Tensor& positions);
+  /// Of the tokens at `positions` (I64 or I32 [...]), in a floating-point type. ShapeError for a
+  /// position that is negative or 2^31 and more.
+  Rotation rotation(const Tensor& positions, Dtype dtype) const;
+  /// x [..., H, D] rotated by `positions` [...].
+  Variable forward(const Variable& x, const Tensor& positions) const;
   /// theta^(-2i/D) for i < D/2.
   static std::vector<double> default_frequencies(std::int64_t head_dim, double theta);
 
  private:
-  void grow(std::int64_t positions, Dtype dtype);
-
   std::function<std::vector<double>(std::int64_t length)> frequencies_;
   std::int64_t fixed_length_;
   double attention_scaling_;
-  Tensor cos_, sin_;
-  std::int64_t table_length_ = 0;  // what the frequencies of the tables were asked for
 };
 
 }  // namespace gladius

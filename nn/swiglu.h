@@ -12,6 +12,9 @@ class SwiGLU : public Module {
   SwiGLU(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias = false);
   Variable forward(const Variable& x) const;
 
+  /// Elements that the operations keep for a token until the backward pass, the input not counted.
+  std::int64_t saved_per_token() const { return 3 * gate_proj_->weight.size(0); }
+
  private:
   std::shared_ptr<Linear> gate_proj_, up_proj_, down_proj_;
 };

@@ -76,7 +76,8 @@ std::string BestModel::restore(const std::optional<BestStep>& best, const std::s
 
 std::string wrong_with_best(const fs::path& directory) { return look_at(directory).wrong; }
 
-void BestModel::offer(const CausalLM& student, const BestStep& candidate, const Json& evaluation) {
+void BestModel::offer(const LanguageModel& student, const BestStep& candidate,
+                      const Json& evaluation) {
   if (!std::isfinite(candidate.cross_entropy)) return;
   if (best_ && candidate.cross_entropy >= best_->cross_entropy) return;
   StagedDirectory staged(directory_);

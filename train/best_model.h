@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 #include "gladius/train/checkpoint.h"
 #include "gladius/train/run_config.h"
 
@@ -42,7 +42,7 @@ class BestModel {
 
   /// Writes the student if it is better than the best; `evaluation` is what evaluation.json gets.
   /// IoError.
-  void offer(const CausalLM& student, const BestStep& candidate,
+  void offer(const LanguageModel& student, const BestStep& candidate,
              const nlohmann::ordered_json& evaluation);
 
  private:

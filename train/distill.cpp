@@ -262,7 +262,7 @@ class Run {
   }
 
   const RunConfig& config_;
-  std::shared_ptr<CausalLM> student_;
+  std::shared_ptr<LanguageModel> student_;
   DataLog data_log_;
   RunDirectory directory_;
   const RunEvents& events_;

@@ -32,7 +32,7 @@ nlohmann::ordered_json Evaluation::to_json() const {
   return json;
 }
 
-std::optional<Evaluation> evaluate(const CausalLM& model, const Dataset& data,
+std::optional<Evaluation> evaluate(const LanguageModel& model, const Dataset& data,
                                    const std::function<bool()>& stop_requested) {
   const NoGrad no_grad;
   double total = 0;

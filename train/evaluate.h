@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 #include "gladius/train/data/dataset.h"
 
 namespace gladius {
@@ -27,7 +27,7 @@ struct Evaluation {
 /// Over all labelled tokens of the data; nothing if `stop_requested`, asked between forward passes,
 /// says so. Error if there are none.
 std::optional<Evaluation> evaluate(
-    const CausalLM& model, const Dataset& data,
+    const LanguageModel& model, const Dataset& data,
     const std::function<bool()>& stop_requested = [] { return false; });
 
 }  // namespace gladius

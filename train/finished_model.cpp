@@ -60,8 +60,9 @@ Json read_manifest(const fs::path& file) {
 
 }  // namespace
 
-void save_finished_model(const RunPaths& paths, const CausalLM& model, const StudentConfig& config,
-                         std::int64_t steps, const MetricsMark& metrics) {
+void save_finished_model(const RunPaths& paths, const LanguageModel& model,
+                         const StudentConfig& config, std::int64_t steps,
+                         const MetricsMark& metrics) {
   StagedDirectory staged(paths.model());
   save_student(staged.path(), model, config);
   const Json manifest{{"steps", steps},

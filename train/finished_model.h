@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 #include "gladius/train/file_sums.h"
 #include "gladius/train/metrics.h"
 #include "gladius/train/run_directory.h"
@@ -15,8 +15,9 @@ namespace gladius {
 
 /// Writes model/ whole or not at all, in place of an earlier one, and before it model.json: the
 /// run's steps, size and SHA-256 of each of its files, and those of the run's metrics. IoError.
-void save_finished_model(const RunPaths& paths, const CausalLM& model, const StudentConfig& config,
-                         std::int64_t steps, const MetricsMark& metrics);
+void save_finished_model(const RunPaths& paths, const LanguageModel& model,
+                         const StudentConfig& config, std::int64_t steps,
+                         const MetricsMark& metrics);
 
 /// How a run's model stands.
 enum class ModelStatus {

@@ -88,48 +88,32 @@ std::uint64_t directory_bytes(const ExpertConfig& expert) {
 
 }  // namespace
 
-std::int64_t count_parameters(const ModelConfig& config) {
-  const std::int64_t H = config.hidden_size, I = config.intermediate_size;
-  const std::int64_t Q = config.num_attention_heads * config.head_dim;
-  const std::int64_t K = config.num_key_value_heads * config.head_dim;
-  const std::int64_t attention =
-      2 * H * Q + 2 * H * K + (config.qkv_bias ? Q + 2 * K : 0) + (config.o_bias ? H : 0);
-  const std::int64_t mlp = 3 * H * I + (config.mlp_bias ? 2 * I + H : 0);
-  const std::int64_t tables = (config.tie_word_embeddings ? 1 : 2) * config.vocab_size * H;
-  return tables + config.num_hidden_layers * (attention + mlp + 2 * H) + H;
-}
-
-std::int64_t activations_per_token(const ModelConfig& config) {
-  const std::int64_t queries = config.num_attention_heads * config.head_dim;
-  const std::int64_t keys = config.num_key_value_heads * config.head_dim;
-  const std::int64_t norms_and_sums = 4 * config.hidden_size;
-  const std::int64_t attention = 2 * (queries + keys);  // rotated queries and keys, values, result
-  return norms_and_sums + attention + 3 * config.intermediate_size;
-}
-
-MemoryNeed estimate_memory(const ModelConfig& student, bool activation_checkpointing,
+MemoryNeed estimate_memory(const LanguageModel& student, bool activation_checkpointing,
                            std::int64_t tokens, std::uint64_t expert_bytes,
                            std::int64_t expert_vocabulary) {
   const auto bytes = [](std::int64_t elements) {
     return static_cast<std::uint64_t>(elements) * sizeof(float);
   };
-  const std::int64_t H = student.hidden_size;
-  const std::int64_t parameters = count_parameters(student);
-  const std::int64_t largest = H * std::max(student.vocab_size, student.intermediate_size);
-  const std::int64_t layer = activations_per_token(student);
-  const std::int64_t all_layers = activation_checkpointing ? layer + student.num_hidden_layers * H
-                                                           : student.num_hidden_layers * layer;
-  return {
-      .weights = bytes(parameters),
-      .gradients = bytes(parameters + largest),
-      .moments = bytes(2 * parameters),
-      .activations = product_bytes(tokens, all_layers),
-      .logits = bytes(std::min(tokens, kLinearLossRows) * (student.vocab_size + expert_vocabulary)),
-      .program = kProgramBytes + static_cast<std::uint64_t>(num_threads()) * kBytesAThread,
-      .expert = expert_bytes};
+  const std::int64_t parameters = student.num_parameters();
+  std::int64_t largest = 0;
+  for (const Variable& parameter : student.parameters()) {
+    largest = std::max(largest, parameter.numel());
+  }
+  const PassSizes pass = student.pass_sizes();
+  const std::int64_t all_layers = activation_checkpointing
+                                      ? pass.saved + pass.num_layers * pass.input
+                                      : pass.num_layers * pass.saved;
+  return {.weights = bytes(parameters),
+          .gradients = bytes(parameters + largest),
+          .moments = bytes(2 * parameters),
+          .activations = product_bytes(tokens, all_layers),
+          .logits = bytes(std::min(tokens, kLinearLossRows) *
+                          (student.config().vocab_size + expert_vocabulary)),
+          .program = kProgramBytes + static_cast<std::uint64_t>(num_threads()) * kBytesAThread,
+          .expert = expert_bytes};
 }
 
-MemoryNeed estimate_memory(const RunConfig& config, const ModelConfig& student,
+MemoryNeed estimate_memory(const RunConfig& config, const LanguageModel& student,
                            std::int64_t tokens) {
   std::uint64_t expert_bytes = 0;
   std::int64_t expert_vocabulary = 0;
@@ -139,7 +123,7 @@ MemoryNeed estimate_memory(const RunConfig& config, const ModelConfig& student,
         expert_vocabulary, ModelConfig::load(find_model(expert.model).paths.config).vocab_size);
   }
   return estimate_memory(student, config.activation_checkpointing, tokens, expert_bytes,
-                         std::min(expert_vocabulary, student.vocab_size));
+                         std::min(expert_vocabulary, student.config().vocab_size));
 }
 
 std::optional<AvailableMemory> available_memory(const fs::path& root) {

@@ -6,16 +6,10 @@
 #include <optional>
 #include <string>
 
-#include "gladius/models/config.h"
+#include "gladius/models/language_model.h"
 #include "gladius/train/run_config.h"
 
 namespace gladius {
-
-/// Parameters of a decoder of this architecture, without making one.
-std::int64_t count_parameters(const ModelConfig& config);
-
-/// Elements that a layer's operations keep for a token until the backward pass.
-std::int64_t activations_per_token(const ModelConfig& config);
 
 /// An estimate, in bytes.
 struct MemoryNeed {
@@ -33,13 +27,13 @@ struct MemoryNeed {
   }
 };
 
-/// `tokens`: of the largest micro-batch. `expert_bytes`, `expert_vocabulary`: of the largest
-/// expert.
-MemoryNeed estimate_memory(const ModelConfig& student, bool activation_checkpointing,
+/// `student`: its parameters need no memory yet. `tokens`: of the largest micro-batch.
+/// `expert_bytes`, `expert_vocabulary`: of the largest expert.
+MemoryNeed estimate_memory(const LanguageModel& student, bool activation_checkpointing,
                            std::int64_t tokens, std::uint64_t expert_bytes,
                            std::int64_t expert_vocabulary);
 /// For a run, with what its experts' directories hold.
-MemoryNeed estimate_memory(const RunConfig& config, const ModelConfig& student,
+MemoryNeed estimate_memory(const RunConfig& config, const LanguageModel& student,
                            std::int64_t tokens);
 
 struct AvailableMemory {

@@ -55,29 +55,27 @@ std::uint64_t weight_bytes(const std::vector<SafetensorsFile>& files) {
   return bytes;
 }
 
-MemoryNeeds model_memory(const ModelConfig& config, std::int64_t parameters, std::uint64_t weights,
+MemoryNeeds model_memory(const LanguageModel& model, std::int64_t parameters, std::uint64_t weights,
                          std::uint64_t trained_size, std::int64_t tokens) {
   const auto bytes = [&](std::int64_t elements_per_token) {
     return static_cast<std::uint64_t>(elements_per_token * tokens) * sizeof(float);
   };
-  const std::int64_t cache =
-      2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim;
-  const std::int64_t layer = activations_per_token(config);
-  const auto last_logits = static_cast<std::uint64_t>(config.vocab_size) * sizeof(float);
+  const PassSizes pass = model.pass_sizes();
+  const std::int64_t vocab_size = model.config().vocab_size;
+  const auto last_logits = static_cast<std::uint64_t>(vocab_size) * sizeof(float);
   const auto logits_block =
-      static_cast<std::uint64_t>(std::min(tokens, kLinearLossRows) * config.vocab_size) *
-      sizeof(float);
+      static_cast<std::uint64_t>(std::min(tokens, kLinearLossRows) * vocab_size) * sizeof(float);
   const std::uint64_t a_parameter = 2 * trained_size + 2 * sizeof(float);
   return {.weights = weights,
-          .inference = weights + bytes(cache) + bytes(layer) + last_logits,
+          .inference = weights + bytes(pass.cached) + bytes(pass.saved) + last_logits,
           .training = a_parameter * static_cast<std::uint64_t>(parameters) +
-                      bytes(config.num_hidden_layers * layer) + logits_block};
+                      bytes(pass.num_layers * pass.saved) + logits_block};
 }
 
-MemoryNeeds model_memory(const ModelConfig& config, std::int64_t parameters,
+MemoryNeeds model_memory(const LanguageModel& model, std::int64_t parameters,
                          const Precision& precision, std::int64_t tokens) {
   const auto bits = static_cast<std::uint64_t>(precision.bits);
-  return model_memory(config, parameters, static_cast<std::uint64_t>(parameters) * bits / 8,
+  return model_memory(model, parameters, static_cast<std::uint64_t>(parameters) * bits / 8,
                       bits / 8, tokens);
 }
 

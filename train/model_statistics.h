@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "gladius/models/config.h"
+#include "gladius/models/language_model.h"
 #include "gladius/tensor/io/safetensors.h"
 
 namespace gladius {
@@ -35,7 +35,7 @@ struct MemoryNeeds {
   std::uint64_t training = 0;
 };
 /// With weights of so many bytes, and training in a type of `trained_size` bytes.
-MemoryNeeds model_memory(const ModelConfig& config, std::int64_t parameters, std::uint64_t weights,
+MemoryNeeds model_memory(const LanguageModel& model, std::int64_t parameters, std::uint64_t weights,
                          std::uint64_t trained_size, std::int64_t tokens);
 
 /// A type that weights could be kept in.
@@ -46,7 +46,7 @@ struct Precision {
 };
 inline constexpr Precision kPrecisions[] = {
     {"float32", 32, true}, {"float16", 16, true}, {"int8", 8, false}, {"int4", 4, false}};
-MemoryNeeds model_memory(const ModelConfig& config, std::int64_t parameters,
+MemoryNeeds model_memory(const LanguageModel& model, std::int64_t parameters,
                          const Precision& precision, std::int64_t tokens);
 
 }  // namespace gladius

@@ -36,10 +36,10 @@ TableRows layer_rows(const Components& parts) {
   return rows;
 }
 
-TableRows memory_rows(const ModelConfig& config, std::int64_t parameters) {
+TableRows memory_rows(const LanguageModel& model, std::int64_t parameters) {
   TableRows rows{{"precision", "model size", "inference", "training"}};
   for (const Precision& precision : kPrecisions) {
-    const MemoryNeeds needs = model_memory(config, parameters, precision, kEstimatedTokens);
+    const MemoryNeeds needs = model_memory(model, parameters, precision, kEstimatedTokens);
     rows.push_back({precision.name, format_bytes(needs.weights),
                     fmt::format("~{}", format_bytes(needs.inference)),
                     precision.trains ? fmt::format("~{}", format_bytes(needs.training)) : "n/a"});

@@ -21,7 +21,7 @@ TableRows component_rows(const ModelConfig& config, const Components& parts);
 /// A layer's tensors: name, shape, parameters.
 TableRows layer_rows(const Components& parts);
 /// Precision, model size, need for inference and for training, for kEstimatedTokens.
-TableRows memory_rows(const ModelConfig& config, std::int64_t parameters);
+TableRows memory_rows(const LanguageModel& model, std::int64_t parameters);
 
 /// "F32 (4 bytes a parameter)", or all types that the file has.
 std::string types_of(const SafetensorsFile& file);

@@ -8,7 +8,7 @@
 
 namespace gladius {
 
-std::optional<std::string> nonfinite_parameter(const CausalLM& model) {
+std::optional<std::string> nonfinite_parameter(const LanguageModel& model) {
   for (const auto& [name, parameter] : model.named_parameters()) {
     const GradientStatistics values = gradient_statistics(parameter.value());
     if (values.nans > 0) return fmt::format("{} holds {} NaN", name, values.nans);
@@ -17,7 +17,7 @@ std::optional<std::string> nonfinite_parameter(const CausalLM& model) {
   return {};
 }
 
-std::string explain_nonfinite(const CausalLM& model) {
+std::string explain_nonfinite(const LanguageModel& model) {
   return nonfinite_parameter(model).value_or(
       "the weights are finite, but the forward pass overflows");
 }

@@ -4,15 +4,15 @@
 #include <optional>
 #include <string>
 
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 
 namespace gladius {
 
 /// The first parameter that holds NaN or an infinity, as "model.norm.weight holds 3 NaN"; nothing
 /// if all are finite.
-std::optional<std::string> nonfinite_parameter(const CausalLM& model);
+std::optional<std::string> nonfinite_parameter(const LanguageModel& model);
 
 /// Why what the model computes is not finite: that parameter, or that the forward pass overflows.
-std::string explain_nonfinite(const CausalLM& model);
+std::string explain_nonfinite(const LanguageModel& model);
 
 }  // namespace gladius

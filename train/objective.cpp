@@ -4,23 +4,23 @@
 
 namespace gladius {
 
-Variable batch_hidden_states(const CausalLM& model, const Batch& batch) {
+Variable batch_hidden_states(const LanguageModel& model, const Batch& batch) {
   const Variable hidden = model.hidden_states(batch.ids, batch.context);
   return reshape(hidden, {batch.tokens(), hidden.size(-1)});
 }
 
-Variable batch_logits(const CausalLM& model, const Batch& batch) {
+Variable batch_logits(const LanguageModel& model, const Batch& batch) {
   return model.head(batch_hidden_states(model, batch));
 }
 
-ObjectiveValue cross_entropy_objective(const CausalLM& student, const Batch& batch) {
+ObjectiveValue cross_entropy_objective(const LanguageModel& student, const Batch& batch) {
   Variable loss = linear_cross_entropy(batch_hidden_states(student, batch), student.head_weight(),
                                        batch.labels, kNoLabel);
   const double ce = loss.item();
   return {.loss = std::move(loss), .kl = {}, .ce = ce};
 }
 
-ObjectiveValue distillation_objective(const CausalLM& student, const LogitRows& teacher,
+ObjectiveValue distillation_objective(const LanguageModel& student, const LogitRows& teacher,
                                       const Batch& batch, DistillationOptions options) {
   options.sequences = batch.sequences;
   options.ignore_index = kNoLabel;

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "gladius/autograd/ops/linear_losses.h"
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 #include "gladius/train/data/batch.h"
 
 namespace gladius {
@@ -17,16 +17,16 @@ struct ObjectiveValue {
 };
 
 /// Hidden states [N, C] of a batch's tokens.
-Variable batch_hidden_states(const CausalLM& model, const Batch& batch);
+Variable batch_hidden_states(const LanguageModel& model, const Batch& batch);
 /// Their logits [N, V], for losses that need all of them at once.
-Variable batch_logits(const CausalLM& model, const Batch& batch);
+Variable batch_logits(const LanguageModel& model, const Batch& batch);
 
 /// Mean cross-entropy over the labelled tokens.
-ObjectiveValue cross_entropy_objective(const CausalLM& student, const Batch& batch);
+ObjectiveValue cross_entropy_objective(const LanguageModel& student, const Batch& batch);
 
 /// alpha * KL * temperature^2 + (1 - alpha) * CE against a teacher's logits [N, V'] of the same
 /// tokens (see distillation_loss). `options.sequences` is the batch's.
-ObjectiveValue distillation_objective(const CausalLM& student, const LogitRows& teacher,
+ObjectiveValue distillation_objective(const LanguageModel& student, const LogitRows& teacher,
                                       const Batch& batch, DistillationOptions options);
 
 }  // namespace gladius

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "gladius/models/config.h"
+#include "gladius/models/language_model.h"
 
 namespace gladius {
 
@@ -16,11 +16,11 @@ enum class Pass {
 
 /// About the least that the pass needs for one text of `tokens`, in bytes. Weights that are read
 /// where they lie in their files do not count.
-std::uint64_t pass_bytes(const ModelConfig& config, Pass pass, std::int64_t tokens);
+std::uint64_t pass_bytes(const LanguageModel& model, Pass pass, std::int64_t tokens);
 
 /// Error naming tokens and bytes if that is more than available_memory(); `text` is what the tokens
 /// are in the message ("the prompt").
-void require_memory_for_pass(const ModelConfig& config, Pass pass, std::int64_t tokens,
+void require_memory_for_pass(const LanguageModel& model, Pass pass, std::int64_t tokens,
                              const std::string& text);
 
 }  // namespace gladius

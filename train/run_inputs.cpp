@@ -19,7 +19,7 @@ Dataset open_data(const std::vector<std::filesystem::path>& files, const RunConf
                         .warn = events.warn});
 }
 
-void check_memory(const RunConfig& config, const ModelConfig& student, const Dataset& examples,
+void check_memory(const RunConfig& config, const LanguageModel& student, const Dataset& examples,
                   const RunEvents& events) {
   const auto available = available_memory();
   if (!config.check_memory || !available) return;
@@ -50,7 +50,7 @@ RunInputs read_inputs(const RunConfig& config, const RunEvents& events) {
   }
   check_labels(config, examples, eval ? &*eval : nullptr, events.warn);
   DataLog data_log(config, examples, eval ? &*eval : nullptr);
-  check_memory(config, student, examples, events);
+  check_memory(config, *make_language_model(student), examples, events);
   return {.student = make_student(config.student, events.warn),
           .examples = std::move(examples),
           .eval_examples = std::move(eval),

@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 #include "gladius/train/data/dataset.h"
 #include "gladius/train/data_log.h"
 #include "gladius/train/run_config.h"
@@ -13,7 +13,7 @@
 namespace gladius {
 
 struct RunInputs {
-  std::shared_ptr<CausalLM> student;  // as it begins
+  std::shared_ptr<LanguageModel> student;  // as it begins
   Dataset examples;
   std::optional<Dataset> eval_examples;
   DataLog data_log;

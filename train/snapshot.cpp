@@ -7,7 +7,7 @@
 
 namespace gladius {
 
-void write_snapshot(const RunPaths& paths, const CausalLM& model, const Batch& batch,
+void write_snapshot(const RunPaths& paths, const LanguageModel& model, const Batch& batch,
                     const StepRecord& record) {
   if (std::filesystem::exists(paths.snapshot())) remove_directory(paths.snapshot());
   StagedDirectory staged(paths.snapshot());

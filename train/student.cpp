@@ -6,11 +6,11 @@
 
 namespace gladius {
 
-std::shared_ptr<CausalLM> make_student(const StudentConfig& config, const Warn& warn) {
-  auto student = std::make_shared<CausalLM>(ModelConfig::load(config.config));
+std::shared_ptr<LanguageModel> make_student(const StudentConfig& config, const Warn& warn) {
+  std::shared_ptr<LanguageModel> student = make_language_model(ModelConfig::load(config.config));
   if (config.init) {
     const LoadOptions options{.trainable = true, .warn = warn};
-    student->load_state_dict(load_model(find_model(*config.init).paths, options).state_dict());
+    student->load_state_dict(load_model(find_model(*config.init).paths, options)->state_dict());
   } else {
     Generator generator(static_cast<std::uint64_t>(config.seed));
     student->init_weights(generator);
@@ -18,7 +18,7 @@ std::shared_ptr<CausalLM> make_student(const StudentConfig& config, const Warn& 
   return student;
 }
 
-void save_student(const std::filesystem::path& directory, const CausalLM& student,
+void save_student(const std::filesystem::path& directory, const LanguageModel& student,
                   const StudentConfig& config) {
   save_model(directory, student);
   if (config.tokenizer) copy_tokenizer(*config.tokenizer, directory);

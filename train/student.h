@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/train/run_config.h"
 
@@ -12,10 +12,10 @@ namespace gladius {
 
 /// In F32, with fresh weights from the seed, or with those of the `init` directory, of which `warn`
 /// is told what is passed over.
-std::shared_ptr<CausalLM> make_student(const StudentConfig& config, const Warn& warn = {});
+std::shared_ptr<LanguageModel> make_student(const StudentConfig& config, const Warn& warn = {});
 
 /// Writes a student as a model directory, with the tokenizer that it was trained on. IoError.
-void save_student(const std::filesystem::path& directory, const CausalLM& student,
+void save_student(const std::filesystem::path& directory, const LanguageModel& student,
                   const StudentConfig& config);
 
 }  // namespace gladius

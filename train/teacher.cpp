@@ -40,19 +40,20 @@ std::int64_t shared_vocabulary(const ExpertConfig& expert, std::int64_t student,
 }
 
 // The model with the first `vocabulary` rows of its tables: views, no copy.
-CausalLM with_vocabulary(const CausalLM& model, std::int64_t vocabulary) {
-  ModelConfig config = model.config();
+std::shared_ptr<const LanguageModel> with_vocabulary(std::shared_ptr<const LanguageModel> model,
+                                                     std::int64_t vocabulary) {
+  ModelConfig config = model->config();
   if (config.vocab_size == vocabulary) return model;
-  NamedTensors state = model.state_dict();
-  for (auto& [name, tensor] : state) {
-    if (name == "model.embed_tokens.weight" || name == "lm_head.weight") {
-      tensor = tensor.narrow(0, 0, vocabulary);
-    }
+  NamedTensors state;
+  for (const auto& [name, parameter, role] : model->parameters_with_roles()) {
+    const bool table = role == ParameterRole::embedding || role == ParameterRole::head;
+    const Tensor& value = parameter.value();
+    state.emplace_back(name, table ? value.narrow(0, 0, vocabulary) : value);
   }
   config.vocab_size = vocabulary;
-  CausalLM smaller(config);
-  smaller.set_requires_grad(false);  // the expert's weights may be of 16 bits
-  smaller.load_state_dict(state);
+  std::shared_ptr<LanguageModel> smaller = make_language_model(config);
+  smaller->set_requires_grad(false);  // the expert's weights may be of 16 bits
+  smaller->load_state_dict(state);
   return smaller;
 }
 
@@ -75,11 +76,13 @@ Teacher::Teacher(const ExpertConfig& expert, std::int64_t student_vocab_size,
     : Teacher(expert, load_model(find_model(expert.model).paths, {.warn = warn}),
               student_vocab_size, warn) {}
 
-Teacher::Teacher(const ExpertConfig& expert, const CausalLM& model, std::int64_t student_vocab_size,
+Teacher::Teacher(const ExpertConfig& expert, std::shared_ptr<const LanguageModel> model,
+                 std::int64_t student_vocab_size,
                  const std::function<void(const std::string&)>& warn)
     : name_(expert.name),
       model_(with_vocabulary(
-          model, shared_vocabulary(expert, student_vocab_size, model.config().vocab_size, warn))) {}
+          model, shared_vocabulary(expert, student_vocab_size, model->config().vocab_size, warn))) {
+}
 
 LogitRows Teacher::logits(const Batch& batch) const {
   return [this, hidden = hidden_states(batch)](std::int64_t begin, std::int64_t end) {
@@ -96,12 +99,12 @@ Tensor Teacher::hidden_states(const Batch& batch) const {
         name_, largest, vocabulary() - 1));
   }
   const NoGrad no_grad;
-  return batch_hidden_states(model_, batch).value().to(Dtype::F32);
+  return batch_hidden_states(*model_, batch).value().to(Dtype::F32);
 }
 
 Tensor Teacher::head(const Tensor& hidden) const {
   const NoGrad no_grad;
-  return model_.head(Variable(hidden)).value();
+  return model_->head(Variable(hidden)).value();
 }
 
 }  // namespace gladius

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "gladius/autograd/ops/linear_losses.h"
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 #include "gladius/train/data/batch.h"
 #include "gladius/train/run_config.h"
 
@@ -30,7 +31,7 @@ class Teacher {
   Teacher(const ExpertConfig& expert, std::int64_t student_vocab_size,
           const std::function<void(const std::string&)>& warn);
 
-  std::int64_t vocabulary() const { return model_.config().vocab_size; }
+  std::int64_t vocabulary() const { return model_->config().vocab_size; }
   /// Reads the batch and gives its logits [N, vocabulary()] in blocks of rows, which are computed
   /// as they are asked for, while this teacher lives. ConfigError for a token that the expert does
   /// not have.
@@ -39,14 +40,14 @@ class Teacher {
   /// of these. The second is a few percent of the work.
   Tensor hidden_states(const Batch& batch) const;
   Tensor head(const Tensor& hidden) const;
-  std::int64_t hidden_size() const { return model_.config().hidden_size; }
+  std::int64_t hidden_size() const { return model_->config().hidden_size; }
 
  private:
-  Teacher(const ExpertConfig& expert, const CausalLM& model, std::int64_t student_vocab_size,
-          const std::function<void(const std::string&)>& warn);
+  Teacher(const ExpertConfig& expert, std::shared_ptr<const LanguageModel> model,
+          std::int64_t student_vocab_size, const std::function<void(const std::string&)>& warn);
 
   std::string name_;
-  CausalLM model_;
+  std::shared_ptr<const LanguageModel> model_;
 };
 
 }  // namespace gladius

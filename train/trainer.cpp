@@ -65,7 +65,7 @@ void check_step_counts(const Checkpoint& checkpoint) {
 
 }  // namespace
 
-Trainer::Trainer(const RunConfig& config, std::shared_ptr<CausalLM> student, Dataset data,
+Trainer::Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student, Dataset data,
                  Warn warn, OpenCache open_cache)
     : config_(config),
       plan_(config),

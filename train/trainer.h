@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 #include "gladius/optim/adamw.h"
 #include "gladius/train/cached_teacher.h"
 #include "gladius/train/checkpoint.h"
@@ -36,7 +36,7 @@ class Trainer {
   using OpenCache = std::function<std::unique_ptr<TeacherCache>(std::size_t expert)>;
 
   /// `student` holds F32 weights; they are changed in place. `data` must not be empty.
-  Trainer(const RunConfig& config, std::shared_ptr<CausalLM> student, Dataset data, Warn warn,
+  Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student, Dataset data, Warn warn,
           OpenCache open_cache = {});
 
   const TrainingPlan& plan() const { return plan_; }
@@ -75,7 +75,7 @@ class Trainer {
 
   RunConfig config_;
   TrainingPlan plan_;
-  std::shared_ptr<CausalLM> student_;
+  std::shared_ptr<LanguageModel> student_;
   std::vector<Variable> parameters_;
   AdamW optimizer_;
   BatchStream batches_;

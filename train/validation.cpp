@@ -69,7 +69,7 @@ bool Validation::due(std::int64_t done, std::int64_t total) const {
   return done == total || (config_.eval_every > 0 && done % config_.eval_every == 0);
 }
 
-std::optional<Evaluation> Validation::evaluate(const CausalLM& model,
+std::optional<Evaluation> Validation::evaluate(const LanguageModel& model,
                                                const std::string& what) const {
   events_.evaluating(what);
   return gladius::evaluate(model, *data_, events_.stop_requested);
@@ -88,7 +88,7 @@ void Validation::restore(const std::optional<BestStep>& best, std::int64_t total
   if (config_.keep_best && !found.empty()) events_.warn(found);
 }
 
-std::optional<StepEvaluation> Validation::evaluate_student(const CausalLM& student,
+std::optional<StepEvaluation> Validation::evaluate_student(const LanguageModel& student,
                                                            std::int64_t step) {
   last_ = evaluate(student, "student");
   if (!last_) return {};
@@ -119,9 +119,8 @@ bool Validation::evaluate_expert(const ExpertConfig& expert) {
   const bool comparable = expert.vocabulary == VocabularyMode::same;
   if (!data_ || !comparable || experts_.recall(expert)) return true;
   try {
-    const auto evaluation =
-        evaluate(load_model(find_model(expert.model).paths, {.warn = events_.warn}),
-                 "expert " + expert.name);
+    const auto model = load_model(find_model(expert.model).paths, {.warn = events_.warn});
+    const auto evaluation = evaluate(*model, "expert " + expert.name);
     if (!evaluation) return false;
     if (!std::isfinite(evaluation->perplexity)) throw Error("its perplexity is not finite");
     experts_.add(expert, *evaluation);
@@ -133,7 +132,7 @@ bool Validation::evaluate_expert(const ExpertConfig& expert) {
   }
 }
 
-bool Validation::finish(const CausalLM& student) {
+bool Validation::finish(const LanguageModel& student) {
   if (!data_) {
     remove_file(paths_.evaluation());
     return true;

@@ -35,7 +35,7 @@ class Validation {
   bool due(std::int64_t done, std::int64_t total) const;
   /// Evaluates the student as step number `step` has left it, and keeps it if it is the best.
   /// Nothing if a stop was asked for. IoError, FormatError.
-  std::optional<StepEvaluation> evaluate_student(const CausalLM& student, std::int64_t step);
+  std::optional<StepEvaluation> evaluate_student(const LanguageModel& student, std::int64_t step);
   /// Says what a step's evaluation came to.
   void tell(const StepRecord& record) const;
 
@@ -45,7 +45,7 @@ class Validation {
 
   /// Writes evaluation.json of the trained student and tells it beside the experts'; without data
   /// removes one that is there. False if a stop was asked for. IoError.
-  bool finish(const CausalLM& student);
+  bool finish(const LanguageModel& student);
 
   /// The best so far, for a checkpoint.
   const std::optional<BestStep>& best() const { return best_.best(); }
@@ -53,7 +53,7 @@ class Validation {
   void restore(const std::optional<BestStep>& best, std::int64_t total);
 
  private:
-  std::optional<Evaluation> evaluate(const CausalLM& model, const std::string& what) const;
+  std::optional<Evaluation> evaluate(const LanguageModel& model, const std::string& what) const;
   nlohmann::ordered_json describe(const Evaluation& evaluation) const;
 
   const RunConfig& config_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <span>
+
 #include "gladius/autograd/node.h"
 #include "gladius/autograd/ops/rotary_embedding.h"
 #include "gladius/tensor/dispatch.h"
@@ -26,8 +28,10 @@ void check(const Tensor& x, const Tensor& cos, const Tensor& sin, const Tensor& 
   }
 }
 
+// `positions`: contiguous, I64.
 void check_positions(const Tensor& cos, const Tensor& positions) {
-  for (const std::int64_t position : positions.to_vector<std::int64_t>()) {
+  const std::span list(positions.data<std::int64_t>(), static_cast<std::size_t>(positions.numel()));
+  for (const std::int64_t position : list) {
     if (position < 0 || position >= cos.size(0)) {
       throw ShapeError(
           fmt::format("rotary_embedding: position {} is not below {}", position, cos.size(0)));

@@ -29,7 +29,7 @@ double root_mean_square(const Tensor& tensor) {
   return std::sqrt(sum / static_cast<double>(tensor.numel()));
 }
 
-Answer forward(const CausalLM& model, const Tensor& ids) {
+Answer forward(const LanguageModel& model, const Tensor& ids) {
   const NoGrad no_grad;
   Variable logits;
   const double time = seconds([&] { logits = model.forward(ids); });
@@ -49,15 +49,15 @@ void answer_lines(const Work& work) {
 }
 
 void run(std::string_view work, const char* directory) {
-  CausalLM model = load_model(directory, {.trainable = work == "train"});
+  const auto model = load_model(directory, {.trainable = work == "train"});
   if (work == "train") {
-    TrainingStep step(model);
+    TrainingStep step(*model);
     answer_lines([&](const Tensor& ids) {
       const TrainingStep::Result result = step.run(ids);
       return Answer{result.seconds(), result.loss};
     });
   } else {
-    answer_lines([&](const Tensor& ids) { return forward(model, ids); });
+    answer_lines([&](const Tensor& ids) { return forward(*model, ids); });
   }
 }
 

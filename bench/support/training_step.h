@@ -3,7 +3,7 @@
 
 #include "gladius/autograd/ops/linear_losses.h"
 #include "gladius/autograd/ops/views.h"
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 #include "gladius/optim/adamw.h"
 #include "gladius/optim/clip_grad.h"
 #include "support/measure.h"
@@ -18,7 +18,7 @@ class TrainingStep {
     double seconds() const { return forward + backward + optimizer; }
   };
 
-  explicit TrainingStep(CausalLM& model)
+  explicit TrainingStep(LanguageModel& model)
       : model_(model), optimizer_(model.named_parameters(), {.lr = 1e-4}) {}
 
   /// ids I64 [1, T]; each is the label of its own place.
@@ -42,7 +42,7 @@ class TrainingStep {
   }
 
  private:
-  CausalLM& model_;
+  LanguageModel& model_;
   AdamW optimizer_;
 };
 

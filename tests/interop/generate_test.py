@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 import transformers
-from helpers import (ROPE_SCALING, check_close, csv, edit_json, gladius, gladius_json,
+from helpers import (FAMILIES, ROPE_SCALING, check_close, csv, edit_json, gladius, gladius_json,
                      load_reference, random_config, random_ids, random_model, run_gladius,
                      save_model)
 
@@ -50,7 +50,7 @@ def check_greedy(rng, path, model, vocab):
 
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("dtype", ["f32", "bf16", "f16"])
-@pytest.mark.parametrize("family", ["llama", "qwen2"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_greedy(family, dtype, tied, rng, tmp_path):
     check_greedy(rng, *make_model(rng, tmp_path, dtype, family=family, tie_word_embeddings=tied))
 
@@ -61,7 +61,7 @@ def test_greedy_with_biases_everywhere(groups, rng, tmp_path):
                                   attention_bias=True))
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen2"])
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("kind", ROPE_SCALING)
 def test_greedy_with_scaled_rotary_embedding(kind, family, rng, tmp_path):
     """The continuation goes past max_position_embeddings."""

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers import (check_close, csv, distillation_loss, gladius, load_reference, random_config,
+from helpers import (FAMILIES, check_close, csv, distillation_loss, gladius, load_reference, random_config,
                      random_ids, random_labels, random_model, relative_norm, save_logits,
                      save_model, torch_generator)
 from safetensors.torch import load_file
@@ -35,7 +35,7 @@ def saved_model(rng, tmp_path, **fixed):
     return save_model(random_model(rng, config), tmp_path / "model"), config.vocab_size
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen2"])
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_cross_entropy(groups, family, rng, tmp_path):
     path, vocab = saved_model(rng, tmp_path, family=family, groups=groups)
@@ -44,7 +44,7 @@ def test_cross_entropy(groups, family, rng, tmp_path):
                     random_labels(rng, vocab, length), tmp_path / "out")
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen2"])
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("reduction", ["mean", "batchmean"])
 @pytest.mark.parametrize("teacher_vocab", ["equal", "wider", "narrower"])
 def test_distillation(teacher_vocab, reduction, family, rng, tmp_path):

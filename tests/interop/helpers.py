@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("GLADIUS_BIN", ROOT / "build/release/bin")).resolve() / "gladius"
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+FAMILIES = ["llama", "qwen2", "qwen3"]
 # Parameters of each kind of scaled rotary embedding.
 ROPE_SCALING = {
     "linear": {"factor": 2.5},
@@ -102,7 +103,7 @@ def random_labels(rng, vocab, length, ignored=0.3):
 
 def random_config(rng, family=None, groups=None, **fixed):
     """A configuration of odd sizes; `groups` query heads share a key/value head."""
-    family = family or rng.choice(["llama", "qwen2"])
+    family = family or rng.choice(FAMILIES)
     kv_heads = rng.randint(1, 4)
     heads = kv_heads * (groups or rng.choice([1, 2, 3, 4, 6]))
     per_head = rng.randint(2, 12)  # hidden_size has to be a multiple of the heads
@@ -123,13 +124,14 @@ def random_config(rng, family=None, groups=None, **fixed):
         "bos_token_id": None,
         "eos_token_id": None,
     }
+    if family in ("llama", "qwen3"):
+        values["attention_bias"] = rng.random() < 0.5
     if family == "llama":
-        values |= {"attention_bias": rng.random() < 0.5, "mlp_bias": rng.random() < 0.5}
-    classes = {"llama": transformers.LlamaConfig, "qwen2": transformers.Qwen2Config}
+        values["mlp_bias"] = rng.random() < 0.5
     values |= fixed
     if "rope_parameters" in fixed:
         del values["rope_theta"]
-    config = classes[family](**values)
+    config = transformers.AutoConfig.for_model(family, **values)
     print(config)  # shown when a test fails
     return config
 

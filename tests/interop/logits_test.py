@@ -1,13 +1,13 @@
 """`gladius logits` against transformers in float32."""
 
 import pytest
-from helpers import (ROPE_SCALING, check_same_logits, load_reference, random_config, random_ids, random_model,
+from helpers import (FAMILIES, ROPE_SCALING, check_same_logits, load_reference, random_config, random_ids, random_model,
                      save_model, use_older_config_style)
 
 
 @pytest.mark.parametrize("dtype", ["f32", "bf16", "f16"])
 @pytest.mark.parametrize("groups", [1, 2, 4, None])
-@pytest.mark.parametrize("family", ["llama", "qwen2"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_logits(family, groups, dtype, rng, tmp_path):
     config = random_config(rng, family, groups)
     path = save_model(random_model(rng, config), tmp_path / "model", dtype,

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import torch
 import transformers
-from helpers import (BINARY, DTYPES, ROOT, check_close, check_same_logits, csv, gladius, gladius_json,
+from helpers import (BINARY, DTYPES, FAMILIES, ROOT, check_close, check_same_logits, csv, gladius, gladius_json,
                      random_config, random_ids, random_model, save_model)
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -183,7 +183,7 @@ def test_seeds(tmp_path):
     assert files["a"] == files["b"] != files["c"]
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen2"])
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("dtype", list(DTYPES))
 def test_init_of_random_configurations(dtype, family, rng, tmp_path):
     """Biases 0, norms 1; the tensors and the header that transformers would write."""
@@ -288,7 +288,7 @@ def test_conversion_into_shards(rng, tmp_path):
         assert torch.equal(value, expected.float()), name
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen2"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_the_distilled_student_loads_and_gives_the_same_logits(family, rng, tmp_path):
     config = random_config(rng, family)
     teacher = save_model(random_model(rng, random_config(rng, vocab_size=config.vocab_size)),

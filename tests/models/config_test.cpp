@@ -100,7 +100,7 @@ TEST(ModelConfig, BadSettingsAreNamed) {
       {with(minimal(), {{"quantization_config", Json::object()}}), "quantization_config"},
       {with(minimal(), {{"architectures", {"GPT2LMHeadModel"}}}),
        "architecture \"GPT2LMHeadModel\" is not supported (known: LlamaForCausalLM, "
-       "Qwen2ForCausalLM)"},
+       "Qwen2ForCausalLM, Qwen3ForCausalLM)"},
       {Json::array(), "expected a JSON object"},
   };
   for (const auto& [json, what] : cases) {

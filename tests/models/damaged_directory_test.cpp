@@ -61,7 +61,7 @@ class SavedModel : public ::testing::Test {
   const std::uint64_t seed_ = std::random_device{}();
   Rng rng_{seed_};
   TemporaryDirectory directory_;
-  std::optional<CausalLM> model_;
+  std::unique_ptr<LanguageModel> model_;
 };
 
 TEST_F(SavedModel, MissingAndMisshapedTensorsAreNamed) {
@@ -93,10 +93,10 @@ TEST_F(SavedModel, TensorsOfNoParameterArePassedOverWithAWarning) {
   rewrite(tensors);
   for (const bool trainable : {false, true}) {
     std::vector<std::string> warnings;
-    const CausalLM loaded =
+    const auto loaded =
         load_model(path(), {.trainable = trainable,
                             .warn = [&](const std::string& text) { warnings.push_back(text); }});
-    expect_same_weights(loaded, *model_);
+    expect_same_weights(*loaded, *model_);
     ASSERT_EQ(warnings.size(), 1u);
     EXPECT_THAT(warnings[0], AllOf(HasSubstr("4 tensors that belong to no parameter"),
                                    HasSubstr("\"model.layers.0.self_attn.rotary_emb.inv_freq\""),
@@ -119,10 +119,10 @@ TEST_F(SavedModel, ValuesThatATypeCannotHoldAreRefusedBeforeAnythingIsWritten) {
     NamedTensors state = model_->state_dict();
     for (auto& [name, tensor] : state) tensor = tensor.to(from);
     state.back().second = Tensor::full(state.back().second.shape(), value, from);
-    CausalLM model(model_->config());
-    model.set_requires_grad(false);
-    model.load_state_dict(state);
-    save_model(directory_ / "narrow", model,
+    const auto model = make_language_model(model_->config());
+    model->set_requires_grad(false);
+    model->load_state_dict(state);
+    save_model(directory_ / "narrow", *model,
                {.dtype = to, .overwrite = true, .warn = [&](const std::string& text) {
                   warnings.push_back(text);
                 }});
@@ -141,7 +141,7 @@ TEST_F(SavedModel, ValuesThatATypeCannotHoldAreRefusedBeforeAnythingIsWritten) {
   // 65519 rounds down to the largest.
   save(65519, Dtype::F32, Dtype::F16);
   EXPECT_TRUE(warnings.empty());
-  EXPECT_EQ(load_model(directory_ / "narrow").state_dict().back().second.to_vector<float>()[0],
+  EXPECT_EQ(load_model(directory_ / "narrow")->state_dict().back().second.to_vector<float>()[0],
             65504);
   save(NAN, Dtype::F32, Dtype::F16);
   ASSERT_EQ(warnings.size(), 1u);
@@ -219,8 +219,8 @@ TEST_F(SavedModel, LinksThatLeadNowhereAreNamed) {
       fs::remove(path() / name);
       fs::create_symlink(target, path() / name);
       EXPECT_THAT(message_of<IoError>([&] {
-                    const CausalLM model = load_model(path());
-                    GenerationConfig::load(path(), model.config());
+                    const auto model = load_model(path());
+                    GenerationConfig::load(path(), model->config());
                   }),
                   AllOf(HasSubstr("cannot open " + (path() / name).string()),
                         HasSubstr(target == name ? "levels of symbolic links" : "No such file")));

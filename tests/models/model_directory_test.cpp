@@ -43,14 +43,14 @@ TEST(ModelDirectory, RoundTripsAnyModelWholeOrInShards) {
   Rng rng(seed);
   for (int round = 0; round < 12; ++round) {
     const TemporaryDirectory directory;
-    const CausalLM model = random_model(rng);
+    const auto model = random_model(rng);
     const auto limit = static_cast<std::uint64_t>(random_int(rng, 1, 20000));
-    save_model(directory / "m", model, {.max_shard_size = limit});
+    save_model(directory / "m", *model, {.max_shard_size = limit});
     for (const bool trainable : {false, true}) {
-      const CausalLM loaded = load_model(directory / "m", {.trainable = trainable});
-      expect_same_weights(model, loaded);
-      EXPECT_EQ(loaded.config().to_text(), model.config().to_text());
-      for (const auto& [name, parameter] : loaded.named_parameters()) {
+      const auto loaded = load_model(directory / "m", {.trainable = trainable});
+      expect_same_weights(*model, *loaded);
+      EXPECT_EQ(loaded->config().to_text(), model->config().to_text());
+      for (const auto& [name, parameter] : loaded->named_parameters()) {
         EXPECT_EQ(parameter.requires_grad(), trainable) << name;
         EXPECT_EQ(parameter.value().storage()->read_only(), !trainable) << name;
       }
@@ -61,13 +61,13 @@ TEST(ModelDirectory, RoundTripsAnyModelWholeOrInShards) {
 TEST(ModelDirectory, ShardsAreFilledInOrderAndIndexed) {
   Rng rng(1);
   const TemporaryDirectory directory;
-  const CausalLM model = random_model(rng);
+  const auto model = random_model(rng);
   const std::uint64_t limit = 3000;
-  save_model(directory / "m", model, {.max_shard_size = limit});
+  save_model(directory / "m", *model, {.max_shard_size = limit});
   const auto index = nlohmann::json::parse(read_file(directory / "m/model.safetensors.index.json"));
-  EXPECT_EQ(index["metadata"]["total_parameters"], model.num_parameters());
-  EXPECT_EQ(index["metadata"]["total_size"], 4 * model.num_parameters());
-  EXPECT_EQ(index["weight_map"].size(), model.named_parameters().size());
+  EXPECT_EQ(index["metadata"]["total_parameters"], model->num_parameters());
+  EXPECT_EQ(index["metadata"]["total_size"], 4 * model->num_parameters());
+  EXPECT_EQ(index["weight_map"].size(), model->named_parameters().size());
   const auto files = open_weights(directory / "m");
   ASSERT_GT(files.size(), 1u);
   for (const auto& file : files) {
@@ -84,11 +84,11 @@ TEST(ModelDirectory, WritesTheFilesOfTheModelCard) {
   const ModelConfig card = ModelConfig::load(kCardConfig);
   EXPECT_EQ(card.to_text().size(), 668u);
   EXPECT_EQ(generation_config_text(card).size(), 133u);
-  EXPECT_EQ(CausalLM(card).num_parameters(), 124'668'672);
-  EXPECT_EQ(CausalLM(card).named_parameters().size(), 111u);
+  EXPECT_EQ(make_language_model(card)->num_parameters(), 124'668'672);
+  EXPECT_EQ(make_language_model(card)->named_parameters().size(), 111u);
   // The header's size does not depend on the data: 498,687,008 bytes in all.
   std::vector<SafetensorsSpec> specs;
-  for (const auto& [name, tensor] : CausalLM(card).state_dict())
+  for (const auto& [name, tensor] : make_language_model(card)->state_dict())
     specs.push_back({name, stored_dtype(tensor.dtype()), tensor.shape()});
   EXPECT_EQ(plan_safetensors(specs).file_size, 498'687'008u);
 }
@@ -98,16 +98,16 @@ TEST(ModelDirectory, ConvertsTypesAndSaysSoInTheConfig) {
   const TemporaryDirectory directory;
   nlohmann::ordered_json json = testing::random_config_json(rng);
   json["torch_dtype"] = "float32";
-  const CausalLM model = random_model(rng, json);
-  save_model(directory / "half", model, {.dtype = Dtype::BF16});
-  const CausalLM half = load_model(directory / "half");
-  EXPECT_EQ(half.config().source["torch_dtype"], "bfloat16");
-  EXPECT_FALSE(half.config().source.contains("dtype"));
-  for (const auto& [name, tensor] : half.state_dict()) EXPECT_EQ(tensor.dtype(), Dtype::BF16);
+  const auto model = random_model(rng, json);
+  save_model(directory / "half", *model, {.dtype = Dtype::BF16});
+  const auto half = load_model(directory / "half");
+  EXPECT_EQ(half->config().source["torch_dtype"], "bfloat16");
+  EXPECT_FALSE(half->config().source.contains("dtype"));
+  for (const auto& [name, tensor] : half->state_dict()) EXPECT_EQ(tensor.dtype(), Dtype::BF16);
   for (const auto& [name, parameter] :
-       load_model(directory / "half", {.trainable = true}).named_parameters())
+       load_model(directory / "half", {.trainable = true})->named_parameters())
     EXPECT_EQ(parameter.dtype(), Dtype::F32);
-  save_model(directory / "again", half);
+  save_model(directory / "again", *half);
   EXPECT_EQ(read_file(directory / "half/model.safetensors"),
             read_file(directory / "again/model.safetensors"));
 }
@@ -116,19 +116,19 @@ TEST(ModelDirectory, OverwritesOnlyWhenAskedAndLeavesNoOldShards) {
   Rng rng(3);
   const TemporaryDirectory directory;
   const auto json = testing::random_config_json(rng);
-  const CausalLM first = random_model(rng, json), second = random_model(rng, json);
-  save_model(directory / "m", first, {.max_shard_size = 1000});
-  EXPECT_THAT(message_of<IoError>([&] { save_model(directory / "m", second); }),
+  const auto first = random_model(rng, json), second = random_model(rng, json);
+  save_model(directory / "m", *first, {.max_shard_size = 1000});
+  EXPECT_THAT(message_of<IoError>([&] { save_model(directory / "m", *second); }),
               AllOf(HasSubstr("/m exists and is not empty"), HasSubstr("another directory")));
-  expect_same_weights(load_model(directory / "m"), first);
-  save_model(directory / "m", second, {.overwrite = true});
-  expect_same_weights(load_model(directory / "m"), second);
+  expect_same_weights(*load_model(directory / "m"), *first);
+  save_model(directory / "m", *second, {.overwrite = true});
+  expect_same_weights(*load_model(directory / "m"), *second);
   EXPECT_THAT(names_in(directory / "m"),
               ::testing::ElementsAre("config.json", "generation_config.json", "model.safetensors"));
-  save_model(directory / "m", first, {.max_shard_size = 1000, .overwrite = true});
-  expect_same_weights(load_model(directory / "m"), first);
+  save_model(directory / "m", *first, {.max_shard_size = 1000, .overwrite = true});
+  expect_same_weights(*load_model(directory / "m"), *first);
   write_file(directory / "file", "");
-  EXPECT_THAT(message_of<IoError>([&] { save_model(directory / "file", first); }),
+  EXPECT_THAT(message_of<IoError>([&] { save_model(directory / "file", *first); }),
               HasSubstr("is not a directory"));
 }
 

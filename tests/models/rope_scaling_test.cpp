@@ -58,8 +58,8 @@ Turn turn_of(const ModelConfig& config, std::int64_t length) {
     for (std::int64_t i = 0; i < D; ++i) x.push_back(i < D / 2);
   const auto rotary = make_rotary_embedding(config.rope, D);
   const auto y = rotary
-                     ->forward(Variable(Tensor::from(x, {1, length, 1, D}).to(Dtype::F64)),
-                               Tensor::arange(length).reshape({1, length}))
+                     .forward(Variable(Tensor::from(x, {1, length, 1, D}).to(Dtype::F64)),
+                              Tensor::arange(length).reshape({1, length}))
                      .value()
                      .to_vector<double>();
   Turn turn;
@@ -134,8 +134,8 @@ TEST(RopeScaling, DynamicFrequenciesDependOnTheSequenceAlone) {
   const auto rotary = make_rotary_embedding(config.rope, config.head_dim);
   const auto rotated = [&](std::int64_t length) {
     return rotary
-        ->forward(Variable(Tensor::ones({1, length, 1, config.head_dim})),
-                  Tensor::arange(length).reshape({1, length}))
+        .forward(Variable(Tensor::ones({1, length, 1, config.head_dim})),
+                 Tensor::arange(length).reshape({1, length}))
         .value()
         .to_vector<float>();
   };

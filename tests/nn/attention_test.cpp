@@ -16,24 +16,34 @@ using ::testing::HasSubstr;
 
 constexpr double kTheta = 100;
 
+struct Tokens {
+  Tensor positions, first_key;
+};
+
 struct Layer {
   AttentionSizes sizes;
   GroupedQueryAttention attention;
 
-  Layer(Rng& rng, const AttentionSizes& s)
-      : sizes(s), attention(s, std::make_shared<RotaryEmbedding>(s.head_dim, kTheta)) {
-    randomise(rng, attention);
+  Layer(Rng& rng, const AttentionSizes& s) : sizes(s), attention(s) { randomise(rng, attention); }
+
+  Variable forward(const Variable& x, const Tokens& tokens, LayerCache* cache = nullptr) const {
+    const RotaryEmbedding rotary(sizes.head_dim, kTheta);
+    return attention.forward(x, {rotary.rotation(tokens.positions, x.dtype()), tokens.first_key},
+                             cache);
   }
 
   // The layer by Hugging Face's description.
-  Variable composition(const Variable& x, const TokenContext& context) const {
+  Variable composition(const Variable& x, const Tokens& context) const {
     const std::int64_t B = x.size(0), T = x.size(1), D = sizes.head_dim;
     const auto project = [&](const Variable& in, const std::string& name, bool bias) {
       const Variable y = composed::linear(in, parameter(attention, name + ".weight"));
       return bias ? y + parameter(attention, name + ".bias") : y;
     };
     const auto heads = [&](const std::string& name, std::int64_t H) {
-      return reshape(project(x, name, sizes.qkv_bias), {B, T, H, D});
+      const Variable split = reshape(project(x, name, sizes.qkv_bias), {B, T, H, D});
+      if (!sizes.qk_norm_eps || name == "v_proj") return split;
+      const std::string norm = name == "q_proj" ? "q_norm" : "k_norm";
+      return composed::rms_norm(split, parameter(attention, norm + ".weight"), *sizes.qk_norm_eps);
     };
     std::vector<double> cosines, sines;
     const std::vector<double> frequencies = RotaryEmbedding::default_frequencies(D, kTheta);
@@ -57,9 +67,9 @@ struct Layer {
 };
 
 const std::vector<AttentionSizes> kSizes{
-    {6, 3, 3, 2}, {5, 4, 2, 4, true}, {4, 2, 1, 2, true, true}};
+    {6, 3, 3, 2}, {5, 4, 2, 4, true}, {4, 2, 1, 2, true, true}, {4, 4, 2, 6, false, false, 1e-3}};
 
-TokenContext context_of(std::int64_t B, std::int64_t start, std::int64_t length) {
+Tokens context_of(std::int64_t B, std::int64_t start, std::int64_t length) {
   std::vector<std::int64_t> positions;
   for (std::int64_t i = 0; i < B * length; ++i) positions.push_back(start + i % length);
   return {Tensor::from(positions, {B, length}), {}};
@@ -70,12 +80,12 @@ TEST(GroupedQueryAttention, EqualsItsDescription) {
   for (const AttentionSizes& sizes : kSizes) {
     const Layer layer(rng, sizes);
     const std::int64_t B = 2, T = 5;
-    TokenContext context = context_of(B, 3, T);
+    Tokens context = context_of(B, 3, T);
     for (const bool packed : {false, true}) {
       if (packed)
         context.first_key = Tensor::from<std::int64_t>({0, 0, 2, 2, 2}, {1, T}).expand({B, T});
       const Variable x(random_view(rng, {B, T, sizes.hidden_size}), true);
-      const Variable y = layer.attention.forward(x, context), z = layer.composition(x, context);
+      const Variable y = layer.forward(x, context), z = layer.composition(x, context);
       expect_near(y.value(), z.value(), 1e-10);
       std::vector<Variable> wanted = layer.attention.parameters();
       wanted.push_back(x);
@@ -114,12 +124,12 @@ TEST(GroupedQueryAttention, InPiecesThroughACacheIsTheSame) {
     const Layer layer(rng, sizes);
     const std::int64_t B = random_int(rng, 1, 3), T = random_int(rng, 1, 9);
     const Tensor x = random_tensor(rng, {B, T, sizes.hidden_size});
-    const Variable whole = layer.attention.forward(Variable(x), context_of(B, 0, T));
+    const Variable whole = layer.forward(Variable(x), context_of(B, 0, T));
     LayerCache cache = cache_of(sizes, B, T + random_int(rng, 0, 3));
     for (std::int64_t at = 0; at < T;) {
       const std::int64_t n = random_int(rng, 1, T - at);
       const Variable piece(x.narrow(1, at, n));
-      const Variable y = layer.attention.forward(piece, context_of(B, at, n), &cache);
+      const Variable y = layer.forward(piece, context_of(B, at, n), &cache);
       expect_near(y.value(), whole.value().narrow(1, at, n), 1e-12);
       at += n;
       EXPECT_EQ(cache.length, at);
@@ -133,20 +143,18 @@ TEST(GroupedQueryAttention, RefusesMoreThanTheCacheHolds) {
   const Layer layer(rng, kSizes[0]);
   LayerCache cache = cache_of(layer.sizes, 1, 4);
   const Variable x(random_tensor(rng, {1, 3, 6}));
-  layer.attention.forward(x, context_of(1, 0, 3), &cache);
-  EXPECT_EQ(
-      message_of<ShapeError>([&] { layer.attention.forward(x, context_of(1, 3, 3), &cache); }),
-      "attention: 3 tokens do not fit the rest of a cache of 4 that holds 3");
+  layer.forward(x, context_of(1, 0, 3), &cache);
+  EXPECT_EQ(message_of<ShapeError>([&] { layer.forward(x, context_of(1, 3, 3), &cache); }),
+            "attention: 3 tokens do not fit the rest of a cache of 4 that holds 3");
   EXPECT_EQ(cache.length, 3);
 }
 
 TEST(GroupedQueryAttention, RefusesSizesThatCannotBe) {
-  const auto rotary = std::make_shared<RotaryEmbedding>(2, kTheta);
   for (const std::int64_t size : {INT64_MIN, std::int64_t{-1}, std::int64_t{1} << 62, INT64_MAX}) {
-    EXPECT_THROW(GroupedQueryAttention({size, 2, 2, 2}, rotary), ShapeError) << size;
-    EXPECT_THROW(GroupedQueryAttention({4, size, 2, 2}, rotary), ShapeError) << size;
-    EXPECT_THROW(GroupedQueryAttention({4, 2, size, 2}, rotary), ShapeError) << size;
-    EXPECT_THROW(GroupedQueryAttention({4, 2, 2, size}, rotary), ShapeError) << size;
+    EXPECT_THROW(GroupedQueryAttention(AttentionSizes{size, 2, 2, 2}), ShapeError) << size;
+    EXPECT_THROW(GroupedQueryAttention(AttentionSizes{4, size, 2, 2}), ShapeError) << size;
+    EXPECT_THROW(GroupedQueryAttention(AttentionSizes{4, 2, size, 2}), ShapeError) << size;
+    EXPECT_THROW(GroupedQueryAttention(AttentionSizes{4, 2, 2, size}), ShapeError) << size;
   }
   Rng rng(7);
   const Layer layer(rng, kSizes[0]);
@@ -154,9 +162,9 @@ TEST(GroupedQueryAttention, RefusesSizesThatCannotBe) {
   for (const std::int64_t length : {INT64_MIN, std::int64_t{-1}, INT64_MAX}) {
     const Tensor store = Tensor::zeros({1, 4, 3, 2}, Dtype::F64);
     LayerCache cache{store, store, length};
-    EXPECT_THROW(layer.attention.forward(Variable(Tensor::ones({1, 2, 6}, Dtype::F64)),
-                                         context_of(1, 0, 2), &cache),
-                 ShapeError)
+    EXPECT_THROW(
+        layer.forward(Variable(Tensor::ones({1, 2, 6}, Dtype::F64)), context_of(1, 0, 2), &cache),
+        ShapeError)
         << length;
   }
 }

@@ -35,7 +35,7 @@ class Chat : public ::testing::Test {
                                       {"num_attention_heads", 4},
                                       {"num_key_value_heads", 2},
                                       {"eos_token_id", 2}};
-    save_model(directory_ / "chat", testing::random_model(rng, json));
+    save_model(directory_ / "chat", *testing::random_model(rng, json));
     for (const char* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}) {
       std::filesystem::copy_file(tokenizer / name, directory_ / "chat" / name);
     }
@@ -56,7 +56,7 @@ class Chat : public ::testing::Test {
   // Makes the model say this token, again and again: its layers add nothing, its head knows one
   // row.
   void always_say(std::int64_t id) const {
-    NamedTensors state = load_model(directory_ / "chat", {.trainable = true}).state_dict();
+    NamedTensors state = load_model(directory_ / "chat", {.trainable = true})->state_dict();
     const ModelConfig config = ModelConfig::load(directory_ / "chat");
     for (auto& [name, tensor] : state) {
       const auto hidden = config.hidden_size;
@@ -70,9 +70,9 @@ class Chat : public ::testing::Test {
         tensor = Tensor::full(tensor.shape(), 0.0F);
       }
     }
-    CausalLM model(config);
-    model.load_state_dict(state);
-    save_model(directory_ / "chat", model, {.overwrite = true});
+    const auto model = make_language_model(config);
+    model->load_state_dict(state);
+    save_model(directory_ / "chat", *model, {.overwrite = true});
   }
 
   std::vector<std::string> arguments(std::vector<std::string> more = {}) const {

@@ -100,9 +100,9 @@ TEST_F(DistillProgram, NoNameFromAFileIsAPath) {
 
 TEST_F(DistillProgram, AnExpertThatIsNotFiniteEndsTheRunWithASnapshot) {
   Json run = inputs_.distillation_file();
-  const CausalLM expert = testing::tiny_model(testing::tiny_config(TinyRun::kVocabulary), 7);
-  Tensor(expert.state_dict().at(0).second).fill_(NAN);
-  save_model(path("broken"), expert);
+  const auto expert = testing::tiny_model(testing::tiny_config(TinyRun::kVocabulary), 7);
+  Tensor(expert->state_dict().at(0).second).fill_(NAN);
+  save_model(path("broken"), *expert);
   run["experts"] = {{{"model", "broken"}, {"steps", 20}}};
   run["max_nonfinite_steps"] = 2;
   const ProgramResult result = distill(run);
@@ -120,7 +120,7 @@ TEST_F(DistillProgram, TheMemoryEstimateIsWithin15PercentOfThePeak) {
   constexpr std::int64_t kVocabulary = 8000, kTokens = 200;
   Json json = testing::tiny_config(kVocabulary, 256);
   write_file(path("student.json"), json.dump());
-  save_model(path("teacher"), testing::tiny_model(json, 3));
+  save_model(path("teacher"), *testing::tiny_model(json, 3));
   testing::Rng rng(1);
   write_file(path("data.jsonl"),
              testing::as_jsonl(testing::learnable_examples(rng, 4, kTokens, kTokens, kVocabulary)));
@@ -134,7 +134,8 @@ TEST_F(DistillProgram, TheMemoryEstimateIsWithin15PercentOfThePeak) {
     const ProgramResult result = distill(run);
     ASSERT_EQ(result.code, 0) << result.err;
     const MemoryNeed need =
-        estimate_memory(inputs_.config(run), ModelConfig::load(path("student.json")), kTokens);
+        estimate_memory(inputs_.config(run),
+                        *make_language_model(ModelConfig::load(path("student.json"))), kTokens);
     const auto estimate = static_cast<double>(need.required() + need.expert);
     EXPECT_NEAR(estimate, static_cast<double>(result.peak_bytes), 0.15 * estimate);
   }

@@ -32,11 +32,11 @@ TEST_F(EvalProgram, EvaluatesDataFiles) {
   EXPECT_EQ(report["truncated"], 0);
   EXPECT_EQ(report["tokens"], 4);
   // Each token by itself, from the logits.
-  const CausalLM language_model = load_model(model());
+  const auto language_model = load_model(model());
   double expected = 0;
   const auto add = [&](const std::vector<std::int64_t>& ids, std::int64_t label) {
     const auto logits =
-        language_model.forward(Tensor::from(ids, {1, std::ssize(ids)})).value().to_vector<float>();
+        language_model->forward(Tensor::from(ids, {1, std::ssize(ids)})).value().to_vector<float>();
     double sum = 0;
     for (const float logit : std::span(logits).last(40)) sum += std::exp(double{logit});
     expected +=
@@ -102,11 +102,11 @@ TEST_F(EvalProgram, PaddingIsNotEvaluated) {
 
 // One weight of the last norm; the embeddings of token 7.
 TEST_F(EvalProgram, WhatIsNotFiniteIsNamed) {
-  const CausalLM broken = load_model(model(), {.trainable = true});
-  for (auto& [name, tensor] : broken.state_dict()) {
+  const auto broken = load_model(model(), {.trainable = true});
+  for (auto& [name, tensor] : broken->state_dict()) {
     if (name == "model.norm.weight") Tensor(tensor).narrow(0, 3, 1).fill_(NAN);
   }
-  save_model(path("broken"), broken);
+  save_model(path("broken"), *broken);
   write_file(path("data.jsonl"), "{\"input_ids\": [1, 2, 3]}\n");
   for (const char* json : {"", "--json"}) {
     std::vector<std::string> arguments{"eval", "--model", path("broken"), "--data",

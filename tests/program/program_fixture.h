@@ -28,7 +28,7 @@ class Program : public ::testing::Test {
                                       {"num_attention_heads", 4},
                                       {"num_key_value_heads", 2},
                                       {"eos_token_id", 2}};
-    save_model(directory_ / "model", random_model(rng, json));
+    save_model(directory_ / "model", *random_model(rng, json));
   }
 
   std::string path(const char* name) const { return (directory_ / name).string(); }

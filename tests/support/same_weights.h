@@ -3,11 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 
 namespace gladius::testing {
 
-inline void expect_same_weights(const CausalLM& a, const CausalLM& b) {
+inline void expect_same_weights(const LanguageModel& a, const LanguageModel& b) {
   const NamedTensors x = a.state_dict(), y = b.state_dict();
   ASSERT_EQ(x.size(), y.size());
   for (std::size_t i = 0; i < x.size(); ++i) {

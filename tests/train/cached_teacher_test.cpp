@@ -39,7 +39,7 @@ std::vector<float> all_logits(const LogitRows& rows, const Batch& batch) {
 class CachedTeacherTest : public ::testing::Test {
  protected:
   CachedTeacherTest() : rng_(seed_), model_(testing::tiny_model(config(), 5)) {
-    save_model(directory_ / "expert", model_);
+    save_model(directory_ / "expert", *model_);
     teacher_ = std::make_unique<Teacher>(expert(), kVocabulary, ignore);
   }
   static Json config() { return testing::tiny_config(kVocabulary, 24); }
@@ -73,7 +73,7 @@ class CachedTeacherTest : public ::testing::Test {
   ::testing::ScopedTrace trace_{__FILE__, __LINE__, seed_};
   Rng rng_;
   testing::TemporaryDirectory directory_;
-  CausalLM model_;
+  std::unique_ptr<LanguageModel> model_;
   std::unique_ptr<Teacher> teacher_;
 };
 
@@ -152,12 +152,12 @@ TEST_F(CachedTeacherTest, TheLossOfTheKLargestIsItsComposition) {
     const std::int64_t k = random_int(rng_, 1, 20);
     const double temperature = 1 + 0.5 * static_cast<double>(random_int(rng_, 0, 6));
     SCOPED_TRACE(::testing::Message() << "k " << k << ", temperature " << temperature);
-    CausalLM student = testing::tiny_model(testing::tiny_config(kVocabulary), rng_());
-    student.set_requires_grad(true);
+    const auto student = testing::tiny_model(testing::tiny_config(kVocabulary), rng_());
+    student->set_requires_grad(true);
     const Batch batch = batch_of(examples(3));
     const std::int64_t N = batch.tokens();
     const auto t = teacher_->logits(batch)(0, N).to_vector<double>();
-    const auto s = batch_logits(student, batch).value().to_vector<double>();
+    const auto s = batch_logits(*student, batch).value().to_vector<double>();
     const auto V = static_cast<std::size_t>(kVocabulary);
     double expected = 0;
     for (std::size_t row = 0; row < t.size() / V; ++row) {
@@ -176,11 +176,11 @@ TEST_F(CachedTeacherTest, TheLossOfTheKLargestIsItsComposition) {
     }
     expected *= temperature * temperature / static_cast<double>(N);
     for (int pass = 0; pass < 2; ++pass) {
-      const ObjectiveValue value = distillation_objective(student, cached(k).logits(batch), batch,
+      const ObjectiveValue value = distillation_objective(*student, cached(k).logits(batch), batch,
                                                           {.temperature = temperature, .alpha = 1});
       EXPECT_NEAR(*value.kl, expected, 1e-5 * (1 + expected));
       value.loss.backward();
-      for (const Variable& parameter : student.parameters()) {
+      for (const Variable& parameter : student->parameters()) {
         for (const float g : parameter.grad().to_vector<float>()) ASSERT_TRUE(std::isfinite(g));
       }
     }

@@ -38,8 +38,8 @@ TEST(Distill, LeavesAModelMetricsAndReports) {
   testing::write_file(run.directory / "wide.json", testing::tiny_config(265).dump());
   const fs::path out = run.directory / "out" / "run";
   EXPECT_TRUE(execute(run.config(file), out).complete);
-  const CausalLM model = load_model(out / "model");
-  EXPECT_EQ(model.config().vocab_size, 265);
+  const auto model = load_model(out / "model");
+  EXPECT_EQ(model->config().vocab_size, 265);
   EXPECT_EQ(read_file(out / "model" / "tokenizer.json"),
             read_file(run.directory / "tokenizer" / "tokenizer.json"));
   EXPECT_EQ(read_metrics(out / "metrics.jsonl").size(), 12u);
@@ -223,9 +223,9 @@ TEST(Distill, ARunThatNeverBeganIsBegunAgain) {
 
 TEST(Distill, GivesUpWithASnapshotWhenNothingIsFinite) {
   const TinyRun run;
-  CausalLM broken = testing::tiny_model(testing::tiny_config(TinyRun::kVocabulary), 1);
-  for (const auto& [name, tensor] : broken.state_dict()) Tensor(tensor).fill_(NAN);
-  save_model(run.directory / "broken", broken);
+  const auto broken = testing::tiny_model(testing::tiny_config(TinyRun::kVocabulary), 1);
+  for (const auto& [name, tensor] : broken->state_dict()) Tensor(tensor).fill_(NAN);
+  save_model(run.directory / "broken", *broken);
   Json file = run.run_file();
   file["student"] = {{"init", "broken"}};
   file["max_nonfinite_steps"] = 3;
@@ -235,7 +235,7 @@ TEST(Distill, GivesUpWithASnapshotWhenNothingIsFinite) {
                 AllOf(HasSubstr("step 8: 3 updates in a row were skipped"),
                       HasSubstr((out / "nonfinite").string())));
     EXPECT_EQ(Json::parse(read_file(out / "nonfinite" / "step.json")).at("skipped_updates"), 3);
-    EXPECT_EQ(load_model(out / "nonfinite" / "model").config().vocab_size, TinyRun::kVocabulary);
+    EXPECT_EQ(load_model(out / "nonfinite" / "model")->config().vocab_size, TinyRun::kVocabulary);
     const auto batch = SafetensorsFile::open(out / "nonfinite" / "batch.safetensors");
     EXPECT_EQ(batch.tensor("ids").numel(), batch.tensor("labels").numel());
     EXPECT_FALSE(fs::exists(out / "model"));
@@ -245,9 +245,9 @@ TEST(Distill, GivesUpWithASnapshotWhenNothingIsFinite) {
 
 TEST(Distill, ARunWithoutAnUpdateIsAnError) {
   const TinyRun run;
-  CausalLM broken = testing::tiny_model(testing::tiny_config(TinyRun::kVocabulary), 1);
-  for (const auto& [name, tensor] : broken.state_dict()) Tensor(tensor).fill_(NAN);
-  save_model(run.directory / "broken", broken);
+  const auto broken = testing::tiny_model(testing::tiny_config(TinyRun::kVocabulary), 1);
+  for (const auto& [name, tensor] : broken->state_dict()) Tensor(tensor).fill_(NAN);
+  save_model(run.directory / "broken", *broken);
   Json file = run.run_file();
   file["student"] = {{"init", "broken"}};
   const fs::path out = run.directory / "out";

@@ -23,7 +23,7 @@ using testing::write_file;
 TEST(Fingerprint, NamesEveryFileThatDecidesTheRun) {
   const TinyRun run;
   testing::write_tiny_tokenizer(run.directory / "tokenizer");
-  save_model(run.directory / "start", testing::tiny_model(testing::tiny_config(50), 2));
+  save_model(run.directory / "start", *testing::tiny_model(testing::tiny_config(50), 2));
   Json file = run.distillation_file();
   file["student"] = {{"init", "start"}, {"tokenizer", "tokenizer"}};
   const RunConfig config = run.config(file);

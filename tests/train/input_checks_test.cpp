@@ -139,8 +139,8 @@ TEST(InputChecks, ComparesTokenizersBeforeTheWork) {
   const TinyRun run;
   testing::write_tiny_tokenizer(run.directory / "tokenizer");
   testing::write_file(run.directory / "wide.json", testing::tiny_config(265).dump());
-  const CausalLM expert = testing::tiny_model(testing::tiny_config(265, 24), 7);
-  for (const char* name : {"equal", "other", "bare"}) save_model(run.directory / name, expert);
+  const auto expert = testing::tiny_model(testing::tiny_config(265, 24), 7);
+  for (const char* name : {"equal", "other", "bare"}) save_model(run.directory / name, *expert);
   testing::write_tiny_tokenizer(run.directory / "equal");
   testing::write_tiny_tokenizer(run.directory / "other");
   Json other = Json::parse(read_file(run.directory / "other" / "tokenizer.json"));
@@ -171,7 +171,7 @@ TEST(InputChecks, ATokenizerThatCannotBeComparedIsNotTheSame) {
   const TinyRun run;
   testing::write_tiny_tokenizer(run.directory / "tokenizer");
   testing::write_file(run.directory / "wide.json", testing::tiny_config(265).dump());
-  save_model(run.directory / "odd", testing::tiny_model(testing::tiny_config(265, 24), 7));
+  save_model(run.directory / "odd", *testing::tiny_model(testing::tiny_config(265, 24), 7));
   testing::write_tiny_tokenizer(run.directory / "odd");
   Json odd = Json::parse(read_file(run.directory / "odd" / "tokenizer.json"));
   odd["model"]["type"] = "Unigram";

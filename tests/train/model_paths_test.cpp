@@ -62,12 +62,12 @@ TEST_F(ModelPathsOf, ARunIsItsModelElseItsNewestCheckpoint) {
   const RunPaths run = train(false);
   EXPECT_EQ(find_model(run.directory).paths.weights, run.model());
   EXPECT_EQ(find_model(run.directory).note, "");
-  const Tensor trained = load_model(run.model()).state_dict().front().second;
+  const Tensor trained = load_model(run.model())->state_dict().front().second;
   fs::rename(run.model() / "config.json", run.directory / "aside");
   const FoundModel found = find_model(run.directory);
   EXPECT_EQ(found.paths.weights, run.checkpoints() / "step-00000012");
   EXPECT_THAT(found.note, HasSubstr("newest checkpoint, step-00000012, is taken"));
-  EXPECT_EQ(load_model(found.paths).state_dict().front().second.to_vector<float>(),
+  EXPECT_EQ(load_model(found.paths)->state_dict().front().second.to_vector<float>(),
             trained.to_vector<float>());
   fs::remove_all(run.checkpoints());
   EXPECT_THAT(message_of<IoError>([&] { find_model(run.directory); }),
@@ -82,7 +82,7 @@ TEST_F(ModelPathsOf, ACheckpointHasTheConfigurationAndTokenizerOfItsRun) {
     EXPECT_EQ(found.note, "");
     EXPECT_TRUE(fs::equivalent(found.paths.config, run.student_config()));
     EXPECT_TRUE(fs::equivalent(found.paths.tokenizer, inputs_.directory / "tokenizer"));
-    EXPECT_EQ(load_model(found.paths).config().vocab_size, 265);
+    EXPECT_EQ(load_model(found.paths)->config().vocab_size, 265);
   }
   // The tokenizer that the run was made with is gone; its model has a copy.
   fs::remove_all(inputs_.directory / "tokenizer");
@@ -161,18 +161,18 @@ TEST_F(ModelPathsOf, NoFileOfAModelIsOverwritten) {
 }
 
 TEST(PassMemory, CountsWhatThePassKeeps) {
-  const ModelConfig config = ModelConfig::parse(testing::tiny_config(50), "tiny");
+  const auto model = make_language_model(ModelConfig::parse(testing::tiny_config(50), "tiny"));
   const auto bytes = [&](Pass pass, std::int64_t tokens) {
-    return pass_bytes(config, pass, tokens);
+    return pass_bytes(*model, pass, tokens);
   };
   // 2 layers of 2 heads of 4: keys and values.
   EXPECT_EQ(bytes(Pass::generate, 100) - bytes(Pass::logits, 100), 100u * 2 * 2 * 2 * 4 * 4);
   EXPECT_EQ(bytes(Pass::logits, 200), 2 * bytes(Pass::logits, 100));
   EXPECT_GT(bytes(Pass::gradients, 100), bytes(Pass::generate, 100));
-  EXPECT_NO_THROW(require_memory_for_pass(config, Pass::generate, 100, "the prompt"));
+  EXPECT_NO_THROW(require_memory_for_pass(*model, Pass::generate, 100, "the prompt"));
   EXPECT_THAT(
       message_of<Error>([&] {
-        require_memory_for_pass(config, Pass::generate, std::int64_t{1} << 40, "the prompt");
+        require_memory_for_pass(*model, Pass::generate, std::int64_t{1} << 40, "the prompt");
       }),
       HasSubstr("the prompt has 1,099,511,627,776 tokens, for which the model needs about "));
 }

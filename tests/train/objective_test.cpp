@@ -24,7 +24,7 @@ Batch random_batch(Rng& rng, std::int64_t vocab_size, std::vector<Example>& exam
 }
 
 // One sequence through the model by itself, in float64 from there on.
-std::vector<std::vector<double>> logits_alone(const CausalLM& model, const Example& example) {
+std::vector<std::vector<double>> logits_alone(const LanguageModel& model, const Example& example) {
   const NoGrad no_grad;
   const std::vector<std::int64_t> ids(example.ids.begin(), example.ids.end());
   const auto T = static_cast<std::int64_t>(ids.size());
@@ -49,7 +49,7 @@ struct Reference {
   std::int64_t labelled = 0, tokens = 0;
 };
 
-Reference reference(const CausalLM& student, const CausalLM& teacher,
+Reference reference(const LanguageModel& student, const LanguageModel& teacher,
                     const std::vector<Example>& examples, std::size_t vocabulary, double T) {
   Reference result;
   for (const Example& example : examples) {
@@ -73,17 +73,17 @@ TEST(Objective, IsTheWeightedSumOfDivergenceAndCrossEntropy) {
     SCOPED_TRACE(seed);
     Rng rng(seed);
     const std::int64_t vocab_size = testing::random_int(rng, 50, 90);
-    const CausalLM student = testing::tiny_model(testing::tiny_config(vocab_size), seed);
-    const CausalLM teacher = testing::tiny_model(testing::tiny_config(vocab_size, 24), seed + 1);
+    const auto student = testing::tiny_model(testing::tiny_config(vocab_size), seed);
+    const auto teacher = testing::tiny_model(testing::tiny_config(vocab_size, 24), seed + 1);
     std::vector<Example> examples;
     const Batch batch = random_batch(rng, vocab_size, examples);
     const double T = 1 + seed * 0.5, alpha = 0.1 + 0.15 * seed;
     const Reference expected =
-        reference(student, teacher, examples, static_cast<std::size_t>(vocab_size), T);
-    const Tensor teacher_logits = batch_logits(teacher, batch).value();
+        reference(*student, *teacher, examples, static_cast<std::size_t>(vocab_size), T);
+    const Tensor teacher_logits = batch_logits(*teacher, batch).value();
     for (const LossReduction reduction : {LossReduction::mean, LossReduction::batchmean}) {
       const ObjectiveValue value =
-          distillation_objective(student, rows_of(teacher_logits, batch.tokens()), batch,
+          distillation_objective(*student, rows_of(teacher_logits, batch.tokens()), batch,
                                  {.temperature = T, .alpha = alpha, .reduction = reduction});
       const double count =
           reduction == LossReduction::mean ? static_cast<double>(expected.tokens) : 3;
@@ -93,7 +93,7 @@ TEST(Objective, IsTheWeightedSumOfDivergenceAndCrossEntropy) {
       const double loss = alpha * expected.kl_sum / count + (1 - alpha) * expected.ce;
       EXPECT_NEAR(value.loss.item(), loss, 1e-5 * (1 + loss));
     }
-    const ObjectiveValue plain = cross_entropy_objective(student, batch);
+    const ObjectiveValue plain = cross_entropy_objective(*student, batch);
     EXPECT_FALSE(plain.kl);
     EXPECT_NEAR(plain.loss.item(), expected.ce, 1e-5 * expected.ce);
   }
@@ -103,7 +103,7 @@ class TeacherTest : public ::testing::Test {
  protected:
   // An expert of `vocab_size` entries whose tokenizer ends at 265.
   TeacherTest() : model_(testing::tiny_model(testing::tiny_config(280, 24), 5)) {
-    save_model(directory_ / "expert", model_);
+    save_model(directory_ / "expert", *model_);
     expert_ = {.name = "big", .model = directory_ / "expert"};
   }
   Teacher load(std::int64_t student_vocab_size) {
@@ -112,7 +112,7 @@ class TeacherTest : public ::testing::Test {
   }
 
   testing::TemporaryDirectory directory_;
-  CausalLM model_;
+  std::unique_ptr<LanguageModel> model_;
   ExpertConfig expert_;
   std::vector<std::string> warnings_;
 };
@@ -141,7 +141,7 @@ TEST_F(TeacherTest, LogitsOfTheSharedEntriesAreTheModels) {
   Rng rng(1);
   std::vector<Example> examples;
   const Batch batch = random_batch(rng, 60, examples);
-  const Tensor whole = batch_logits(model_, batch).value();
+  const Tensor whole = batch_logits(*model_, batch).value();
   const Teacher teacher = load(60);
   const Tensor some = teacher.logits(batch)(0, batch.tokens());
   ASSERT_EQ(some.shape(), (Shape{batch.tokens(), 60}));

@@ -203,7 +203,7 @@ TEST(TeacherCache, OfAnotherTeacherOrOtherDataOrSettingsIsRefused) {
   const TinyRun run;
   testing::write_tiny_tokenizer(run.directory / "tokenizer");
   save_model(run.directory / "other",
-             testing::tiny_model(testing::tiny_config(TinyRun::kVocabulary, 24), 8));
+             *testing::tiny_model(testing::tiny_config(TinyRun::kVocabulary, 24), 8));
   write_file(run.directory / "other.jsonl", read_file(run.directory / "data.jsonl") + "\n");
   write_file(run.directory / "wide.json", testing::tiny_config(TinyRun::kVocabulary + 1).dump());
   const Json cache{{"max_gb", 1}, {"path", "shared"}};

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/random.h"
 #include "gladius/train/data/example.h"
@@ -30,10 +30,10 @@ inline Json tiny_config(std::int64_t vocab_size, std::int64_t hidden_size = 16) 
           {"initializer_range", 0.1}};
 }
 
-inline CausalLM tiny_model(const Json& config, std::uint64_t seed) {
-  CausalLM model(ModelConfig::parse(config, "tiny"));
+inline std::unique_ptr<LanguageModel> tiny_model(const Json& config, std::uint64_t seed) {
+  auto model = make_language_model(ModelConfig::parse(config, "tiny"));
   Generator generator(seed);
-  model.init_weights(generator);
+  model->init_weights(generator);
   return model;
 }
 
@@ -123,7 +123,7 @@ class TinyRun {
 
   explicit TinyRun(std::int64_t expert_vocabulary = kVocabulary) {
     write_file(directory / "student.json", tiny_config(kVocabulary).dump());
-    save_model(directory / "expert", tiny_model(tiny_config(expert_vocabulary, 24), 7));
+    save_model(directory / "expert", *tiny_model(tiny_config(expert_vocabulary, 24), 7));
     Rng rng(3);
     write_file(directory / "data.jsonl", as_jsonl(learnable_examples(rng, 10, 3, 9, kVocabulary)));
   }

@@ -17,9 +17,8 @@ using testing::Json;
 using testing::Rng;
 using testing::TinyRun;
 
-std::shared_ptr<CausalLM> tiny_student(std::uint64_t seed = 1) {
-  return std::make_shared<CausalLM>(
-      testing::tiny_model(testing::tiny_config(TinyRun::kVocabulary), seed));
+std::shared_ptr<LanguageModel> tiny_student(std::uint64_t seed = 1) {
+  return testing::tiny_model(testing::tiny_config(TinyRun::kVocabulary), seed);
 }
 
 std::vector<Example> examples(std::int64_t count, std::int64_t low, std::int64_t high) {
@@ -27,7 +26,7 @@ std::vector<Example> examples(std::int64_t count, std::int64_t low, std::int64_t
   return testing::learnable_examples(rng, count, low, high, TinyRun::kVocabulary);
 }
 
-std::vector<double> weights_of(const CausalLM& model) {
+std::vector<double> weights_of(const LanguageModel& model) {
   std::vector<double> all;
   for (const auto& [name, tensor] : model.state_dict()) {
     const auto values = tensor.to_vector<double>();

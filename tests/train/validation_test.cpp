@@ -75,14 +75,14 @@ class ValidationTest : public ::testing::Test {
     return steps;
   }
 
-  Evaluation evaluation_of(const CausalLM& model) const {
+  Evaluation evaluation_of(const LanguageModel& model) const {
     return *evaluate(model, Dataset::open({run_.directory / "eval.jsonl"}, nullptr,
                                           {.vocab_size = TinyRun::kVocabulary}));
   }
   // Of the checkpoint after so many steps.
-  CausalLM student_after(const fs::path& out, std::int64_t steps) const {
-    CausalLM model(ModelConfig::load(out / "student_config.json"));
-    model.load_state_dict(load_checkpoint(out / "checkpoints" / fmt_step(steps)).weights);
+  std::unique_ptr<LanguageModel> student_after(const fs::path& out, std::int64_t steps) const {
+    auto model = make_language_model(ModelConfig::load(out / "student_config.json"));
+    model->load_state_dict(load_checkpoint(out / "checkpoints" / fmt_step(steps)).weights);
     return model;
   }
   static std::string fmt_step(std::int64_t steps) {
@@ -101,13 +101,13 @@ TEST_F(ValidationTest, IsOfTheStudentAfterTheSteps) {
   EXPECT_THAT(evaluated(out()), ElementsAre(3, 7, 11, 12));
   for (const StepRecord& record : read_metrics(out() / "metrics.jsonl")) {
     if (!record.evaluation) continue;
-    const Evaluation expected = evaluation_of(student_after(out(), record.step + 1));
+    const Evaluation expected = evaluation_of(*student_after(out(), record.step + 1));
     EXPECT_EQ(record.evaluation->cross_entropy, expected.cross_entropy);
     EXPECT_EQ(record.evaluation->perplexity, std::exp(expected.cross_entropy));
     EXPECT_EQ(record.evaluation->tokens, expected.tokens);
   }
   const Json last = Json::parse(read_file(out() / "evaluation.json"));
-  EXPECT_EQ(last.at("cross_entropy"), evaluation_of(load_model(out() / "model")).cross_entropy);
+  EXPECT_EQ(last.at("cross_entropy"), evaluation_of(*load_model(out() / "model")).cross_entropy);
   EXPECT_EQ(last.at("max_seq_len"), 512);
   EXPECT_EQ(last.at("loss_on"), "all");
 }
@@ -202,8 +202,8 @@ TEST_F(ValidationTest, KeepsTheStudentOfTheLowestCrossEntropy) {
   const Json best = Json::parse(read_file(out() / "best" / "evaluation.json"));
   EXPECT_EQ(best.at("step"), step);
   EXPECT_EQ(best.at("cross_entropy"), lowest);
-  EXPECT_EQ(evaluation_of(load_model(out() / "best")).cross_entropy, lowest);
-  EXPECT_EQ(evaluation_of(student_after(out(), step + 1)).cross_entropy, lowest);
+  EXPECT_EQ(evaluation_of(*load_model(out() / "best")).cross_entropy, lowest);
+  EXPECT_EQ(evaluation_of(*student_after(out(), step + 1)).cross_entropy, lowest);
 }
 
 TEST_F(ValidationTest, ABestThatIsGoneOrOfOtherDataCountsForNothing) {
@@ -287,11 +287,11 @@ TEST_F(ValidationTest, ACompleteRunIsEvaluatedOnTheDataThatItsFileNamesNow) {
   };
   file_of["data"]["eval"] = "other.jsonl";
   expect_as_from_the_start();
-  EXPECT_EQ(
-      Json::parse(read_file(out() / "evaluation.json"))["cross_entropy"],
-      evaluate(load_model(out() / "model"), Dataset::open({run_.directory / "other.jsonl"}, nullptr,
-                                                          {.vocab_size = TinyRun::kVocabulary}))
-          ->cross_entropy);
+  EXPECT_EQ(Json::parse(read_file(out() / "evaluation.json"))["cross_entropy"],
+            evaluate(*load_model(out() / "model"),
+                     Dataset::open({run_.directory / "other.jsonl"}, nullptr,
+                                   {.vocab_size = TinyRun::kVocabulary}))
+                ->cross_entropy);
   write_data("other.jsonl", 7, 6, 9);  // the name is the same
   expect_as_from_the_start();
   for (const char* text : {"", "[1", "[]"}) {
@@ -384,7 +384,7 @@ TEST_F(ValidationTest, PutsTheExpertsBesideTheStudent) {
   const Json recorded = Json::parse(read_file(out() / "expert_evaluations.json"));
   ASSERT_EQ(recorded.at("experts").size(), 1u);
   const Json& expert = recorded.at("experts").at(0);
-  const Evaluation expected = evaluation_of(load_model(run_.directory / "expert"));
+  const Evaluation expected = evaluation_of(*load_model(run_.directory / "expert"));
   EXPECT_EQ(expert.at("expert"), "one");
   EXPECT_EQ(expert.at("cross_entropy"), expected.cross_entropy);
   EXPECT_EQ(expert.at("perplexity"), expected.perplexity);

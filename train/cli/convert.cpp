@@ -22,8 +22,8 @@ struct ConvertArguments {
 void convert(const ConvertArguments& options, const Common& common) {
   require_vacant(options.out);
   const ModelPaths paths = locate_model(options.model, common);
-  const CausalLM model = load_model(paths, {.warn = warner(common)});
-  save_model(options.out, model,
+  const auto model = load_model(paths, {.warn = warner(common)});
+  save_model(options.out, *model,
              {.max_shard_size = options.max_shard_size,
               .dtype = dtype_from_name(options.dtype),
               .warn = warner(common)});
@@ -34,12 +34,12 @@ void convert(const ConvertArguments& options, const Common& common) {
   if (common.json) {
     print_json({{"model", options.out},
                 {"dtype", options.dtype},
-                {"parameters", model.num_parameters()},
+                {"parameters", model->num_parameters()},
                 {"files", files.size()},
                 {"bytes", bytes}});
   } else {
     print("{}: {} parameters as {}, {} in {} file{}\n", options.out,
-          format_count(model.num_parameters()), options.dtype, format_bytes(bytes), files.size(),
+          format_count(model->num_parameters()), options.dtype, format_bytes(bytes), files.size(),
           files.size() == 1 ? "" : "s");
   }
 }

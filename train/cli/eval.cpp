@@ -68,7 +68,7 @@ std::shared_ptr<const TextEncoder> load_encoder(const std::filesystem::path& dir
 }
 
 Dataset open_data(const EvalArguments& options, const Settings& settings,
-                  std::shared_ptr<const TextEncoder> encoder, const CausalLM& model,
+                  std::shared_ptr<const TextEncoder> encoder, const LanguageModel& model,
                   const Common& common) {
   return Dataset::open(options.data, std::move(encoder),
                        {.max_seq_len = settings.max_seq_len,
@@ -118,19 +118,19 @@ void print_as_text(const Evaluation& evaluation, const ByText& by_text, const Se
 void run(const EvalArguments& options, const Common& common) {
   const Settings settings = resolve(options);
   const ModelPaths paths = locate_model(options.model, common);
-  const CausalLM model = load_model(paths, {.warn = warner(common)});
+  const auto model = load_model(paths, {.warn = warner(common)});
   const auto encoder = load_encoder(paths.tokenizer);
-  const Dataset examples = open_data(options, settings, encoder, model, common);
-  const Evaluation evaluation = *evaluate(model, examples);
+  const Dataset examples = open_data(options, settings, encoder, *model, common);
+  const Evaluation evaluation = *evaluate(*model, examples);
   if (!evaluation.is_finite()) {
     throw Error(fmt::format("{}: the cross-entropy is {}: {}", options.model,
-                            evaluation.cross_entropy, explain_nonfinite(model)));
+                            evaluation.cross_entropy, explain_nonfinite(*model)));
   }
   const DataCounts& data = evaluation.data;
   if (data.truncated > 0 || data.unlabelled > 0) {
     warn(common, describe(data, settings.max_seq_len));
   }
-  warn_of_length(common, model.config(), data.longest);
+  warn_of_length(common, model->config(), data.longest);
   const ByText by_text(evaluation, examples, encoder.get());
   common.json ? print_as_json(evaluation, by_text, settings)
               : print_as_text(evaluation, by_text, settings);

@@ -192,19 +192,19 @@ void run(const GenerateArguments& options, const Common& common) {
   if (!options.text.has_ids()) tokenizer = load_tokenizer(common, paths.tokenizer);
   std::optional<Chat> chat;
   if (options.is_chat()) chat.emplace(paths, *tokenizer, options.conversation, common);
-  const CausalLM model = load_model(paths, {.warn = warner(common)});
-  const ModelConfig& config = model.config();
+  const auto model = load_model(paths, {.warn = warner(common)});
+  const ModelConfig& config = model->config();
   const GenerationConfig defaults = GenerationConfig::load(paths.weights, config);
   GenerateOptions settings = resolve(options, defaults);
   if (chat) add_stop_tokens(settings.eos_token_ids, chat->stop_tokens(*tokenizer), common);
   warn_of_unsupported(defaults, common);
-  GenerationSession session(model, settings);
+  GenerationSession session(*model, settings);
   bool warned = false;  // of growth, which is the same for all later answers of a chat
   const auto reply_to = [&](const std::vector<std::int32_t>& prompt) {
     check_ids("--prompt", prompt, config.vocab_size);
     warn_of_length(common, config, std::ssize(prompt));
     warned = warned || warn_of_growth(common, config, std::ssize(prompt), settings.max_new_tokens);
-    require_memory_for_pass(config, Pass::generate, std::ssize(prompt), "the prompt");
+    require_memory_for_pass(*model, Pass::generate, std::ssize(prompt), "the prompt");
     return answer(session, prompt, tokenizer, settings, common);
   };
   if (!chat) {

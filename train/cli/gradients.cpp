@@ -132,25 +132,26 @@ void require_not_an_input(const GradientsArguments& options, const ModelPaths& m
 
 void gradients(const GradientsArguments& options, const Common& common) {
   const ModelPaths paths = locate_model(options.model, common);
-  const ModelConfig config = ModelConfig::load(paths.config);
+  const auto outline = make_language_model(ModelConfig::load(paths.config));
+  const ModelConfig& config = outline->config();
   require_not_an_input(options, paths);
   std::optional<Tokenizer> tokenizer;
   if (options.text.has_prompt()) tokenizer = load_tokenizer(common, paths.tokenizer);
   const Example example = parse_example(options, tokenizer, config.vocab_size);
   const std::int64_t T = std::ssize(example.ids), V = config.vocab_size;
   warn_of_length(common, config, T);
-  require_memory_for_pass(config, Pass::gradients, T, "the text");
-  CausalLM model = load_model(paths, {.trainable = true, .warn = warner(common)});
-  const Variable logits = reshape(model.forward(Tensor::from(example.ids, {1, T})), {T, V});
+  require_memory_for_pass(*outline, Pass::gradients, T, "the text");
+  const auto model = load_model(paths, {.trainable = true, .warn = warner(common)});
+  const Variable logits = reshape(model->forward(Tensor::from(example.ids, {1, T})), {T, V});
   const Loss loss = loss_of(options, logits, Tensor::from(example.labels, {T}));
   loss.loss.backward();
   if (!std::isfinite(loss.loss.item())) {
-    warn(common, fmt::format("the loss is {}: {}", loss.loss.item(), explain_nonfinite(model)));
+    warn(common, fmt::format("the loss is {}: {}", loss.loss.item(), explain_nonfinite(*model)));
   }
 
   NamedTensors results;
   NamedGradientStatistics statistics;
-  for (const auto& [name, parameter] : model.named_parameters()) {
+  for (const auto& [name, parameter] : model->named_parameters()) {
     const Tensor gradient = parameter.grad();
     results.emplace_back(name, gradient.defined() ? gradient : Tensor::zeros(parameter.shape()));
     statistics.emplace_back(name, gradient_statistics(results.back().second));

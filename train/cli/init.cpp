@@ -24,8 +24,9 @@ struct InitArguments {
 };
 
 // A slip in a size is told by the sizes, before the machine runs out of memory.
-void require_memory_for_weights(const ModelConfig& config, const std::string& file) {
-  const std::int64_t parameters = count_parameters(config);
+void require_memory_for_weights(const LanguageModel& model, const std::string& file) {
+  const ModelConfig& config = model.config();
+  const std::int64_t parameters = model.num_parameters();
   const auto bytes = static_cast<std::uint64_t>(parameters) * sizeof(float);
   const auto available = available_memory();
   if (!available || bytes <= available->bytes) return;
@@ -45,24 +46,23 @@ void init(const InitArguments& options, const Common& common) {
     tokenizer = locate_model(options.tokenizer, common).tokenizer;
     tokenizer_files(tokenizer);  // fails before the work
   }
-  const ModelConfig config = ModelConfig::load(find_config(options.config));
-  require_memory_for_weights(config, options.config);
-  CausalLM model(config);
+  const auto model = make_language_model(ModelConfig::load(find_config(options.config)));
+  require_memory_for_weights(*model, options.config);
   require_vacant(options.out);
   Generator generator(options.seed);
-  model.init_weights(generator);
+  model->init_weights(generator);
   SaveOptions save;
   if (!options.dtype.empty()) save.dtype = dtype_from_name(options.dtype);
-  save_model(options.out, model, save);
+  save_model(options.out, *model, save);
   if (!tokenizer.empty()) copy_tokenizer(tokenizer, options.out);
   if (common.json) {
     print_json({{"model", options.out},
-                {"architecture", model.config().architecture},
-                {"parameters", model.num_parameters()},
+                {"architecture", model->config().architecture},
+                {"parameters", model->num_parameters()},
                 {"seed", options.seed}});
   } else {
-    print("{}: {} with {} parameters, seed {}\n", options.out, model.config().architecture,
-          format_count(model.num_parameters()), options.seed);
+    print("{}: {} with {} parameters, seed {}\n", options.out, model->config().architecture,
+          format_count(model->num_parameters()), options.seed);
   }
 }
 

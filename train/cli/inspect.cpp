@@ -58,13 +58,13 @@ Json tensors_as_json(const Subject& subject) {
 }
 
 // As the weights are stored, trained in F32; and by precision.
-Json memory_as_json(const ModelConfig& config, const Components& parts,
+Json memory_as_json(const LanguageModel& model, const Components& parts,
                     const std::vector<SafetensorsFile>& files) {
   const MemoryNeeds stored =
-      model_memory(config, parts.total(), weight_bytes(files), sizeof(float), kEstimatedTokens);
+      model_memory(model, parts.total(), weight_bytes(files), sizeof(float), kEstimatedTokens);
   Json precisions = Json::array();
   for (const Precision& precision : kPrecisions) {
-    const MemoryNeeds needs = model_memory(config, parts.total(), precision, kEstimatedTokens);
+    const MemoryNeeds needs = model_memory(model, parts.total(), precision, kEstimatedTokens);
     precisions.push_back({{"precision", precision.name},
                           {"weights_bytes", needs.weights},
                           {"inference_bytes", needs.inference},
@@ -90,7 +90,8 @@ Json document_of(const std::string& path, const Subject& subject) {
                               {"final_norm", parts.final_norm}, {"per_layer", parts.per_layer},
                               {"num_layers", parts.num_layers}, {"layers", parts.layers},
                               {"other", parts.other},           {"total", parts.total()}};
-    document["memory"] = memory_as_json(*subject.config, parts, subject.files);
+    document["memory"] =
+        memory_as_json(*make_language_model(*subject.config), parts, subject.files);
   }
   document["files"] = files_as_json(subject);
   document["tensors"] = tensors_as_json(subject);
@@ -111,8 +112,8 @@ void print_components(const ModelConfig& config, const Components& parts) {
   print("{}\n", format_table(layer_rows(parts)));
 }
 
-void print_memory(const ModelConfig& config, const Components& parts) {
-  print("{}(estimates for {} tokens)\n\n", format_table(memory_rows(config, parts.total())),
+void print_memory(const LanguageModel& model, const Components& parts) {
+  print("{}(estimates for {} tokens)\n\n", format_table(memory_rows(model, parts.total())),
         kEstimatedTokens);
 }
 
@@ -148,7 +149,7 @@ void inspect(const std::string& path, const Common& common) {
   if (subject.config) {
     print_config(*subject.config);
     print_components(*subject.config, parts);
-    print_memory(*subject.config, parts);
+    print_memory(*make_language_model(*subject.config), parts);
   } else {
     print("{} parameters\n\n", format_count(parts.total()));
   }

@@ -33,7 +33,7 @@ struct LogitsArguments {
 using Ids = std::vector<std::int32_t>;
 
 // Of the last layer, [1, T, H].
-Variable last_hidden_states(const CausalLM& model, const Ids& ids) {
+Variable last_hidden_states(const LanguageModel& model, const Ids& ids) {
   const std::int64_t T = std::ssize(ids);
   return model.hidden_states(Tensor::from(ids, {1, T}), sequential_context(1, T));
 }
@@ -51,8 +51,8 @@ std::int64_t count_nonfinite_rows(const Tensor& logits) {
   return rows;
 }
 
-void write_logits(const LogitsArguments& options, const CausalLM& model, const Variable& hidden,
-                  const Common& common) {
+void write_logits(const LogitsArguments& options, const LanguageModel& model,
+                  const Variable& hidden, const Common& common) {
   const std::int64_t T = hidden.size(1), V = model.config().vocab_size;
   std::int64_t broken = 0;  // rows with something that is not finite
   const auto head = [&](std::size_t, const SafetensorsSink& sink) {
@@ -100,7 +100,7 @@ std::vector<NextToken> top_tokens(std::span<const float> logits, std::int64_t co
 }
 
 // What the model expects after the text.
-void print_top(const LogitsArguments& options, const CausalLM& model, const Variable& hidden,
+void print_top(const LogitsArguments& options, const LanguageModel& model, const Variable& hidden,
                const std::optional<Tokenizer>& tokenizer, const Common& common) {
   const std::int64_t T = hidden.size(1);
   const Tensor logits = model.head(narrow(hidden, 1, T - 1, 1)).value().to(Dtype::F32).contiguous();
@@ -132,15 +132,15 @@ void logits(const LogitsArguments& options, const Common& common) {
   std::optional<Tokenizer> tokenizer;
   if (options.text.has_prompt()) tokenizer = load_tokenizer(common, paths.tokenizer);
   if (!tokenizer && !writes) tokenizer = find_tokenizer(paths, common);
-  const CausalLM model = load_model(paths, {.warn = warner(common)});
-  const Ids ids = read_tokens(options.text, tokenizer, model.config().vocab_size);
+  const auto model = load_model(paths, {.warn = warner(common)});
+  const Ids ids = read_tokens(options.text, tokenizer, model->config().vocab_size);
   if (writes) require_not_among("--out", options.out, files_of_model(paths));
-  warn_of_length(common, model.config(), std::ssize(ids));
-  require_memory_for_pass(model.config(), Pass::logits, std::ssize(ids), "the text");
+  warn_of_length(common, model->config(), std::ssize(ids));
+  require_memory_for_pass(*model, Pass::logits, std::ssize(ids), "the text");
   const NoGrad no_grad;
-  const Variable hidden = last_hidden_states(model, ids);
-  writes ? write_logits(options, model, hidden, common)
-         : print_top(options, model, hidden, tokenizer, common);
+  const Variable hidden = last_hidden_states(*model, ids);
+  writes ? write_logits(options, *model, hidden, common)
+         : print_top(options, *model, hidden, tokenizer, common);
 }
 
 }  // namespace

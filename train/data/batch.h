@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 #include "gladius/train/data/example.h"
 
 namespace gladius {

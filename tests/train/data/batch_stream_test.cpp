@@ -55,16 +55,16 @@ TEST(BatchStream, PacksWhatFits) {
 TEST(BatchStream, NoTokenSeesAnotherExample) {
   testing::Rng rng(5);
   const auto examples = testing::learnable_examples(rng, 4, 2, 6, 50);
-  const CausalLM model = testing::tiny_model(testing::tiny_config(50), 3);
+  const auto model = testing::tiny_model(testing::tiny_config(50), 3);
   BatchStream stream(examples, {.packing = true, .max_seq_len = 100});
   const Batch batch = stream.next();
   ASSERT_EQ(batch.sequences, 4);
-  const auto packed = batch_logits(model, batch).value().to_vector<float>();
+  const auto packed = batch_logits(*model, batch).value().to_vector<float>();
   std::size_t at = 0;
   for (const Example& example : examples) {
     const std::vector<std::int64_t> ids(example.ids.begin(), example.ids.end());
     const auto alone =
-        model.forward(Tensor::from(ids, {1, std::ssize(ids)})).value().to_vector<float>();
+        model->forward(Tensor::from(ids, {1, std::ssize(ids)})).value().to_vector<float>();
     for (const float logit : alone) ASSERT_NEAR(packed[at++], logit, 1e-5f);
   }
   EXPECT_EQ(at, packed.size());

@@ -124,7 +124,8 @@ void add_safetensors(Document& document, const RunRecord& record) {
 void add_memory(Document& document, const RunRecord& record) {
   document.push_back(Heading{2, "Memory"});
   if (!record.model) return;
-  document.push_back(table_of(memory_rows(*record.model, count_parameters(*record.model)), 1));
+  const auto model = make_language_model(*record.model);
+  document.push_back(table_of(memory_rows(*model, model->num_parameters()), 1));
   document.push_back(Paragraph{fmt::format(
       "Estimates for one sequence of {} tokens. Training: weights and gradients in the precision, "
       "AdamW's moments in float32, activations.",

@@ -17,7 +17,8 @@ Table identification(const RunRecord& record) {
   Table table{{"Field", "Value"}, {{"Name", record.name()}}};
   if (record.model) {
     table.rows.push_back({"Architecture", record.model->architecture});
-    table.rows.push_back({"Parameters", format_count(count_parameters(*record.model))});
+    table.rows.push_back(
+        {"Parameters", format_count(make_language_model(*record.model)->num_parameters())});
   }
   table.rows.push_back({"Framework", "Gladius"});
   table.rows.push_back({"Precision", "float32"});

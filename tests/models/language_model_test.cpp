@@ -1,12 +1,14 @@
-#include "gladius/models/causal_lm.h"
+#include "gladius/models/language_model.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <thread>
 
 #include "gladius/autograd/ops/losses.h"
 #include "gladius/autograd/ops/views.h"
+#include "gladius/models/generate.h"
 #include "support/message_of.h"
 #include "support/random_models.h"
 
@@ -30,12 +32,12 @@ void expect_near(const std::vector<float>& a, const std::vector<float>& b, const
     ASSERT_NEAR(a[i], b[i], 1e-4 * largest) << what << ", element " << i;
 }
 
-std::vector<float> logits_of(const CausalLM& model, const Ids& ids) {
+std::vector<float> logits_of(const LanguageModel& model, const Ids& ids) {
   return model.forward(Tensor::from(ids, {1, std::ssize(ids)})).value().to_vector<float>();
 }
 
 // Gradients of the sum (not the mean) of the cross-entropies, so that sequences add up.
-std::vector<std::vector<float>> gradients(CausalLM& model, const std::vector<Ids>& sequences,
+std::vector<std::vector<float>> gradients(LanguageModel& model, const std::vector<Ids>& sequences,
                                           bool packed) {
   model.zero_grad();
   const std::int64_t V = model.config().vocab_size;
@@ -67,86 +69,86 @@ class RandomModels : public ::testing::TestWithParam<int> {
   Rng rng_{seed_};
 
   // With windows of 3 in every second one.
-  CausalLM model() {
+  std::unique_ptr<LanguageModel> model() {
     auto json = testing::random_config_json(rng_);
-    if (json["model_type"] == "qwen2" && random_int(rng_, 0, 1) == 1) {
+    if (json["model_type"] != "llama" && random_int(rng_, 0, 1) == 1) {
       json["use_sliding_window"] = true;
       json["sliding_window"] = 3;
       json["max_window_layers"] = random_int(rng_, 0, 2);
     }
     return random_model(rng_, json);
   }
-  Ids ids(const CausalLM& model, std::int64_t count) {
+  Ids ids(const LanguageModel& model, std::int64_t count) {
     return random_ids(rng_, model.config().vocab_size, count);
   }
 };
 
 TEST_P(RandomModels, TheCacheContinuesASequence) {
-  const CausalLM model = this->model();
+  const auto model = this->model();
   const std::int64_t T = random_int(rng_, 2, 20);
-  const Ids all = ids(model, T);
-  KvCache cache = model.make_cache(1, 1);
+  const Ids all = ids(*model, T);
+  KvCache cache = model->make_cache(1, 1);
   std::vector<float> pieces;
   for (std::int64_t start = 0; start < T;) {
     const std::int64_t n = random_int(rng_, 1, T - start);
     cache.reserve(start + n);
     const Ids part(all.begin() + start, all.begin() + start + n);
     const auto logits = model
-                            .head(model.hidden_states(Tensor::from(part, {1, n}),
-                                                      sequential_context(1, n, start), &cache))
+                            ->head(model->hidden_states(Tensor::from(part, {1, n}),
+                                                        sequential_context(1, n, start), &cache))
                             .value()
                             .to_vector<float>();
     pieces.insert(pieces.end(), logits.begin(), logits.end());
     start += n;
     EXPECT_EQ(cache.length(), start);
   }
-  expect_near(pieces, logits_of(model, all), "logits");
+  expect_near(pieces, logits_of(*model, all), "logits");
 }
 
 TEST_P(RandomModels, PackedSequencesDoNotSeeEachOther) {
-  CausalLM model = this->model();
+  const auto model = this->model();
   std::vector<Ids> sequences;
   Ids all;
   std::vector<float> expected;
   std::vector<std::int64_t> lengths;
   for (std::int64_t i = random_int(rng_, 1, 4); i > 0; --i) {
-    const Ids next = ids(model, random_int(rng_, 1, 9));
-    const auto logits = logits_of(model, next);
+    const Ids next = ids(*model, random_int(rng_, 1, 9));
+    const auto logits = logits_of(*model, next);
     expected.insert(expected.end(), logits.begin(), logits.end());
     all.insert(all.end(), next.begin(), next.end());
     lengths.push_back(std::ssize(next));
     sequences.push_back(next);
   }
   const Variable hidden =
-      model.hidden_states(Tensor::from(all, {1, std::ssize(all)}), packed_context(lengths));
-  expect_near(model.head(hidden).value().to_vector<float>(), expected, "logits");
+      model->hidden_states(Tensor::from(all, {1, std::ssize(all)}), packed_context(lengths));
+  expect_near(model->head(hidden).value().to_vector<float>(), expected, "logits");
 
-  model.set_requires_grad(true);
-  const auto together = gradients(model, sequences, true);
-  const auto apart = gradients(model, sequences, false);
-  const NamedVariables parameters = model.named_parameters();
+  model->set_requires_grad(true);
+  const auto together = gradients(*model, sequences, true);
+  const auto apart = gradients(*model, sequences, false);
+  const NamedVariables parameters = model->named_parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i)
     expect_near(together[i], apart[i], parameters[i].first.c_str());
 }
 
 TEST_P(RandomModels, ActivationCheckpointingChangesNoBit) {
-  CausalLM model = this->model();
-  model.set_requires_grad(true);
+  const auto model = this->model();
+  model->set_requires_grad(true);
   std::vector<Ids> sequences;
-  for (int i = 0; i < 3; ++i) sequences.push_back(ids(model, random_int(rng_, 1, 12)));
-  const auto plain = gradients(model, sequences, true);
-  model.set_activation_checkpointing(true);
-  EXPECT_EQ(gradients(model, sequences, true), plain);
-  EXPECT_EQ(gradients(model, sequences, true), plain);
+  for (int i = 0; i < 3; ++i) sequences.push_back(ids(*model, random_int(rng_, 1, 12)));
+  const auto plain = gradients(*model, sequences, true);
+  model->set_activation_checkpointing(true);
+  EXPECT_EQ(gradients(*model, sequences, true), plain);
+  EXPECT_EQ(gradients(*model, sequences, true), plain);
 }
 
 TEST_P(RandomModels, LaterTokensDoNotChangeEarlierLogits) {
-  const CausalLM model = this->model();
-  const std::int64_t T = random_int(rng_, 2, 12), V = model.config().vocab_size;
-  Ids all = ids(model, T);
-  auto before = logits_of(model, all);
+  const auto model = this->model();
+  const std::int64_t T = random_int(rng_, 2, 12), V = model->config().vocab_size;
+  Ids all = ids(*model, T);
+  auto before = logits_of(*model, all);
   all.back() = (all.back() + 1) % V;
-  auto after = logits_of(model, all);
+  auto after = logits_of(*model, all);
   const auto kept = static_cast<std::size_t>((T - 1) * V);
   EXPECT_NE(std::vector<float>(before.begin() + (T - 1) * V, before.end()),
             std::vector<float>(after.begin() + (T - 1) * V, after.end()));
@@ -157,7 +159,41 @@ TEST_P(RandomModels, LaterTokensDoNotChangeEarlierLogits) {
 
 INSTANTIATE_TEST_SUITE_P(Rounds, RandomModels, ::testing::Range(0, 8));
 
-TEST(CausalLM, AWindowHidesWhatIsBeforeIt) {
+TEST_P(RandomModels, ParametersHaveRoles) {
+  const auto model = this->model();
+  const auto role_of = [](const std::string& name) {
+    if (name.ends_with(".bias")) return ParameterRole::bias;
+    if (name.ends_with("norm.weight")) return ParameterRole::norm;
+    if (name == "model.embed_tokens.weight") return ParameterRole::embedding;
+    return name == "lm_head.weight" ? ParameterRole::head : ParameterRole::matrix;
+  };
+  std::int64_t count = 0;
+  for (const auto& [name, parameter, role] : model->parameters_with_roles()) {
+    EXPECT_EQ(role, role_of(name)) << name;
+    count += parameter.numel();
+  }
+  EXPECT_EQ(count, model->num_parameters());
+}
+
+// Const methods change nothing, so threads that share a model do not see each other.
+TEST_P(RandomModels, ThreadsShareAModel) {
+  const auto model = this->model();
+  std::vector<Ids> prompts, expected(4), actual(4);
+  for (int i = 0; i < 4; ++i) prompts.push_back(ids(*model, random_int(rng_, 1, 9)));
+  const auto answer = [&](std::size_t i) {
+    GenerateOptions options;
+    options.max_new_tokens = 12;
+    options.seed = i;
+    return generate(*model, prompts[i], options);
+  };
+  for (std::size_t i = 0; i < 4; ++i) expected[i] = answer(i);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < 4; ++i) threads.emplace_back([&, i] { actual[i] = answer(i); });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(actual, expected);
+}
+
+TEST(LanguageModel, AWindowHidesWhatIsBeforeIt) {
   Rng rng(5);
   nlohmann::ordered_json json{{"architectures", {"Qwen2ForCausalLM"}},
                               {"vocab_size", 20},
@@ -169,24 +205,24 @@ TEST(CausalLM, AWindowHidesWhatIsBeforeIt) {
                               {"sliding_window", 3},
                               {"max_window_layers", 0},
                               {"initializer_range", 0.3}};
-  const CausalLM model = random_model(rng, json);
+  const auto model = random_model(rng, json);
   const auto last = [&](const Ids& ids) {
-    const auto logits = logits_of(model, ids);
+    const auto logits = logits_of(*model, ids);
     return std::vector<float>(logits.end() - 20, logits.end());
   };
   expect_near(last({1, 2, 3, 4, 5}), last({9, 8, 3, 4, 5}), "the last three tokens alone count");
   EXPECT_NE(last({1, 2, 3, 4, 5}), last({1, 2, 7, 4, 5}));
 }
 
-TEST(CausalLM, FreshWeightsFollowTheConfigAndTheSeed) {
+TEST(LanguageModel, FreshWeightsFollowTheConfigAndTheSeed) {
   Rng rng(6);
   auto json = testing::random_config_json(rng);
   json["vocab_size"] = 3000;
   const auto fresh = [&](std::uint64_t seed) {
-    CausalLM model(ModelConfig::parse(json, "config"));
+    const auto model = make_language_model(ModelConfig::parse(json, "config"));
     Generator generator(seed);
-    model.init_weights(generator);
-    return model.state_dict();
+    model->init_weights(generator);
+    return model->state_dict();
   };
   const NamedTensors a = fresh(1), b = fresh(1), c = fresh(2);
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -206,18 +242,18 @@ TEST(CausalLM, FreshWeightsFollowTheConfigAndTheSeed) {
   }
 }
 
-TEST(CausalLM, BadIdsAreRefused) {
+TEST(LanguageModel, BadIdsAreRefused) {
   Rng rng(7);
-  const CausalLM model = random_model(rng);
-  const auto V = static_cast<std::int32_t>(model.config().vocab_size);
+  const auto model = random_model(rng);
+  const auto V = static_cast<std::int32_t>(model->config().vocab_size);
   for (const std::int32_t id : {-1, V}) {
     EXPECT_THAT(message_of<ShapeError>([&] {
-                  logits_of(model, {0, id});
+                  logits_of(*model, {0, id});
                 }),
                 HasSubstr("id " + std::to_string(id)));
   }
-  EXPECT_THAT(message_of<ShapeError>([&] { logits_of(model, {}); }), HasSubstr("no tokens"));
-  EXPECT_THAT(message_of<ShapeError>([&] { model.forward(Tensor::arange(1)); }),
+  EXPECT_THAT(message_of<ShapeError>([&] { logits_of(*model, {}); }), HasSubstr("no tokens"));
+  EXPECT_THAT(message_of<ShapeError>([&] { model->forward(Tensor::arange(1)); }),
               HasSubstr("are not [B, T]"));
 }
 
