@@ -19,7 +19,10 @@ endif()
 # the address sanitizer reports itself.
 function(gladius_target_options target)
   if(GLADIUS_WARNINGS)
-    target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Werror)
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic)
+    if(GLADIUS_WERROR)
+      target_compile_options(${target} PRIVATE -Werror)
+    endif()
   else()
     target_compile_options(${target} PRIVATE -w)  # also those that a project above asks for
     set_target_properties(${target} PROPERTIES SYSTEM ON)

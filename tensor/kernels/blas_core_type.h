@@ -19,7 +19,8 @@ struct VectorUnits {
 std::string better_core_type(const std::string& current, VectorUnits units);
 
 /// Moves OpenBLAS to the better kernels, if there are any and the environment does not name others
-/// (OPENBLAS_CORETYPE). To be called before any product and any other thread.
+/// (OPENBLAS_CORETYPE). While no product runs. It sets and unsets that variable, so no other thread
+/// should change the environment meanwhile.
 void choose_blas_kernels();
 
 }  // namespace gladius::kernels

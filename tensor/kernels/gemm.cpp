@@ -20,32 +20,35 @@ namespace {
 // belong to a model that they hold whole.
 constexpr std::int64_t kLargeOutput = 1 << 17;
 
-// Before main, as it must be.
-[[maybe_unused]] const bool kernels_are_chosen = (choose_blas_kernels(), true);
+// For a call of BLAS: what it needs once a program, at the first of them.
+void use_blas() {
+  detail::use_pool();
+  [[maybe_unused]] static const bool kernels_are_chosen = (choose_blas_kernels(), true);
+}
 
 void blas_gemm(CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, blasint m, blasint n, blasint k,
                float alpha, const float* a, blasint lda, const float* b, blasint ldb, float beta,
                float* c, blasint ldc) {
-  detail::use_pool();
+  use_blas();
   cblas_sgemm(CblasRowMajor, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 void blas_gemm(CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, blasint m, blasint n, blasint k,
                double alpha, const double* a, blasint lda, const double* b, blasint ldb,
                double beta, double* c, blasint ldc) {
-  detail::use_pool();
+  use_blas();
   cblas_dgemm(CblasRowMajor, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 void blas_gemv(CBLAS_TRANSPOSE trans, blasint rows, blasint columns, float alpha, const float* a,
                blasint lda, const float* x, blasint incx, float beta, float* y, blasint incy) {
-  detail::use_pool();
+  use_blas();
   cblas_sgemv(CblasRowMajor, trans, rows, columns, alpha, a, lda, x, incx, beta, y, incy);
 }
 
 void blas_gemv(CBLAS_TRANSPOSE trans, blasint rows, blasint columns, double alpha, const double* a,
                blasint lda, const double* x, blasint incx, double beta, double* y, blasint incy) {
-  detail::use_pool();
+  use_blas();
   cblas_dgemv(CblasRowMajor, trans, rows, columns, alpha, a, lda, x, incx, beta, y, incy);
 }
 
