@@ -9,6 +9,7 @@
 #include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/kernels/unary.h"
 #include "gladius/tensor/ordering.h"
+#include "gladius/tensor/same_dtype.h"
 #include "gladius/tensor/strided.h"
 
 namespace gladius {
@@ -67,13 +68,6 @@ Tensor vectorised(const char* op, const Tensor& x, Kernel kernel) {
     });
   });
   return y;
-}
-
-void check_same_dtype(const char* op, const Tensor& a, const Tensor& b) {
-  if (a.dtype() != b.dtype()) {
-    throw DtypeError(fmt::format("{}: {} and {} have different types; convert one with to()", op,
-                                 a.describe(), b.describe()));
-  }
 }
 
 template <class F>

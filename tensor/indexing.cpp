@@ -7,6 +7,7 @@
 
 #include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/elementwise.h"
+#include "gladius/tensor/same_dtype.h"
 #include "gladius/tensor/strided.h"
 
 namespace gladius {
@@ -27,13 +28,6 @@ std::vector<std::int64_t> index_list(const char* op, const Tensor& index, std::i
   std::vector<std::int64_t> list = as_indices(op, "index", index).to_vector<std::int64_t>();
   for (const std::int64_t i : list) checked_index(op, i, size);
   return list;
-}
-
-void check_same_dtype(const char* op, const Tensor& x, const Tensor& other) {
-  if (other.dtype() != x.dtype()) {
-    throw DtypeError(fmt::format("{}: {} and {} have different types; convert one with to()", op,
-                                 x.describe(), other.describe()));
-  }
 }
 
 // For gather and scatter_add_, and an I64 index: `other` has the shape of the index, which x covers

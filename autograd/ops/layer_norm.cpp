@@ -12,14 +12,14 @@ namespace {
 
 constexpr const char* kName = "layer_norm";
 
-struct Forward {
+struct LayerNormForward {
   Tensor y, mean, inv_std;
 };
 
-Forward forward(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+LayerNormForward forward(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   const std::int64_t C = x.size(-1), rows = norm_rows::rows_of(x);
-  Forward result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty({rows}, x.dtype()),
-                 Tensor::empty({rows}, x.dtype())};
+  LayerNormForward result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty({rows}, x.dtype()),
+                          Tensor::empty({rows}, x.dtype())};
   norm_rows::for_each_block(kName, x.dtype(), rows, [&](auto zero, auto, auto row, auto count) {
     using T = decltype(zero);
     kernels::layer_norm(x.data<T>() + row * C, weight.data<T>(), bias.data<T>(),
@@ -81,7 +81,7 @@ Variable layer_norm(const Variable& x, const Variable& weight, const Variable& b
   };
   const Tensor w = parameter("weight", weight, 1), b = parameter("bias", bias, 0);
   const Tensor in = x.value().contiguous();
-  Forward result = forward(in, w, b, eps);
+  LayerNormForward result = forward(in, w, b, eps);
   const std::shared_ptr<Node> place = weight.defined() ? weight.node() : nullptr;
   return record(kName, std::move(result.y), {x, weight, bias},
                 [u = SavedVariable(Variable(in, x.node())), v = SavedVariable(Variable(w, place)),

@@ -41,18 +41,19 @@ void add_block(Gradients& gradients, const Tensor& g, const Tensor& x, const Ten
   }
 }
 
-struct Forward {
+struct LinearLossForward {
   Terms terms;
   Gradients gradients;
 };
 
-Forward forward(const Task& task, const Variable& x, const Variable& weight, const Tensor& labels,
-                const std::function<Tensor(const Tensor& logits, std::int64_t begin)>& teacher) {
+LinearLossForward forward(
+    const Task& task, const Variable& x, const Variable& weight, const Tensor& labels,
+    const std::function<Tensor(const Tensor& logits, std::int64_t begin)>& teacher) {
   const bool wanted = grad_enabled() && (x.requires_grad() || weight.requires_grad());
   const std::int64_t N = x.size(0);
   const std::int64_t blocks =
       std::max<std::int64_t>(1, (N + kLinearLossRows - 1) / kLinearLossRows);
-  Forward result;
+  LinearLossForward result;
   Gradients& gradients = result.gradients;
   Tensor converted;  // a frozen weight of 16 bits, for the gradient of x
   if (wanted && blocks > 1) {
@@ -110,7 +111,7 @@ Variable linear_cross_entropy(const Variable& x, const Variable& weight, const T
   const Tensor targets = fitting_labels(task.op, labels);
   const std::int64_t count = count_labels(task.op, weight.size(0), targets, ignore_index);
   task.ce_scale = 1 / static_cast<double>(std::max<std::int64_t>(1, count));
-  Forward result = forward(task, x, weight, targets, {});
+  LinearLossForward result = forward(task, x, weight, targets, {});
   return record(
       task.op, Tensor::scalar(total(result.terms, task), x.dtype()), {x, weight},
       [=, gradients = std::move(result.gradients), u = SavedVariable(x), v = SavedVariable(weight)](
@@ -138,10 +139,11 @@ DistillationLoss linear_distillation_loss(const Variable& x, const Variable& wei
   const Tensor targets = fitting_labels(kName, labels);
   const Distillation settled = distillation(kName, weight.size(0), targets, options);
   const Task& task = settled.task;
-  Forward result = forward(task, x, weight, targets, [&](const Tensor& logits, std::int64_t begin) {
-    return fitting_teacher(task, logits, teacher(begin, begin + logits.size(0)),
-                           options.vocabulary == 0);
-  });
+  LinearLossForward result =
+      forward(task, x, weight, targets, [&](const Tensor& logits, std::int64_t begin) {
+        return fitting_teacher(task, logits, teacher(begin, begin + logits.size(0)),
+                               options.vocabulary == 0);
+      });
   Variable loss = record(
       kName, Tensor::scalar(total(result.terms, task), x.dtype()), {x, weight},
       [gradients = std::move(result.gradients), u = SavedVariable(x), v = SavedVariable(weight)](

@@ -12,13 +12,13 @@ namespace {
 
 constexpr const char* kName = "rms_norm";
 
-struct Forward {
+struct RmsNormForward {
   Tensor y, inv_rms;
 };
 
-Forward forward(const Tensor& x, const Tensor& weight, double eps) {
+RmsNormForward forward(const Tensor& x, const Tensor& weight, double eps) {
   const std::int64_t C = x.size(-1), rows = norm_rows::rows_of(x);
-  Forward result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty({rows}, x.dtype())};
+  RmsNormForward result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty({rows}, x.dtype())};
   norm_rows::for_each_block(kName, x.dtype(), rows, [&](auto zero, auto, auto row, auto count) {
     using T = decltype(zero);
     kernels::rms_norm(x.data<T>() + row * C, weight.data<T>(), result.y.data<T>() + row * C,
@@ -64,7 +64,7 @@ Variable rms_norm(const Variable& x, const Variable& weight, double eps) {
   norm_rows::check_eps(kName, eps);
   const Tensor w = norm_rows::parameter(kName, "weight", x, weight);
   const Tensor in = x.value().contiguous();
-  Forward result = forward(in, w, eps);
+  RmsNormForward result = forward(in, w, eps);
   return record(
       kName, std::move(result.y), {x, weight},
       [u = SavedVariable(Variable(in, x.node())), v = SavedVariable(Variable(w, weight.node())),

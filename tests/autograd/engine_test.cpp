@@ -9,17 +9,15 @@
 #include "gladius/autograd/ops/functions.h"
 #include "gladius/autograd/ops/reduce.h"
 #include "gladius/tensor/elementwise.h"
+#include "support/leaf.h"
 #include "support/message_of.h"
 
 namespace gladius {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::leaf;
 using testing::message_of;
-
-Variable leaf(const std::vector<double>& values) {
-  return Variable(Tensor::from(values, {static_cast<std::int64_t>(values.size())}), true);
-}
 
 std::vector<double> values(const Tensor& tensor) { return tensor.to_vector<double>(); }
 

@@ -13,11 +13,11 @@ namespace {
 
 using testing::Rng;
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 
 TEST(GradientStatistics, OfAFewElements) {
   const GradientStatistics s =
-      gradient_statistics(Tensor::from<double>({3, -4, 0, kNan, 0, 0, 0, 0}, {2, 4}));
+      gradient_statistics(Tensor::from<double>({3, -4, 0, kNotANumber, 0, 0, 0, 0}, {2, 4}));
   EXPECT_DOUBLE_EQ(s.norm, 5);
   EXPECT_DOUBLE_EQ(s.mean, -1.0 / 7);
   EXPECT_DOUBLE_EQ(s.largest, 4);

@@ -9,6 +9,7 @@
 #include "gladius/autograd/ops/matmul.h"
 #include "gladius/autograd/ops/reduce.h"
 #include "gladius/tensor/elementwise.h"
+#include "support/leaf.h"
 #include "support/message_of.h"
 
 namespace gladius {
@@ -17,11 +18,8 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::leaf;
 using testing::message_of;
-
-Variable leaf(const std::vector<double>& values) {
-  return Variable(Tensor::from(values, {static_cast<std::int64_t>(values.size())}), true);
-}
 
 // The sum of its inputs, which tells `seen` what it was asked for.
 Variable observed_sum(const std::vector<Variable>& inputs,

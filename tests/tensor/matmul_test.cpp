@@ -34,7 +34,7 @@ Tensor product(const Tensor& a, const Tensor& b) {
   return Tensor::from(out, shape);
 }
 
-void expect_equal(const Tensor& actual, const Tensor& expected) {
+void expect_product(const Tensor& actual, const Tensor& expected) {
   ASSERT_EQ(actual.shape(), expected.shape());
   expect_close(actual.to_vector<double>(), expected.to_vector<double>(),
                actual.dtype() == Dtype::F32 ? 1e-5 : 1e-12);
@@ -58,9 +58,9 @@ TEST(Matmul, BroadcastsBatchesAsTorch) {
           random_view(rng, with_matrix(random_broadcastable(rng, batch), k, n), -1, 1, dtype);
       SCOPED_TRACE(a.describe() + b.describe());
       const Tensor wide = b.expand(with_matrix(batch, k, n));
-      expect_equal(matmul(a, b), product(a, wide));
-      expect_equal(matmul(wide.transpose(-1, -2), a.transpose(-1, -2)),
-                   product(a, wide).transpose(-1, -2).contiguous());
+      expect_product(matmul(a, b), product(a, wide));
+      expect_product(matmul(wide.transpose(-1, -2), a.transpose(-1, -2)),
+                     product(a, wide).transpose(-1, -2).contiguous());
     }
   }
 }
@@ -68,7 +68,7 @@ TEST(Matmul, BroadcastsBatchesAsTorch) {
 TEST(Matmul, OfLargeMatrices) {
   Rng rng(2);
   const Tensor a = random_view(rng, {2, 150, 140}), b = random_view(rng, {2, 140, 130});
-  expect_equal(matmul(a, b), product(a, b));
+  expect_product(matmul(a, b), product(a, b));
 }
 
 TEST(Matmul, OfVectors) {
@@ -76,9 +76,9 @@ TEST(Matmul, OfVectors) {
   const Tensor row = random_view(rng, {4}), column = random_view(rng, {4}),
                m = random_view(rng, {3, 2, 4}), w = random_view(rng, {3, 4, 5});
   const Tensor as_row = row.unsqueeze(0), as_column = column.unsqueeze(1);
-  expect_equal(matmul(row, column), product(as_row, as_column).reshape({}));
-  expect_equal(matmul(m, column), product(m, as_column.expand({3, 4, 1})).squeeze(-1));
-  expect_equal(matmul(row, w), product(as_row.expand({3, 1, 4}), w).squeeze(1));
+  expect_product(matmul(row, column), product(as_row, as_column).reshape({}));
+  expect_product(matmul(m, column), product(m, as_column.expand({3, 4, 1})).squeeze(-1));
+  expect_product(matmul(row, w), product(as_row.expand({3, 1, 4}), w).squeeze(1));
 }
 
 TEST(Matmul, IntoAGivenMatrix) {
@@ -88,11 +88,11 @@ TEST(Matmul, IntoAGivenMatrix) {
   for (const Write write : {Write::kToMemory, Write::kReplace}) {
     out.fill_(7);
     matmul_into(out, a, b, write);
-    expect_equal(out, product(a, b));
+    expect_product(out, product(a, b));
   }
   matmul_into(out, a, b, Write::kAdd);
-  expect_equal(out, product(Tensor::from(a.to_vector<double>(), a.shape()),
-                            product(b, Tensor::from<double>({2, 0, 0, 2}, {2, 2}))));
+  expect_product(out, product(Tensor::from(a.to_vector<double>(), a.shape()),
+                              product(b, Tensor::from<double>({2, 0, 0, 2}, {2, 2}))));
   Tensor wrong = Tensor::ones({2, 3}, Dtype::F64);
   EXPECT_THAT(message_of<ShapeError>([&] { matmul_into(wrong, a, b, Write::kReplace); }),
               HasSubstr("matmul_into: F64 [2, 3] cannot take the product"));
@@ -134,7 +134,7 @@ TEST(LinearProduct, Takes16BitWeights) {
       const Tensor expected = product(x.reshape(rows), w.to(Dtype::F32).transpose(0, 1));
       Shape out = shape;
       out.back() = 6;
-      expect_equal(linear(x, w), expected.reshape(out));
+      expect_product(linear(x, w), expected.reshape(out));
     }
   }
 }

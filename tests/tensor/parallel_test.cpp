@@ -18,7 +18,7 @@
 namespace gladius {
 namespace {
 
-class Parallel : public testing::Test {
+class Parallel : public ::testing::Test {
  protected:
   ~Parallel() override { set_num_threads(before_); }
   int before_ = num_threads();
@@ -41,7 +41,7 @@ TEST_F(Parallel, RangesCoverEveryIndexOnceAndDependOnNothingElse) {
           }
           for (std::int64_t i = begin; i < end; ++i) ++visits[static_cast<std::size_t>(i)];
         });
-        EXPECT_THAT(visits, testing::Each(1));
+        EXPECT_THAT(visits, ::testing::Each(1));
         EXPECT_EQ(
             ranges,
             n == 0 ? 0 : std::max<std::int64_t>(1, std::min<std::int64_t>(threads, n / grain)));

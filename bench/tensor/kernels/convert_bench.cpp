@@ -7,20 +7,20 @@
 namespace gladius::bench {
 namespace {
 
-constexpr std::int64_t kElements = 2 * V * C;
+constexpr std::int64_t kConverted = 2 * V * C;
 
 template <class From, class To>
 void convert(benchmark::State& state) {
-  const Tensor source = weights().tensor({kElements}).to(dtype_of<From>);
-  const Tensor target = Tensor::empty({kElements}, dtype_of<To>);
+  const Tensor source = weights().tensor({kConverted}).to(dtype_of<From>);
+  const Tensor target = Tensor::empty({kConverted}, dtype_of<To>);
   const From* x = source.data<From>();
   To* y = target.data<To>();
   for (auto _ : state) {
-    parallel_for(kElements, kElements / 64, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(kConverted, kConverted / 64, [&](std::int64_t begin, std::int64_t end) {
       kernels::convert(x + begin, y + begin, end - begin);
     });
   }
-  count_bytes(state, static_cast<double>(kElements) * (sizeof(From) + sizeof(To)));
+  count_bytes(state, static_cast<double>(kConverted) * (sizeof(From) + sizeof(To)));
 }
 
 BENCHMARK(convert<bfloat16, float>)->Name("convert_bf16_to_f32")->UseRealTime();

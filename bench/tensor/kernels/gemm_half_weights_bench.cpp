@@ -22,11 +22,11 @@ void linear(benchmark::State& state) {
   count_bytes(state, static_cast<double>(2 * n * k + 4 * T * (n + k)));
 }
 
-void student_weights(benchmark::internal::Benchmark* benchmark) {
+void student_half_weights(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"n", "k", "T"})->ArgsProduct({{F, V}, {C}, {1, 16, 64, 512}})->UseRealTime();
 }
-BENCHMARK(linear<bfloat16>)->Name("matmul_linear_forward_bf16")->Apply(student_weights);
-BENCHMARK(linear<float16>)->Name("matmul_linear_forward_f16")->Apply(student_weights);
+BENCHMARK(linear<bfloat16>)->Name("matmul_linear_forward_bf16")->Apply(student_half_weights);
+BENCHMARK(linear<float16>)->Name("matmul_linear_forward_f16")->Apply(student_half_weights);
 
 }  // namespace
 }  // namespace gladius::bench

@@ -30,26 +30,28 @@ Tensor pattern(const Shape& shape) {
   return Tensor::from(bits, shape).to(Dtype::BOOL);
 }
 
-struct Case {
+struct OperationCase {
   std::string name;
   Variable (*function)(const Variable&, const Variable&);
 
-  friend void PrintTo(const Case& self, std::ostream* out) { *out << self.name; }
+  friend void PrintTo(const OperationCase& self, std::ostream* out) { *out << self.name; }
 };
 
-class Arithmetic : public ::testing::TestWithParam<Case> {
+class Arithmetic : public ::testing::TestWithParam<OperationCase> {
  protected:
   static Variable call(const Inputs& in) { return GetParam().function(in[0], in[1]); }
 };
 
 INSTANTIATE_TEST_SUITE_P(All, Arithmetic,
-                         ::testing::Values(Case{"add", add}, Case{"sub", sub}, Case{"mul", mul},
-                                           Case{"div", div}, Case{"pow", pow},
-                                           Case{"maximum", maximum}, Case{"minimum", minimum},
-                                           Case{"where",
-                                                [](const Variable& a, const Variable& b) {
-                                                  return where(pattern(a.shape()), a, b);
-                                                }}),
+                         ::testing::Values(OperationCase{"add", add}, OperationCase{"sub", sub},
+                                           OperationCase{"mul", mul}, OperationCase{"div", div},
+                                           OperationCase{"pow", pow},
+                                           OperationCase{"maximum", maximum},
+                                           OperationCase{"minimum", minimum},
+                                           OperationCase{"where",
+                                                         [](const Variable& a, const Variable& b) {
+                                                           return where(pattern(a.shape()), a, b);
+                                                         }}),
                          [](const auto& info) { return info.param.name; });
 
 TEST_P(Arithmetic, GradientsAgreeWithDifferences) {

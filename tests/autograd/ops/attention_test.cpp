@@ -16,11 +16,11 @@ struct Sizes {
   std::int64_t B, T, S, H, Hkv, D;
 };
 
-struct Case {
+struct AttentionCase {
   std::vector<Tensor> qkv;
   AttentionOptions options;
 
-  Case(Rng& rng, const Sizes& s, bool causal = true, bool limited = false) {
+  AttentionCase(Rng& rng, const Sizes& s, bool causal = true, bool limited = false) {
     qkv = {random_view(rng, {s.B, s.T, s.H, s.D}, -2, 2),
            random_view(rng, {s.B, s.S, s.Hkv, s.D}, -2, 2),
            random_view(rng, {s.B, s.S, s.Hkv, s.D})};
@@ -48,8 +48,8 @@ struct Case {
   }
 };
 
-std::vector<Case> cases(Rng& rng) {
-  std::vector<Case> list;
+std::vector<AttentionCase> attention_cases(Rng& rng) {
+  std::vector<AttentionCase> list;
   for (const bool causal : {true, false}) {
     for (const bool limited : {true, false}) {
       for (const Sizes& sizes : {Sizes{1, 1, 1, 1, 1, 1}, Sizes{2, 1, 9, 4, 2, 3},
@@ -73,7 +73,7 @@ std::vector<Case> cases(Rng& rng) {
 
 TEST(Attention, EqualsItsComposition) {
   Rng rng(1);
-  for (const Case& c : cases(rng)) {
+  for (const AttentionCase& c : attention_cases(rng)) {
     SCOPED_TRACE(c.describe());
     expect_same_function(rng, c.fused(), c.composition(), c.qkv);
   }
@@ -81,7 +81,7 @@ TEST(Attention, EqualsItsComposition) {
 
 TEST(Attention, InFloatAgreesWithTheCompositionInDouble) {
   Rng rng(2);
-  for (const Case& c : cases(rng)) {
+  for (const AttentionCase& c : attention_cases(rng)) {
     SCOPED_TRACE(c.describe());
     expect_float_agrees(rng, c.fused(), c.composition(), c.qkv, 2e-5);
   }
@@ -92,7 +92,7 @@ TEST(Attention, GradientsAgreeWithDifferences) {
   for (const bool causal : {true, false}) {
     for (const Sizes& sizes : {Sizes{2, 3, 4, 2, 1, 2}, Sizes{1, 1, 1, 1, 1, 1},
                                Sizes{0, 2, 2, 1, 1, 2}, Sizes{1, 9, 9, 2, 2, 3}}) {
-      const Case c(rng, sizes, causal, true);
+      const AttentionCase c(rng, sizes, causal, true);
       SCOPED_TRACE(c.describe());
       EXPECT_NO_THROW(gradcheck(c.fused(), leaves(c.qkv)));
     }
@@ -105,7 +105,7 @@ TEST(Attention, TakesViewsOfAnyLayout) {
   const std::int64_t B = 2, H = 3, D = 4;
   for (const std::int64_t T : {1, 5}) {
     SCOPED_TRACE(T);
-    const Case plain(rng, {B, T, T, H, H, D});
+    const AttentionCase plain(rng, {B, T, T, H, H, D});
     std::vector<Tensor> by_heads, slices;
     const Tensor product = Tensor::empty({B, T, 3 * H, D}, Dtype::F64);
     for (std::int64_t i = 0; i < 3; ++i) {
@@ -122,18 +122,18 @@ TEST(Attention, TakesViewsOfAnyLayout) {
 TEST(Attention, OfNothing) {
   Rng rng(5);
   for (const Sizes& sizes : {Sizes{0, 2, 2, 1, 1, 2}, Sizes{2, 0, 3, 2, 1, 2}}) {
-    const Case c(rng, sizes);
+    const AttentionCase c(rng, sizes);
     SCOPED_TRACE(c.describe());
     expect_same_function(rng, c.fused(), c.composition(), c.qkv);
   }
-  const Case blind(rng, {1, 2, 0, 2, 1, 3}, false);
+  const AttentionCase blind(rng, {1, 2, 0, 2, 1, 3}, false);
   const Variable y = blind.fused()(leaves(blind.qkv));
   expect_near(y.value(), Tensor::zeros({1, 2, 2, 3}, Dtype::F64), 0);
 }
 
 TEST(Attention, QueriesWithoutKeysGiveZerosAndNoGradient) {
   Rng rng(6);
-  Case c(rng, {1, 2, 3, 1, 1, 2});
+  AttentionCase c(rng, {1, 2, 3, 1, 1, 2});
   for (const std::int64_t behind_all : {std::int64_t{3}, INT64_MAX}) {
     for (const std::int64_t before_all : {std::int64_t{0}, INT64_MIN}) {
       SCOPED_TRACE(std::to_string(behind_all) + ", " + std::to_string(before_all));
@@ -150,7 +150,7 @@ TEST(Attention, QueriesWithoutKeysGiveZerosAndNoGradient) {
 
 TEST(Attention, SeesItsResultModifiedInPlace) {
   Rng rng(7);
-  const Case c(rng, {1, 2, 2, 1, 1, 2});
+  const AttentionCase c(rng, {1, 2, 2, 1, 1, 2});
   const Variable y = c.fused()(leaves(c.qkv));
   Tensor(y.value()).fill_(0);
   EXPECT_THAT(message_of<GraphError>([&] { sum(y).backward(); }),
@@ -200,7 +200,7 @@ TEST(Attention, IsDifferentiableTwice) {
                         Hkv * random_int(rng, 1, 2), Hkv, random_int(rng, 1, 2)});
       }
       for (const Sizes& sizes : list) {
-        const Case c(rng, sizes, causal, limited);
+        const AttentionCase c(rng, sizes, causal, limited);
         SCOPED_TRACE(c.describe());
         expect_twice_differentiable(c.fused(), c.qkv);
       }

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 constexpr LossReduction kAll[] = {LossReduction::none, LossReduction::mean, LossReduction::sum,
                                   LossReduction::batchmean};
 
-std::vector<Shape> shapes(Rng& rng) {
+std::vector<Shape> elementwise_shapes(Rng& rng) {
   std::vector<Shape> list{{}, {1}, {0, 3}, {3, 0}, {2, 300}};
   for (int i = 0; i < 12; ++i) list.push_back(random_shape(rng, random_int(rng, 1, 4), 1, 5));
   return list;
@@ -45,7 +45,7 @@ void expect_terms(const Variable& loss, const Tensor& a, const Tensor& b, LossRe
   expect_near(loss.value(), Tensor::scalar(total / count, Dtype::F64), 1e-12);
 }
 
-void expect_gradients(const Function& loss, const std::vector<Tensor>& inputs) {
+void expect_loss_gradients(const Function& loss, const std::vector<Tensor>& inputs) {
   const std::int64_t n = inputs[0].numel();
   if (n == 0) return;  // the mean of nothing is no number
   EXPECT_NO_THROW(gradcheck(loss, leaves(inputs)));
@@ -55,7 +55,7 @@ void expect_gradients(const Function& loss, const std::vector<Tensor>& inputs) {
 
 TEST(MseLoss, IsTheSquaredDifference) {
   Rng rng(1);
-  for (const Shape& shape : shapes(rng)) {
+  for (const Shape& shape : elementwise_shapes(rng)) {
     for (const LossReduction reduction :
          {LossReduction::none, LossReduction::mean, LossReduction::sum}) {
       SCOPED_TRACE(to_string(shape) + " reduction " + std::to_string(static_cast<int>(reduction)));
@@ -63,14 +63,14 @@ TEST(MseLoss, IsTheSquaredDifference) {
       const auto loss = [&](const Inputs& in) { return mse_loss(in[0], in[1], reduction); };
       expect_terms(loss({Variable(x), Variable(y)}), x, y, reduction,
                    [](double a, double b) { return (a - b) * (a - b); });
-      expect_gradients(loss, {x, y});
+      expect_loss_gradients(loss, {x, y});
     }
   }
 }
 
 TEST(KlDiv, IsTheTermOfTheDivergence) {
   Rng rng(2);
-  for (const Shape& shape : shapes(rng)) {
+  for (const Shape& shape : elementwise_shapes(rng)) {
     for (const LossReduction reduction : kAll) {
       for (const bool log_target : {false, true}) {
         SCOPED_TRACE(to_string(shape) + " reduction " +
@@ -83,7 +83,7 @@ TEST(KlDiv, IsTheTermOfTheDivergence) {
         expect_terms(loss({Variable(x), Variable(t)}), x, t, reduction, [&](double a, double b) {
           return log_target ? std::exp(b) * (b - a) : b * (std::log(b) - a);
         });
-        expect_gradients(loss, {x, t});
+        expect_loss_gradients(loss, {x, t});
       }
     }
   }

@@ -16,27 +16,29 @@ namespace {
 using namespace testing;
 using V = const Variable&;
 
-struct Case {
+struct FunctionCase {
   std::string name;
   Variable (*function)(const Variable&);
   double low, high;  // where it is smooth
 
-  friend void PrintTo(const Case& self, std::ostream* out) { *out << self.name; }
+  friend void PrintTo(const FunctionCase& self, std::ostream* out) { *out << self.name; }
 };
 
-class Functions : public ::testing::TestWithParam<Case> {};
+class Functions : public ::testing::TestWithParam<FunctionCase> {};
 
 INSTANTIATE_TEST_SUITE_P(
     All, Functions,
-    ::testing::Values(Case{"exp", exp, -2, 2}, Case{"log", log, 0.3, 3}, Case{"sqrt", sqrt, 0.3, 3},
-                      Case{"rsqrt", rsqrt, 0.3, 3}, Case{"tanh", tanh, -2, 2},
-                      Case{"sigmoid", sigmoid, -3, 3}, Case{"silu", silu, -3, 3},
-                      Case{"gelu", gelu, -3, 3}, Case{"relu_right", relu, 0.1, 2},
-                      Case{"relu_left", relu, -2, -0.1}, Case{"abs_right", abs, 0.1, 2},
-                      Case{"abs_left", abs, -2, -0.1},
-                      Case{"clamp_inside", [](V x) { return clamp(x, -1, 1); }, -0.9, 0.9},
-                      Case{"clamp_above", [](V x) { return clamp(x, -1, 1); }, 1.1, 2},
-                      Case{"clamp_below", [](V x) { return clamp(x, -1, 1); }, -2, -1.1}),
+    ::testing::Values(FunctionCase{"exp", exp, -2, 2}, FunctionCase{"log", log, 0.3, 3},
+                      FunctionCase{"sqrt", sqrt, 0.3, 3}, FunctionCase{"rsqrt", rsqrt, 0.3, 3},
+                      FunctionCase{"tanh", tanh, -2, 2}, FunctionCase{"sigmoid", sigmoid, -3, 3},
+                      FunctionCase{"silu", silu, -3, 3}, FunctionCase{"gelu", gelu, -3, 3},
+                      FunctionCase{"relu_right", relu, 0.1, 2},
+                      FunctionCase{"relu_left", relu, -2, -0.1},
+                      FunctionCase{"abs_right", abs, 0.1, 2},
+                      FunctionCase{"abs_left", abs, -2, -0.1},
+                      FunctionCase{"clamp_inside", [](V x) { return clamp(x, -1, 1); }, -0.9, 0.9},
+                      FunctionCase{"clamp_above", [](V x) { return clamp(x, -1, 1); }, 1.1, 2},
+                      FunctionCase{"clamp_below", [](V x) { return clamp(x, -1, 1); }, -2, -1.1}),
     [](const auto& info) { return info.param.name; });
 
 TEST_P(Functions, GradientsAgreeWithDifferences) {

@@ -14,10 +14,14 @@ namespace {
 using namespace testing;
 using ::testing::HasSubstr;
 
-constexpr double kEps = 1e-2;  // felt, also by a row of one element
+constexpr double kLayerNormEps = 1e-2;  // felt, also by a row of one element
 
-Variable fused(const Inputs& in) { return layer_norm(in[0], in[1], in[2], kEps); }
-Variable composition(const Inputs& in) { return composed::layer_norm(in[0], in[1], in[2], kEps); }
+Variable fused_layer_norm(const Inputs& in) {
+  return layer_norm(in[0], in[1], in[2], kLayerNormEps);
+}
+Variable composed_layer_norm(const Inputs& in) {
+  return composed::layer_norm(in[0], in[1], in[2], kLayerNormEps);
+}
 
 std::vector<Tensor> inputs_of(Rng& rng, const Shape& shape) {
   return {random_view(rng, shape, -2, 2), random_view(rng, {shape.back()}),
@@ -25,7 +29,7 @@ std::vector<Tensor> inputs_of(Rng& rng, const Shape& shape) {
 }
 
 // Several blocks of rows among them, whose shares of the parameters' gradients are added up.
-std::vector<Shape> shapes(Rng& rng) {
+std::vector<Shape> layer_norm_shapes(Rng& rng) {
   std::vector<Shape> list{{1}, {1, 1}, {0, 3}, {3, 0}, {2, 0, 4}, {70, 9}, {3, 33, 17}};
   for (int i = 0; i < 12; ++i) list.push_back(random_shape(rng, random_int(rng, 1, 4), 1, 6));
   return list;
@@ -33,17 +37,17 @@ std::vector<Shape> shapes(Rng& rng) {
 
 TEST(LayerNorm, EqualsItsComposition) {
   Rng rng(1);
-  for (const Shape& shape : shapes(rng)) {
+  for (const Shape& shape : layer_norm_shapes(rng)) {
     SCOPED_TRACE(to_string(shape));
-    expect_same_function(rng, fused, composition, inputs_of(rng, shape));
+    expect_same_function(rng, fused_layer_norm, composed_layer_norm, inputs_of(rng, shape));
   }
 }
 
 TEST(LayerNorm, InFloatAgreesWithTheCompositionInDouble) {
   Rng rng(2);
-  for (const Shape& shape : shapes(rng)) {
+  for (const Shape& shape : layer_norm_shapes(rng)) {
     SCOPED_TRACE(to_string(shape));
-    expect_float_agrees(rng, fused, composition, inputs_of(rng, shape), 2e-5);
+    expect_float_agrees(rng, fused_layer_norm, composed_layer_norm, inputs_of(rng, shape), 2e-5);
   }
 }
 
@@ -57,19 +61,19 @@ TEST(LayerNorm, WithoutWeightOrBias) {
     expect_same_function(rng, bare, full, tensors);
     expect_twice_differentiable(bare, tensors);
   };
-  expect_pair([](const Inputs& in) { return layer_norm(in[0], {}, {}, kEps); },
+  expect_pair([](const Inputs& in) { return layer_norm(in[0], {}, {}, kLayerNormEps); },
               [&](const Inputs& in) {
-                return composition({in[0], one, zero});
+                return composed_layer_norm({in[0], one, zero});
               },
               x);
-  expect_pair([](const Inputs& in) { return layer_norm(in[0], in[1], {}, kEps); },
+  expect_pair([](const Inputs& in) { return layer_norm(in[0], in[1], {}, kLayerNormEps); },
               [&](const Inputs& in) {
-                return composition({in[0], in[1], zero});
+                return composed_layer_norm({in[0], in[1], zero});
               },
               and_p);
-  expect_pair([](const Inputs& in) { return layer_norm(in[0], {}, in[1], kEps); },
+  expect_pair([](const Inputs& in) { return layer_norm(in[0], {}, in[1], kLayerNormEps); },
               [&](const Inputs& in) {
-                return composition({in[0], one, in[1]});
+                return composed_layer_norm({in[0], one, in[1]});
               },
               and_p);
 }
@@ -79,7 +83,7 @@ TEST(LayerNorm, GradientsAgreeWithDifferences) {
   for (const Shape& shape : {Shape{1}, Shape{0, 3}, Shape{5}, Shape{2, 3}, Shape{2, 2, 4},
                              Shape{33, 2}, Shape{1, 101}}) {
     SCOPED_TRACE(to_string(shape));
-    EXPECT_NO_THROW(gradcheck(fused, leaves(inputs_of(rng, shape))));
+    EXPECT_NO_THROW(gradcheck(fused_layer_norm, leaves(inputs_of(rng, shape))));
   }
 }
 
@@ -87,7 +91,7 @@ TEST(LayerNorm, IsDifferentiableTwice) {
   Rng rng(5);
   for (const Shape& shape : {Shape{1}, Shape{0, 3}, Shape{5}, Shape{2, 3, 4}}) {
     SCOPED_TRACE(to_string(shape));
-    expect_twice_differentiable(fused, inputs_of(rng, shape));
+    expect_twice_differentiable(fused_layer_norm, inputs_of(rng, shape));
   }
 }
 
@@ -98,7 +102,7 @@ TEST(LayerNorm, TakesFrozen16BitParameters) {
   const Variable x(random_tensor(rng, {4, 7}, -1, 1, Dtype::F32), true);
   const Variable seed(random_tensor(rng, {4, 7}, -1, 1, Dtype::F32));
   const auto evaluate = [&](const Tensor& weight, const Tensor& bias) {
-    const Variable y = layer_norm(x, Variable(weight), Variable(bias), kEps);
+    const Variable y = layer_norm(x, Variable(weight), Variable(bias), kLayerNormEps);
     EXPECT_EQ(y.dtype(), Dtype::F32);
     return std::pair(y.value().to_vector<float>(),
                      grad({y}, {x}, {seed})[0].value().to_vector<float>());
@@ -108,7 +112,7 @@ TEST(LayerNorm, TakesFrozen16BitParameters) {
 
 TEST(LayerNorm, SeesItsInputModifiedInPlace) {
   const Variable x(Tensor::ones({2, 3}, Dtype::F64), true);
-  const Variable y = sum(layer_norm(x, {}, {}, kEps));
+  const Variable y = sum(layer_norm(x, {}, {}, kLayerNormEps));
   Tensor(x.value()).fill_(2);
   EXPECT_THAT(
       message_of<GraphError>([&] { y.backward(); }),
@@ -117,7 +121,7 @@ TEST(LayerNorm, SeesItsInputModifiedInPlace) {
 
 TEST(LayerNorm, WrongUse) {
   const auto normalise = [](const Tensor& x, const Variable& w, const Variable& b,
-                            double eps = kEps) {
+                            double eps = kLayerNormEps) {
     return [=] { layer_norm(Variable(x), w, b, eps); };
   };
   const auto ones = [](const Shape& shape, Dtype dtype = Dtype::F32, bool trained = false) {

@@ -17,7 +17,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 
-constexpr std::int64_t kIgnored = -100;
+constexpr std::int64_t kIgnoredTarget = -100;
 
 // Rows of a batch, about a third without a label, and what makes their logits.
 struct Problem {
@@ -27,7 +27,7 @@ struct Problem {
   Problem(Rng& rng, std::int64_t N, std::int64_t V, std::int64_t C) {
     std::vector<std::int64_t> list(static_cast<std::size_t>(2 * N));
     for (std::int64_t& label : list) {
-      label = random_int(rng, 0, 2) == 0 ? kIgnored : random_int(rng, 0, V - 1);
+      label = random_int(rng, 0, 2) == 0 ? kIgnoredTarget : random_int(rng, 0, V - 1);
     }
     labels = Tensor::from(list, {N, 2}).to(N % 2 == 0 ? Dtype::I32 : Dtype::I64).select(1, 0);
     x = random_view(rng, {N, C}, -2, 2);

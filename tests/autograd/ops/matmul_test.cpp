@@ -15,8 +15,8 @@ namespace {
 using namespace testing;
 using ::testing::HasSubstr;
 
-Variable fused(const Inputs& in) { return linear(in[0], in[1], in[2]); }
-Variable composition(const Inputs& in) { return composed::linear(in[0], in[1]) + in[2]; }
+Variable fused_linear(const Inputs& in) { return linear(in[0], in[1], in[2]); }
+Variable composed_linear(const Inputs& in) { return composed::linear(in[0], in[1]) + in[2]; }
 
 TEST(Linear, EqualsItsComposition) {
   Rng rng(1);
@@ -27,8 +27,8 @@ TEST(Linear, EqualsItsComposition) {
     const std::int64_t N = random_int(rng, 1, 7);
     const std::vector<Tensor> inputs{random_view(rng, shape), random_view(rng, {N, shape.back()}),
                                      random_view(rng, {N})};
-    expect_same_function(rng, fused, composition, inputs);
-    expect_float_agrees(rng, fused, composition, inputs);
+    expect_same_function(rng, fused_linear, composed_linear, inputs);
+    expect_float_agrees(rng, fused_linear, composed_linear, inputs);
   }
 }
 
@@ -42,7 +42,7 @@ TEST(Linear, TakesFrozen16BitWeights) {
       expect_float_agrees(
           rng, [&](const Inputs& in) { return linear(in[0], Variable(w), Variable(b)); },
           [&](const Inputs& in) {
-            return composition({in[0], Variable(w.to(Dtype::F64)), Variable(b.to(Dtype::F64))});
+            return composed_linear({in[0], Variable(w.to(Dtype::F64)), Variable(b.to(Dtype::F64))});
           },
           {random_view(rng, shape)});
     }
@@ -55,8 +55,8 @@ TEST(Linear, GradientsAgreeWithDifferences) {
     SCOPED_TRACE(to_string(shape));
     const std::vector<Tensor> inputs{random_view(rng, shape), random_view(rng, {2, shape.back()}),
                                      random_view(rng, {2})};
-    EXPECT_NO_THROW(gradcheck(fused, leaves(inputs)));
-    if (shape.back() < 100) expect_twice_differentiable(fused, inputs);
+    EXPECT_NO_THROW(gradcheck(fused_linear, leaves(inputs)));
+    if (shape.back() < 100) expect_twice_differentiable(fused_linear, inputs);
   }
 }
 

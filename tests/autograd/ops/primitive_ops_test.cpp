@@ -32,7 +32,7 @@ TEST(Matmul, GradientsAgreeWithDifferences) {
   }
 }
 
-TEST(Linear, GradientsAgreeWithDifferences) {
+TEST(Linear, GradientsAgreeWithDifferencesOverRandomShapes) {
   for (std::uint64_t seed = 0; seed < kRounds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Rng rng(seed);

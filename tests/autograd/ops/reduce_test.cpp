@@ -20,7 +20,7 @@ using namespace testing;
 using ::testing::HasSubstr;
 using Row = std::vector<double>;
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 double mean_of(const Row& x) {
   return std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
@@ -47,33 +47,36 @@ Row derivative_of_logsumexp(const Row& x) {
   return d;
 }
 
-struct Case {
+struct ReductionCase {
   std::string name;
   Variable (*function)(const Variable&, const Dims&, bool);
   Row (*derivative)(const Row&);
   bool of_nothing = true;  // whether it is defined for no elements
 
-  friend void PrintTo(const Case& self, std::ostream* out) { *out << self.name; }
+  friend void PrintTo(const ReductionCase& self, std::ostream* out) { *out << self.name; }
 };
 
-class Reductions : public ::testing::TestWithParam<Case> {};
+class Reductions : public ::testing::TestWithParam<ReductionCase> {};
 
 INSTANTIATE_TEST_SUITE_P(
     All, Reductions,
     ::testing::Values(
-        Case{"sum", sum, [](const Row& x) { return filled(x, 1); }},
-        Case{"mean", mean,
-             [](const Row& x) { return filled(x, 1 / static_cast<double>(x.size())); }},
-        Case{"var",
-             [](const Variable& x, const Dims& dims, bool keep) { return var(x, dims, 1, keep); },
-             derivative_of_var},
-        Case{"amax", amax,
-             [](const Row& x) { return derivative_of_choice(x, std::ranges::max_element(x)); },
-             false},
-        Case{"amin", amin,
-             [](const Row& x) { return derivative_of_choice(x, std::ranges::min_element(x)); },
-             false},
-        Case{"logsumexp", logsumexp, derivative_of_logsumexp}),
+        ReductionCase{"sum", sum, [](const Row& x) { return filled(x, 1); }},
+        ReductionCase{"mean", mean,
+                      [](const Row& x) { return filled(x, 1 / static_cast<double>(x.size())); }},
+        ReductionCase{
+            "var",
+            [](const Variable& x, const Dims& dims, bool keep) { return var(x, dims, 1, keep); },
+            derivative_of_var},
+        ReductionCase{
+            "amax", amax,
+            [](const Row& x) { return derivative_of_choice(x, std::ranges::max_element(x)); },
+            false},
+        ReductionCase{
+            "amin", amin,
+            [](const Row& x) { return derivative_of_choice(x, std::ranges::min_element(x)); },
+            false},
+        ReductionCase{"logsumexp", logsumexp, derivative_of_logsumexp}),
     [](const auto& info) { return info.param.name; });
 
 TEST_P(Reductions, GradientsAgreeWithDifferences) {
@@ -152,7 +155,7 @@ TEST(Reductions, OfNothing) {
   expect_near(sum(x, {0}).value(), Tensor::zeros({3}, Dtype::F64), 0);
   expect_near(mean(x, {0}).value(), nan, 0);
   expect_near(var(x, {0}).value(), nan, 0);
-  expect_near(logsumexp(x, {0}).value(), Tensor::full({3}, -kInf, Dtype::F64), 0);
+  expect_near(logsumexp(x, {0}).value(), Tensor::full({3}, -kInfinity, Dtype::F64), 0);
   EXPECT_EQ(amax(x, {1}).shape(), (Shape{0}));
   EXPECT_EQ(message_of<ShapeError>([&] { amin(x, {0}); }),
             "amin: F64 [0, 3] has no elements to choose from");
@@ -168,7 +171,7 @@ TEST(Var, DividesByZeroWhereTheCorrectionLeavesNothing) {
     return var(Variable(values), {}, correction).item();
   };
   EXPECT_TRUE(std::isnan(of({5}, 1)));
-  EXPECT_EQ(of({1, 2}, 3), kInf);  // as PyTorch's, not negative
+  EXPECT_EQ(of({1, 2}, 3), kInfinity);  // as PyTorch's, not negative
   EXPECT_EQ(of({1, 3}, 0), 1);
   EXPECT_EQ(of({1, 3}, 1), 2);
 }
@@ -180,10 +183,12 @@ TEST(Amax, SharesTheGradientOfEqualExtremes) {
 }
 
 TEST(Logsumexp, IsStableForLargeAndInfiniteElements) {
-  const Variable x(Tensor::from<double>({1000, 1000, -kInf, -kInf, -kInf, 5, kInf, 1}, {4, 2}),
+  const Variable x(Tensor::from<double>(
+                       {1000, 1000, -kInfinity, -kInfinity, -kInfinity, 5, kInfinity, 1}, {4, 2}),
                    true);
   const Variable y = logsumexp(x, {1});
-  expect_near(y.value(), Tensor::from<double>({1000 + std::log(2.0), -kInf, 5, kInf}, {4}), 1e-15);
+  expect_near(y.value(),
+              Tensor::from<double>({1000 + std::log(2.0), -kInfinity, 5, kInfinity}, {4}), 1e-15);
   sum(y).backward();
   const double nan = std::nan("");  // PyTorch's: inf - inf
   expect_near(x.grad(), Tensor::from<double>({0.5, 0.5, nan, nan, 0, 1, nan, 0}, {4, 2}), 1e-13);

@@ -12,13 +12,15 @@ namespace {
 using namespace testing;
 using ::testing::HasSubstr;
 
-constexpr double kEps = 1e-5;
+constexpr double kRmsNormEps = 1e-5;
 
-Variable fused(const Inputs& in) { return rms_norm(in[0], in[1], kEps); }
-Variable composition(const Inputs& in) { return composed::rms_norm(in[0], in[1], kEps); }
+Variable fused_rms_norm(const Inputs& in) { return rms_norm(in[0], in[1], kRmsNormEps); }
+Variable composed_rms_norm(const Inputs& in) {
+  return composed::rms_norm(in[0], in[1], kRmsNormEps);
+}
 
 // Several blocks of rows among them, whose shares of the weight's gradient are added up.
-std::vector<Shape> shapes(Rng& rng) {
+std::vector<Shape> rms_norm_shapes(Rng& rng) {
   std::vector<Shape> list{{1}, {1, 1}, {0, 3}, {2, 0, 4}, {70, 9}, {3, 33, 17}};
   for (int i = 0; i < 12; ++i) list.push_back(random_shape(rng, random_int(rng, 1, 4), 1, 6));
   return list;
@@ -26,18 +28,18 @@ std::vector<Shape> shapes(Rng& rng) {
 
 TEST(RmsNorm, EqualsItsComposition) {
   Rng rng(1);
-  for (const Shape& shape : shapes(rng)) {
+  for (const Shape& shape : rms_norm_shapes(rng)) {
     SCOPED_TRACE(to_string(shape));
-    expect_same_function(rng, fused, composition,
+    expect_same_function(rng, fused_rms_norm, composed_rms_norm,
                          {random_view(rng, shape, -2, 2), random_view(rng, {shape.back()})});
   }
 }
 
 TEST(RmsNorm, InFloatAgreesWithTheCompositionInDouble) {
   Rng rng(2);
-  for (const Shape& shape : shapes(rng)) {
+  for (const Shape& shape : rms_norm_shapes(rng)) {
     SCOPED_TRACE(to_string(shape));
-    expect_float_agrees(rng, fused, composition,
+    expect_float_agrees(rng, fused_rms_norm, composed_rms_norm,
                         {random_view(rng, shape, -2, 2), random_view(rng, {shape.back()})});
   }
 }
@@ -48,15 +50,15 @@ TEST(RmsNorm, GradientsAgreeWithDifferences) {
                              Shape{33, 2}, Shape{1, 101}}) {
     SCOPED_TRACE(to_string(shape));
     const Inputs inputs = leaves({random_view(rng, shape), random_view(rng, {shape.back()})});
-    EXPECT_NO_THROW(gradcheck(fused, inputs));
+    EXPECT_NO_THROW(gradcheck(fused_rms_norm, inputs));
   }
 }
 
 TEST(RmsNorm, EpsilonKeepsRowsOfZerosFinite) {
   const Variable x(Tensor::zeros({2, 3}, Dtype::F64), true);
   const Variable w(Tensor::ones({3}, Dtype::F64), true);
-  sum(fused({x, w})).backward();
-  expect_near(x.grad(), Tensor::full({2, 3}, 1 / std::sqrt(kEps), Dtype::F64), 1e-10);
+  sum(fused_rms_norm({x, w})).backward();
+  expect_near(x.grad(), Tensor::full({2, 3}, 1 / std::sqrt(kRmsNormEps), Dtype::F64), 1e-10);
   expect_near(w.grad(), Tensor::zeros({3}, Dtype::F64), 0);
 }
 
@@ -65,9 +67,9 @@ TEST(RmsNorm, TakesFrozen16BitWeights) {
   for (const Dtype half : {Dtype::BF16, Dtype::F16}) {
     const Tensor w = random_tensor(rng, {7}, -1, 1, half);
     const Variable x(random_tensor(rng, {4, 7}, -1, 1, Dtype::F32), true);
-    const Variable y = rms_norm(x, Variable(w), kEps);
+    const Variable y = rms_norm(x, Variable(w), kRmsNormEps);
     EXPECT_EQ(y.dtype(), Dtype::F32);
-    const Variable z = rms_norm(x, Variable(w.to(Dtype::F32)), kEps);
+    const Variable z = rms_norm(x, Variable(w.to(Dtype::F32)), kRmsNormEps);
     EXPECT_EQ(y.value().to_vector<float>(), z.value().to_vector<float>());
     const Variable seed(random_tensor(rng, {4, 7}, -1, 1, Dtype::F32));
     EXPECT_EQ(grad({y}, {x}, {seed})[0].value().to_vector<float>(),
@@ -77,7 +79,7 @@ TEST(RmsNorm, TakesFrozen16BitWeights) {
 
 TEST(RmsNorm, SeesItsInputModifiedInPlace) {
   const Variable x(Tensor::ones({2, 3}, Dtype::F64), true);
-  const Variable y = sum(rms_norm(x, Variable(Tensor::ones({3}, Dtype::F64)), kEps));
+  const Variable y = sum(rms_norm(x, Variable(Tensor::ones({3}, Dtype::F64)), kRmsNormEps));
   Tensor(x.value()).fill_(2);
   EXPECT_THAT(message_of<GraphError>([&] { y.backward(); }),
               ::testing::AllOf(HasSubstr("backward of rms_norm"), HasSubstr("modified in place")));
@@ -85,7 +87,7 @@ TEST(RmsNorm, SeesItsInputModifiedInPlace) {
 
 TEST(RmsNorm, WrongUse) {
   const auto normalise = [](const Tensor& x, const Tensor& w, bool trained = false) {
-    return [=] { rms_norm(Variable(x), Variable(w, trained), kEps); };
+    return [=] { rms_norm(Variable(x), Variable(w, trained), kRmsNormEps); };
   };
   const Tensor x = Tensor::ones({2, 3});
   EXPECT_EQ(message_of<ShapeError>(normalise(x, Tensor::ones({2}))),
@@ -105,7 +107,8 @@ TEST(RmsNorm, IsDifferentiableTwice) {
   Rng rng(5);
   for (const Shape& shape : {Shape{1}, Shape{0, 3}, Shape{5}, Shape{2, 3, 4}}) {
     SCOPED_TRACE(to_string(shape));
-    expect_twice_differentiable(fused, {random_view(rng, shape), random_view(rng, {shape.back()})});
+    expect_twice_differentiable(fused_rms_norm,
+                                {random_view(rng, shape), random_view(rng, {shape.back()})});
   }
 }
 

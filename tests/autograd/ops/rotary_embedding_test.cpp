@@ -13,10 +13,10 @@ using namespace testing;
 using ::testing::HasSubstr;
 
 // Any tables, not only rotations: the operation is linear in them.
-struct Case {
+struct RotaryCase {
   Tensor x, cos, sin, positions;
 
-  Case(Rng& rng, Shape tokens, std::int64_t H, std::int64_t D) {
+  RotaryCase(Rng& rng, Shape tokens, std::int64_t H, std::int64_t D) {
     const std::int64_t P = random_int(rng, 1, 9);
     cos = random_view(rng, {P, D / 2});
     sin = random_view(rng, {P, D / 2});
@@ -43,8 +43,9 @@ struct Case {
   }
 };
 
-std::vector<Case> cases(Rng& rng) {
-  std::vector<Case> list{Case(rng, {}, 1, 2), Case(rng, {0}, 2, 4), Case(rng, {2, 100}, 3, 32)};
+std::vector<RotaryCase> rotary_cases(Rng& rng) {
+  std::vector<RotaryCase> list{RotaryCase(rng, {}, 1, 2), RotaryCase(rng, {0}, 2, 4),
+                               RotaryCase(rng, {2, 100}, 3, 32)};
   for (int i = 0; i < 15; ++i) {
     list.emplace_back(rng, random_shape(rng, random_int(rng, 0, 3)), random_int(rng, 1, 4),
                       2 * random_int(rng, 1, 9));
@@ -54,7 +55,7 @@ std::vector<Case> cases(Rng& rng) {
 
 TEST(RotaryEmbedding, EqualsItsComposition) {
   Rng rng(1);
-  for (const Case& c : cases(rng)) {
+  for (const RotaryCase& c : rotary_cases(rng)) {
     SCOPED_TRACE(to_string(c.x.shape()));
     expect_same_function(rng, c.fused(), c.composition(), {c.x});
   }
@@ -62,7 +63,7 @@ TEST(RotaryEmbedding, EqualsItsComposition) {
 
 TEST(RotaryEmbedding, InFloatAgreesWithTheCompositionInDouble) {
   Rng rng(2);
-  for (const Case& c : cases(rng)) {
+  for (const RotaryCase& c : rotary_cases(rng)) {
     SCOPED_TRACE(to_string(c.x.shape()));
     expect_float_agrees(rng, c.fused(), c.composition(), {c.x}, 1e-6);
   }
@@ -71,7 +72,7 @@ TEST(RotaryEmbedding, InFloatAgreesWithTheCompositionInDouble) {
 TEST(RotaryEmbedding, GradientsAgreeWithDifferences) {
   Rng rng(3);
   for (const Shape& tokens : {Shape{}, Shape{0}, Shape{2, 3}, Shape{40}}) {
-    const Case c(rng, tokens, 2, 4);
+    const RotaryCase c(rng, tokens, 2, 4);
     SCOPED_TRACE(to_string(c.x.shape()));
     EXPECT_NO_THROW(gradcheck(c.fused(), leaves({c.x})));
   }
@@ -107,7 +108,7 @@ TEST(RotaryEmbedding, IsDifferentiableTwice) {
   Rng rng(4);
   for (const Shape& tokens : {Shape{}, Shape{0}, Shape{2, 3}}) {
     SCOPED_TRACE(to_string(tokens));
-    const Case c(rng, tokens, 2, 4);
+    const RotaryCase c(rng, tokens, 2, 4);
     expect_twice_differentiable(c.fused(), {c.x});
     const Function squared = [&](const Inputs& in) {
       const Variable y = c.fused()(in);

@@ -14,7 +14,7 @@ namespace {
 using namespace testing;
 using ::testing::HasSubstr;
 
-struct Case {
+struct SoftmaxCase {
   const char* name;
   Variable (*fused)(const Variable&, std::int64_t);
   Variable (*composition)(const Variable&, std::int64_t);
@@ -26,10 +26,11 @@ struct Case {
   }
 };
 
-class Softmax : public ::testing::TestWithParam<Case> {};
+class Softmax : public ::testing::TestWithParam<SoftmaxCase> {};
 INSTANTIATE_TEST_SUITE_P(Both, Softmax,
-                         ::testing::Values(Case{"softmax", softmax, composed::softmax},
-                                           Case{"log_softmax", log_softmax, composed::log_softmax}),
+                         ::testing::Values(SoftmaxCase{"softmax", softmax, composed::softmax},
+                                           SoftmaxCase{"log_softmax", log_softmax,
+                                                       composed::log_softmax}),
                          [](const auto& info) { return info.param.name; });
 
 TEST_P(Softmax, EqualsItsCompositionAlongEveryDimension) {

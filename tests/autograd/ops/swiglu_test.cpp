@@ -12,11 +12,11 @@ namespace {
 using namespace testing;
 using ::testing::HasSubstr;
 
-Variable fused(const Inputs& in) { return swiglu(in[0], in[1]); }
-Variable composition(const Inputs& in) { return composed::swiglu(in[0], in[1]); }
+Variable fused_swiglu(const Inputs& in) { return swiglu(in[0], in[1]); }
+Variable composed_swiglu(const Inputs& in) { return composed::swiglu(in[0], in[1]); }
 
 // One larger than what a thread is worth among them.
-std::vector<Shape> shapes(Rng& rng) {
+std::vector<Shape> swiglu_shapes(Rng& rng) {
   std::vector<Shape> list{{}, {1}, {0}, {3, 0}, {129, 131}};
   for (int i = 0; i < 12; ++i) list.push_back(random_shape(rng, random_int(rng, 1, 4), 1, 6));
   return list;
@@ -24,18 +24,18 @@ std::vector<Shape> shapes(Rng& rng) {
 
 TEST(Swiglu, EqualsItsComposition) {
   Rng rng(1);
-  for (const Shape& shape : shapes(rng)) {
+  for (const Shape& shape : swiglu_shapes(rng)) {
     SCOPED_TRACE(to_string(shape));
-    expect_same_function(rng, fused, composition,
+    expect_same_function(rng, fused_swiglu, composed_swiglu,
                          {random_view(rng, shape, -4, 4), random_view(rng, shape)});
   }
 }
 
 TEST(Swiglu, InFloatAgreesWithTheCompositionInDouble) {
   Rng rng(2);
-  for (const Shape& shape : shapes(rng)) {
+  for (const Shape& shape : swiglu_shapes(rng)) {
     SCOPED_TRACE(to_string(shape));
-    expect_float_agrees(rng, fused, composition,
+    expect_float_agrees(rng, fused_swiglu, composed_swiglu,
                         {random_view(rng, shape, -4, 4), random_view(rng, shape)});
   }
 }
@@ -45,7 +45,7 @@ TEST(Swiglu, GradientsAgreeWithDifferences) {
   for (const Shape& shape : {Shape{}, Shape{1}, Shape{0}, Shape{3, 4}, Shape{2, 101}}) {
     SCOPED_TRACE(to_string(shape));
     const Inputs inputs = leaves({random_view(rng, shape, -3, 3), random_view(rng, shape)});
-    EXPECT_NO_THROW(gradcheck(fused, inputs));
+    EXPECT_NO_THROW(gradcheck(fused_swiglu, inputs));
   }
 }
 
@@ -73,7 +73,8 @@ TEST(Swiglu, IsDifferentiableTwice) {
   Rng rng(4);
   for (const Shape& shape : {Shape{}, Shape{1}, Shape{0}, Shape{3, 4}}) {
     SCOPED_TRACE(to_string(shape));
-    expect_twice_differentiable(fused, {random_view(rng, shape, -3, 3), random_view(rng, shape)});
+    expect_twice_differentiable(fused_swiglu,
+                                {random_view(rng, shape, -3, 3), random_view(rng, shape)});
   }
   // One variable at both places has the sum of their gradients.
   const Function square = [](const Inputs& in) { return swiglu(in[0], in[0]); };

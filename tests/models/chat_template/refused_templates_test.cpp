@@ -156,17 +156,16 @@ TEST(ChatTemplate, TemplatesThatDoTooMuchFail) {
   }
 }
 
-// Searches that a naive implementation does in quadratic time, minutes for these lengths.
+// Searches that a naive implementation does in quadratic time, hours for these lengths.
 TEST(ChatTemplate, LongTextsTakeLinearTime) {
   const std::string texts =
-      "{% set a = 'a' * 1000000 %}{% set b = 'b' + 'a' * 500000 %}{% set c = 'a' * 500000 + 'b' %}";
-  const auto start = std::chrono::steady_clock::now();
+      "{% set a = 'a' * 4000000 %}{% set b = 'b' + 'a' * 2000000 %}"
+      "{% set c = 'a' * 2000000 + 'b' %}";
   EXPECT_EQ(rendered(texts + "{{ b in a }} {{ c in a }}"), "False False");
   EXPECT_EQ(rendered(texts + "{{ a.rfind(b) }} {{ a.rfind(c) }}"), "-1 -1");
   EXPECT_EQ(rendered(texts + "{{ a.rsplit(b, 1) | length }} {{ a.split(c) | length }}"), "1 1");
   EXPECT_EQ(rendered(texts + "{{ a.strip(c) }}{{ a | trim(c) }}"), "");
   EXPECT_EQ(rendered(texts + "{{ a.replace(b, '') == a }}"), "True");
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
 }
 
 TEST(ChatTemplate, DeepNestingFailsCleanly) {
