@@ -51,16 +51,27 @@ std::optional<double> optional_at(const Json& json, const char* key) {
   return at(json, key).is_null() ? std::nullopt : std::optional(number_at(json, key));
 }
 
-// None where it is missing, as in checkpoints of earlier versions.
-std::vector<double> numbers_at(const Json& json, const char* key) {
-  std::vector<double> numbers;
-  if (!json.contains(key)) return numbers;
+// How many of so many losses are kept.
+std::int64_t recent_of(std::int64_t losses) { return std::min<std::int64_t>(losses, kLossWindow); }
+
+// None where it is missing: checkpoints of earlier versions have no such list, nor have those of
+// runs that went on from one, until it is as long as it has to be.
+std::vector<double> recent_losses_at(const Json& json) {
+  constexpr const char* key = "recent_losses";
+  if (!json.contains(key)) return {};
   const Json& list = json.at(key);
   const bool fits = list.is_array() && std::ranges::all_of(list, [](const Json& number) {
                       return number.is_number() && std::isfinite(number.get<double>());
                     });
   if (!fits) fail(key, shown(list), "expected a list of numbers");
+  if (list.empty() && count_at(json, "losses") > 0) fail(key, "[]", "expected the last losses");
   return list.get<std::vector<double>>();
+}
+
+const Json& object_at(const Json& json, const char* key) {
+  const Json& value = at(json, key);
+  if (!value.is_object()) fail(key, shown(value), "expected an object");
+  return value;
 }
 
 bool boolean_at(const Json& json, const char* key) {
@@ -98,9 +109,14 @@ void check_losses(const TrainerState& state) {
   const bool all_finite = state.skipped_updates == 0 && !state.group_is_spoiled;
   require(all_finite ? state.losses == state.step : state.losses <= state.step, "losses",
           state.losses, fmt::format("one for each of {} steps", state.step));
-  const auto recent = std::ssize(state.recent_losses);
-  require(recent <= std::min<std::int64_t>(state.losses, kLossWindow), "recent_losses", recent,
-          fmt::format("at most {}, and no more than {} losses", kLossWindow, state.losses));
+  const auto& recent = state.recent_losses;
+  require(recent.empty() || std::ssize(recent) == recent_of(state.losses), "recent_losses",
+          recent.size(), fmt::format("{} of {} losses", recent_of(state.losses), state.losses));
+  if (std::ssize(recent) == state.losses) {
+    const double sum = std::accumulate(recent.begin(), recent.end(), 0.0);
+    require(sum == state.loss_sum, "recent_losses", sum,
+            fmt::format("their sum to be \"loss_sum\", {}", state.loss_sum));
+  }
   require(state.first_loss.has_value() == (state.losses > 0), "first_loss",
           state.first_loss ? "a number" : "null",
           fmt::format("the first of {} losses", state.losses));
@@ -144,20 +160,22 @@ double TrainerState::window_mean() const {
 }
 
 Json TrainerState::to_json() const {
-  return {{"step", step},
-          {"data_position", data_position},
-          {"skipped_lines", skipped_lines},
-          {"data_read", data_read.to_json()},
-          {"updates", updates},
-          {"skipped_updates", skipped_updates},
-          {"skipped_in_a_row", skipped_in_a_row},
-          {"group_is_spoiled", group_is_spoiled},
-          {"loss_sum", loss_sum},
-          {"losses", losses},
-          {"recent_losses", recent_losses},
-          {"first_loss", first_loss ? Json(*first_loss) : Json(nullptr)},
-          {"grad_norm", grad_norm ? Json(*grad_norm) : Json(nullptr)},
-          {"elapsed_s", elapsed_s}};
+  Json json{{"step", step},
+            {"data_position", data_position},
+            {"skipped_lines", skipped_lines},
+            {"data_read", data_read.to_json()},
+            {"updates", updates},
+            {"skipped_updates", skipped_updates},
+            {"skipped_in_a_row", skipped_in_a_row},
+            {"group_is_spoiled", group_is_spoiled},
+            {"loss_sum", loss_sum},
+            {"losses", losses},
+            {"recent_losses", recent_losses},
+            {"first_loss", first_loss ? Json(*first_loss) : Json(nullptr)},
+            {"grad_norm", grad_norm ? Json(*grad_norm) : Json(nullptr)},
+            {"elapsed_s", elapsed_s}};
+  if (std::ssize(recent_losses) != recent_of(losses)) json.erase("recent_losses");
+  return json;
 }
 
 TrainerState TrainerState::from_json(const Json& json) {
@@ -165,14 +183,16 @@ TrainerState TrainerState::from_json(const Json& json) {
           .data_position = count_at(json, "data_position"),
           .skipped_lines = count_at(json, "skipped_lines"),
           // Checkpoints of earlier versions have no counts.
-          .data_read = DataCounts::from_json(json.value("data_read", Json())),
+          .data_read = json.contains("data_read")
+                           ? DataCounts::from_json(object_at(json, "data_read"))
+                           : DataCounts(),
           .updates = count_at(json, "updates"),
           .skipped_updates = count_at(json, "skipped_updates"),
           .skipped_in_a_row = count_at(json, "skipped_in_a_row"),
           .group_is_spoiled = boolean_at(json, "group_is_spoiled"),
           .loss_sum = number_at(json, "loss_sum"),
           .losses = count_at(json, "losses"),
-          .recent_losses = numbers_at(json, "recent_losses"),
+          .recent_losses = recent_losses_at(json),
           .first_loss = optional_at(json, "first_loss"),
           .grad_norm = optional_at(json, "grad_norm"),
           .elapsed_s = number_at(json, "elapsed_s")};

@@ -258,10 +258,11 @@ void require_defined(const Value& value) {
 
 Value apply(Budget& budget, BinaryOperator op, const Value& a, const Value& b) {
   require_defined(a);
+  // Of whatever, also of what is undefined: Python takes that for a mapping.
+  if (op == BinaryOperator::kModulo && a.text()) refuse("% on a string");
   require_defined(b);
   if (as_number(a) && as_number(b)) return number_result(op, a, b);
   if (op == BinaryOperator::kAdd) return concatenate(budget, a, b);
-  if (op == BinaryOperator::kModulo && a.text()) refuse("% on a string");
   if (op == BinaryOperator::kMultiply) {
     const auto repeatable = [](const Value& v) { return v.text() || is_list_or_tuple(v); };
     if (const auto count = as_integer(b); count && repeatable(a)) return repeat(budget, a, *count);

@@ -28,7 +28,8 @@ bool is_float(const Value& value) { return std::holds_alternative<double>(value.
 bool is_number(const Value& value) { return as_number(value).has_value(); }
 bool is_string(const Value& value) { return value.text() != nullptr; }
 bool is_mapping(const Value& value) { return value.dict() != nullptr; }
-bool is_callable(const Value& value) { return value.callable() != nullptr; }
+// What is undefined has a method for calls, which fails.
+bool is_callable(const Value& value) { return value.is_undefined() || value.callable(); }
 bool is_sequence(const Value& value) {
   return value.is_undefined() || value.text() || value.dict() ||
          (value.sequence() && value.sequence()->indexable());

@@ -284,8 +284,9 @@ class Faults {
       const Ending ending = process.wait();
       if (ending.code == 0) continue;  // it came when all was done
       const bool early = before_the_first_step(out);
-      // Before the run file is read a signal does what it always does.
-      const bool killed = ending.signal.has_value() && (twice || !fs::exists(out));
+      // Before the run file is read, and when all is written, a signal does what it always does.
+      const bool within = fs::exists(out) && !fs::exists(RunPaths{out}.report_html());
+      const bool killed = ending.signal.has_value() && (twice || !within);
       tally_.add(twice   ? "two signals"
                  : early ? "a signal before the first step"
                          : "SIGINT, SIGTERM, SIGHUP or SIGPIPE",

@@ -71,7 +71,14 @@ def random_tool(rng):
         for name in rng.sample(["city", "größe", "n"], rng.randrange(4))
     }
     parameters = {"type": "object", "properties": properties, "required": list(properties)}
-    return {"type": "function", "function": {"name": "f", "description": random_text(rng), "parameters": parameters}}
+    if rng.random() < 0.3:  # schemas as people write them
+        parameters = rng.choice([
+            {}, {"properties": properties}, {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": parameters}},
+            {"type": ["object", "null"], "anyOf": [parameters, {"type": "null"}]}, None])
+    function = {"name": "f", "description": random_text(rng), "parameters": parameters}
+    if rng.random() < 0.1:
+        del function[rng.choice(["description", "parameters"])]
+    return {"type": "function", "function": function} if rng.random() < 0.9 else function
 
 
 def random_tool_call(rng):
@@ -111,7 +118,7 @@ def random_request(rng, name):
     return {
         "template": (HERE / "templates" / f"{name}.jinja").read_text(encoding="utf-8"),
         "messages": random_messages(rng),
-        "tools": [random_tool(rng) for _ in range(rng.randrange(1, 3))] if rng.random() < 0.4 else None,
+        "tools": [random_tool(rng) for _ in range(rng.randrange(3))] if rng.random() < 0.4 else None,
         "add_generation_prompt": rng.random() < 0.5,
         "variables": variables,
     }
@@ -127,8 +134,7 @@ def check(requests, answers):
 
 
 @pytest.mark.parametrize("name", SPECIAL_TOKENS)
-def test_random_conversations(name, tmp_path):
-    rng = random.Random(f"chat template {name}")
+def test_random_conversations(name, rng, tmp_path):
     requests = [random_request(rng, name) for _ in range(CONVERSATIONS)]
     # Over 300 in all; the rest are errors on both sides.
     assert check(requests, render(requests, tmp_path)) > CONVERSATIONS / 3
@@ -184,6 +190,8 @@ def test_random_expressions(tmp_path):
             continue  # addresses, and what the engine refuses to print by design
         if "cannot be sliced" in answer.get("error", ""):
             continue  # an error in Jinja too, but for constants, which it folds to undefined
+        if "Markup(" in (expected or "") or "does not fit 64 bits" in answer.get("error", ""):
+            continue  # how Python shows a text that is safe, in a list; integers have 64 bits here
         assert answer.get("text") == expected, (request["template"], answer)
         rendered += expected is not None
     assert rendered > 500

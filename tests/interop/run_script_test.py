@@ -53,11 +53,11 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def run(checkout, *args):
+def run(checkout, *args, path=os.environ["PATH"]):
     """Exit code, standard error and what the programs noted."""
     (checkout / "log").write_text("")
     done = subprocess.run([checkout / "run", *args], capture_output=True, text=True, timeout=60,
-                          env=os.environ | {"PATH": f"{checkout / 'bin'}:{os.environ['PATH']}"},
+                          env=os.environ | {"PATH": f"{checkout / 'bin'}:{path}"},
                           check=False)
     return done.returncode, done.stderr, (checkout / "log").read_text().splitlines()
 
@@ -71,6 +71,22 @@ def test_build_is_the_program_alone(checkout):
         assert package not in installed
     assert "cmake --preset release -DGLADIUS_BUILD_TESTS=OFF -DGLADIUS_BUILD_BENCH=OFF" in log
     assert [line for line in log if "--build" in line][0].endswith("--target gladius")
+
+
+def test_without_root_and_sudo_it_says_what_root_is_to_type(checkout):
+    tools = checkout / "tools"  # and no others, so no sudo
+    tools.mkdir()
+    for name in ("bash", "sh", "dirname", "grep"):
+        (tools / name).symlink_to(shutil.which(name))
+    (tools / "id").write_text("#!/bin/sh\necho 1000\n")
+    (tools / "id").chmod(0o755)
+    (checkout / "bin/sudo").unlink()
+    (checkout / "installed").write_text("g++\n")
+    code, error, log = run(checkout, "build", path=str(tools))
+    assert code == 1
+    (line,) = error.splitlines()
+    assert "as root: apt-get update && apt-get install -y --no-install-recommends cmake ninja-build " in line
+    assert not log
 
 
 def test_the_build_directory_keeps_the_tests(checkout):

@@ -29,6 +29,7 @@ Checkpoint at_step(std::int64_t step) {
   Checkpoint checkpoint;
   checkpoint.state.step = step;
   checkpoint.state.loss_sum = 1.0 / 3;
+  checkpoint.state.losses = 2;
   checkpoint.state.recent_losses = {1.0 / 7, 2.5};
   checkpoint.state.skipped_in_a_row = 4;
   checkpoint.weights = {{"w", Tensor::full({3}, value)}};

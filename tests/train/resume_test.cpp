@@ -251,6 +251,8 @@ TEST_F(Resume, EveryValueOfTheStateIsChecked) {
       {"group_is_spoiled", {true, 0, nullptr}},
       {"loss_sum", {nullptr, "0"}},
       {"losses", {-1, 0, 9, 11}},
+      {"data_read", {nullptr, "8", Json::array()}},
+      {"recent_losses", {Json::array(), Json::array({1.0}), nullptr, "x", 3}},
       {"first_loss", {nullptr, "x"}},
       {"grad_norm", {nullptr, -1}},
       {"elapsed_s", {-1, nullptr}}};

@@ -224,6 +224,7 @@ TEST(ChatTemplate, Tests) {
       {"{{ 'a' is lower }} {{ 'a' is upper }} {{ range is callable }} {{ none is sameas none }} {{ "
        "s is not none }} {{ s is not string }}",
        "True False True True True False"},
+      {"{{ nothing is callable }} {{ ([1] | safe) is string }}", "True True"},
       {"{{ not n is defined and true }} {{ n is defined and n > 3 }} {{ 1 if n is defined else 2 "
        "}}",
        "False True 1"},
