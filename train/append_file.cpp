@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "gladius/tensor/io/text_file.h"
 #include "gladius/train/staged_directory.h"
 
 namespace gladius {
@@ -42,6 +43,11 @@ void AppendFile::append(std::string_view text) {
 
 void AppendFile::sync() {
   if (::fsync(file_.get()) != 0) throw_io_error("write to disk", path_);
+}
+
+void own_file(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path) || std::filesystem::hard_link_count(path) == 1) return;
+  write_text_file(path, read_text_file(path));
 }
 
 }  // namespace gladius

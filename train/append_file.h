@@ -28,4 +28,8 @@ class AppendFile {
   FileDescriptor file_;
 };
 
+/// Where a file has another name too (cp -l), it may be another run's as well: this name gets a
+/// copy. IoError.
+void own_file(const std::filesystem::path& path);
+
 }  // namespace gladius

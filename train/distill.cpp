@@ -9,8 +9,8 @@
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/text_file.h"
-#include "gladius/train/best_model.h"
 #include "gladius/train/checkpoint.h"
+#include "gladius/train/complete_run.h"
 #include "gladius/train/data_log.h"
 #include "gladius/train/environment.h"
 #include "gladius/train/fingerprint.h"
@@ -18,7 +18,6 @@
 #include "gladius/train/nonfinite.h"
 #include "gladius/train/overwrite.h"
 #include "gladius/train/report/report.h"
-#include "gladius/train/report/run_record.h"
 #include "gladius/train/resume.h"
 #include "gladius/train/run_changes.h"
 #include "gladius/train/run_directory.h"
@@ -65,6 +64,9 @@ class Run {
     validation_.restore(point.found->checkpoint.best, trainer_.plan().total_steps());
     unevaluated_ = point.found->checkpoint.unevaluated;
   }
+
+  /// Evaluates all experts again.
+  void distrust_experts() { validation_.distrust_experts(); }
 
   RunOutcome execute() {
     begin();
@@ -332,42 +334,6 @@ RunChanges compare_run_files(const RunDirectory& directory, const RunConfig& bef
   return changes;
 }
 
-void warn_of_best(const std::filesystem::path& best, const RunEvents& events) {
-  const std::string wrong = wrong_with_best(best);
-  if (wrong.empty()) return;
-  events.warn(fmt::format("{} is not what the run has written there ({})", best.string(), wrong));
-}
-
-RunOutcome report_again(const RunConfig& config, RunDirectory& directory,
-                        const FinishedModel& model, const RunEvents& events) {
-  const RunPaths& paths = directory.paths();
-  events.info(fmt::format("the run in {} is complete", paths.directory.string()));
-  const KeptMetrics metrics =
-      find_complete_metrics(paths.metrics(), model.metrics, TrainingPlan(config).total_steps());
-  if (!metrics.warning.empty()) {
-    events.warn(metrics.warning);
-    keep_metrics(paths.metrics(), metrics);
-  }
-  if (config.keep_best) warn_of_best(paths.best(), events);
-  RunRecord::read(paths);  // what cannot be read shows before anything is written
-  directory.go_on({.run = config.resolved(), .inputs = nullptr, .student_config = nullptr});
-  write_report(paths);
-  const std::int64_t steps = TrainingPlan(config).total_steps();
-  return {.complete = true, .steps = steps, .total_steps = steps};
-}
-
-// Whether a complete run is to evaluate its student again.
-bool evaluates_again(const RunPaths& paths, const RunConfig& before, const RunConfig& config,
-                     const RunEvents& events) {
-  if (!is_evaluation_outdated(before, config, paths)) return false;
-  if (newest_checkpoint(paths.checkpoints())) return true;
-  events.warn(
-      fmt::format("{} is not of data.eval as it is now, and there is no checkpoint to go on from; "
-                  "`gladius eval --model {} --data FILE` evaluates the trained student",
-                  paths.evaluation().string(), paths.model().string()));
-  return false;
-}
-
 RunOutcome resume_run(const RunConfig& config, const std::filesystem::path& out,
                       const RunEvents& events) {
   RunDirectory directory = RunDirectory::open(out);
@@ -377,13 +343,16 @@ RunOutcome resume_run(const RunConfig& config, const std::filesystem::path& out,
   const FinishedModel model =
       look_at_model(paths, TrainingPlan(before).total_steps(), Look::every_byte);
   if (model.status == ModelStatus::whole && !changes.of_length &&
-      !evaluates_again(paths, before, config, events)) {
-    return report_again(config, directory, model, events);
+      !evaluates_again(paths, before, config, model, events)) {
+    report_again(config, directory, model, events);
+    const std::int64_t steps = TrainingPlan(config).total_steps();
+    return {.complete = true, .steps = steps, .total_steps = steps};
   }
   const Json inputs = known_inputs(directory, config, events);
   RunInputs read = read_inputs(config, events);
   Run run(config, std::move(read), check_caches(config, inputs, out), std::move(directory), events);
   run.go_back(changes.usable_steps, identity_of(config, inputs));
+  if (!model.wrong_evaluations.empty()) run.distrust_experts();
   if (model.status == ModelStatus::damaged) set_aside_model(paths, model.reason, events.warn);
   return run.execute();
 }

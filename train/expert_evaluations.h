@@ -22,7 +22,9 @@ class ExpertEvaluations {
   bool recall(const ExpertConfig& expert);
   /// Writes the file. IoError.
   void add(const ExpertConfig& expert, const Evaluation& evaluation);
-  /// Removes a file that is of other data, or cannot be read. IoError.
+  /// What the file has is not known to be true: each is to be evaluated again.
+  void distrust() { experts_.clear(); }
+  /// Removes a file that is of other data, holds no evaluation, or is not trusted. IoError.
   void remove_others() const;
   /// The list.
   const nlohmann::ordered_json& experts() const { return experts_; }

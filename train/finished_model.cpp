@@ -6,7 +6,9 @@
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/io/file_descriptor.h"
 #include "gladius/tensor/io/text_file.h"
+#include "gladius/train/best_model.h"
 #include "gladius/train/checkpoint.h"
+#include "gladius/train/file_sums.h"
 #include "gladius/train/json_object.h"
 #include "gladius/train/staged_directory.h"
 #include "gladius/train/student.h"
@@ -27,6 +29,22 @@ MetricsMark metrics_of(const Json& manifest) {
   return {.bytes = metrics.at("bytes"), .sha256 = metrics.at("sha256")};
 }
 
+// Of the files of a run that evaluations are in, by directory.
+Json describe_evaluations(const RunPaths& paths) {
+  Json described{{"evaluations", Json::object()}, {"best", Json::object()}};
+  for (const fs::path& file : {paths.evaluation(), paths.expert_evaluations()}) {
+    if (fs::exists(file)) described["evaluations"][file.filename().string()] = describe_file(file);
+  }
+  const fs::path best = paths.best() / kBestEvaluation;
+  if (fs::exists(best)) described["best"][kBestEvaluation] = describe_file(best);
+  return described;
+}
+
+std::string wrong_of(const Json& manifest, const char* key, const fs::path& directory) {
+  const Json described = manifest.value(key, Json());
+  return described.is_object() ? wrong_file(directory, described, Look::every_byte) : "";
+}
+
 FinishedModel look_at_files(const RunPaths& paths, const Json& manifest, std::int64_t steps,
                             Look look) {
   std::string wrong = wrong_file(paths.model(), manifest.at("files"), look);
@@ -35,7 +53,9 @@ FinishedModel look_at_files(const RunPaths& paths, const Json& manifest, std::in
   }
   const bool same_steps = manifest.value("steps", Json()) == steps;
   return {.status = same_steps ? ModelStatus::whole : ModelStatus::of_fewer_steps,
-          .metrics = metrics_of(manifest)};
+          .metrics = metrics_of(manifest),
+          .wrong_evaluations = wrong_of(manifest, "evaluations", paths.directory),
+          .wrong_best = wrong_of(manifest, "best", paths.best())};
 }
 
 FinishedModel look_without_manifest(const RunPaths& paths, std::int64_t steps) {
@@ -50,12 +70,9 @@ FinishedModel look_without_manifest(const RunPaths& paths, std::int64_t steps) {
   return {.status = fewer ? ModelStatus::of_fewer_steps : ModelStatus::whole};
 }
 
-// The files that model.json lists; nothing where it is missing or no such list.
-Json read_manifest(const fs::path& file) {
-  const Json manifest = read_optional_json(file);
-  const bool lists = !manifest.is_null() && manifest.value("files", Json()).is_object() &&
-                     !manifest.at("files").empty();
-  return lists ? manifest : Json();
+bool lists_files(const Json& manifest) {
+  return !manifest.is_null() && manifest.value("files", Json()).is_object() &&
+         !manifest.at("files").empty();
 }
 
 }  // namespace
@@ -65,9 +82,10 @@ void save_finished_model(const RunPaths& paths, const LanguageModel& model,
                          const MetricsMark& metrics) {
   StagedDirectory staged(paths.model());
   save_student(staged.path(), model, config);
-  const Json manifest{{"steps", steps},
-                      {"files", describe_files(staged.path())},
-                      {"metrics", {{"bytes", metrics.bytes}, {"sha256", metrics.sha256}}}};
+  Json manifest{{"steps", steps},
+                {"files", describe_files(staged.path())},
+                {"metrics", {{"bytes", metrics.bytes}, {"sha256", metrics.sha256}}}};
+  manifest.update(describe_evaluations(paths));
   if (is_there(paths.model())) remove_directory(paths.model());
   write_text_file(paths.model_manifest(), manifest.dump(2) + "\n");
   staged.commit();
@@ -78,8 +96,14 @@ FinishedModel look_at_model(const RunPaths& paths, std::int64_t steps, Look look
   if (!fs::is_directory(paths.model())) {
     return {.status = ModelStatus::damaged, .reason = "it is not a directory"};
   }
-  const Json manifest = read_manifest(paths.model_manifest());
-  if (manifest.is_null()) return look_without_manifest(paths, steps);
+  if (!is_there(paths.model_manifest())) return look_without_manifest(paths, steps);
+  const Json manifest = read_optional_json(paths.model_manifest());
+  if (!lists_files(manifest)) {
+    return {.status = ModelStatus::damaged,
+            .reason = fmt::format("{} does not list its files",
+                                  paths.model_manifest().filename().string()),
+            .metrics = {}};
+  }
   return look_at_files(paths, manifest, steps, look);
 }
 

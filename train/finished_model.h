@@ -14,7 +14,8 @@
 namespace gladius {
 
 /// Writes model/ whole or not at all, in place of an earlier one, and before it model.json: the
-/// run's steps, size and SHA-256 of each of its files, and those of the run's metrics. IoError.
+/// run's steps, size and SHA-256 of each of its files, and those of the run's metrics and
+/// evaluations, which are written by then. IoError.
 void save_finished_model(const RunPaths& paths, const LanguageModel& model,
                          const StudentConfig& config, std::int64_t steps,
                          const MetricsMark& metrics);
@@ -31,6 +32,9 @@ struct FinishedModel {
   ModelStatus status = ModelStatus::none;
   std::string reason = {};   // of a damaged one: what is wrong with it
   MetricsMark metrics = {};  // of the complete run; no sum where it is not known
+  // Of a whole one: what is wrong with the evaluations (of the student and the experts) and with
+  // best/; empty: nothing, or it is not known.
+  std::string wrong_evaluations = {}, wrong_best = {};
 };
 
 /// Looks at the model of a run of `steps` steps. One without model.json, as earlier versions left

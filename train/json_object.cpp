@@ -14,10 +14,11 @@ nlohmann::ordered_json read_json_object(const std::filesystem::path& file) {
 }
 
 nlohmann::ordered_json read_optional_json(const std::filesystem::path& file) {
+  if (!std::filesystem::exists(file)) return nullptr;
   try {
     return read_json_object(file);
-  } catch (const Error&) {
-    return nullptr;  // as good as not there
+  } catch (const FormatError&) {
+    return nullptr;  // a damaged file is ignored
   }
 }
 

@@ -9,8 +9,8 @@ namespace gladius {
 /// The object in a file. IoError; FormatError for what is no JSON object.
 nlohmann::ordered_json read_json_object(const std::filesystem::path& file);
 
-/// The same of a file that a run can do without: null where there is none, or nothing that can be
-/// read as an object.
+/// The same of a file that a run can do without: null where there is none, or no object in it.
+/// IoError for a file that is there but cannot be read: what is in it is not known.
 nlohmann::ordered_json read_optional_json(const std::filesystem::path& file);
 
 }  // namespace gladius

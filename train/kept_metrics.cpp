@@ -112,6 +112,7 @@ KeptMetrics find_complete_metrics(const fs::path& metrics, const MetricsMark& ma
 
 void keep_metrics(const fs::path& metrics, const KeptMetrics& kept) {
   if (!kept.lines) {
+    own_file(metrics);
     AppendFile(metrics).cut(kept.bytes);
     return;
   }

@@ -6,6 +6,7 @@
 
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
+#include "gladius/tensor/io/file_descriptor.h"
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/train/append_file.h"
 #include "gladius/train/json_object.h"
@@ -65,6 +66,24 @@ void end_last_line(const fs::path& path) {
   if (in.get() != '\n') AppendFile(path).append("\n");
 }
 
+// The files that grow line by line; all others are replaced.
+std::vector<fs::path> growing_files(const RunPaths& paths) {
+  return {paths.metrics(), paths.events(), paths.timeline()};
+}
+
+// What a link leads to is not the run's to change.
+void require_own_files(const RunPaths& paths) {
+  for (const fs::path& file : growing_files(paths)) {
+    if (fs::is_symlink(file)) {
+      throw IoError(fmt::format(
+          "resume: {} is a symbolic link, and a run changes no files but its own; put the file "
+          "itself in its place, or remove the link",
+          file.string()));
+    }
+    if (is_there(file)) open_regular_file(file);
+  }
+}
+
 void make_directory(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
@@ -95,6 +114,7 @@ RunDirectory RunDirectory::open(const fs::path& path) {
         fmt::format("resume: {} holds no run (no run.json); leave out --resume to begin one there",
                     path.string()));
   }
+  require_own_files({path});
   return RunDirectory(path);
 }
 
@@ -109,6 +129,7 @@ void RunDirectory::go_on(const RunIdentity& identity) {
   }
   remove_leftovers(paths_.directory);
   remove_leftovers(paths_.checkpoints());
+  for (const fs::path& file : growing_files(paths_)) own_file(file);
   end_last_line(paths_.timeline());
 }
 

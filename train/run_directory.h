@@ -54,7 +54,8 @@ class RunDirectory {
   /// earlier run is never overwritten. run.json comes last: what a process leaves that was killed
   /// before is no run, and is written over.
   static RunDirectory create(const std::filesystem::path& path, const RunIdentity& identity);
-  /// To look at a run that is to go on; changes nothing. IoError if there is none.
+  /// To look at a run that is to go on; changes nothing. IoError if there is none, or if a file
+  /// that the run would append to is a symbolic link or cannot be read.
   static RunDirectory open(const std::filesystem::path& path);
   /// What the run was begun with, or last went on with. IoError, FormatError, ConfigError.
   RunConfig config() const;

@@ -47,6 +47,9 @@ class Validation {
   /// removes one that is there. False if a stop was asked for. IoError.
   bool finish(const LanguageModel& student);
 
+  /// The experts are to be evaluated again.
+  void distrust_experts() { experts_.distrust(); }
+
   /// The best so far, for a checkpoint.
   const std::optional<BestStep>& best() const { return best_.best(); }
   /// Takes a checkpoint's best in a run of `total` steps.

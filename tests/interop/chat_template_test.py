@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import subprocess
 from pathlib import Path
 
@@ -175,8 +174,7 @@ FILTERS = ["trim", "tojson", "length", "upper", "lower", "title", "capitalize", 
 
 
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")  # Python on subscripts of numbers
-def test_random_expressions(tmp_path):
-    rng = random.Random("expressions")
+def test_random_expressions(rng, tmp_path):
     variables = {"n": 7, "s": "a-b c", "d": {"b": [1, {"c": None}], "a": "x"}, "xs": [3, 1, 2]}
     requests = [
         {"template": "{{ " + random_expression(rng) + " }}", "messages": [], "tools": None,

@@ -235,9 +235,13 @@ TEST_F(Resume, AModelThatIsNotWholeIsMadeAgain) {
         fs::resize_file(model / "model.safetensors", 100);
       },
       "model.safetensors");
+  break_model([&] { write_file(out_ / "model.json", "{\"steps\": 13"); },
+              "model.json does not list its files");
   fs::remove(out_ / "model.json");
   expect_goes_on();
   EXPECT_THAT(warnings_, IsEmpty());
+  fs::create_directory(out_ / "model.json");  // what it says cannot be read
+  expect_refused("model.json");
 }
 
 TEST_F(Resume, EveryValueOfTheStateIsChecked) {
@@ -450,6 +454,24 @@ TEST_F(Resume, ADirectoryOrALinkInAFilesPlaceIsOneClearLine) {
     fs::remove(out_ / name);
     if (!before.empty()) write_file(out_ / name, before);
   }
+}
+
+// A copy of a run made with links: what it is linked to is another run's.
+TEST_F(Resume, AppendsToNoFileOfAnotherRun) {
+  const fs::path origin = run_.directory / "origin";
+  fs::copy(out_, origin, fs::copy_options::recursive);
+  const auto before = contents(origin);
+  for (const char* name : {"metrics.jsonl", "timeline.jsonl", "events.out.tfevents.gladius"}) {
+    fs::remove(out_ / name);
+    fs::create_symlink(origin / name, out_ / name);
+    expect_refused(std::string(name) + " is a symbolic link");
+    fs::remove(out_ / name);
+    fs::create_hard_link(origin / name, out_ / name);
+  }
+  expect_goes_on();
+  EXPECT_THAT(warnings_, IsEmpty());
+  EXPECT_EQ(timeless_metrics(out_), timeless_metrics(whole_));
+  EXPECT_EQ(contents(origin), before);
 }
 
 TEST_F(Resume, RemovesTheCheckpointThatAKillLeftOver) {

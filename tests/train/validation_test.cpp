@@ -376,6 +376,36 @@ TEST_F(ValidationTest, ABestThatIsNotTheRunsIsTold) {
               ::testing::IsEmpty());
 }
 
+// Those of another run on the same data, whole and readable.
+TEST_F(ValidationTest, EvaluationsThatACompleteRunHasNotWrittenAreMadeAgain) {
+  Json kept = file();
+  kept["keep_best"] = true;
+  execute(run_.config(kept), out());
+  execute(run_.config(kept), out("whole"));
+  Json others = kept;
+  others["seed"] = 5;
+  others["optimizer"] = {{"lr", 0.02}};
+  execute(run_.config(others), out("other"));
+  const auto resume = [&] {
+    std::vector<std::string> warnings;
+    EXPECT_TRUE(execute(run_.config(kept), out(), true, -1, &warnings).complete);
+    return warnings;
+  };
+  for (const char* name : {"evaluation.json", "expert_evaluations.json"}) {
+    Json foreign = Json::parse(read_file(out("other") / name));
+    (foreign.contains("experts") ? foreign["experts"][0] : foreign)["perplexity"] = 1.5;
+    testing::write_file(out() / name, foreign.dump(2) + "\n");
+    EXPECT_THAT(resume(), ElementsAre(AllOf(
+                              HasSubstr(std::string(name) + " is not the file that the run wrote"),
+                              HasSubstr("are evaluated again"))));
+    expect_same_results(out(), out("whole"));
+    EXPECT_THAT(resume(), ::testing::IsEmpty());
+  }
+  fs::remove_all(out() / "best");
+  fs::copy(out("other") / "best", out() / "best", fs::copy_options::recursive);
+  EXPECT_THAT(resume(), ElementsAre(HasSubstr("best is not what the run has written there")));
+}
+
 TEST_F(ValidationTest, PutsTheExpertsBesideTheStudent) {
   Json twice = file();
   twice["experts"][1]["vocabulary"] = "truncate";
