@@ -14,12 +14,14 @@ namespace {
 
 constexpr std::int64_t kBlock = 1 << 15;
 
-// In blocks of one size, added up in order: the same for any number of threads.
+}  // namespace
+
+// In blocks of one size, added up in order.
 double sum_of_squares(const Tensor& x) {
   const Tensor dense = x.contiguous();
   const std::int64_t n = dense.numel();
   std::vector<double> sums(static_cast<std::size_t>((n + kBlock - 1) / kBlock));
-  dispatch_floating("clip_grad_norm", dense.dtype(), [&](auto zero) {
+  dispatch_floating("sum_of_squares", dense.dtype(), [&](auto zero) {
     using T = decltype(zero);
     parallel_for(static_cast<std::int64_t>(sums.size()), 1,
                  [&](std::int64_t begin, std::int64_t end) {
@@ -33,8 +35,6 @@ double sum_of_squares(const Tensor& x) {
   for (const double sum : sums) total += sum;
   return total;
 }
-
-}  // namespace
 
 ClippedNorm clip_grad_norm(const std::vector<Variable>& parameters, double max_norm) {
   double total = 0;

@@ -5,6 +5,9 @@
 
 namespace gladius {
 
+/// Of an F32 or F64 tensor, accumulated in double: the same for any number of threads.
+double sum_of_squares(const Tensor& x);
+
 struct ClippedNorm {
   double norm;   // of all gradients together
   double scale;  // min(1, max_norm / (norm + 1e-6)), for Optimizer::step; NaN for a norm of NaN

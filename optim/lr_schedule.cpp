@@ -1,23 +1,10 @@
 #include "gladius/optim/lr_schedule.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/quoted.h"
-
 namespace gladius {
-
-ScheduleKind schedule_from_name(std::string_view name) {
-  if (name == "constant") return ScheduleKind::constant;
-  if (name == "linear") return ScheduleKind::linear;
-  if (name == "cosine") return ScheduleKind::cosine;
-  throw ConfigError(
-      fmt::format("schedule {} is not one of constant, linear, cosine", in_quotes(name)));
-}
 
 double LrSchedule::factor(std::int64_t step) const {
   if (step < warmup_steps) return static_cast<double>(step) / static_cast<double>(warmup_steps);

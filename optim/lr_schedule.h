@@ -2,14 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
 namespace gladius {
 
 enum class ScheduleKind { constant, linear, cosine };
-
-/// Throws ConfigError for a name that is not one of constant, linear, cosine.
-ScheduleKind schedule_from_name(std::string_view name);
 
 /// Rises linearly over the warm-up, then stays (constant) or falls to 0 at `total_steps` (linear,
 /// or half a cosine), as transformers' get_*_schedule_with_warmup, and stays 0. Steps are updates.

@@ -149,10 +149,10 @@ void check_labels(const RunConfig& config, const Dataset& train, const Dataset* 
   if (const DataCounts counts = train.counts(); has_no_labels(train, counts)) {
     const std::string none = fmt::format("data.train: none of its {} examples has a label ({})",
                                          format_count(counts.examples), reason(config, counts));
-    if (config.experts.empty() || config.alpha == 0) {
+    if (config.experts.empty() || config.loss.alpha == 0) {
       throw ConfigError(none + ", so there is nothing to learn from");
     }
-    if (config.alpha < 1) warn(none + "; only the divergence from the experts trains");
+    if (config.loss.alpha < 1) warn(none + "; only the divergence from the experts trains");
   }
   if (!eval) return;
   if (const DataCounts counts = eval->counts(); has_no_labels(*eval, counts)) {

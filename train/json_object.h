@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 namespace gladius {
 
@@ -12,5 +14,10 @@ nlohmann::ordered_json read_json_object(const std::filesystem::path& file);
 /// The same of a file that a run can do without: null where there is none, or no object in it.
 /// IoError for a file that is there but cannot be read: what is in it is not known.
 nlohmann::ordered_json read_optional_json(const std::filesystem::path& file);
+
+/// The keys, as paths ("data.eval.0"), in which two objects differ; one that is null counts as
+/// missing.
+std::vector<std::string> changed_keys(const nlohmann::ordered_json& before,
+                                      const nlohmann::ordered_json& after);
 
 }  // namespace gladius

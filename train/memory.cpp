@@ -7,10 +7,12 @@
 #include <sstream>
 
 #include "gladius/autograd/ops/linear_losses.h"
+#include "gladius/models/language_model.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/error.h"
 #include "gladius/tensor/parallel.h"
 #include "gladius/train/model_paths.h"
+#include "gladius/train/student_optimizer.h"
 
 namespace gladius {
 namespace {
@@ -90,7 +92,7 @@ std::uint64_t directory_bytes(const ExpertConfig& expert) {
 
 MemoryNeed estimate_memory(const LanguageModel& student, bool activation_checkpointing,
                            std::int64_t tokens, std::uint64_t expert_bytes,
-                           std::int64_t expert_vocabulary) {
+                           std::int64_t expert_vocabulary, const OptimizerConfig& config) {
   const auto bytes = [](std::int64_t elements) {
     return static_cast<std::uint64_t>(elements) * sizeof(float);
   };
@@ -99,13 +101,14 @@ MemoryNeed estimate_memory(const LanguageModel& student, bool activation_checkpo
   for (const Variable& parameter : student.parameters()) {
     largest = std::max(largest, parameter.numel());
   }
+  const Optimizer optimizer = make_optimizer(config, student.parameters_with_roles());
   const PassSizes pass = student.pass_sizes();
   const std::int64_t all_layers = activation_checkpointing
                                       ? pass.saved + pass.num_layers * pass.input
                                       : pass.num_layers * pass.saved;
   return {.weights = bytes(parameters),
-          .gradients = bytes(parameters + largest),
-          .moments = bytes(2 * parameters),
+          .gradients = bytes(parameters) + std::max(bytes(largest), optimizer.workspace_bytes()),
+          .moments = optimizer.state_bytes(),
           .activations = product_bytes(tokens, all_layers),
           .logits = bytes(std::min(tokens, kLinearLossRows) *
                           (student.config().vocab_size + expert_vocabulary)),
@@ -123,7 +126,8 @@ MemoryNeed estimate_memory(const RunConfig& config, const LanguageModel& student
         expert_vocabulary, ModelConfig::load(find_model(expert.model).paths.config).vocab_size);
   }
   return estimate_memory(student, config.activation_checkpointing, tokens, expert_bytes,
-                         std::min(expert_vocabulary, student.config().vocab_size));
+                         std::min(expert_vocabulary, student.config().vocab_size),
+                         config.optimizer);
 }
 
 std::optional<AvailableMemory> available_memory(const fs::path& root) {

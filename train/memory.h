@@ -14,8 +14,8 @@ namespace gladius {
 /// An estimate, in bytes.
 struct MemoryNeed {
   std::uint64_t weights = 0;      // F32
-  std::uint64_t gradients = 0;    // and the largest of them once more, while it is added
-  std::uint64_t moments = 0;      // AdamW's two
+  std::uint64_t gradients = 0;    // and the largest of them once more, or what an update takes
+  std::uint64_t moments = 0;      // the optimizer's
   std::uint64_t activations = 0;  // of all layers, or of one and every layer's input
   std::uint64_t logits = 0;       // a block of the student's, of the expert's
   std::uint64_t program = 0;      // code, buffers of the BLAS library
@@ -31,7 +31,7 @@ struct MemoryNeed {
 /// `expert_bytes`, `expert_vocabulary`: of the largest expert.
 MemoryNeed estimate_memory(const LanguageModel& student, bool activation_checkpointing,
                            std::int64_t tokens, std::uint64_t expert_bytes,
-                           std::int64_t expert_vocabulary);
+                           std::int64_t expert_vocabulary, const OptimizerConfig& optimizer = {});
 /// For a run, with what its experts' directories hold.
 MemoryNeed estimate_memory(const RunConfig& config, const LanguageModel& student,
                            std::int64_t tokens);

@@ -8,16 +8,14 @@
 
 #include "gladius/models/json_file.h"
 #include "gladius/tensor/error.h"
+#include "gladius/train/json_object.h"
+#include "gladius/train/run_keys.h"
 #include "gladius/train/training_plan.h"
 
 namespace gladius {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-bool is_length(const std::string& key) {
-  return key == "steps" || (key.starts_with("experts.") && key.ends_with(".steps"));
-}
 
 // "experts.0.steps" -> its value, null where there is none
 Json value_of(const Json& run, std::string key) {
@@ -89,8 +87,8 @@ void require_same_run(const Json& run, const RunConfig& config) {
   // Read again, since a later version may know more keys.
   const Json before = RunConfig::parse(run, "run").resolved(), now = config.resolved();
   for (const std::string& key : changed_keys(before, now)) {
-    if (is_length(key) || is_harmless_change(key)) continue;
-    throw FormatError("it is of another run: " + describe(key, before, now));
+    if (on_resume(key) == OnResume::refused)
+      throw FormatError("it is of another run: " + describe(key, before, now));
   }
 }
 
@@ -103,11 +101,9 @@ RunChanges check_resumable(const RunConfig& before, const RunConfig& after,
   for (const std::string& key : changed_keys(old_run, new_run)) {
     const std::string line = describe(key, old_run, new_run);
     changes.lines.push_back(line);
-    if (is_length(key)) {
-      lengths.push_back(line);
-    } else if (!is_harmless_change(key)) {
-      refused.push_back(line);
-    }
+    const OnResume rule = on_resume(key);
+    if (rule == OnResume::length) lengths.push_back(line);
+    if (rule == OnResume::refused) refused.push_back(line);
   }
   changes.of_length = !lengths.empty();
   std::string difference;

@@ -32,10 +32,10 @@ struct RunChanges {
   std::int64_t usable_steps = 0;   // the checkpoint to go on from has at most so many
 };
 
-/// Compares run files. `checkpoints` are the steps of those there are, in order. What is_harmless_
-/// change names may change; so may the length, if the steps so far (but for the last group, and
-/// with a checkpoint before that) would have been the same. ConfigError with the old and new values
-/// of what makes it another run.
+/// Compares run files. `checkpoints` are the steps of those there are, in order. What may change
+/// is in the description of the keys (run_keys.h); the length may if the steps so far (but for the
+/// last group, and with a checkpoint before that) would have been the same. ConfigError with the
+/// old and new values of what makes it another run.
 RunChanges check_resumable(const RunConfig& before, const RunConfig& after,
                            const std::vector<std::int64_t>& checkpoints);
 

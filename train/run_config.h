@@ -6,11 +6,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gladius/autograd/ops/losses.h"
-#include "gladius/optim/adamw.h"
 #include "gladius/optim/lr_schedule.h"
+#include "gladius/train/enum_names.h"
 
 namespace gladius {
 
@@ -31,6 +32,9 @@ struct StudentConfig {
 
 /// Which entries of the vocabulary a teacher and the student are compared over.
 enum class VocabularyMode { same, truncate };
+template <>
+inline constexpr EnumName<VocabularyMode> kEnumNames<VocabularyMode>[] = {
+    {VocabularyMode::same, "same"}, {VocabularyMode::truncate, "truncate"}};
 
 /// A model to learn from.
 struct ExpertConfig {
@@ -42,9 +46,15 @@ struct ExpertConfig {
 
 /// Which tokens have a label.
 enum class LossOn { all, assistant };
+template <>
+inline constexpr EnumName<LossOn> kEnumNames<LossOn>[] = {{LossOn::all, "all"},
+                                                          {LossOn::assistant, "assistant"}};
 
 /// What becomes of a line that is no example.
 enum class OnBadLine { fail, skip };
+template <>
+inline constexpr EnumName<OnBadLine> kEnumNames<OnBadLine>[] = {{OnBadLine::fail, "fail"},
+                                                                {OnBadLine::skip, "skip"}};
 
 struct DataConfig {
   std::vector<std::filesystem::path> train;  // files, or patterns with * and ?
@@ -63,20 +73,58 @@ struct TeacherCacheConfig {
   std::optional<std::filesystem::path> path;  // directory; none: the run's own
 };
 
-/// Everything that a run is made of; what the file leaves out has the model card's values.
+template <>
+inline constexpr EnumName<LossReduction> kEnumNames<LossReduction>[] = {
+    {LossReduction::mean, "mean"}, {LossReduction::batchmean, "batchmean"}};
+
+/// loss = alpha * KL * temperature^2 + (1 - alpha) * CE.
+struct LossConfig {
+  double temperature = 2;
+  double alpha = 0.5;
+  LossReduction reduction = LossReduction::mean;  // of the divergence
+};
+
+template <>
+inline constexpr EnumName<ScheduleKind> kEnumNames<ScheduleKind>[] = {
+    {ScheduleKind::constant, "constant"},
+    {ScheduleKind::linear, "linear"},
+    {ScheduleKind::cosine, "cosine"}};
+
+enum class OptimizerName { adamw, muon };
+template <>
+inline constexpr EnumName<OptimizerName> kEnumNames<OptimizerName>[] = {
+    {OptimizerName::adamw, "adamw"}, {OptimizerName::muon, "muon"}};
+
+/// Which weights decay: all, or all but norms and biases.
+enum class DecayScope { all, matrices };
+template <>
+inline constexpr EnumName<DecayScope> kEnumNames<DecayScope>[] = {
+    {DecayScope::all, "all"}, {DecayScope::matrices, "matrices"}};
+
+/// What becomes of a gradient.
+struct OptimizerConfig {
+  OptimizerName name = OptimizerName::adamw;
+  double lr = 1e-4;
+  double weight_decay = 0.01;
+  DecayScope decay = DecayScope::all;
+  std::pair<double, double> betas{0.9, 0.999};  // AdamW's
+  double eps = 1e-8;
+  double momentum = 0.95;  // Muon's
+  double max_grad_norm = 1;
+  ScheduleKind schedule = ScheduleKind::constant;
+  std::int64_t warmup_steps = 0;  // updates
+};
+
+/// Everything that a run is made of; what the file leaves out has the model card's values. Each
+/// member of these structures is a key, described in run_keys.cpp.
 struct RunConfig {
   StudentConfig student;
   std::vector<ExpertConfig> experts;  // none: cross-entropy alone, for `steps`
   std::int64_t steps = 1000;
   DataConfig data;
   TeacherCacheConfig teacher_cache;
-  double temperature = 2;
-  double alpha = 0.5;
-  LossReduction reduction = LossReduction::mean;
-  AdamWOptions optimizer{.lr = 1e-4};
-  double max_grad_norm = 1;
-  std::string schedule = "constant";
-  std::int64_t warmup_steps = 0;  // updates
+  LossConfig loss;
+  OptimizerConfig optimizer;
   std::int64_t batch_size = 1;
   std::int64_t gradient_accumulation = 8;
   bool activation_checkpointing = false;
@@ -99,13 +147,5 @@ struct RunConfig {
   /// The run file with every default filled in and absolute paths: what run.json holds.
   nlohmann::ordered_json resolved() const;
 };
-
-/// The keys (as paths) in which two resolved run files differ; one that is null counts as missing.
-std::vector<std::string> changed_keys(const nlohmann::ordered_json& before,
-                                      const nlohmann::ordered_json& after);
-
-/// Whether a run may go on with another value of this key: how often to log, checkpoint and
-/// evaluate, and what else decides nothing of what it computes.
-bool is_harmless_change(const std::string& key);
 
 }  // namespace gladius

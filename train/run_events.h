@@ -10,16 +10,18 @@
 
 namespace gladius {
 
+/// An observer of a run; what it leaves out does nothing.
 struct RunEvents {
   /// Once, before the first step: the plan and where in it the run is.
-  std::function<void(const TrainingPlan&, const TrainerState&)> begin;
+  std::function<void(const TrainingPlan&, const TrainerState&)> begin = [](const TrainingPlan&,
+                                                                           const TrainerState&) {};
   /// A step is done, and its evaluation where there is one.
-  std::function<void(const StepRecord&)> step;
-  std::function<void(const std::string&)> info;
-  std::function<void(const std::string&)> warn;
+  std::function<void(const StepRecord&)> step = [](const StepRecord&) {};
+  std::function<void(const std::string&)> info = [](const std::string&) {};
+  std::function<void(const std::string&)> warn = [](const std::string&) {};
   /// Asked after each step, when an expert was loaded, and while a model is evaluated: whether to
   /// write a checkpoint and end.
-  std::function<bool()> stop_requested;
+  std::function<bool()> stop_requested = [] { return false; };
   /// An evaluation begins, which may take a while: of what, in a few words.
   std::function<void(const std::string&)> evaluating = [](const std::string&) {};
   /// So many steps are done, and the last of them is in no checkpoint (true), or all are in one

@@ -36,14 +36,21 @@ const char* no_path(const std::filesystem::path& path) {
 
 using Json = nlohmann::ordered_json;
 
-RunFields::RunFields(const Json& object, std::string file, std::string path,
-                     std::vector<std::string> known)
+std::string RunFields::shown_range(const Range& range) {
+  return fmt::format("{}{}, {}{}", range.open_low ? '(' : '[', range.low, range.high,
+                     range.open_high ? ')' : ']');
+}
+
+RunFields::RunFields(const Json& object, std::string file, std::string path)
     : object_(object), file_(std::move(file)), path_(std::move(path)) {
   if (!object_.is_object()) {
     throw ConfigError(fmt::format("{}: {} is {}; expected an object {{...}}", file_,
                                   path_.empty() ? "the file" : in_quotes(path_),
                                   object_.type_name()));
   }
+}
+
+void RunFields::require_known(const std::vector<std::string>& known) const {
   for (const auto& [key, value] : object_.items()) {
     if (std::ranges::find(known, key) != known.end()) continue;
     throw ConfigError(fmt::format("{}: unknown key {}; the nearest known key is {}", file_,
@@ -123,16 +130,15 @@ std::pair<double, double> RunFields::pair(const std::string& key,
   return {checked(key, value[0], range), checked(key, value[1], range)};
 }
 
-RunFields RunFields::object(const std::string& key, std::vector<std::string> known) const {
-  return {has(key) ? object_.at(key) : Json::object(), file_, path_of(key), std::move(known)};
+RunFields RunFields::object(const std::string& key) const {
+  return {has(key) ? object_.at(key) : Json::object(), file_, path_of(key)};
 }
 
-std::vector<RunFields> RunFields::objects(const std::string& key,
-                                          std::vector<std::string> known) const {
+std::vector<RunFields> RunFields::objects(const std::string& key) const {
   std::vector<RunFields> list;
   if (!has(key)) return list;
   for (const Json& element : at(key, "a list", object_.at(key).is_array())) {
-    list.emplace_back(element, file_, fmt::format("{}.{}", path_of(key), list.size()), known);
+    list.emplace_back(element, file_, fmt::format("{}.{}", path_of(key), list.size()));
   }
   return list;
 }
@@ -166,9 +172,7 @@ double RunFields::checked(const std::string& key, const Json& value, const Range
   const bool above = range.open_low ? number > range.low : number >= range.low;
   const bool below = range.open_high ? number < range.high : number <= range.high;
   if (!above || !below) {
-    fail(key, fmt::format("is {}; expected a value in {}{}, {}{}", shown(value),
-                          range.open_low ? '(' : '[', range.low, range.high,
-                          range.open_high ? ')' : ']'));
+    fail(key, fmt::format("is {}; expected a value in {}", shown(value), shown_range(range)));
   }
   return number;
 }

@@ -15,6 +15,9 @@ namespace gladius {
 /// fallback, or is an error where there is none.
 class RunFields {
  public:
+  /// The largest whole number that JSON's numbers hold everywhere.
+  static constexpr std::int64_t kLargest = std::int64_t{1} << 53;
+
   /// What a number must lie in.
   struct Range {
     double low;
@@ -23,16 +26,19 @@ class RunFields {
     bool open_high = false;
   };
 
-  /// `path` is the object's own place in the file ("" for the file). A key that is not among
-  /// `known` is an error that names the nearest one by edit distance.
-  RunFields(const nlohmann::ordered_json& object, std::string file, std::string path,
-            std::vector<std::string> known);
+  /// "[0, 1)".
+  static std::string shown_range(const Range& range);
 
+  /// `path` is the object's own place in the file ("" for the file).
+  RunFields(const nlohmann::ordered_json& object, std::string file, std::string path);
+
+  /// A key that is not among `known` is an error that names the nearest one by edit distance.
+  void require_known(const std::vector<std::string>& known) const;
   bool has(const std::string& key) const;
   bool boolean(const std::string& key, bool fallback) const;
-  /// In [low, high]; by default at most 2^53, what JSON's numbers hold everywhere.
+  /// In [low, high].
   std::int64_t integer(const std::string& key, std::int64_t fallback, std::int64_t low,
-                       std::int64_t high = std::int64_t{1} << 53) const;
+                       std::int64_t high = kLargest) const;
   double number(const std::string& key, double fallback, const Range& range) const;
   std::string text(const std::string& key, std::optional<std::string> fallback = {}) const;
   std::string choice(const std::string& key, const std::string& fallback,
@@ -46,8 +52,8 @@ class RunFields {
   std::pair<double, double> pair(const std::string& key, std::pair<double, double> fallback,
                                  const Range& range) const;
   /// The object or list at `key`; an empty one where it is missing.
-  RunFields object(const std::string& key, std::vector<std::string> known) const;
-  std::vector<RunFields> objects(const std::string& key, std::vector<std::string> known) const;
+  RunFields object(const std::string& key) const;
+  std::vector<RunFields> objects(const std::string& key) const;
 
   [[noreturn]] void fail(const std::string& key, const std::string& what) const;
 

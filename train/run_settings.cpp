@@ -40,18 +40,14 @@ std::optional<RunSettings> settings_of_run(const fs::path& model) {
   const Json json = read_json_file(file);
   const Json data = json.is_object() ? json.value("data", Json()) : Json();
   const Json length = data.is_object() ? data.value("max_seq_len", Json()) : Json();
-  const Json loss_on = data.is_object() ? data.value("loss_on", Json()) : Json();
-  if (!length.is_number_integer() || length < 1 || length > kMaxSeqLen ||
-      (loss_on != "all" && loss_on != "assistant")) {
+  const Json named = data.is_object() ? data.value("loss_on", Json()) : Json();
+  const auto loss_on = value_named<LossOn>(named.is_string() ? named.get<std::string>() : "");
+  if (!length.is_number_integer() || length < 1 || length > kMaxSeqLen || !loss_on) {
     throw FormatError(fmt::format(
         "{}: data.max_seq_len and data.loss_on do not say how the run has read its data",
         file.string()));
   }
-  return RunSettings{.file = file,
-                     .max_seq_len = length.get<std::int64_t>(),
-                     .loss_on = loss_on == "all" ? LossOn::all : LossOn::assistant};
+  return RunSettings{.file = file, .max_seq_len = length.get<std::int64_t>(), .loss_on = *loss_on};
 }
-
-const char* name_of(LossOn loss_on) { return loss_on == LossOn::all ? "all" : "assistant"; }
 
 }  // namespace gladius

@@ -18,7 +18,4 @@ struct RunSettings {
 /// Nothing for any other place; FormatError for a run.json that does not say.
 std::optional<RunSettings> settings_of_run(const std::filesystem::path& model);
 
-/// "all" or "assistant", as run files have it.
-const char* name_of(LossOn loss_on);
-
 }  // namespace gladius

@@ -9,6 +9,7 @@
 #include "gladius/tensor/io/text_file.h"
 #include "gladius/train/data/data_files.h"
 #include "gladius/train/environment.h"
+#include "gladius/train/json_object.h"
 #include "gladius/train/overwrite.h"
 
 namespace gladius {
@@ -157,7 +158,7 @@ Json cache_manifest(const RunConfig& config, const Json& inputs, std::size_t exp
           {"data", sums_in_order(inputs.at("data.train"))},
           {"tokenizer", sums_by_name(inputs.value("student.tokenizer", Json::object()))},
           {"max_seq_len", config.data.max_seq_len},
-          {"vocabulary", model.vocabulary == VocabularyMode::same ? "same" : "truncate"},
+          {"vocabulary", name_of(model.vocabulary)},
           {"student_vocab_size", student_vocab_size},
           {"top_k", cache.top_k ? Json(*cache.top_k) : Json(nullptr)}};
 }

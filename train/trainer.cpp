@@ -10,6 +10,7 @@
 #include "gladius/optim/clip_grad.h"
 #include "gladius/tensor/error.h"
 #include "gladius/train/checkpoint_records.h"
+#include "gladius/train/student_optimizer.h"
 
 namespace gladius {
 namespace {
@@ -46,35 +47,28 @@ std::unordered_map<std::string, Tensor> gradients_of(const Checkpoint& checkpoin
   return gradients;
 }
 
-// AdamW counts the updates that it has made of each weight.
-void check_step_counts(const Checkpoint& checkpoint) {
-  const std::int64_t made = checkpoint.state.updates - checkpoint.state.skipped_updates;
-  std::int64_t most = 0;
-  for (const auto& [name, tensor] : checkpoint.optimizer) {
-    if (!name.ends_with(".step") || tensor.dtype() != Dtype::I64 || tensor.numel() != 1) continue;
-    const std::int64_t count = tensor.to_vector<std::int64_t>()[0];
-    if (count < 1) throw FormatError(fmt::format("the optimizer's \"{}\" is {}", name, count));
-    most = std::max(most, count);
-  }
-  if (most != made) {
-    throw FormatError(fmt::format(
-        "the optimizer has made {} updates, but \"updates\" less \"skipped_updates\" is {}", most,
-        made));
-  }
+// An optimizer counts the updates that it has made of each weight.
+void check_step_counts(const Optimizer& optimizer, const TrainerState& state) {
+  const std::int64_t made = state.updates - state.skipped_updates;
+  if (optimizer.steps() == made) return;
+  throw FormatError(fmt::format(
+      "the optimizer has made {} updates, but \"updates\" less \"skipped_updates\" is {}",
+      optimizer.steps(), made));
 }
 
 }  // namespace
 
 Trainer::Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student, Dataset data,
-                 Warn warn, OpenCache open_cache)
+                 Warn warn, OpenCache open_cache, ReduceGradients reduce_gradients)
     : config_(config),
       plan_(config),
       student_(std::move(student)),
       parameters_(student_->parameters()),
-      optimizer_(student_->named_parameters(), config.optimizer),
+      optimizer_(make_optimizer(config.optimizer, student_->parameters_with_roles())),
       batches_(std::move(data), batch_options(config)),
       warn_(std::move(warn)),
-      open_cache_(std::move(open_cache)) {
+      open_cache_(std::move(open_cache)),
+      reduce_gradients_(std::move(reduce_gradients)) {
   student_->set_requires_grad(true);
   student_->set_activation_checkpointing(config.activation_checkpointing);
 }
@@ -82,7 +76,7 @@ Trainer::Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student
 StepRecord Trainer::step() {
   enter_stage();
   const auto start = std::chrono::steady_clock::now();
-  const double lr = next_lr();
+  const double lr = config_.optimizer.lr * lr_factor();
   batch_ = next_batch();
   const ObjectiveValue value = objective(batch_);
   accumulate(value);
@@ -121,7 +115,7 @@ bool Trainer::enter_stage() {
 void Trainer::load_teacher(const Stage& stage) {
   teacher_ = std::make_unique<Teacher>(*stage.expert, student_->config().vocab_size, warn_);
   const auto expert = static_cast<std::size_t>(&stage - plan_.stages().data());
-  std::unique_ptr<TeacherCache> cache = open_cache_ ? open_cache_(expert) : nullptr;
+  std::unique_ptr<TeacherCache> cache = open_cache_(expert);
   if (!cache && !config_.teacher_cache.top_k) return;
   cached_teacher_ =
       std::make_unique<CachedTeacher>(*teacher_, config_.teacher_cache.top_k, std::move(cache));
@@ -141,9 +135,9 @@ ObjectiveValue Trainer::objective(const Batch& batch) const {
   const LogitRows teacher =
       cached_teacher_ ? cached_teacher_->logits(batch) : teacher_->logits(batch);
   return distillation_objective(*student_, teacher, batch,
-                                {.temperature = config_.temperature,
-                                 .alpha = config_.alpha,
-                                 .reduction = config_.reduction,
+                                {.temperature = config_.loss.temperature,
+                                 .alpha = config_.loss.alpha,
+                                 .reduction = config_.loss.reduction,
                                  .vocabulary = teacher_->vocabulary()});
 }
 
@@ -172,7 +166,7 @@ void Trainer::count_loss(double loss) {
 // Where nothing but the cross-entropy trains, which counts tokens with a label.
 void Trainer::warn_without_labels() {
   constexpr int kMost = 3;
-  const bool needs_labels = !stage_->expert || config_.alpha == 0;
+  const bool needs_labels = !stage_->expert || config_.loss.alpha == 0;
   if (!needs_labels || group_has_labels_ || warnings_without_labels_ == kMost) return;
   ++warnings_without_labels_;
   warn_(
@@ -185,9 +179,10 @@ void Trainer::warn_without_labels() {
 void Trainer::update() {
   warn_without_labels();
   group_has_labels_ = false;
-  const ClippedNorm clipped = clip_grad_norm(parameters_, config_.max_grad_norm);
+  reduce_gradients_(student_->named_parameters());
+  const ClippedNorm clipped = clip_grad_norm(parameters_, config_.optimizer.max_grad_norm);
   if (!state_.group_is_spoiled && std::isfinite(clipped.norm)) {
-    optimizer_.set_lr(next_lr());
+    optimizer_.set_lr_factor(lr_factor());
     optimizer_.step(clipped.scale);
     state_.grad_norm = clipped.norm;
     state_.skipped_in_a_row = 0;
@@ -204,9 +199,7 @@ void Trainer::update() {
   ++state_.updates;
 }
 
-double Trainer::next_lr() const {
-  return config_.optimizer.lr * plan_.schedule().factor(state_.updates);
-}
+double Trainer::lr_factor() const { return plan_.schedule().factor(state_.updates); }
 
 Checkpoint Trainer::checkpoint() const {
   Checkpoint checkpoint{.state = state_,
@@ -227,7 +220,6 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   check_evaluations(checkpoint, config_);
   const NamedVariables parameters = student_->named_parameters();
   const auto gradients = gradients_of(checkpoint, parameters);
-  check_step_counts(checkpoint);
   const std::int64_t step = checkpoint.state.step;
   if (!gradients.empty() && (step == 0 || plan_.ends_group(step - 1))) {
     throw FormatError(
@@ -235,6 +227,7 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   }
   student_->load_state_dict(cloned(checkpoint.weights));
   optimizer_.load_state_dict(checkpoint.optimizer);
+  check_step_counts(optimizer_, checkpoint.state);
   for (const auto& [name, parameter] : parameters) {
     const auto found = gradients.find(name);
     Variable leaf = parameter;

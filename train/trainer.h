@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "gladius/models/language_model.h"
-#include "gladius/optim/adamw.h"
+#include "gladius/optim/optimizer.h"
 #include "gladius/train/cached_teacher.h"
 #include "gladius/train/checkpoint.h"
 #include "gladius/train/data/batch_stream.h"
@@ -25,19 +25,24 @@ namespace gladius {
 ///
 /// A step is the next micro-batch of the data (batch_stream.h). The last step of a group
 /// (training_plan.h) makes an update: the mean of the group's gradients, clipped by their norm,
-/// through AdamW at the schedule's learning rate. One AdamW serves the whole run: its moments carry
-/// over from one expert to the next, as the data and most of the objective do, and so does the
-/// place in the data. A group with a loss or a gradient that is not finite makes no update; the
-/// schedule goes on.
+/// through the optimizer at the schedule's learning rate. One optimizer serves the whole run: its
+/// state carries over from one expert to the next, as the data and most of the objective do, and so
+/// does the place in the data. A group with a loss or a gradient that is not finite makes no
+/// update; the schedule goes on.
 class Trainer {
  public:
   using Warn = std::function<void(const std::string&)>;
   /// The cache of an expert, or null.
   using OpenCache = std::function<std::unique_ptr<TeacherCache>(std::size_t expert)>;
 
+  /// Called with the gradients of a group, each a mean of its micro-batches, before they are
+  /// clipped and make the update: what it writes into them is what counts. Several machines sum
+  /// theirs here.
+  using ReduceGradients = std::function<void(const NamedVariables& parameters)>;
+
   /// `student` holds F32 weights; they are changed in place. `data` must not be empty.
   Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student, Dataset data, Warn warn,
-          OpenCache open_cache = {});
+          OpenCache open_cache = no_cache, ReduceGradients reduce_gradients = keep_gradients);
 
   const TrainingPlan& plan() const { return plan_; }
   const TrainerState& state() const { return state_; }
@@ -64,6 +69,9 @@ class Trainer {
   void restore(const Checkpoint& checkpoint);
 
  private:
+  static std::unique_ptr<TeacherCache> no_cache(std::size_t /*expert*/) { return nullptr; }
+  static void keep_gradients(const NamedVariables& /*parameters*/) {}
+
   void load_teacher(const Stage& stage);
   Batch next_batch();
   ObjectiveValue objective(const Batch& batch) const;
@@ -71,16 +79,17 @@ class Trainer {
   void count_loss(double loss);
   void update();
   void warn_without_labels();
-  double next_lr() const;
+  double lr_factor() const;
 
   RunConfig config_;
   TrainingPlan plan_;
   std::shared_ptr<LanguageModel> student_;
   std::vector<Variable> parameters_;
-  AdamW optimizer_;
+  Optimizer optimizer_;
   BatchStream batches_;
   Warn warn_;
   OpenCache open_cache_;
+  ReduceGradients reduce_gradients_;
   TrainerState state_;
   Batch batch_;
   bool group_has_labels_ = false;

@@ -11,8 +11,8 @@ TrainingPlan::TrainingPlan(const RunConfig& config) : accumulation_(config.gradi
     begin += expert.steps;
   }
   if (stages_.empty()) stages_.push_back({{}, 0, config.steps});
-  schedule_ = {.kind = schedule_from_name(config.schedule),
-               .warmup_steps = config.warmup_steps,
+  schedule_ = {.kind = config.optimizer.schedule,
+               .warmup_steps = config.optimizer.warmup_steps,
                .total_steps = total_updates()};
 }
 

@@ -321,6 +321,21 @@ def order_case(draw, op):
     return Case(op, [draw.input(shape, fill, grad=False, expanded=op != "topk")], attributes)
 
 
+def optimizer_case(draw, op):
+    """A parameter and the gradients of some steps; Muon takes matrices alone."""
+    shape = ((draw.integer(1, 40), draw.integer(1, 40)) if op == "muon"
+             else draw.shape(0, 3))
+    inputs = [draw.input(shape, grad=False, expanded=False)
+              for _ in range(1 + draw.integer(1, 6))]
+    attributes = {"lr": 10 ** draw.uniform(-4, -1), "weight_decay": draw.choice([0.0, 0.1, 1.5])}
+    if op == "muon":
+        attributes["momentum"] = draw.choice([0.95, 0.5, 0.0])
+    else:
+        attributes |= {"beta1": draw.choice([0.9, 0.0]), "beta2": draw.choice([0.999, 0.5]),
+                       "eps": draw.choice([1e-8, 1e-3])}
+    return Case(op, inputs, attributes)
+
+
 FAMILIES = {
     "functions": (unary_case, ["exp", "log", "sqrt", "rsqrt", "tanh", "sigmoid", "silu", "gelu",
                                "relu", "abs", "neg", "clamp", "pow_number"]),
@@ -346,4 +361,5 @@ FAMILIES = {
     "orders": (order_case, ["argmax", "argmin", "sort", "topk", "cumsum"]),
     "triangles": (triangle_case, ["tril", "triu"]),
     "ranges": (range_case, ["arange"]),
+    "optimizers": (optimizer_case, ["adamw", "muon"]),
 }

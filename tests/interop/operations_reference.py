@@ -1,5 +1,7 @@
 """What PyTorch computes for each operation of run_operations.cpp, by the same name."""
 
+from unittest import mock
+
 import torch
 import torch.nn.functional as F
 from helpers import distillation_loss
@@ -68,6 +70,62 @@ def distillation(student, teacher, labels, **options):
     """The second and third outputs are numbers."""
     loss, kl, ce = distillation_loss(student, teacher, labels, **options)
     return loss, kl.detach(), ce.detach()
+
+
+def updated(optimizer, x, gradients):
+    """The parameter after a step with each gradient, at learning rates that fall as 1 / step."""
+    parameter = torch.nn.Parameter(x.clone())
+    stepper = optimizer([parameter])
+    schedule = torch.optim.lr_scheduler.LambdaLR(stepper, lambda step: 1 / (1 + step))
+    for gradient in gradients:
+        parameter.grad = gradient.clone()
+        stepper.step()
+        schedule.step()
+    return parameter.detach()
+
+
+def adamw(x, *gradients, lr, beta1, beta2, eps, weight_decay):
+    return updated(lambda p: torch.optim.AdamW(p, lr=lr, betas=(beta1, beta2), eps=eps,
+                                               weight_decay=weight_decay), x, gradients)
+
+
+class Muon(torch.optim.Optimizer):
+    """The published update, composed: Newton-Schulz by Jordan (https://kellerjordan.github.io/
+    posts/muon/), scale and decay by Liu et al. (arXiv:2502.16982)."""
+
+    def __init__(self, parameters, lr, weight_decay, momentum):
+        super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay,
+                                      "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            momentum, lr = group["momentum"], group["lr"]
+            for p in group["params"]:
+                buffer = self.state[p].setdefault("buffer", torch.zeros_like(p))
+                buffer.mul_(momentum).add_((1 - momentum) * p.grad)
+                x = momentum * buffer + (1 - momentum) * p.grad
+                x = x / max(x.norm().item(), 1e-7)
+                tall = x.size(0) > x.size(1)
+                x = x.T if tall else x
+                for _ in range(5):
+                    gram = x @ x.T
+                    x = 3.4445 * x - 4.7750 * gram @ x + 2.0315 * gram @ gram @ x
+                x = x.T if tall else x
+                p.mul_(1 - lr * group["weight_decay"])
+                p.sub_(lr * 0.2 * max(p.shape) ** 0.5 * x)
+
+
+def muon(x, *gradients, lr, weight_decay, momentum):
+    """The composition, which has to be torch.optim.Muon's where that is kept from bfloat16."""
+    composed = updated(lambda p: Muon(p, lr, weight_decay, momentum), x, gradients)
+    if hasattr(torch.optim, "Muon"):
+        with mock.patch.object(torch.Tensor, "bfloat16", torch.Tensor.clone):
+            own = updated(lambda p: torch.optim.Muon(
+                p, lr=lr, weight_decay=weight_decay, momentum=momentum,
+                adjust_lr_fn="match_rms_adamw"), x, gradients)
+        torch.testing.assert_close(composed, own, rtol=1e-10, atol=1e-10)
+    return composed
 
 
 OPERATIONS = {
@@ -167,6 +225,8 @@ OPERATIONS = {
     "cumsum": along_dim(torch.cumsum),
     "tril": lambda x, diagonal: torch.tril(x, diagonal),
     "triu": lambda x, diagonal: torch.triu(x, diagonal),
+    "adamw": adamw,
+    "muon": muon,
     "arange": lambda start, end, step, dtype: torch.arange(
         start, end, step, dtype={"I64": torch.int64, "F64": torch.float64}[dtype]),
 }

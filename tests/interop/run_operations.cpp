@@ -32,6 +32,7 @@
 #include "gladius/autograd/ops/softmax.h"
 #include "gladius/autograd/ops/swiglu.h"
 #include "gladius/autograd/ops/views.h"
+#include "gladius/optim/muon.h"
 #include "gladius/tensor/elementwise.h"
 #include "gladius/tensor/indexing.h"
 #include "gladius/tensor/io/safetensors.h"
@@ -153,6 +154,19 @@ Variables parts(const DistillationLoss& result) {
 
 Variables both(Sorted sorted) {
   return {Variable(std::move(sorted.values)), Variable(std::move(sorted.indices))};
+}
+
+// x: a parameter, and the gradient of each step; the learning rate falls as 1 / (1 + step).
+template <class Rule>
+Tensor updated(Inputs x, const auto& options) {
+  Variable parameter(x.at(0).value().clone(), /*requires_grad=*/true);
+  Optimizer optimizer({{{{"x", parameter}}, std::make_shared<Rule>(options)}});
+  for (std::size_t step = 1; step < x.size(); ++step) {
+    parameter.set_grad(x[step].value());
+    optimizer.set_lr_factor(1 / static_cast<double>(step));
+    optimizer.step();
+  }
+  return parameter.value();
 }
 
 // Every operation by the name that the cases give it.
@@ -309,6 +323,19 @@ const std::map<std::string, Operation>& operations() {
       {"arange", operation([](Inputs, Attributes a) {
          return arange(a.number("start"), a.number("end"), a.number("step"),
                        dtype_from_name(a.text("dtype")));
+       })},
+      // Optimizers: a parameter and the gradient of each step -> the parameter after them.
+      {"adamw", operation([](Inputs x, Attributes a) {
+         return updated<AdamWRule>(x, AdamWOptions{.lr = a.number("lr"),
+                                                   .beta1 = a.number("beta1"),
+                                                   .beta2 = a.number("beta2"),
+                                                   .eps = a.number("eps"),
+                                                   .weight_decay = a.number("weight_decay")});
+       })},
+      {"muon", operation([](Inputs x, Attributes a) {
+         return updated<MuonRule>(x, MuonOptions{.lr = a.number("lr"),
+                                                 .weight_decay = a.number("weight_decay"),
+                                                 .momentum = a.number("momentum")});
        })},
   };
   return table;

@@ -7,6 +7,7 @@ import torch
 import transformers
 from helpers import (check_close, distillation_loss, gladius, load_reference, random_config,
                      random_ids, random_labels, random_model, relative_norm, save_model)
+from operations_reference import Muon
 
 UPDATES = 20
 
@@ -46,19 +47,38 @@ def groups(steps, run):
     return [size] * (steps // size) + [steps % size] * (steps % size > 0)
 
 
+def make_optimizers(model, options):
+    """AdamW of all, or Muon of the layers' matrices and AdamW of the rest; decay as the run has it."""
+    muon = options.get("name") == "muon"
+    hidden = [p for name, p in model.named_parameters()
+              if muon and ".layers." in name and p.dim() == 2]
+    rest = [p for p in model.parameters() if not any(p is other for other in hidden)]
+    decayed = [p for p in rest if options.get("decay", "all") == "all" or p.dim() > 1]
+    plain = [p for p in rest if not any(p is other for other in decayed)]
+    groups_ = [{"params": decayed, "weight_decay": options["weight_decay"]},
+               {"params": plain, "weight_decay": 0}]
+    optimizers = [torch.optim.AdamW([group for group in groups_ if group["params"]],
+                                    lr=options["lr"], betas=options["betas"],
+                                    eps=options["eps"])]
+    if muon:
+        optimizers.append(Muon(hidden, options["lr"], options["weight_decay"],
+                               options["momentum"]))
+    return optimizers
+
+
 def train_in_torch(run, student, stages, data, loss_options):
     """`stages`: (teacher or None, steps). Returns each step's metrics and the trained model.
 
     In float64: AdamW carries float32's rounding on from step to step, up to 2e-4 of a loss.
     """
     model, options = load_reference(student).double(), run["optimizer"]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], betas=options["betas"],
-                                  eps=options["eps"], weight_decay=options["weight_decay"])
+    optimizers = make_optimizers(model, options)
     name = options["schedule"]
-    schedule = transformers.get_scheduler(
+    schedules = [transformers.get_scheduler(
         "constant_with_warmup" if name == "constant" else name, optimizer,
         num_warmup_steps=options["warmup_steps"],
         num_training_steps=sum(len(groups(steps, run)) for _, steps in stages))
+        for optimizer in optimizers]
     batch, metrics = run["batch_size"], []
     for teacher, size, last in ((teacher, size, place == size - 1) for teacher, steps in stages
                                 for size in groups(steps, run) for place in range(size)):
@@ -76,12 +96,13 @@ def train_in_torch(run, student, stages, data, loss_options):
         if teacher:
             metrics[-1]["kl"] = kl.item()
         if last:
-            metrics[-1]["lr"] = schedule.get_last_lr()[0]
+            metrics[-1]["lr"] = schedules[0].get_last_lr()[0]
             metrics[-1]["grad_norm"] = torch.nn.utils.clip_grad_norm_(
                 model.parameters(), options["max_grad_norm"]).item()
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
+            for optimizer, schedule in zip(optimizers, schedules):
+                optimizer.step()
+                schedule.step()
+                optimizer.zero_grad()
     return metrics, model
 
 
@@ -137,6 +158,16 @@ def prepare(rng, tmp_path, batch_size, schedule):
 @pytest.mark.parametrize("batch_size", [1, 2])
 def test_cross_entropy(batch_size, schedule, rng, tmp_path):
     _, student, data, run = prepare(rng, tmp_path, batch_size, schedule)
+    run["steps"] = UPDATES * run["gradient_accumulation"]
+    check_training(run, student, data, tmp_path, temperature=1, alpha=0, reduction="mean")
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_optimizers(name, rng, tmp_path):
+    """Muon of the layers' matrices, and weights that do not decay."""
+    _, student, data, run = prepare(rng, tmp_path, rng.choice([1, 2]), "cosine")
+    run["optimizer"] |= {"name": name, "decay": "matrices", "weight_decay": 0.3,
+                         "momentum": rng.choice([0.9, 0.95])}
     run["steps"] = UPDATES * run["gradient_accumulation"]
     check_training(run, student, data, tmp_path, temperature=1, alpha=0, reduction="mean")
 

@@ -66,7 +66,7 @@ TEST(AdamW, WhatDoesNotFitAParameterIsNamed) {
   x.set_value(Tensor::ones({2, 3}, Dtype::F64));  // the running means are F32
   x.set_grad(Tensor::ones({2, 3}, Dtype::F64));
   EXPECT_THAT(message_of<ShapeError>([&] { optimizer.step(); }),
-              HasSubstr("the running mean of parameter \"layer.weight\", F64 [2, 3], is F32"));
+              HasSubstr("the exp_avg of parameter \"layer.weight\", F64 [2, 3], is F32"));
 }
 
 TEST(AdamW, AnErrorLeavesNoStepHalfDone) {
@@ -111,7 +111,7 @@ TEST(AdamW, ManyStepsFollowTheFormula) {
     AdamW adamw({{"a", parameters[0]}, {"b", parameters[1]}, {"c", parameters[2]}}, options);
     for (int step = 0; step < 100; ++step) {
       const double lr = 0.01 / (1 + step), scale = step % 3 == 0 ? 0.25 : 1;
-      adamw.set_lr(lr);
+      adamw.set_lr_factor(lr / options.lr);
       for (std::size_t i = 0; i < parameters.size(); ++i) {
         parameters[i].zero_grad();
         if (random_int(rng, 0, 2) == 0) continue;  // no gradient in this step

@@ -4,12 +4,8 @@
 
 #include <vector>
 
-#include "support/message_of.h"
-
 namespace gladius {
 namespace {
-
-using testing::message_of;
 
 // The values of `transformers.get_<kind>_schedule_with_warmup(optimizer, 4, 12)` at lr 1 (5.x),
 // [get_last_lr()[0]] before each of the steps 0 .. 12 of /work/venv/bin/python.
@@ -63,14 +59,6 @@ TEST(LrSchedule, TakesAnyNumberOfSteps) {
     EXPECT_NEAR(middle, 0.5, 1e-12);
     EXPECT_EQ((LrSchedule{kind, INT64_MAX, INT64_MAX}.factor(INT64_MAX)), 0);
   }
-}
-
-TEST(LrSchedule, NamesOfKinds) {
-  EXPECT_EQ(schedule_from_name("constant"), ScheduleKind::constant);
-  EXPECT_EQ(schedule_from_name("linear"), ScheduleKind::linear);
-  EXPECT_EQ(schedule_from_name("cosine"), ScheduleKind::cosine);
-  EXPECT_EQ(message_of<ConfigError>([] { schedule_from_name("Cosine"); }),
-            "schedule \"Cosine\" is not one of constant, linear, cosine");
 }
 
 }  // namespace

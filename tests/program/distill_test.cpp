@@ -46,6 +46,30 @@ class DistillProgram : public ::testing::Test {
   TinyRun inputs_;
 };
 
+TEST_F(DistillProgram, PrintsTheKeysOfTheRunFile) {
+  const auto run = [&](const std::vector<std::string>& arguments) {
+    return testing::run_program(inputs_.directory.path(), arguments);
+  };
+  const ProgramResult text = run({"distill", "--keys"}),
+                      json = run({"distill", "--keys", "--json"});
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out,
+              HasSubstr("data.max_seq_len\n    a whole number from 1 to 4194304; default 512\n"));
+  EXPECT_THAT(text.out, HasSubstr("log_every\n    a whole number, at least 1; default 10; --resume "
+                                  "may change it\n"));
+  bool found = false;
+  for (const Json& key : Json::parse(json.out)) {
+    if (key.at("key") != "experts.N.steps") continue;
+    EXPECT_EQ(key.at("default"), "1000");
+    EXPECT_EQ(key.at("resume"), "length");
+    found = true;
+  }
+  EXPECT_TRUE(found);
+  const ProgramResult nothing = run({"distill"});
+  EXPECT_EQ(nothing.code, 2);
+  EXPECT_THAT(nothing.err, HasSubstr("--run is required"));
+}
+
 TEST_F(DistillProgram, FilesHaveTheUmasksRightsAndAreNeverExecutable) {
   for (const mode_t mask : {022U, 077U}) {
     fs::remove_all(path("out"));

@@ -102,6 +102,26 @@ TEST(Distill, GoesOnToTheBit) {
   }
 }
 
+TEST(Distill, GoesOnToTheBitWithMuon) {
+  const TinyRun run;
+  Json file = run.distillation_file();
+  file["optimizer"]["name"] = "muon";
+  file["optimizer"]["decay"] = "matrices";
+  const RunConfig config = run.config(file);
+  const fs::path whole = run.directory / "whole", adamw = run.directory / "adamw";
+  execute(config, whole);
+  EXPECT_THAT(read_file(whole / "report.md"), HasSubstr("Muon, momentum 0.95"));
+  execute(run.config(run.distillation_file()), adamw);
+  EXPECT_NE(weights(whole), weights(adamw));
+  for (const std::int64_t stop : {2, 6, 11}) {
+    const fs::path out = run.directory / ("stopped" + std::to_string(stop));
+    execute(config, out, false, stop);
+    EXPECT_TRUE(execute(config, out, true).complete);
+    EXPECT_EQ(weights(out), weights(whole));
+    EXPECT_EQ(timeless_metrics(out), timeless_metrics(whole));
+  }
+}
+
 TEST(Distill, GoesOnToTheBitWithPackingAndBadLines) {
   const TinyRun run;
   testing::Rng rng(4);

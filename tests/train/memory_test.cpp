@@ -73,6 +73,15 @@ TEST(Memory, WhatDoesNotFitIsRefusedWithBothFigures) {
             HasSubstr("1.00 are available (MemAvailable)"), HasSubstr("check_memory=false")));
   const MemoryNeed less = estimate_memory(*student, true, 512, 3u << 30, 32000);
   EXPECT_LT(less.activations, need.activations / 4);
+  // Muon keeps one buffer of a layer's matrices, AdamW two of everything else.
+  const MemoryNeed muon =
+      estimate_memory(*student, false, 512, 3u << 30, 32000, {.name = OptimizerName::muon});
+  std::uint64_t in_layers = 0;
+  for (const auto& [name, parameter, role] : student->parameters_with_roles()) {
+    if (role == ParameterRole::matrix) in_layers += parameter.value().nbytes();
+  }
+  EXPECT_GT(in_layers, 0u);
+  EXPECT_EQ(muon.moments, need.moments - in_layers);
   // The largest micro-batch that a run file may ask for.
   const MemoryNeed most =
       estimate_memory(*student, false, kMaxBatchSize * kMaxSeqLen, 3u << 30, 32000);

@@ -416,6 +416,23 @@ TEST_F(Resume, WhatIsMissingBesideTheWeightsIsMadeAgain) {
   }
 }
 
+// One before the keys came that this version has since.
+TEST_F(Resume, ARunOfAnEarlierVersionGoesOn) {
+  const auto without_new_keys = [](Json& run) {
+    for (const char* key : {"name", "decay", "momentum"}) {
+      EXPECT_EQ(run["optimizer"].erase(key), 1u) << key;
+    }
+  };
+  patch_json(out_ / "run.json", without_new_keys);
+  for (const int step : {8, 10}) {
+    patch_json(checkpoint(step) / "state.json",
+               [&](Json& state) { without_new_keys(state["run"]); });
+    sign(checkpoint(step));
+  }
+  expect_goes_on();
+  EXPECT_THAT(warnings_, IsEmpty());
+}
+
 TEST_F(Resume, ACheckpointOfAnotherRunIsNotUsed) {
   const Json before = file_;
   file_["seed"] = 5;

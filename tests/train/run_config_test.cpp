@@ -5,6 +5,7 @@
 
 #include "gladius/tensor/quoted.h"
 #include "gladius/train/run_changes.h"
+#include "gladius/train/run_keys.h"
 #include "support/message_of.h"
 #include "support/temporary_directory.h"
 
@@ -37,11 +38,11 @@ TEST(RunConfig, LeftOutKeysHaveTheCardsValues) {
   EXPECT_EQ(run.data.on_bad_line, OnBadLine::fail);
   EXPECT_FALSE(run.student.init || run.student.tokenizer);
   EXPECT_EQ(run.data.max_seq_len, 512);
-  EXPECT_EQ(run.temperature, 2);
-  EXPECT_EQ(run.alpha, 0.5);
+  EXPECT_EQ(run.loss.temperature, 2);
+  EXPECT_EQ(run.loss.alpha, 0.5);
   EXPECT_EQ(run.optimizer.lr, 1e-4);
   EXPECT_EQ(run.optimizer.weight_decay, 0.01);
-  EXPECT_EQ(run.max_grad_norm, 1);
+  EXPECT_EQ(run.optimizer.max_grad_norm, 1);
   EXPECT_EQ(run.batch_size, 1);
   EXPECT_EQ(run.gradient_accumulation, 8);
   EXPECT_EQ(run.steps, 1000);
@@ -164,11 +165,11 @@ TEST(RunConfig, OverridesAreJsonOrText) {
   const RunConfig run = RunConfig::load(
       directory / "run.json", {"loss.alpha=0.25", "experts.1.steps=3", "data.train=other.txt",
                                "optimizer.betas=[0.5, 0.75]", "data.eval=null"});
-  EXPECT_EQ(run.alpha, 0.25);
+  EXPECT_EQ(run.loss.alpha, 0.25);
   EXPECT_EQ(run.experts[0].steps, 1000);
   EXPECT_EQ(run.experts[1].steps, 3);
   EXPECT_THAT(run.data.train, ElementsAre(directory / "other.txt"));
-  EXPECT_EQ(run.optimizer.beta2, 0.75);
+  EXPECT_EQ(run.optimizer.betas.second, 0.75);
   const auto error = [&](const char* override_) {
     return message_of<ConfigError>([&] { RunConfig::load(directory / "run.json", {override_}); });
   };
@@ -212,6 +213,98 @@ TEST(RunConfig, EvaluationNeedsDataAndTheBestNeedsEvaluations) {
     EXPECT_EQ(load({none}).eval_every, 0);
     EXPECT_TRUE(load({none}).resolved().at("eval_every").is_null());
   }
+}
+
+// A run file in which any other key may be given, and the keys that it gives are no defaults.
+const char* const kEveryKey = R"({
+    "student": {"config": "c.json"}, "experts": [{"model": "m"}],
+    "data": {"train": "d.jsonl", "eval": "e.jsonl"}, "teacher_cache": {"max_gb": 1},
+    "eval_every": 3})";
+
+// A value that the key takes and does not have there.
+ordered_json other_value(const RunKeyDescription& key, const ordered_json& value) {
+  const auto expects = [&](const char* what) { return key.expects.starts_with(what); };
+  if (expects("true or false")) return !value.get<bool>();
+  if (expects("a whole number")) return value.is_null() ? 7 : value.get<std::int64_t>() + 1;
+  if (expects("a number")) return value.get<double>() * 0.5 + 0.125;
+  if (expects("a list of two numbers")) return {0.25, value.at(1)};
+  if (expects("a path") || expects("text")) return "/another";
+  // "mean or batchmean"
+  const std::string now = value.get<std::string>();
+  const std::size_t space = key.expects.find(' ');
+  const std::string first = key.expects.substr(0, space);
+  return first == now ? key.expects.substr(key.expects.rfind(' ') + 1) : first;
+}
+
+TEST(RunKeys, EachIsReadIntoAMemberOfItsOwnAndWrittenFromThere) {
+  const ordered_json base = ordered_json::parse(kEveryKey);
+  const ordered_json before = RunConfig::parse(base, "/a/run.json").resolved();
+  std::size_t tried = 0;
+  for (const RunKeyDescription& key : describe_run_keys()) {
+    if (key.path == "experts" || key.path == "steps") continue;  // steps: with experts refused
+    SCOPED_TRACE(key.path);
+    std::string place = "/" + key.path;
+    std::ranges::replace(place, '.', '/');
+    if (const std::size_t n = place.find("/N/"); n != std::string::npos) place[n + 1] = '0';
+    const ordered_json::json_pointer pointer(place);
+    ASSERT_TRUE(before.contains(pointer));
+    ordered_json changed = base;
+    changed[pointer] = other_value(key, before.at(pointer));
+    const ordered_json after = RunConfig::parse(changed, "/a/run.json").resolved();
+    EXPECT_EQ(after.at(pointer), changed.at(pointer));
+    ordered_json without = after;  // and nothing else is another
+    without[pointer] = before.at(pointer);
+    if (key.path == "experts.N.model") without["experts"][0]["name"] = "m";
+    EXPECT_EQ(without, before);
+    ++tried;
+  }
+  EXPECT_GT(tried, 30u);
+  const ordered_json alone = ordered_json::parse(
+      R"({"student": {"config": "c.json"}, "data": {"train": "d"}, "steps": 5})");
+  EXPECT_EQ(RunConfig::parse(alone, "/a/run.json").resolved().at("steps"), 5);
+}
+
+TEST(RunKeys, DefaultsAreThoseOfARunFileThatLeavesThemOut) {
+  const ordered_json resolved =
+      RunConfig::parse(ordered_json::parse(kMinimal), "/a/run.json").resolved();
+  for (const RunKeyDescription& key : describe_run_keys()) {
+    if (key.path.starts_with("experts.") || key.path == "student.config") continue;
+    SCOPED_TRACE(key.path);
+    std::string place = "/" + key.path;
+    std::ranges::replace(place, '.', '/');
+    const ordered_json value = resolved.at(ordered_json::json_pointer(place));
+    if (key.path == "data.train") {
+      EXPECT_EQ(key.default_value, "required");
+    } else if (value.is_string()) {
+      EXPECT_EQ(key.default_value, value.get<std::string>());
+    } else {
+      EXPECT_EQ(ordered_json::parse(key.default_value), value);
+    }
+  }
+}
+
+TEST(RunKeys, WhatMayChangeOnResume) {
+  for (const char* key : {"data.eval", "data.eval.3", "log_every", "teacher_cache.path"}) {
+    EXPECT_EQ(on_resume(key), OnResume::allowed) << key;
+  }
+  for (const char* key : {"steps", "experts.0.steps", "experts.12.steps"}) {
+    EXPECT_EQ(on_resume(key), OnResume::length) << key;
+  }
+  for (const char* key : {"data.train", "data.train.1", "experts", "experts.1.model",
+                          "optimizer.betas.0", "teacher_cache.top_k", "seed", "unheard_of"}) {
+    EXPECT_EQ(on_resume(key), OnResume::refused) << key;
+  }
+}
+
+TEST(RunKeys, TheTableOfTheDocumentationIsTheProgramsDescription) {
+  const std::filesystem::path page = std::filesystem::path(GLADIUS_SOURCE_DIR) / "docs/run-file.md";
+  const std::string text = testing::read_file(page), begin = "<!-- keys -->\n",
+                    end = "<!-- end of keys -->";
+  ASSERT_THAT(text, AllOf(HasSubstr(begin), HasSubstr(end)));
+  const std::size_t from = text.find(begin) + begin.size();
+  EXPECT_TRUE(text.substr(from, text.find(end) - from) == run_keys_markdown())
+      << page << ": between the two comments belongs\n"
+      << run_keys_markdown();
 }
 
 TEST(RunConfig, UnreadableAndMalformedFilesAreNamed) {

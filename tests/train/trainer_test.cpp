@@ -7,6 +7,8 @@
 #include <cmath>
 #include <fstream>
 
+#include "gladius/tensor/elementwise.h"
+#include "gladius/train/student_optimizer.h"
 #include "train/tiny_models.h"
 
 namespace gladius {
@@ -171,6 +173,82 @@ TEST(Trainer, AShortGroupHasTheMeanOfItsOwn) {
     weights.push_back(weights_of(*student));
   }
   EXPECT_EQ(weights[0], weights[1]);
+}
+
+// Two machines with half of the data each, which take the mean of their gradients, are one with all
+// of it.
+TEST(Trainer, GradientsMayBeReducedBeforeTheUpdate) {
+  const TinyRun run;
+  Json file = run.run_file();
+  file["data"]["shuffle"] = false;
+  file["optimizer"] = {{"lr", 0.01}, {"eps", 1e-3}, {"max_grad_norm", 0.1}};
+  file["gradient_accumulation"] = 2;
+  file["steps"] = 8;
+  const std::vector<Example> all = examples(8, 6, 6);
+  const auto alone = tiny_student();
+  Trainer whole(run.config(file), alone, all, ignore);
+  while (!whole.done()) whole.step();
+
+  // Each machine takes one example of every group of two.
+  file["gradient_accumulation"] = 1;
+  file["steps"] = 4;
+  std::vector<std::vector<Example>> halves(2);
+  for (std::size_t i = 0; i < all.size(); ++i) halves[i % 2].push_back(all[i]);
+  // The second one's gradients are computed first, and copied to where the first one finds them.
+  const auto first = tiny_student(), second = tiny_student();
+  std::vector<Tensor> others;
+  int reductions = 0;
+  const auto mean = [&](const NamedVariables& parameters) {
+    ++reductions;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      Tensor grad = parameters[i].second.grad();
+      add_(grad, others[i]);
+      mul_(grad, 0.5);
+    }
+  };
+  Trainer one(
+      run.config(file), first, halves[0], ignore, [](std::size_t) { return nullptr; }, mean);
+  const auto give = [&](const NamedVariables& parameters) {
+    others.clear();
+    for (const auto& [name, parameter] : parameters) others.push_back(parameter.grad().clone());
+  };
+  Trainer two(
+      run.config(file), second, halves[1], ignore, [](std::size_t) { return nullptr; }, give);
+  while (!one.done()) {
+    two.step();
+    one.step();
+    NamedTensors copies;
+    for (const auto& [name, tensor] : first->state_dict())
+      copies.emplace_back(name, tensor.clone());
+    second->load_state_dict(copies);  // they hold the same weights after each update
+  }
+  EXPECT_EQ(reductions, 4);
+  const auto a = weights_of(*first), b = weights_of(*alone);
+  for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-5) << "weight " << i;
+}
+
+TEST(Trainer, DecaysTheWeightsThatTheRunFileSays) {
+  for (const OptimizerName name : {OptimizerName::adamw, OptimizerName::muon}) {
+    for (const DecayScope decay : {DecayScope::all, DecayScope::matrices}) {
+      const auto student = tiny_student();
+      student->set_requires_grad(true);
+      const auto before = tiny_student()->state_dict();
+      Optimizer optimizer =
+          make_optimizer({.name = name, .lr = 0.5, .weight_decay = 0.5, .decay = decay},
+                         student->parameters_with_roles());
+      for (auto [key, parameter] : student->named_parameters()) {
+        parameter.set_grad(Tensor::zeros(parameter.shape()));
+      }
+      optimizer.step();
+      std::size_t place = 0;
+      for (const auto& [key, tensor] : student->state_dict()) {
+        SCOPED_TRACE(key);
+        const bool decays = decay == DecayScope::all || tensor.dim() >= 2;
+        const Tensor expected = mul(before[place++].second, decays ? 0.75 : 1);
+        EXPECT_EQ(tensor.to_vector<float>(), expected.to_vector<float>());
+      }
+    }
+  }
 }
 
 // The loss is finite, the gradient is not: sums of squares leave the range of a float.

@@ -2,14 +2,33 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <string>
+
+#include "gladius/train/enum_names.h"
+
+namespace gladius::cli {
+
+/// What goes to standard error besides errors, from little to all.
+enum class LogLevel { error, warning, info, debug };
+
+}  // namespace gladius::cli
+
+namespace gladius {
+
+template <>
+inline constexpr EnumName<cli::LogLevel> kEnumNames<cli::LogLevel>[] = {
+    {cli::LogLevel::error, "error"},
+    {cli::LogLevel::warning, "warning"},
+    {cli::LogLevel::info, "info"},
+    {cli::LogLevel::debug, "debug"}};
+
+}  // namespace gladius
 
 namespace gladius::cli {
 
 /// Options that every subcommand has.
 struct Common {
   int threads = 0;  // 0: the default
-  std::string log_level = "info";
+  LogLevel log_level = LogLevel::info;
   bool json = false;
 };
 

@@ -15,7 +15,8 @@ namespace {
 namespace fs = std::filesystem;
 
 struct ConvertArguments {
-  std::string model, dtype, out;
+  std::string model, out;
+  std::optional<Dtype> dtype;
   std::uint64_t max_shard_size = SaveOptions{}.max_shard_size;
 };
 
@@ -23,24 +24,23 @@ void convert(const ConvertArguments& options, const Common& common) {
   require_vacant(options.out);
   const ModelPaths paths = locate_model(options.model, common);
   const auto model = load_model(paths, {.warn = warner(common)});
-  save_model(options.out, *model,
-             {.max_shard_size = options.max_shard_size,
-              .dtype = dtype_from_name(options.dtype),
-              .warn = warner(common)});
+  save_model(
+      options.out, *model,
+      {.max_shard_size = options.max_shard_size, .dtype = options.dtype, .warn = warner(common)});
   copy_companions(paths, options.out);
   std::uint64_t bytes = 0;
   const auto files = open_weights(options.out);
   for (const SafetensorsFile& file : files) bytes += file.file_size();
   if (common.json) {
     print_json({{"model", options.out},
-                {"dtype", options.dtype},
+                {"dtype", name_of(*options.dtype)},
                 {"parameters", model->num_parameters()},
                 {"files", files.size()},
                 {"bytes", bytes}});
   } else {
     print("{}: {} parameters as {}, {} in {} file{}\n", options.out,
-          format_count(model->num_parameters()), options.dtype, format_bytes(bytes), files.size(),
-          files.size() == 1 ? "" : "s");
+          format_count(model->num_parameters()), name_of(*options.dtype), format_bytes(bytes),
+          files.size(), files.size() == 1 ? "" : "s");
   }
 }
 

@@ -11,6 +11,8 @@
 
 #include "commands.h"
 #include "gladius/tensor/error.h"
+#include "gladius/train/run_keys.h"
+#include "output.h"
 #include "progress.h"
 #include "stop_signals.h"
 #include "support.h"
@@ -22,6 +24,7 @@ struct DistillArguments {
   std::string run_file, out;
   std::vector<std::string> overrides;
   bool resume = false;
+  bool keys = false;
 };
 
 // "configs/default/expert.run.json" -> "runs/expert"
@@ -54,8 +57,8 @@ class Watch {
  public:
   Watch(const DistillArguments& options, const Common& common, std::int64_t log_every)
       : options_(options),
-        quiet_(common.log_level == "error" || common.log_level == "warning"),
-        silent_(common.log_level == "error"),
+        quiet_(common.log_level < LogLevel::info),
+        silent_(common.log_level == LogLevel::error),
         progress_({.log_every = log_every, .json = common.json, .quiet = quiet_}),
         signals_(options.resume
                      ? fmt::format("stopped before the run went on, and nothing was changed; to go "
@@ -111,7 +114,22 @@ class Watch {
   std::set<std::string> warned_;
 };
 
+void print_keys(const Common& common) {
+  if (!common.json) return print("{}", run_keys_text());
+  nlohmann::ordered_json list;
+  for (const RunKeyDescription& key : describe_run_keys()) {
+    list.push_back({{"key", key.path},
+                    {"value", key.expects},
+                    {"default", key.default_value},
+                    {"resume", name_of(key.on_resume)},
+                    {"meaning", key.meaning}});
+  }
+  print_json(list);
+}
+
 void run(DistillArguments options, const Common& common) {
+  if (options.keys) return print_keys(common);
+  if (options.run_file.empty()) throw CLI::RequiredError("--run");
   if (options.out.empty()) options.out = default_out(options.run_file);
   const RunConfig config = RunConfig::load(options.run_file, options.overrides);
   Watch watch(options, common, config.log_every);
@@ -131,7 +149,9 @@ void add_distill(CLI::App& program, const Common& common) {
       "`gladius report` shows how it stands, and TensorBoard reads its directory",
       "gladius distill configs/default/distill.run.json --out runs/mine --set optimizer.lr=2e-4");
   const auto options = std::make_shared<DistillArguments>();
-  add_subject(*command, "--run,RUN.json", options->run_file, "The run file");
+  add_subject(*command, "--run,RUN.json", options->run_file, "The run file")->required(false);
+  command->add_flag("--keys", options->keys,
+                    "Print what a run file may say: each key, its default and what it means");
   command->add_option("--out", options->out, "Run directory (default: runs/ and the file's name)");
   command
       ->add_option("--set", options->overrides,

@@ -30,10 +30,6 @@ struct EvalArguments {
   bool skip_bad_lines = false;
 };
 
-LossOn loss_on_from_name(const std::string& name) {
-  return name == "all" ? LossOn::all : LossOn::assistant;
-}
-
 // How the data is read, and why so.
 struct Settings {
   std::int64_t max_seq_len = 512;
@@ -153,13 +149,9 @@ void add_eval(CLI::App& program, const Common& common) {
                    "Where sequences are cut (default: as the run did that the model lies in, else "
                    "512)")
       ->check(CLI::Range(std::int64_t{1}, kMaxSeqLen));
-  command
-      ->add_option_function<std::string>(
-          "--loss-on",
-          [options](const std::string& name) { options->loss_on = loss_on_from_name(name); },
-          "What counts: all (every token) or assistant (what the assistant wrote); default: the "
-          "run's, else all")
-      ->check(check_loss_on);
+  add_loss_on(*command, options->loss_on,
+              "What counts: all (every token) or assistant (what the assistant wrote); default: "
+              "the run's, else all");
   command->add_flag("--skip-bad-lines", options->skip_bad_lines,
                     "Passes over lines that are no examples, and counts them");
   command->callback([options, &common] { run(*options, common); });

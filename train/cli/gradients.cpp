@@ -13,6 +13,7 @@
 #include "gladius/train/nonfinite.h"
 #include "gladius/train/overwrite.h"
 #include "gladius/train/pass_memory.h"
+#include "gladius/train/run_config.h"
 #include "output.h"
 #include "support.h"
 #include "text_input.h"
@@ -25,7 +26,7 @@ constexpr std::int64_t kIgnored = -100;
 struct GradientsArguments {
   std::string model, labels, teacher_logits, out;
   TextInput text;
-  std::string reduction = "mean";
+  LossReduction reduction = LossReduction::mean;
   double temperature = 2, alpha = 0.5;
 };
 
@@ -83,12 +84,12 @@ Loss loss_of(const GradientsArguments& options, const Variable& logits, const Te
     return {loss, {{"loss", loss.item()}, {"ce", loss.item()}}};
   }
   const Tensor teacher = read_teacher_logits(options.teacher_logits, logits.size(0));
-  const DistillationLoss result = distillation_loss(
-      logits, teacher, labels,
-      {.temperature = options.temperature,
-       .alpha = options.alpha,
-       .reduction = options.reduction == "mean" ? LossReduction::mean : LossReduction::batchmean,
-       .vocabulary = std::min(logits.size(1), teacher.size(1))});
+  const DistillationLoss result =
+      distillation_loss(logits, teacher, labels,
+                        {.temperature = options.temperature,
+                         .alpha = options.alpha,
+                         .reduction = options.reduction,
+                         .vocabulary = std::min(logits.size(1), teacher.size(1))});
   return {result.loss, {{"loss", result.loss.item()}, {"kl", result.kl}, {"ce", result.ce}}};
 }
 
@@ -184,11 +185,9 @@ void add_gradients(CLI::App& program, const Common& common) {
   command->add_option("--alpha", options->alpha, "Weight of the divergence; cross-entropy: 1 - it")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  command
-      ->add_option("--reduction", options->reduction,
-                   "Of the divergence: mean over the tokens, or batchmean, their sum")
-      ->check(CLI::IsMember({"batchmean", "mean"}))
-      ->capture_default_str();
+  add_choice(*command, "--reduction", options->reduction,
+             "Of the divergence: mean over the tokens, or batchmean, their sum")
+      ->default_str(name_of(options->reduction));
   command->add_option("--out", options->out,
                       "safetensors file to write: `loss` [1], and gradients by parameter");
   command->callback([options, &common] { gradients(*options, common); });

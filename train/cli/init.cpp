@@ -19,7 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 
 struct InitArguments {
-  std::string config, out, tokenizer, dtype;
+  std::string config, out, tokenizer;
+  std::optional<Dtype> dtype;
   std::uint64_t seed = 0;
 };
 
@@ -51,9 +52,7 @@ void init(const InitArguments& options, const Common& common) {
   require_vacant(options.out);
   Generator generator(options.seed);
   model->init_weights(generator);
-  SaveOptions save;
-  if (!options.dtype.empty()) save.dtype = dtype_from_name(options.dtype);
-  save_model(options.out, *model, save);
+  save_model(options.out, *model, {.dtype = options.dtype});
   if (!tokenizer.empty()) copy_tokenizer(tokenizer, options.out);
   if (common.json) {
     print_json({{"model", options.out},

@@ -11,6 +11,7 @@
 #include "gladius/tensor/parallel.h"
 #include "number_options.h"
 #include "output.h"
+#include "support.h"
 #include "usage.h"
 #include "version.h"
 
@@ -25,9 +26,8 @@ const std::vector<AddCommand> kCommands = {
 void add_common(CLI::App& program, Common& common) {
   program.add_option("--threads", common.threads, "Threads to use (default: all processors)")
       ->check(CLI::PositiveNumber);
-  program.add_option("--log-level", common.log_level, "What goes to standard error besides errors")
-      ->check(CLI::IsMember({"error", "warning", "info", "debug"}))
-      ->capture_default_str();
+  add_choice(program, "--log-level", common.log_level, "What goes to standard error besides errors")
+      ->default_str(name_of(common.log_level));
   program.add_flag("--json", common.json, "Results on standard output as JSON");
 }
 

@@ -20,7 +20,8 @@ namespace gladius::cli {
 namespace {
 
 struct RenderArguments {
-  std::string model, messages, tools, loss_on = "all";
+  std::string model, messages, tools;
+  LossOn loss_on = LossOn::all;
 };
 
 Conversation read_conversation(const RenderArguments& options) {
@@ -68,7 +69,7 @@ void show(const std::string& text, const std::vector<ByteSpan>& spans, const Exa
 void run(const RenderArguments& options, const Common& common) {
   const TextEncoder encoder(locate_model(options.model, common).tokenizer);
   EncodedChat chat = encoder.encode_chat(read_conversation(options), /*find_assistant=*/true);
-  if (options.loss_on == "all") chat.from_assistant.clear();
+  if (options.loss_on == LossOn::all) chat.from_assistant.clear();
   const std::string text = chat.text;
   const std::vector<ByteSpan> spans = chat.spans;
   const Example example = chat_example(std::move(chat));
@@ -91,11 +92,9 @@ void add_render(CLI::App& program, const Common& common) {
                    "- is the standard input")
       ->required();
   command->add_option("--tools", options->tools, "JSON list of tools' schemas");
-  command
-      ->add_option("--loss-on", options->loss_on,
-                   "What has labels: all (every token) or assistant (what the assistant wrote)")
-      ->check(check_loss_on)
-      ->capture_default_str();
+  add_loss_on(*command, options->loss_on,
+              "What has labels: all (every token) or assistant (what the assistant wrote)")
+      ->default_str(name_of(options->loss_on));
   command->callback([=, &common] { run(*options, common); });
 }
 

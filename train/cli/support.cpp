@@ -50,13 +50,13 @@ ModelPaths locate_model(const std::string& path, const Common& common) {
   return found.paths;
 }
 
-CLI::Option* add_dtype_option(CLI::App& command, std::string& name) {
-  return command.add_option("--dtype", name, "Type of the weights: f32, bf16 or f16")
-      ->check(CLI::IsMember({"f32", "bf16", "f16"}));
+CLI::Option* add_dtype_option(CLI::App& command, std::optional<Dtype>& dtype) {
+  return add_choice<std::optional<Dtype>, Dtype>(command, "--dtype", dtype,
+                                                 "Type of the weights: f32, bf16 or f16");
 }
 
 std::string check_loss_on(const std::string& name) {
-  if (name == "all" || name == "assistant") return {};
+  if (value_named<LossOn>(name)) return {};
   return fmt::format(
       "{} is neither \"all\" (every token counts) nor \"assistant\" (what the assistant says "
       "counts)",
@@ -143,7 +143,7 @@ void print_json(const nlohmann::ordered_json& document) {
 }
 
 void warn(const Common& common, const std::string& text) {
-  if (common.log_level != "error") log("gladius: warning: {}\n", message_line(text));
+  if (common.log_level != LogLevel::error) log("gladius: warning: {}\n", message_line(text));
 }
 
 std::function<void(const std::string&)> warner(const Common& common) {
@@ -151,8 +151,7 @@ std::function<void(const std::string&)> warner(const Common& common) {
 }
 
 void inform(const Common& common, const std::string& text) {
-  if (common.log_level == "info" || common.log_level == "debug")
-    log("gladius: {}\n", message_line(text));
+  if (common.log_level >= LogLevel::info) log("gladius: {}\n", message_line(text));
 }
 
 std::uint64_t peak_memory_bytes() {

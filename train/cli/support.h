@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,32 @@
 #include "gladius/models/model_directory.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 #include "gladius/tensor/dtype.h"
+#include "gladius/train/enum_names.h"
+#include "gladius/train/run_config.h"
+
+namespace gladius {
+
+/// Those that weights are written in.
+template <>
+inline constexpr EnumName<Dtype> kEnumNames<Dtype>[] = {
+    {Dtype::F32, "f32"}, {Dtype::BF16, "bf16"}, {Dtype::F16, "f16"}};
+
+}  // namespace gladius
 
 namespace gladius::cli {
 
 /// The subcommand, with an example below its help.
 CLI::App* add_command(CLI::App& program, const std::string& name, const std::string& description,
                       const std::string& example);
+/// An option that takes the name of one of kEnumNames<Enum>, which `check` holds for; Value is
+/// Enum, or an optional one.
+template <class Value, class Enum = Value>
+CLI::Option* add_choice(CLI::App& command, const std::string& names, Value& value,
+                        const std::string& what,
+                        const CLI::Validator& check = CLI::IsMember(names_of<Enum>())) {
+  const auto take = [&value](const std::string& name) { value = *value_named<Enum>(name); };
+  return command.add_option_function<std::string>(names, take, what)->check(check);
+}
 /// A model or file that a command works on, named by its option or by its place. `names` are those
 /// of CLI11: "--model,MODEL".
 CLI::Option* add_subject(CLI::App& command, const std::string& names, std::string& path,
@@ -29,10 +50,16 @@ CLI::Option* add_model_option(CLI::App& command, std::string& path);
 /// What it names, with a line on standard error where that is not what the path says by itself.
 ModelPaths locate_model(const std::string& path, const Common& common);
 /// `--dtype`, one of the types that weights are written in.
-CLI::Option* add_dtype_option(CLI::App& command, std::string& name);
+CLI::Option* add_dtype_option(CLI::App& command, std::optional<Dtype>& dtype);
 
-/// For `--loss-on`: why `name` is none of the choices, or "".
+/// Why `name` is none of LossOn's, or "".
 std::string check_loss_on(const std::string& name);
+/// `--loss-on`; Value is LossOn, or an optional one.
+template <class Value>
+CLI::Option* add_loss_on(CLI::App& command, Value& value, const std::string& what) {
+  return add_choice<Value, LossOn>(command, "--loss-on", value, what,
+                                   CLI::Validator(check_loss_on, ""));
+}
 
 /// Numbers of a list "1,2,3"; ConfigError naming `option` for anything else and for an empty list.
 std::vector<std::int64_t> parse_ids(const std::string& option, const std::string& list);

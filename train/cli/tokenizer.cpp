@@ -14,13 +14,19 @@
 #include "output.h"
 #include "support.h"
 
-namespace gladius::cli {
+namespace gladius {
+
+template <>
+inline constexpr EnumName<TokenizerKind> kEnumNames<TokenizerKind>[] = {
+    {TokenizerKind::llama, "llama"}, {TokenizerKind::byte_level, "byte-level"}};
+
+namespace cli {
 namespace {
 
 struct TokenizerArguments {
   TokenizerTraining training;
   std::vector<std::string> data;
-  std::string kind, alphabet, chat_template, out;
+  std::string alphabet, chat_template, out;
   std::size_t limit_alphabet = 0;
 };
 
@@ -77,7 +83,7 @@ void print_summary(const TokenizerArguments& options, const TokenizerSummary& su
                    double seconds, const Common& common) {
   if (common.json) {
     print_json({{"tokenizer", options.out},
-                {"kind", options.kind},
+                {"kind", name_of(options.training.trainer.kind)},
                 {"vocab_size", summary.vocab_size},
                 {"merges", summary.merges},
                 {"special_tokens", summary.special_tokens},
@@ -95,17 +101,15 @@ void print_summary(const TokenizerArguments& options, const TokenizerSummary& su
 
 void train(TokenizerArguments& options, const Common& common) {
   TokenizerTraining& training = options.training;
-  training.trainer.kind =
-      options.kind == "llama" ? TokenizerKind::llama : TokenizerKind::byte_level;
   if (options.limit_alphabet > 0) training.trainer.limit_alphabet = options.limit_alphabet;
   if (!options.alphabet.empty()) training.trainer.alphabet = read_text_file(options.alphabet);
   training.data.assign(options.data.begin(), options.data.end());
   training.chat_template = options.chat_template;
   training.out = options.out;
-  const bool quiet = common.log_level == "error" || common.log_level == "warning";
+  const bool quiet = common.log_level < LogLevel::info;
   const double before = processor_seconds();
   const TokenizerSummary summary = train_with_progress(training, quiet);
-  if (common.log_level != "error") warn_of_small_vocabulary(training, summary);
+  if (common.log_level != LogLevel::error) warn_of_small_vocabulary(training, summary);
   print_summary(options, summary, processor_seconds() - before, common);
 }
 
@@ -116,11 +120,9 @@ void add_train_options(CLI::App& command, TokenizerArguments& options) {
   command.add_option("--vocab-size", trainer.vocab_size, "Entries of the vocabulary, all counted")
       ->required()
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30));
-  command
-      .add_option("--kind", options.kind,
-                  "llama (characters, the others as bytes) or byte-level (as GPT-2 and Qwen)")
-      ->required()
-      ->check(CLI::IsMember({"llama", "byte-level"}));
+  add_choice(command, "--kind", trainer.kind,
+             "llama (characters, the others as bytes) or byte-level (as GPT-2 and Qwen)")
+      ->required();
   command.add_option("--out", options.out, "Directory to write; must not hold anything yet")
       ->required();
   command.add_option("--chat-template", options.chat_template,
@@ -163,4 +165,5 @@ void add_tokenizer(CLI::App& program, const Common& common) {
   command->callback([options, &common] { train(*options, common); });
 }
 
-}  // namespace gladius::cli
+}  // namespace cli
+}  // namespace gladius

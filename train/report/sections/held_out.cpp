@@ -68,7 +68,7 @@ std::string settings(const DataConfig& data) {
   return fmt::format(
       "On the held-out data (data.eval), loss_on {}, examples cut at {} tokens "
       "(max_seq_len).",
-      data.loss_on == LossOn::all ? "all" : "assistant", format_count(data.max_seq_len));
+      name_of(data.loss_on), format_count(data.max_seq_len));
 }
 
 }  // namespace

@@ -9,8 +9,7 @@ namespace {
 Table experts(const RunConfig& config) {
   Table table{{"Expert", "Model", "Vocabulary", "Steps"}, {}, 3};
   for (const ExpertConfig& expert : config.experts) {
-    table.rows.push_back({expert.name, expert.model.string(),
-                          expert.vocabulary == VocabularyMode::same ? "same" : "truncate",
+    table.rows.push_back({expert.name, expert.model.string(), name_of(expert.vocabulary),
                           format_count(expert.steps)});
   }
   return table;
@@ -21,11 +20,11 @@ CodeBlock loss_formula(const RunConfig& config) {
                           "L_KL = KL(softmax(teacher / T) || softmax(student / T)) * T^2, {}\n"
                           "L_CE = CrossEntropy(student, labels), a mean over the tokens\n"
                           "T    = {:g}",
-                          config.alpha, 1 - config.alpha,
-                          config.reduction == LossReduction::mean
+                          config.loss.alpha, 1 - config.loss.alpha,
+                          config.loss.reduction == LossReduction::mean
                               ? "a mean over the tokens"
                               : "a sum over each sequence (batchmean)",
-                          config.temperature)};
+                          config.loss.temperature)};
 }
 
 void add_method(Document& document, const RunConfig& config) {
@@ -43,19 +42,28 @@ void add_method(Document& document, const RunConfig& config) {
   document.push_back(experts(config));
 }
 
+std::string describe_optimizer(const OptimizerConfig& optimizer) {
+  const std::string adamw =
+      fmt::format("AdamW, betas {:g} and {:g}, epsilon {:g}", optimizer.betas.first,
+                  optimizer.betas.second, optimizer.eps);
+  if (optimizer.name == OptimizerName::adamw) return adamw;
+  return fmt::format("Muon, momentum {:g}, for the layers' matrices; {}, for the rest",
+                     optimizer.momentum, adamw);
+}
+
 Table configuration(const RunConfig& config) {
-  const AdamWOptions& optimizer = config.optimizer;
+  const OptimizerConfig& optimizer = config.optimizer;
   Table table{{"Parameter", "Value"}, {}};
   table.rows = {
       {"Batch size", format_count(config.batch_size)},
       {"Gradient accumulation", format_count(config.gradient_accumulation)},
       {"Effective batch size", format_count(config.batch_size * config.gradient_accumulation)},
-      {"Learning rate", fmt::format("{:g}, {}, {} warm-up updates", optimizer.lr, config.schedule,
-                                    config.warmup_steps)},
-      {"Optimizer", fmt::format("AdamW, betas {:g} and {:g}, epsilon {:g}", optimizer.beta1,
-                                optimizer.beta2, optimizer.eps)},
-      {"Weight decay", fmt::format("{:g}", optimizer.weight_decay)},
-      {"Gradient clipping", fmt::format("{:g}", config.max_grad_norm)},
+      {"Learning rate", fmt::format("{:g}, {}, {} warm-up updates", optimizer.lr,
+                                    name_of(optimizer.schedule), optimizer.warmup_steps)},
+      {"Optimizer", describe_optimizer(optimizer)},
+      {"Weight decay", fmt::format("{:g}{}", optimizer.weight_decay,
+                                   optimizer.decay == DecayScope::all ? "" : ", of matrices")},
+      {"Gradient clipping", fmt::format("{:g}", optimizer.max_grad_norm)},
       {"Max sequence length", format_count(config.data.max_seq_len)},
       {"Total steps", format_count(TrainingPlan(config).total_steps())},
       {"Data", fmt::format("{}{}, loss on {}", config.data.shuffle ? "shuffled" : "in order",

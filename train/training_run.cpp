@@ -1,0 +1,257 @@
+#include "gladius/train/training_run.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "gladius/tensor/error.h"
+#include "gladius/tensor/io/text_file.h"
+#include "gladius/train/checkpoint.h"
+#include "gladius/train/environment.h"
+#include "gladius/train/finished_model.h"
+#include "gladius/train/nonfinite.h"
+#include "gladius/train/report/report.h"
+#include "gladius/train/resume.h"
+#include "gladius/train/run_changes.h"
+#include "gladius/train/snapshot.h"
+#include "gladius/train/staged_directory.h"
+#include "gladius/train/timeline.h"
+
+namespace gladius {
+
+TrainingRun TrainingRun::assemble(const RunConfig& config, RunInputs inputs, TeacherCaches caches,
+                                  RunDirectory directory, const RunEvents& events) {
+  Validation validation(config, std::move(inputs.eval_examples), directory.paths(), events);
+  const auto shared = std::make_shared<TeacherCaches>(std::move(caches));
+  const auto open_cache = [shared, &events](std::size_t expert) {
+    return shared->open(expert, events.warn);
+  };
+  Trainer trainer(config, inputs.student, std::move(inputs.examples), events.warn, open_cache);
+  return {config,
+          events,
+          {.student = std::move(inputs.student),
+           .data_log = std::move(inputs.data_log),
+           .directory = std::move(directory),
+           .validation = std::move(validation),
+           .trainer = std::move(trainer)}};
+}
+
+TrainingRun::TrainingRun(const RunConfig& config, const RunEvents& events, Parts parts)
+    : config_(config),
+      events_(events),
+      student_(std::move(parts.student)),
+      data_log_(std::move(parts.data_log)),
+      directory_(std::move(parts.directory)),
+      validation_(std::move(parts.validation)),
+      trainer_(std::move(parts.trainer)) {}
+
+void TrainingRun::go_back(std::int64_t last_step, const RunIdentity& identity) {
+  const RunPaths& paths = directory_.paths();
+  const ResumePoint point =
+      find_resume_point(paths, last_step, [this](const Checkpoint& checkpoint) {
+        require_same_run(checkpoint.run, config_);
+        trainer_.restore(checkpoint);
+      });
+  directory_.go_on(identity);
+  return_to(point, paths, config_.keep_checkpoints, events_.warn);
+  if (!point.found) return;
+  validation_.restore(point.found->checkpoint.best, trainer_.plan().total_steps());
+  unevaluated_ = point.found->checkpoint.unevaluated;
+}
+
+RunOutcome TrainingRun::execute() {
+  begin();
+  if (!evaluate_experts_before() || !end_step()) return stopped();
+  while (!trainer_.done()) {
+    if (!begin_stage()) return stopped();
+    step();
+    bool stop = events_.stop_requested();
+    const bool due = trainer_.state().step % config_.checkpoint_every == 0;
+    // The last step's makes sure that a failure to evaluate or to save costs no training.
+    if (stop || due || trainer_.done()) {
+      save_checkpoint();
+      stop = stop || events_.stop_requested();
+    }
+    if (stop || !end_step()) return stopped();
+  }
+  return finish();
+}
+
+void TrainingRun::begin() {
+  events_.begin(trainer_.plan(), trainer_.state());  // from here on --resume goes on
+  const std::int64_t step = trainer_.state().step;
+  directory_.note(step == 0 ? "training started" : fmt::format("resumed at step {}", step));
+  const RunPaths& paths = directory_.paths();
+  record_environment(paths.environment(), events_.warn);
+  metrics_.emplace(paths.metrics());
+  tensorboard_.emplace(paths.events(), read_metrics(paths.metrics()));
+  validation_.begin();
+  data_log_.announce(events_.info, events_.warn);
+  write_data_counts();
+}
+
+// For the report.
+void TrainingRun::write_data_counts() const {
+  const nlohmann::ordered_json counts = data_log_.to_json(trainer_.state().data_read);
+  write_text_file(directory_.paths().data(), counts.dump(2) + "\n");
+}
+
+// Those whose stages have ended, where that is still to be done: data.eval may be another now.
+// False if a stop was asked for.
+bool TrainingRun::evaluate_experts_before() {
+  for (const Stage& stage : trainer_.plan().stages()) {
+    if (!stage.expert || stage.end > trainer_.state().step) continue;
+    if (!validation_.evaluate_expert(*stage.expert)) return false;
+  }
+  return true;
+}
+
+// False if a stop was asked for while the expert was loaded or evaluated.
+bool TrainingRun::begin_stage() {
+  const std::int64_t step = trainer_.state().step;
+  const Stage& stage = trainer_.plan().stage_of(step);
+  if (&stage == stage_ || !stage.expert) return true;
+  stage_ = &stage;
+  if (step == stage.begin) {
+    directory_.note(fmt::format("step {}: expert {} begins", step, stage.expert->name));
+  }
+  trainer_.enter_stage();
+  if (!events_.stop_requested() && validation_.evaluate_expert(*stage.expert)) return true;
+  save_checkpoint();
+  return false;
+}
+
+void TrainingRun::step() {
+  const StepRecord record = trainer_.step();
+  set_unsaved(true);
+  if (trainer_.diverged()) {
+    write(record);
+    fail_with_snapshot(record);
+  }
+  // The last one's line waits in every run: the next to go on from there may be longer, or
+  // evaluate on other data.
+  if (trainer_.done() || is_evaluation_due()) {
+    unevaluated_ = record;
+  } else {
+    write(record);
+  }
+}
+
+bool TrainingRun::is_evaluation_due() const {
+  return validation_.due(trainer_.state().step, trainer_.plan().total_steps());
+}
+
+void TrainingRun::write(const StepRecord& record) {
+  metrics_->append(record);
+  tensorboard_->append(record);
+  events_.step(record);
+}
+
+// Writes the last step's line if it still waits, with its evaluation if that is due. False if a
+// stop was asked for.
+bool TrainingRun::end_step() {
+  if (!unevaluated_) return true;
+  if (is_evaluation_due() && !evaluate_step()) return false;
+  write(*unevaluated_);
+  if (unevaluated_->evaluation) validation_.tell(*unevaluated_);
+  unevaluated_.reset();
+  return true;
+}
+
+// False if a stop was asked for.
+bool TrainingRun::evaluate_step() {
+  try {
+    unevaluated_->evaluation = validation_.evaluate_student(*student_, unevaluated_->step);
+  } catch (...) {
+    save_checkpoint();  // a failure to evaluate costs no training
+    throw;
+  }
+  if (!unevaluated_->evaluation) save_checkpoint();
+  return unevaluated_->evaluation.has_value();
+}
+
+void TrainingRun::fail_with_snapshot(const StepRecord& record) const {
+  const RunPaths& paths = directory_.paths();
+  const TrainerState& state = trainer_.state();
+  write_snapshot(paths, *student_, trainer_.last_batch(), record);
+  directory_.note(fmt::format("step {}: given up, not finite", record.step));
+  throw Error(
+      fmt::format("step {}: {} updates in a row were skipped{} for a loss or gradient that is "
+                  "not finite; the "
+                  "model, the batch and the step's metrics are in {}; a smaller optimizer.lr or "
+                  "optimizer.max_grad_norm may help, from the start with another --out",
+                  record.step, state.skipped_in_a_row,
+                  state.skipped_updates == state.updates ? ", all of the run's," : "",
+                  paths.snapshot().string()));
+}
+
+void TrainingRun::save_checkpoint() {
+  const auto start = std::chrono::steady_clock::now();
+  Checkpoint checkpoint = trainer_.checkpoint();
+  checkpoint.metrics = metrics_->sync();
+  checkpoint.unevaluated = unevaluated_;
+  checkpoint.best = validation_.best();
+  checkpoint.run = config_.resolved();
+  tensorboard_->sync();
+  gladius::save_checkpoint(directory_.paths().checkpoints(), checkpoint, config_.keep_checkpoints);
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  write_data_counts();
+  directory_.note(
+      fmt::format("{}{}, in {:.2f} s", kCheckpointEvent, checkpoint.state.step, time.count()));
+  set_unsaved(false);
+}
+
+void TrainingRun::set_unsaved(bool unsaved) const {
+  events_.unsaved(unsaved, trainer_.state().step);
+}
+
+RunOutcome TrainingRun::stopped() const {
+  directory_.note(fmt::format("stopped at step {}", trainer_.state().step));
+  return outcome(false);
+}
+
+// The model comes last: its presence says that the run is complete.
+RunOutcome TrainingRun::finish() {
+  const MetricsMark metrics = metrics_->sync();
+  if (const auto own = directory_.paths().teacher_cache(); std::filesystem::exists(own)) {
+    remove_directory(own);  // all that it was for is done
+  }
+  tensorboard_->sync();
+  const TrainerState& state = trainer_.state();
+  if (state.skipped_lines > 0) {
+    events_.info(fmt::format("{} bad lines of the data were passed over", state.skipped_lines));
+  }
+  if (state.skipped_updates > 0) {
+    events_.warn(
+        fmt::format("{} of {} updates were skipped, for a loss or gradient that was not "
+                    "finite",
+                    state.skipped_updates, state.updates));
+  }
+  require_finite_student();
+  data_log_.conclude(state.data_read, events_.info, events_.warn);
+  if (!validation_.finish(*student_)) return stopped();
+  save_finished_model(directory_.paths(), *student_, config_.student, state.step, metrics);
+  directory_.note("training finished");
+  write_report(directory_.paths());
+  return outcome(true);
+}
+
+// What is broken is not marked as complete.
+void TrainingRun::require_finite_student() const {
+  const auto broken = nonfinite_parameter(*student_);
+  if (!broken) return;
+  directory_.note("given up, the weights are not finite");
+  throw Error(
+      fmt::format("the student's weights are not finite ({}), so no model is written; "
+                  "checkpoints are in {}; a smaller optimizer.lr or "
+                  "optimizer.max_grad_norm may help, from the start with another --out",
+                  *broken, directory_.paths().checkpoints().string()));
+}
+
+RunOutcome TrainingRun::outcome(bool complete) const {
+  return {.complete = complete,
+          .steps = trainer_.state().step,
+          .total_steps = trainer_.plan().total_steps()};
+}
+
+}  // namespace gladius

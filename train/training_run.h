@@ -1,0 +1,75 @@
+// A run in its directory, from its first step or a checkpoint to its model.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "gladius/train/data_log.h"
+#include "gladius/train/distill.h"
+#include "gladius/train/metrics.h"
+#include "gladius/train/run_directory.h"
+#include "gladius/train/run_inputs.h"
+#include "gladius/train/teacher_cache.h"
+#include "gladius/train/tensorboard/event_file.h"
+#include "gladius/train/trainer.h"
+#include "gladius/train/validation.h"
+
+namespace gladius {
+
+/// `config` and `events` outlive it.
+class TrainingRun {
+ public:
+  /// Puts a run together from what it has read. Changes no file.
+  static TrainingRun assemble(const RunConfig& config, RunInputs inputs, TeacherCaches caches,
+                              RunDirectory directory, const RunEvents& events);
+
+  /// Goes back to the newest checkpoint of at most `last_step` steps. From here on the directory
+  /// is changed.
+  void go_back(std::int64_t last_step, const RunIdentity& identity);
+  /// Evaluates all experts again.
+  void distrust_experts() { validation_.distrust_experts(); }
+  /// Trains from where it is to its end, or until a stop is asked for.
+  RunOutcome execute();
+
+ private:
+  /// What a run consists of.
+  struct Parts {
+    std::shared_ptr<LanguageModel> student;
+    DataLog data_log;
+    RunDirectory directory;
+    Validation validation;
+    Trainer trainer;
+  };
+  TrainingRun(const RunConfig& config, const RunEvents& events, Parts parts);
+
+  void begin();
+  void write_data_counts() const;
+  bool evaluate_experts_before();
+  bool begin_stage();
+  void step();
+  bool is_evaluation_due() const;
+  void write(const StepRecord& record);
+  bool end_step();
+  bool evaluate_step();
+  [[noreturn]] void fail_with_snapshot(const StepRecord& record) const;
+  void save_checkpoint();
+  void set_unsaved(bool unsaved) const;
+  RunOutcome stopped() const;
+  RunOutcome finish();
+  void require_finite_student() const;
+  RunOutcome outcome(bool complete) const;
+
+  const RunConfig& config_;
+  const RunEvents& events_;
+  std::shared_ptr<LanguageModel> student_;
+  DataLog data_log_;
+  RunDirectory directory_;
+  Validation validation_;
+  Trainer trainer_;
+  const Stage* stage_ = nullptr;           // that has begun in this process
+  std::optional<StepRecord> unevaluated_;  // of the last step, while its line is to be written
+  std::optional<MetricsFile> metrics_;     // since the run has begun
+  std::optional<EventFile> tensorboard_;   // the same
+};
+
+}  // namespace gladius
