@@ -30,7 +30,7 @@ class Work {
  public:
   Work(const TokenizerTraining& training, const TokenizerProgress& progress)
       : training_(training),
-        progress_(progress ? progress : [](const char*, std::uint64_t, std::uint64_t) {}),
+        progress_(progress),
         trainer_(training.trainer),
         files_(expand_patterns(training.data)) {
     if (training.chat_template.empty()) return;

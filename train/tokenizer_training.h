@@ -36,7 +36,8 @@ using TokenizerProgress =
 
 /// Trains and writes the directory, whole or not at all: tokenizer.json, tokenizer_config.json,
 /// special_tokens_map.json, chat_template.jinja. IoError, ConfigError, FormatError.
-TokenizerSummary train_tokenizer(const TokenizerTraining& training,
-                                 const TokenizerProgress& progress = {});
+TokenizerSummary train_tokenizer(
+    const TokenizerTraining& training,
+    const TokenizerProgress& progress = [](const char*, std::uint64_t, std::uint64_t) {});
 
 }  // namespace gladius

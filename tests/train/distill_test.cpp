@@ -52,6 +52,14 @@ TEST(Distill, LeavesAModelMetricsAndReports) {
   EXPECT_THAT(read_file(out / "report.html"), HasSubstr("<svg "));
 }
 
+TEST(Distill, NeedsNoObserver) {
+  const TinyRun run;
+  const RunConfig config = run.config(run.run_file());
+  execute(config, run.directory / "observed");
+  EXPECT_TRUE(distill(config, run.directory / "alone", /*resume=*/false, {}).complete);
+  EXPECT_EQ(weights(run.directory / "alone"), weights(run.directory / "observed"));
+}
+
 TEST(Distill, MayBeStoppedWhileItEvaluates) {
   const TinyRun run;
   Json file = run.run_file();

@@ -57,7 +57,7 @@ class TrainingProgress {
 };
 
 TokenizerSummary train_with_progress(const TokenizerTraining& training, bool quiet) {
-  if (quiet) return train_tokenizer(training, {});
+  if (quiet) return train_tokenizer(training);
   TrainingProgress progress;
   return train_tokenizer(training, [&](const char* what, std::uint64_t done, std::uint64_t all) {
     progress.show(what, done, all);

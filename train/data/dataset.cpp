@@ -77,7 +77,7 @@ Dataset::Dataset(std::vector<std::unique_ptr<ExampleSource>> sources, DatasetOpt
 
 Dataset Dataset::open(const std::vector<std::filesystem::path>& files,
                       std::shared_ptr<const TextEncoder> encoder, const DatasetOptions& options) {
-  if (encoder && options.warn) {
+  if (encoder) {
     for (const std::string& note : encoder->tokenizer().notes()) options.warn(note);
   }
   const auto parser = std::make_shared<const ExampleParser>(std::move(encoder), options.max_seq_len,
@@ -140,8 +140,6 @@ void Dataset::hold_first() {
   }
 }
 
-void Dataset::warn(const std::string& text) const {
-  if (options_.warn) options_.warn(text);
-}
+void Dataset::warn(const std::string& text) const { options_.warn(text); }
 
 }  // namespace gladius

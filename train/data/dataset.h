@@ -25,7 +25,7 @@ struct DatasetOptions {
   /// Told of the tokenizer's notes, of the first ten bad lines that are passed over, and of the
   /// first lines of which the chat template does not show all, and once of each column that is
   /// passed over though it may mean something (other_columns.h).
-  std::function<void(const std::string&)> warn = {};
+  std::function<void(const std::string&)> warn = [](const std::string&) {};
 };
 
 /// Examples by number, of which only the first 8 MiB are held in memory; the rest is read and
