@@ -8,7 +8,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
-#include "gladius/models/generate.h"
+#include "gladius/models/generation/generate.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/parallel.h"
 #include "gladius/tensor/random.h"

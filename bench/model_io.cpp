@@ -13,8 +13,8 @@
 #include <span>
 
 #include "gladius/models/model_directory.h"
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/file_descriptor.h"
 #include "gladius/tensor/random.h"
 #include "support/measure.h"
 

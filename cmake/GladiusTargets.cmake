@@ -67,35 +67,48 @@ function(gladius_unity target)
 endfunction()
 
 # gladius_include_root(FOLDER RESULT): the path of an include root through which the headers of a
-# folder, and no others, are reached as "gladius/FOLDER/x.h": a directory with one symbolic link.
+# folder ("tensor", "models/tokenizer"), and no others, are reached as "gladius/FOLDER/x.h": a directory
+# with one symbolic link.
 function(gladius_include_root folder result)
-  set(root ${PROJECT_BINARY_DIR}/include-roots/${folder})
-  file(MAKE_DIRECTORY ${root}/gladius)
+  string(MAKE_C_IDENTIFIER ${folder} name)
+  set(root ${PROJECT_BINARY_DIR}/include-roots/${name})
+  get_filename_component(parent ${root}/gladius/${folder} DIRECTORY)
+  file(MAKE_DIRECTORY ${parent})
   file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${folder} ${root}/gladius/${folder} SYMBOLIC)
   set(${result} ${root} PARENT_SCOPE)
 endfunction()
 
-# gladius_library(FOLDER SOURCES ... HEADERS ... [DEPENDS ...] [PRIVATE_DEPENDS ...] [PRECOMPILE ...])
+# gladius_library(NAME [FOLDER ...] SOURCES ... HEADERS ... [DEPENDS ...] [PRIVATE_DEPENDS ...]
+#                 [PRECOMPILE ... | PRECOMPILE_OF TARGET])
 #
-# The library gladius::FOLDER. Its headers are reached through an include root of its own, so an
-# include of a folder that is not among DEPENDS does not compile. PRECOMPILE are headers of others that
-# most sources include, for a library of many sources: to precompile them takes as long as to read
-# them five times. (-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON shows a source that leaves an include out.)
-function(gladius_library folder)
-  cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;DEPENDS;PRIVATE_DEPENDS;PRECOMPILE" ${ARGN})
-  gladius_include_root(${folder} root)
-  list(TRANSFORM ARG_HEADERS PREPEND ${root}/gladius/${folder}/)
+# The library gladius::NAME of a folder, by default NAME. Its headers are reached through an include root
+# of its own, so an include of a folder that is not among DEPENDS does not compile. PRECOMPILE are headers
+# of others that most sources include, for a library of many sources: to precompile them takes as long
+# as to read them five times; PRECOMPILE_OF takes those of another. (-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON
+# shows a source that leaves an include out.)
+function(gladius_library name)
+  cmake_parse_arguments(ARG "" "FOLDER;PRECOMPILE_OF"
+    "SOURCES;HEADERS;DEPENDS;PRIVATE_DEPENDS;PRECOMPILE" ${ARGN})
+  if(NOT ARG_FOLDER)
+    set(ARG_FOLDER ${name})
+  endif()
+  gladius_include_root(${ARG_FOLDER} root)
+  list(TRANSFORM ARG_HEADERS PREPEND ${root}/gladius/${ARG_FOLDER}/)
 
-  add_library(gladius_${folder} STATIC ${ARG_SOURCES})
-  add_library(gladius::${folder} ALIAS gladius_${folder})
-  set_target_properties(gladius_${folder} PROPERTIES EXPORT_NAME ${folder})
-  target_sources(gladius_${folder} PUBLIC FILE_SET HEADERS BASE_DIRS ${root} FILES ${ARG_HEADERS})
-  target_compile_features(gladius_${folder} PUBLIC cxx_std_20)
-  target_link_libraries(gladius_${folder} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
-  gladius_target_options(gladius_${folder})
-  target_precompile_headers(gladius_${folder} PRIVATE ${ARG_PRECOMPILE})
+  add_library(gladius_${name} STATIC ${ARG_SOURCES})
+  add_library(gladius::${name} ALIAS gladius_${name})
+  set_target_properties(gladius_${name} PROPERTIES EXPORT_NAME ${name})
+  target_sources(gladius_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${root} FILES ${ARG_HEADERS})
+  target_compile_features(gladius_${name} PUBLIC cxx_std_20)
+  target_link_libraries(gladius_${name} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
+  gladius_target_options(gladius_${name})
+  if(ARG_PRECOMPILE_OF)
+    target_precompile_headers(gladius_${name} REUSE_FROM ${ARG_PRECOMPILE_OF})
+  else()
+    target_precompile_headers(gladius_${name} PRIVATE ${ARG_PRECOMPILE})
+  endif()
   if(GLADIUS_INSTALL)
-    install(TARGETS gladius_${folder} EXPORT gladius-targets FILE_SET HEADERS)
+    install(TARGETS gladius_${name} EXPORT gladius-targets FILE_SET HEADERS)
   endif()
 endfunction()
 

@@ -9,10 +9,10 @@
 
 #include "gladius/models/architectures/architecture.h"
 #include "gladius/models/foreign_model.h"
-#include "gladius/models/json_fields.h"
-#include "gladius/models/json_file.h"
-#include "gladius/tensor/io/file_descriptor.h"
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/file_descriptor.h"
+#include "gladius/tensor/base/json_fields.h"
+#include "gladius/tensor/base/json_file.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius {
 namespace {

@@ -1,6 +1,6 @@
 #include "gladius/models/foreign_model.h"
 
-#include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/tensor/base/file_descriptor.h"
 
 namespace gladius {
 namespace {

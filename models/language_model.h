@@ -5,7 +5,7 @@
 #include <string>
 
 #include "gladius/models/config.h"
-#include "gladius/models/kv_cache.h"
+#include "gladius/models/generation/kv_cache.h"
 #include "gladius/models/token_context.h"
 #include "gladius/nn/module.h"
 

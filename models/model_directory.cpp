@@ -11,13 +11,13 @@
 
 #include "gladius/models/chat_template/chat_templates.h"
 #include "gladius/models/foreign_model.h"
-#include "gladius/models/generation_config.h"
+#include "gladius/models/generation/generation_config.h"
 #include "gladius/models/narrowing.h"
 #include "gladius/models/shard_index.h"
-#include "gladius/tensor/io/atomic_file.h"
-#include "gladius/tensor/io/file_descriptor.h"
-#include "gladius/tensor/io/text_file.h"
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/atomic_file.h"
+#include "gladius/tensor/base/file_descriptor.h"
+#include "gladius/tensor/base/quoted.h"
+#include "gladius/tensor/base/text_file.h"
 
 namespace gladius {
 namespace {

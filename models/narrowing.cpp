@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "gladius/tensor/base/quoted.h"
 #include "gladius/tensor/dispatch.h"
-#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {

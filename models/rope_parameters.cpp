@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
-#include "gladius/models/json_fields.h"
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/json_fields.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius {
 namespace {

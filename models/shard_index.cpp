@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "gladius/models/json_file.h"
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/json_file.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius {
 namespace {

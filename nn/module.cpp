@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "gladius/tensor/base/quoted.h"
 #include "gladius/tensor/io/safetensors.h"
-#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 

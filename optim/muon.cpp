@@ -6,11 +6,11 @@
 #include <cmath>
 
 #include "gladius/optim/clip_grad.h"
+#include "gladius/tensor/base/quoted.h"
 #include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/elementwise.h"
 #include "gladius/tensor/kernels/gemm.h"
 #include "gladius/tensor/parallel.h"
-#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {

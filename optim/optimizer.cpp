@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius {
 namespace {

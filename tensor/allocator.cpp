@@ -11,7 +11,7 @@
 #include <set>
 #include <utility>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace gladius {
 namespace {

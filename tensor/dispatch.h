@@ -5,8 +5,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "gladius/tensor/base/error.h"
 #include "gladius/tensor/dtype.h"
-#include "gladius/tensor/error.h"
 
 namespace gladius {
 

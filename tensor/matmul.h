@@ -13,7 +13,7 @@ Tensor matmul(const Tensor& a, const Tensor& b);
 /// What matmul_into does to its matrix.
 enum class Write {
   kReplace,   // out = a b
-  kToMemory,  // the same, past the caches if it is large: for a result that is not read soon
+  kToMemory,  // the same with streaming stores if it is large: for a result that is not read soon
   kAdd,       // out += a b
 };
 

@@ -9,7 +9,7 @@
 #include <exception>
 #include <vector>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/tensor/pool.h"
 
 // libgomp is not built for the thread sanitizer, which has to be told where the pool forks and

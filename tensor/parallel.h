@@ -40,7 +40,7 @@ void parallel_for(std::int64_t n, std::int64_t grain, F&& body) {
 /// Calls body(i) for every i in [0, n): for tasks whose results do not depend on the thread. Every
 /// thread takes those of its share in order and then helps the others, so that none waits long for
 /// one that is slow, or away. Each thread has a copy of `body`, which may keep what neighbouring
-/// tasks have in common. So few threads that `grain` tasks or more are for each.
+/// tasks have in common. Uses fewer threads if that leaves a thread less than `grain` tasks.
 template <class F>
 void parallel_tasks(std::int64_t n, std::int64_t grain, const F& body) {
   const std::int64_t threads = std::clamp<std::int64_t>(n / grain, 1, num_threads());

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/tensor/tensor.h"
 
 namespace gladius {

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "gladius/tensor/base/error.h"
 #include "gladius/tensor/dtype.h"
-#include "gladius/tensor/error.h"
 #include "gladius/tensor/shape.h"
 #include "gladius/tensor/storage.h"
 

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include "gladius/train/best_model.h"
-#include "gladius/train/checkpoint.h"
-#include "gladius/train/kept_metrics.h"
+#include "gladius/train/loop/best_model.h"
+#include "gladius/train/loop/validation.h"
 #include "gladius/train/report/report.h"
 #include "gladius/train/report/run_record.h"
-#include "gladius/train/training_plan.h"
-#include "gladius/train/validation.h"
+#include "gladius/train/run/checkpoint.h"
+#include "gladius/train/run/kept_metrics.h"
+#include "gladius/train/run/training_plan.h"
 
 namespace gladius {
 

@@ -1,10 +1,10 @@
 // A run that is asked to go on when it is complete.
 #pragma once
 
-#include "gladius/train/finished_model.h"
-#include "gladius/train/run_config.h"
-#include "gladius/train/run_directory.h"
-#include "gladius/train/run_events.h"
+#include "gladius/train/loop/finished_model.h"
+#include "gladius/train/run/run_config.h"
+#include "gladius/train/run/run_directory.h"
+#include "gladius/train/run/run_events.h"
 
 namespace gladius {
 

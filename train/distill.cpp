@@ -3,17 +3,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "gladius/tensor/error.h"
-#include "gladius/train/checkpoint.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/train/complete_run.h"
-#include "gladius/train/fingerprint.h"
-#include "gladius/train/finished_model.h"
-#include "gladius/train/overwrite.h"
-#include "gladius/train/run_changes.h"
-#include "gladius/train/run_directory.h"
-#include "gladius/train/run_inputs.h"
-#include "gladius/train/teacher_cache.h"
-#include "gladius/train/training_plan.h"
+#include "gladius/train/loop/finished_model.h"
+#include "gladius/train/loop/run_inputs.h"
+#include "gladius/train/run/checkpoint.h"
+#include "gladius/train/run/fingerprint.h"
+#include "gladius/train/run/overwrite.h"
+#include "gladius/train/run/run_changes.h"
+#include "gladius/train/run/run_directory.h"
+#include "gladius/train/run/training_plan.h"
+#include "gladius/train/teacher/teacher_cache.h"
 #include "gladius/train/training_run.h"
 
 namespace gladius {

@@ -3,8 +3,8 @@
 
 #include <filesystem>
 
-#include "gladius/train/run_config.h"
-#include "gladius/train/run_events.h"
+#include "gladius/train/run/run_config.h"
+#include "gladius/train/run/run_events.h"
 
 namespace gladius {
 

@@ -4,11 +4,11 @@
 
 #include "gladius/models/chat_template/chat_template.h"
 #include "gladius/models/model_directory.h"
-#include "gladius/tensor/io/file_descriptor.h"
-#include "gladius/tensor/io/text_file.h"
+#include "gladius/tensor/base/file_descriptor.h"
+#include "gladius/tensor/base/staged_directory.h"
+#include "gladius/tensor/base/text_file.h"
 #include "gladius/train/data/data_files.h"
 #include "gladius/train/data/raw_texts.h"
-#include "gladius/train/staged_directory.h"
 
 namespace gladius {
 namespace {

@@ -4,18 +4,18 @@
 
 #include <chrono>
 
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/io/text_file.h"
-#include "gladius/train/checkpoint.h"
-#include "gladius/train/environment.h"
-#include "gladius/train/finished_model.h"
-#include "gladius/train/nonfinite.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/staged_directory.h"
+#include "gladius/tensor/base/text_file.h"
+#include "gladius/train/loop/finished_model.h"
+#include "gladius/train/loop/nonfinite.h"
+#include "gladius/train/loop/snapshot.h"
 #include "gladius/train/report/report.h"
-#include "gladius/train/resume.h"
-#include "gladius/train/run_changes.h"
-#include "gladius/train/snapshot.h"
-#include "gladius/train/staged_directory.h"
-#include "gladius/train/timeline.h"
+#include "gladius/train/run/checkpoint.h"
+#include "gladius/train/run/environment.h"
+#include "gladius/train/run/resume.h"
+#include "gladius/train/run/run_changes.h"
+#include "gladius/train/run/timeline.h"
 
 namespace gladius {
 

@@ -4,15 +4,15 @@
 #include <memory>
 #include <optional>
 
-#include "gladius/train/data_log.h"
 #include "gladius/train/distill.h"
-#include "gladius/train/metrics.h"
-#include "gladius/train/run_directory.h"
-#include "gladius/train/run_inputs.h"
-#include "gladius/train/teacher_cache.h"
-#include "gladius/train/tensorboard/event_file.h"
-#include "gladius/train/trainer.h"
-#include "gladius/train/validation.h"
+#include "gladius/train/loop/run_inputs.h"
+#include "gladius/train/loop/trainer.h"
+#include "gladius/train/loop/validation.h"
+#include "gladius/train/report/tensorboard/event_file.h"
+#include "gladius/train/run/data_log.h"
+#include "gladius/train/run/metrics.h"
+#include "gladius/train/run/run_directory.h"
+#include "gladius/train/teacher/teacher_cache.h"
 
 namespace gladius {
 

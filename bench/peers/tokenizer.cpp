@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace {
 

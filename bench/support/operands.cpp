@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/tensor/random.h"
 
 namespace gladius::bench {

@@ -6,7 +6,7 @@
 #include <functional>
 #include <iterator>
 
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius {
 namespace {

@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "gladius/models/config.h"
-#include "gladius/models/json_fields.h"
 #include "gladius/models/language_model.h"
+#include "gladius/tensor/base/json_fields.h"
 
 namespace gladius {
 

@@ -1,6 +1,6 @@
 // Llama (Touvron et al. 2023, arXiv:2302.13971) and what is published in its format.
 #include "gladius/models/architectures/architecture.h"
-#include "gladius/models/decoder.h"
+#include "gladius/models/architectures/decoder.h"
 
 namespace gladius {
 const Architecture kLlama{
@@ -12,7 +12,7 @@ const Architecture kLlama{
           config.mlp_bias = fields.value_or("mlp_bias", false);
         },
     .make = [](const ModelConfig& config) -> std::unique_ptr<LanguageModel> {
-      return std::make_unique<DecoderModel>(config, DecoderLayerSizes::of(config));
+      return make_decoder(config, DecoderLayerSizes::of(config));
     },
 };
 

@@ -1,7 +1,7 @@
 // Qwen2 and Qwen2.5 (arXiv:2407.10671, arXiv:2412.15115): Llama's decoder with biases on q, k and v
 // whatever config.json says, and layers that may see a window alone.
 #include "gladius/models/architectures/architecture.h"
-#include "gladius/models/decoder.h"
+#include "gladius/models/architectures/decoder.h"
 
 namespace gladius {
 const Architecture kQwen2{
@@ -13,7 +13,7 @@ const Architecture kQwen2{
           read_sliding_windows(fields, config);
         },
     .make = [](const ModelConfig& config) -> std::unique_ptr<LanguageModel> {
-      return std::make_unique<DecoderModel>(config, DecoderLayerSizes::of(config));
+      return make_decoder(config, DecoderLayerSizes::of(config));
     },
 };
 

@@ -1,7 +1,7 @@
 // Qwen3 (arXiv:2505.09388): norms of each head's queries and keys, no biases unless config.json has
 // them, heads of a size of their own.
 #include "gladius/models/architectures/architecture.h"
-#include "gladius/models/decoder.h"
+#include "gladius/models/architectures/decoder.h"
 
 namespace gladius {
 const Architecture kQwen3{
@@ -16,7 +16,7 @@ const Architecture kQwen3{
     .make = [](const ModelConfig& config) -> std::unique_ptr<LanguageModel> {
       DecoderLayerSizes layer = DecoderLayerSizes::of(config);
       layer.attention.qk_norm_eps = config.rms_norm_eps;
-      return std::make_unique<DecoderModel>(config, layer);
+      return make_decoder(config, layer);
     },
 };
 

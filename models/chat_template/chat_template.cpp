@@ -4,7 +4,7 @@
 
 #include "gladius/models/chat_template/interpreter.h"
 #include "gladius/models/chat_template/parser.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace gladius {
 namespace {

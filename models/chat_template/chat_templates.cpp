@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <system_error>
 
-#include "gladius/models/json_file.h"
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/io/file_descriptor.h"
-#include "gladius/tensor/io/text_file.h"
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/file_descriptor.h"
+#include "gladius/tensor/base/json_file.h"
+#include "gladius/tensor/base/quoted.h"
+#include "gladius/tensor/base/text_file.h"
 
 namespace gladius {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace gladius {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "gladius/models/tokenizer/utf8.h"
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius::jinja {
 namespace {

@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "gladius/models/tokenizer/utf8.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace gladius {
 

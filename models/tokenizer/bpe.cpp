@@ -5,7 +5,7 @@
 
 #include "gladius/models/tokenizer/json_fields.h"
 #include "gladius/models/tokenizer/utf8.h"
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius {
 namespace {

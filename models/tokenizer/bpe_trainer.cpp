@@ -8,7 +8,7 @@
 
 #include "gladius/models/tokenizer/pair_queue.h"
 #include "gladius/models/tokenizer/utf8.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace gladius {
 namespace {

@@ -8,11 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include "gladius/models/json_file.h"
 #include "gladius/models/tokenizer/added_tokens.h"
 #include "gladius/models/tokenizer/token_bytes.h"
-#include "gladius/tensor/io/text_file.h"
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/json_file.h"
+#include "gladius/tensor/base/quoted.h"
+#include "gladius/tensor/base/text_file.h"
 
 namespace gladius {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "gladius/models/tokenizer/regex.h"
 #include "gladius/models/tokenizer/utf8.h"
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius::tokenizer_json {
 

@@ -2,8 +2,8 @@
 
 #include <fmt/core.h>
 
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius {
 namespace {

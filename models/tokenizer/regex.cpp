@@ -10,8 +10,8 @@
 
 #include "gladius/models/tokenizer/newer_characters.h"
 #include "gladius/models/tokenizer/oniguruma.h"
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius {
 namespace {

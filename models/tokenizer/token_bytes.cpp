@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "gladius/models/json_file.h"
 #include "gladius/models/tokenizer/byte_level.h"
+#include "gladius/tensor/base/json_file.h"
 
 namespace gladius {
 namespace {

@@ -4,7 +4,6 @@
 #include <iterator>
 #include <mutex>
 
-#include "gladius/models/json_file.h"
 #include "gladius/models/tokenizer/added_tokens.h"
 #include "gladius/models/tokenizer/added_vocabulary.h"
 #include "gladius/models/tokenizer/bpe.h"
@@ -15,7 +14,8 @@
 #include "gladius/models/tokenizer/pre_tokenizers.h"
 #include "gladius/models/tokenizer/tokenizer_config.h"
 #include "gladius/models/tokenizer/utf8.h"
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/json_file.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius {
 namespace {

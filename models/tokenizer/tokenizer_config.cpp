@@ -8,11 +8,11 @@
 #include <string_view>
 #include <utility>
 
-#include "gladius/models/json_file.h"
 #include "gladius/models/tokenizer/json_fields.h"
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/io/file_descriptor.h"
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/file_descriptor.h"
+#include "gladius/tensor/base/json_file.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "gladius/models/tokenizer/byte_level.h"
 #include "gladius/models/tokenizer/utf8.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace gladius {
 namespace {

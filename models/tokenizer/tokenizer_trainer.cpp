@@ -6,7 +6,7 @@
 #include "gladius/models/tokenizer/normalizers.h"
 #include "gladius/models/tokenizer/pre_tokenizers.h"
 #include "gladius/models/tokenizer/utf8.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace gladius {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "gladius/tensor/utf8.h"
+#include "gladius/tensor/base/utf8.h"
 
 namespace gladius::utf8 {
 

@@ -6,10 +6,10 @@
 #include <cstring>
 #include <functional>
 
-#include "gladius/tensor/io/atomic_file.h"
-#include "gladius/tensor/io/foreign_file.h"
+#include "gladius/tensor/base/atomic_file.h"
+#include "gladius/tensor/base/foreign_file.h"
+#include "gladius/tensor/base/quoted.h"
 #include "gladius/tensor/io/safetensors_json.h"
-#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "gladius/tensor/io/mapped_file.h"
+#include "gladius/tensor/base/mapped_file.h"
 #include "gladius/tensor/io/safetensors_header.h"
 #include "gladius/tensor/tensor.h"
 

@@ -11,9 +11,9 @@
 #include <string_view>
 #include <tuple>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/quoted.h"
 #include "gladius/tensor/io/safetensors_json.h"
-#include "gladius/tensor/quoted.h"
 
 namespace gladius {
 namespace {

@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
-#include "gladius/tensor/quoted.h"
-#include "gladius/tensor/utf8.h"
+#include "gladius/tensor/base/quoted.h"
+#include "gladius/tensor/base/utf8.h"
 
 namespace gladius::safetensors_json {
 namespace {

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/tensor/io/safetensors_header.h"
 
 namespace gladius::safetensors_json {

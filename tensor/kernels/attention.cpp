@@ -8,7 +8,7 @@
 #include <limits>
 #include <optional>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/tensor/kernels/attention_panels.h"
 #include "gladius/tensor/kernels/attention_softmax.h"
 #include "gladius/tensor/kernels/attention_tiles.h"

@@ -7,7 +7,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/tensor/kernels/blas_core_type.h"
 #include "gladius/tensor/kernels/dot_rows.h"
 #include "gladius/tensor/kernels/packed_gemm.h"

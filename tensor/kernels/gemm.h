@@ -13,8 +13,8 @@ namespace gladius::kernels {
 /// op(A) is [m, k]: A itself, or with trans_a the transpose of A [k, m]; op(B) is [k, n] likewise;
 /// C is [m, n]. `lda`, `ldb`, `ldc` are the elements between neighbouring rows of A, B and C as
 /// stored. With beta = 0, C is written without being read; with k = 0 or alpha = 0, A and B are not
-/// read. With `to_memory` a large C of floats is written past the caches: for one that is not read
-/// soon, at half the traffic, as its old content is not fetched.
+/// read. With `to_memory` a large C of floats is written with streaming stores: for one that is
+/// not read soon, at half the traffic, as its old content is not fetched.
 ///
 /// Runs on all threads outside of a parallel_for, on the calling one inside. For the same sizes,
 /// strides and thread count the result is the same to the bit. Throws ShapeError for a negative

@@ -12,7 +12,7 @@ namespace gladius::kernels {
 
 /// C = op(A) * op(B), or C += with `accumulate`, row-major, the operands as those of gemm(). B is
 /// float, or bfloat16 or float16, which become float exactly. k > 0. With `to_memory` C is written
-/// past the caches where its rows are whole lines of them.
+/// with streaming stores where its rows are whole cache lines.
 ///
 /// Runs on all threads outside of a parallel_for, on the calling one inside. The order of the sums
 /// depends on k alone, so the result does not depend on the threads.

@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "faults/experiment.h"
-#include "gladius/tensor/io/sha256.h"
-#include "gladius/train/checkpoint.h"
-#include "gladius/train/run_directory.h"
+#include "gladius/tensor/base/sha256.h"
+#include "gladius/train/run/checkpoint.h"
+#include "gladius/train/run/run_directory.h"
 
 namespace gladius::faults {
 namespace {

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "gladius/tensor/io/sha256.h"
-#include "gladius/train/checkpoint.h"
-#include "gladius/train/metrics.h"
-#include "gladius/train/run_directory.h"
-#include "train/run_events.h"
+#include "gladius/tensor/base/sha256.h"
+#include "gladius/train/run/checkpoint.h"
+#include "gladius/train/run/metrics.h"
+#include "gladius/train/run/run_directory.h"
+#include "train/run/run_events.h"
 
 namespace gladius::faults {
 

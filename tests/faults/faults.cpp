@@ -17,8 +17,8 @@
 #include "faults/edited_records.h"
 #include "faults/experiment.h"
 #include "faults/tally.h"
-#include "gladius/train/metrics.h"
-#include "gladius/train/run_directory.h"
+#include "gladius/train/run/metrics.h"
+#include "gladius/train/run/run_directory.h"
 
 namespace gladius::faults {
 namespace {

@@ -3,7 +3,7 @@
 #include "gladius/models/chat_template/chat_template.h"
 
 #include "fuzz_target.h"
-#include "gladius/models/json_file.h"
+#include "gladius/tensor/base/json_file.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace gladius::fuzz {
 

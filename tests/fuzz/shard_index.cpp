@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "fuzz_target.h"
-#include "gladius/models/json_file.h"
+#include "gladius/tensor/base/json_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using gladius::fuzz::require;

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gladius/models/chat_template/chat_template.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "gladius/models/tokenizer/tokenizer.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace {
 

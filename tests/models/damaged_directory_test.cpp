@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "gladius/models/generation_config.h"
+#include "gladius/models/generation/generation_config.h"
 #include "gladius/models/model_directory.h"
 #include "support/message_of.h"
 #include "support/random_models.h"

@@ -1,4 +1,4 @@
-#include "gladius/models/json_file.h"
+#include "gladius/tensor/base/json_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -8,7 +8,7 @@
 
 #include "gladius/autograd/ops/losses.h"
 #include "gladius/autograd/ops/views.h"
-#include "gladius/models/generate.h"
+#include "gladius/models/generation/generate.h"
 #include "support/message_of.h"
 #include "support/random_models.h"
 

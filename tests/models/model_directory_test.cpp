@@ -6,7 +6,7 @@
 #include <optional>
 #include <set>
 
-#include "gladius/models/generation_config.h"
+#include "gladius/models/generation/generation_config.h"
 #include "support/message_of.h"
 #include "support/random_models.h"
 #include "support/same_weights.h"

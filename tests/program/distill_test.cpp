@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <fstream>
 
-#include "gladius/train/memory.h"
+#include "gladius/train/run/memory.h"
 #include "program/run_program.h"
 #include "train/tiny_models.h"
 

@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/quoted.h"
 #include "program/program_fixture.h"
 
 namespace gladius {

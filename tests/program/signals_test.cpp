@@ -12,8 +12,8 @@
 #include <string>
 #include <thread>
 
-#include "gladius/train/checkpoint.h"
-#include "gladius/train/run_directory.h"
+#include "gladius/train/run/checkpoint.h"
+#include "gladius/train/run/run_directory.h"
 #include "train/tiny_models.h"
 
 extern char** environ;

@@ -6,7 +6,7 @@
 #include <exception>
 #include <string>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace gladius::testing {
 

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/tensor/tensor.h"
 
 namespace gladius {

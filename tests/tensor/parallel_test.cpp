@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/tensor/kernels/gemm.h"
 
 namespace gladius {

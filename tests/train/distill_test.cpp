@@ -7,11 +7,11 @@
 #include <random>
 
 #include "gladius/tensor/io/safetensors.h"
-#include "gladius/train/checkpoint.h"
-#include "gladius/train/fingerprint.h"
-#include "gladius/train/run_directory.h"
+#include "gladius/train/run/checkpoint.h"
+#include "gladius/train/run/fingerprint.h"
+#include "gladius/train/run/run_directory.h"
 #include "support/message_of.h"
-#include "train/run_events.h"
+#include "train/run/run_events.h"
 #include "train/tiny_runs.h"
 
 namespace gladius {

@@ -10,7 +10,7 @@
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/random.h"
 #include "gladius/train/data/example.h"
-#include "gladius/train/run_config.h"
+#include "gladius/train/run/run_config.h"
 #include "support/random.h"
 #include "support/temporary_directory.h"
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "gladius/train/distill.h"
-#include "gladius/train/metrics.h"
+#include "gladius/train/run/metrics.h"
 #include "train/tiny_models.h"
 
 namespace gladius::testing {

@@ -4,7 +4,7 @@
 
 #include "conversation_files.h"
 #include "gladius/models/chat_template/end_of_turn.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "support.h"
 
 namespace gladius::cli {

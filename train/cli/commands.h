@@ -3,7 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "gladius/train/enum_names.h"
+#include "gladius/tensor/base/enum_names.h"
 
 namespace gladius::cli {
 

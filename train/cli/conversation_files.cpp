@@ -8,8 +8,8 @@
 #include <iterator>
 #include <system_error>
 
-#include "gladius/models/json_file.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/json_file.h"
 
 namespace gladius::cli {
 namespace {

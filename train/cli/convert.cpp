@@ -5,7 +5,7 @@
 
 #include "commands.h"
 #include "gladius/models/model_directory.h"
-#include "gladius/train/text_format.h"
+#include "gladius/tensor/base/text_format.h"
 #include "output.h"
 #include "support.h"
 

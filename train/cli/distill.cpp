@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "commands.h"
-#include "gladius/tensor/error.h"
-#include "gladius/train/run_keys.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/train/run/run_keys.h"
 #include "output.h"
 #include "progress.h"
 #include "stop_signals.h"

@@ -10,12 +10,12 @@
 
 #include "commands.h"
 #include "gladius/models/model_directory.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/train/data/dataset.h"
 #include "gladius/train/data/labelled_bytes.h"
-#include "gladius/train/evaluate.h"
-#include "gladius/train/nonfinite.h"
-#include "gladius/train/run_settings.h"
+#include "gladius/train/loop/evaluate.h"
+#include "gladius/train/loop/nonfinite.h"
+#include "gladius/train/run/run_settings.h"
 #include "output.h"
 #include "support.h"
 

@@ -1,5 +1,5 @@
 // gladius generate: continues a text.
-#include "gladius/models/generate.h"
+#include "gladius/models/generation/generate.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -13,10 +13,10 @@
 
 #include "chat.h"
 #include "commands.h"
-#include "gladius/models/generation_config.h"
+#include "gladius/models/generation/generation_config.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/models/tokenizer/tokenizer.h"
-#include "gladius/train/pass_memory.h"
+#include "gladius/train/run/pass_memory.h"
 #include "output.h"
 #include "support.h"
 #include "text_input.h"

@@ -5,11 +5,11 @@
 
 #include "commands.h"
 #include "gladius/models/model_directory.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/text_format.h"
 #include "gladius/tensor/random.h"
-#include "gladius/train/memory.h"
-#include "gladius/train/model_paths.h"
-#include "gladius/train/text_format.h"
+#include "gladius/train/run/memory.h"
+#include "gladius/train/run/model_paths.h"
 #include "output.h"
 #include "support.h"
 

@@ -6,9 +6,9 @@
 
 #include "commands.h"
 #include "gladius/models/model_directory.h"
-#include "gladius/tensor/io/sha256.h"
-#include "gladius/train/model_tables.h"
-#include "gladius/train/text_format.h"
+#include "gladius/tensor/base/sha256.h"
+#include "gladius/tensor/base/text_format.h"
+#include "gladius/train/report/model_tables.h"
 #include "output.h"
 #include "support.h"
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string>
 
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius::cli {
 namespace {

@@ -11,7 +11,7 @@
 #include <ctime>
 #include <string>
 
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius::cli {
 namespace {

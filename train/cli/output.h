@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace gladius::cli {
 
@@ -35,8 +35,8 @@ void print(fmt::format_string<Values...> format, Values&&... values) {
   print_text(fmt::format(format, std::forward<Values>(values)...));
 }
 
-/// A message as standard error shows it: one line, printable() (tensor/quoted.h), of at most 1,000
-/// bytes; "..." stands for a middle that was cut.
+/// A message as standard error shows it: one line, printable() (tensor/base/quoted.h), of at most
+/// 1,000 bytes; "..." stands for a middle that was cut.
 std::string message_line(std::string_view message);
 
 /// Writes to standard error, at once. What cannot be written is lost, and nothing else: neither an

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "gladius/train/text_format.h"
+#include "gladius/tensor/base/text_format.h"
 
 namespace gladius::cli {
 

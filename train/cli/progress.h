@@ -6,9 +6,9 @@
 #include <string>
 
 #include "bar.h"
-#include "gladius/train/checkpoint.h"
-#include "gladius/train/metrics.h"
-#include "gladius/train/training_plan.h"
+#include "gladius/train/run/checkpoint.h"
+#include "gladius/train/run/metrics.h"
+#include "gladius/train/run/training_plan.h"
 #include "output.h"
 
 namespace gladius::cli {

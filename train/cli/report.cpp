@@ -7,7 +7,7 @@
 #include <string>
 
 #include "commands.h"
-#include "gladius/train/model_paths.h"
+#include "gladius/train/run/model_paths.h"
 #include "output.h"
 #include "support.h"
 

@@ -9,9 +9,9 @@
 #include <fstream>
 
 #include "gladius/models/rope_scaling.h"
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/quoted.h"
-#include "gladius/train/model_paths.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/quoted.h"
+#include "gladius/train/run/model_paths.h"
 #include "output.h"
 
 namespace gladius::cli {

@@ -14,9 +14,9 @@
 #include "gladius/models/config.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/models/tokenizer/tokenizer.h"
+#include "gladius/tensor/base/enum_names.h"
 #include "gladius/tensor/dtype.h"
-#include "gladius/train/enum_names.h"
-#include "gladius/train/run_config.h"
+#include "gladius/train/run/run_config.h"
 
 namespace gladius {
 

@@ -1,7 +1,7 @@
 #include "text_input.h"
 
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/file_descriptor.h"
 #include "support.h"
 
 namespace gladius::cli {

@@ -5,8 +5,8 @@
 
 #include "commands.h"
 #include "gladius/models/tokenizer/tokenizer.h"
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/io/text_file.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/text_file.h"
 #include "output.h"
 #include "support.h"
 

@@ -8,8 +8,8 @@
 
 #include "bar.h"
 #include "commands.h"
-#include "gladius/tensor/io/text_file.h"
-#include "gladius/train/text_format.h"
+#include "gladius/tensor/base/text_file.h"
+#include "gladius/tensor/base/text_format.h"
 #include "gladius/train/tokenizer_training.h"
 #include "output.h"
 #include "support.h"

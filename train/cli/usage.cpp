@@ -6,8 +6,8 @@
 #include <optional>
 #include <vector>
 
-#include "gladius/tensor/quoted.h"
-#include "gladius/train/nearest_name.h"
+#include "gladius/tensor/base/nearest_name.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius::cli {
 namespace {

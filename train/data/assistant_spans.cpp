@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/train/data/message_weights.h"
 
 namespace gladius {

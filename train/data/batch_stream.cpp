@@ -5,17 +5,9 @@
 #include <numeric>
 #include <utility>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace gladius {
-
-BatchOptions batch_options(const RunConfig& config) {
-  return {.batch_size = config.batch_size,
-          .packing = config.data.packing,
-          .max_seq_len = config.data.max_seq_len,
-          .shuffle = config.data.shuffle,
-          .seed = static_cast<std::uint64_t>(config.seed)};
-}
 
 std::int64_t largest_batch(const Dataset& data, const BatchOptions& options) {
   if (!data.in_memory()) return options.batch_size * options.max_seq_len;

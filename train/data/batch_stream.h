@@ -18,9 +18,6 @@ struct BatchOptions {
   std::uint64_t seed = 0;
 };
 
-/// As the run file says.
-BatchOptions batch_options(const RunConfig& config);
-
 /// Tokens of the largest batch there can be: exact where all examples are held in memory, else what
 /// max_seq_len allows.
 std::int64_t largest_batch(const Dataset& data, const BatchOptions& options);

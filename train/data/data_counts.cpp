@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "gladius/tensor/error.h"
-#include "gladius/train/text_format.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/text_format.h"
 
 namespace gladius {
 namespace {

@@ -3,7 +3,7 @@
 #include <numeric>
 #include <utility>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/tensor/random.h"
 
 namespace gladius {

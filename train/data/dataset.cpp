@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "gladius/models/chat_template/ignored_parts.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/train/data/data_files.h"
 #include "gladius/train/data/example_parser.h"
 #include "gladius/train/data/json_lines.h"

@@ -11,9 +11,9 @@
 
 #include "gladius/train/data/data_counts.h"
 #include "gladius/train/data/example.h"
+#include "gladius/train/data/example_options.h"
 #include "gladius/train/data/example_source.h"
 #include "gladius/train/data/text_encoder.h"
-#include "gladius/train/run_config.h"
 
 namespace gladius {
 

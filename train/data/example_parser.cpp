@@ -4,8 +4,8 @@
 
 #include <utility>
 
-#include "gladius/models/json_file.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/json_file.h"
 #include "gladius/train/data/label_masks.h"
 #include "gladius/train/data/message_weights.h"
 #include "gladius/train/data/other_columns.h"

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "gladius/train/data/example.h"
+#include "gladius/train/data/example_options.h"
 #include "gladius/train/data/line_kind.h"
 #include "gladius/train/data/text_encoder.h"
-#include "gladius/train/run_config.h"
 
 namespace gladius {
 

@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/tensor/base/file_descriptor.h"
 
 namespace gladius {
 

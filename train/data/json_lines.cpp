@@ -6,8 +6,8 @@
 #include <string_view>
 #include <utility>
 
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/file_descriptor.h"
 #include "gladius/train/data/file_blocks.h"
 
 namespace gladius {

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "gladius/models/json_file.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/json_file.h"
 #include "gladius/train/data/line_kind.h"
 
 namespace gladius {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/quoted.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius {
 namespace {

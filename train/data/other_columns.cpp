@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "gladius/models/json_file.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/json_file.h"
 
 namespace gladius {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "gladius/models/json_file.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/json_file.h"
 #include "gladius/train/data/label_masks.h"
 
 namespace gladius {

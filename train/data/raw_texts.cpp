@@ -4,9 +4,9 @@
 
 #include <limits>
 
-#include "gladius/models/json_file.h"
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/file_descriptor.h"
+#include "gladius/tensor/base/json_file.h"
 #include "gladius/train/data/data_files.h"
 #include "gladius/train/data/file_blocks.h"
 #include "gladius/train/data/json_lines.h"

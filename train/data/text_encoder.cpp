@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "gladius/models/chat_template/ignored_parts.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/train/data/assistant_spans.h"
 
 namespace gladius {

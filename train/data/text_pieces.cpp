@@ -6,8 +6,8 @@
 #include <functional>
 #include <utility>
 
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/io/file_descriptor.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/file_descriptor.h"
 
 namespace gladius {
 namespace {

@@ -1,6 +1,6 @@
 #include "gladius/train/report/report.h"
 
-#include "gladius/tensor/io/text_file.h"
+#include "gladius/tensor/base/text_file.h"
 #include "sections/sections.h"
 
 namespace gladius {

@@ -5,12 +5,12 @@
 
 #include <algorithm>
 
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/io/sha256.h"
-#include "gladius/train/best_model.h"
-#include "gladius/train/checkpoint.h"
-#include "gladius/train/finished_model.h"
-#include "gladius/train/json_object.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/sha256.h"
+#include "gladius/train/loop/best_model.h"
+#include "gladius/train/loop/finished_model.h"
+#include "gladius/train/run/checkpoint.h"
+#include "gladius/train/run/json_object.h"
 
 namespace gladius {
 namespace {

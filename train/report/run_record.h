@@ -9,11 +9,11 @@
 
 #include "gladius/models/config.h"
 #include "gladius/tensor/io/safetensors.h"
-#include "gladius/train/metrics.h"
-#include "gladius/train/run_config.h"
-#include "gladius/train/run_directory.h"
-#include "gladius/train/timeline.h"
-#include "gladius/train/training_plan.h"
+#include "gladius/train/run/metrics.h"
+#include "gladius/train/run/run_config.h"
+#include "gladius/train/run/run_directory.h"
+#include "gladius/train/run/timeline.h"
+#include "gladius/train/run/training_plan.h"
 
 namespace gladius {
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gladius/tensor/base/text_format.h"
 #include "gladius/train/report/document.h"
 #include "gladius/train/report/plot.h"
-#include "gladius/train/text_format.h"
 
 namespace gladius {
 namespace {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "support/message_of.h"
 
 namespace gladius {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "gladius/models/chat_template/chat_template.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "support/message_of.h"
 
 namespace gladius {

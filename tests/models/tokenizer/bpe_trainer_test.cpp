@@ -5,7 +5,7 @@
 
 #include "gladius/models/tokenizer/tokenizer_trainer.h"
 #include "gladius/models/tokenizer/utf8.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "support/message_of.h"
 
 namespace gladius {

@@ -10,7 +10,7 @@
 #include "gladius/models/tokenizer/normalizers.h"
 #include "gladius/models/tokenizer/post_processors.h"
 #include "gladius/models/tokenizer/pre_tokenizers.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace gladius {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "gladius/models/tokenizer/oniguruma.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 
 namespace gladius {
 namespace {

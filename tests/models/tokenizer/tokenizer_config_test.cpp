@@ -10,7 +10,7 @@
 #include <string>
 
 #include "gladius/models/tokenizer/tokenizer.h"
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "support/message_of.h"
 #include "support/temporary_directory.h"
 

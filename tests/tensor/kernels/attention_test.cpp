@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/tensor/parallel.h"
 #include "support/complex_step.h"
 #include "support/simd_targets.h"

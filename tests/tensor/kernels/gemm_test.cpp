@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-#include "gladius/tensor/error.h"
+#include "gladius/tensor/base/error.h"
 #include "gladius/tensor/parallel.h"
 
 namespace gladius::kernels {

@@ -5,7 +5,7 @@
 
 #include <random>
 
-#include "gladius/train/objective.h"
+#include "gladius/train/data/batch_logits.h"
 #include "support/message_of.h"
 #include "train/tiny_models.h"
 

@@ -8,8 +8,8 @@
 #include <regex>
 #include <thread>
 
-#include "gladius/tensor/error.h"
-#include "gladius/tensor/io/sha256.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/sha256.h"
 #include "gladius/train/distill.h"
 #include "support/message_of.h"
 #include "train/tiny_models.h"

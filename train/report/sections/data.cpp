@@ -1,7 +1,7 @@
 #include <string>
 #include <utility>
 
-#include "gladius/train/text_format.h"
+#include "gladius/tensor/base/text_format.h"
 #include "sections.h"
 
 namespace gladius {

@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "gladius/train/text_format.h"
+#include "gladius/tensor/base/text_format.h"
 #include "sections.h"
 
 namespace gladius {

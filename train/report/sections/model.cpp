@@ -2,9 +2,9 @@
 
 #include <map>
 
-#include "gladius/train/memory.h"
-#include "gladius/train/model_tables.h"
-#include "gladius/train/text_format.h"
+#include "gladius/tensor/base/text_format.h"
+#include "gladius/train/report/model_tables.h"
+#include "gladius/train/run/memory.h"
 #include "sections.h"
 
 namespace gladius {

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "gladius/train/memory.h"
-#include "gladius/train/text_format.h"
+#include "gladius/tensor/base/text_format.h"
+#include "gladius/train/run/memory.h"
 #include "sections.h"
 
 namespace gladius {

@@ -6,7 +6,7 @@
 #include <optional>
 #include <span>
 
-#include "gladius/train/text_format.h"
+#include "gladius/tensor/base/text_format.h"
 #include "sections.h"
 
 namespace gladius {

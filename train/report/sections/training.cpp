@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "gladius/train/text_format.h"
+#include "gladius/tensor/base/text_format.h"
 #include "sections.h"
 
 namespace gladius {

@@ -1,0 +1,52 @@
+// Continuing a text token by token.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "gladius/models/generation/sampling.h"
+#include "gladius/models/language_model.h"
+#include "gladius/tensor/random.h"
+
+namespace gladius {
+
+struct GenerateOptions {
+  SamplingOptions sampling;
+  std::int64_t max_new_tokens = 50;
+  /// Generation ends after any of these.
+  std::vector<std::int32_t> eos_token_ids;
+  std::uint64_t seed = 0;
+};
+
+/// Continues texts that often begin alike, such as a conversation after each of its turns: what a
+/// prompt has in common with the text before it is not computed again.
+class GenerationSession {
+ public:
+  /// `model` must outlive the session. ConfigError for options out of range.
+  GenerationSession(const LanguageModel& model, GenerateOptions options);
+
+  /// As generate(); the random choices go on from one text to the next.
+  std::vector<std::int32_t> generate(const std::vector<std::int32_t>& prompt,
+                                     const std::function<void(std::int32_t id)>& on_token = {});
+
+ private:
+  Tensor next_logits(const std::vector<std::int32_t>& text);
+
+  const LanguageModel& model_;
+  GenerateOptions options_;
+  Generator generator_;
+  KvCache cache_;
+  std::vector<std::int32_t> seen_;  // what the cache holds
+};
+
+/// The tokens that follow `prompt`, an end token included; each is also given to `on_token` as it
+/// comes. Ids are of the type that Tokenizer gives and takes. One pass over the prompt, then one a
+/// token with a key/value cache. ShapeError for an empty prompt or ids outside of the vocabulary,
+/// ConfigError for options out of range.
+std::vector<std::int32_t> generate(const LanguageModel& model,
+                                   const std::vector<std::int32_t>& prompt,
+                                   const GenerateOptions& options,
+                                   const std::function<void(std::int32_t id)>& on_token = {});
+
+}  // namespace gladius

@@ -1,0 +1,198 @@
+#include "gladius/train/teacher/cached_teacher.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <random>
+
+#include "gladius/tensor/io/safetensors.h"
+#include "gladius/train/data/batch_logits.h"
+#include "gladius/train/loop/objective.h"
+#include "support/message_of.h"
+#include "train/tiny_models.h"
+
+namespace gladius {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using testing::Json;
+using testing::message_of;
+using testing::random_int;
+using testing::Rng;
+
+constexpr std::int64_t kVocabulary = 60;
+
+void ignore(const std::string&) {}
+
+Batch batch_of(const std::vector<Example>& examples) {
+  std::vector<const Example*> pointers;
+  for (const Example& example : examples) pointers.push_back(&example);
+  return pack(pointers);
+}
+
+std::vector<float> all_logits(const LogitRows& rows, const Batch& batch) {
+  return rows(0, batch.tokens()).to_vector<float>();
+}
+
+class CachedTeacherTest : public ::testing::Test {
+ protected:
+  CachedTeacherTest() : rng_(seed_), model_(testing::tiny_model(config(), 5)) {
+    save_model(directory_ / "expert", *model_);
+    teacher_ = std::make_unique<Teacher>(expert(), kVocabulary, ignore);
+  }
+  static Json config() { return testing::tiny_config(kVocabulary, 24); }
+  ExpertConfig expert() const { return {.name = "expert", .model = directory_ / "expert"}; }
+
+  std::vector<Example> examples(std::int64_t count) {
+    return testing::learnable_examples(rng_, count, 1, 12, kVocabulary);
+  }
+  // With a cache of its own for each k.
+  CachedTeacher cached(std::optional<std::int64_t> top_k = {}) const {
+    const Json manifest{{"top_k", top_k.value_or(0)}};
+    return {
+        *teacher_, top_k,
+        std::make_unique<TeacherCache>(directory_ / manifest.dump(), manifest, 1 << 30, ignore)};
+  }
+  // From here on whatever the teacher reads comes out as NaN; its head is as before.
+  void break_teacher() const {
+    const fs::path path = directory_ / "expert" / "model.safetensors";
+    const SafetensorsFile file = SafetensorsFile::open(path);
+    std::uint64_t header = 0;
+    std::fstream raw(path, std::ios::binary | std::ios::in | std::ios::out);
+    raw.read(reinterpret_cast<char*>(&header), sizeof header);
+    for (const SafetensorsEntry& entry : file.entries()) {
+      if (entry.name != "model.norm.weight") continue;
+      raw.seekp(static_cast<std::streamoff>(sizeof header + header + entry.begin));
+      raw << std::string(entry.end - entry.begin, '\xff');
+    }
+  }
+
+  const unsigned seed_ = std::random_device{}();
+  ::testing::ScopedTrace trace_{__FILE__, __LINE__, seed_};
+  Rng rng_;
+  testing::TemporaryDirectory directory_;
+  std::unique_ptr<LanguageModel> model_;
+  std::unique_ptr<Teacher> teacher_;
+};
+
+TEST_F(CachedTeacherTest, GivesTheTeachersLogitsOfAnExampleToTheBit) {
+  for (const Example& example : examples(20)) {
+    const Batch batch = batch_of({example});
+    const std::vector<float> expected = all_logits(teacher_->logits(batch), batch);
+    EXPECT_EQ(all_logits(cached().logits(batch), batch), expected);  // read by the teacher
+    EXPECT_EQ(all_logits(cached().logits(batch), batch), expected);  // from the disk
+  }
+}
+
+TEST_F(CachedTeacherTest, TheTeacherReadsAnExampleOnce) {
+  const std::vector<Example> known = examples(12);
+  for (const std::optional<std::int64_t> top_k : {std::optional<std::int64_t>(), {5}}) {
+    for (const Example& example : known) cached(top_k).logits(batch_of({example}));
+  }
+  std::vector<std::vector<float>> expected;
+  for (const Example& example : known) {
+    expected.push_back(all_logits(teacher_->logits(batch_of({example})), batch_of({example})));
+  }
+  break_teacher();
+  const CachedTeacher teacher = cached(), of_five = cached(5);
+  for (int trial = 0; trial < 20; ++trial) {  // in batches of any size, in any order
+    std::vector<Example> chosen;
+    std::vector<float> logits;
+    for (auto left = random_int(rng_, 1, 5); left > 0; --left) {
+      const auto i = static_cast<std::size_t>(random_int(rng_, 0, std::ssize(known) - 1));
+      chosen.push_back(known[i]);
+      logits.insert(logits.end(), expected[i].begin(), expected[i].end());
+    }
+    const Batch batch = batch_of(chosen);
+    const std::vector<float> actual = all_logits(teacher.logits(batch), batch);
+    ASSERT_EQ(actual.size(), logits.size());
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      EXPECT_NEAR(actual[i], logits[i], 1e-5);  // the head's products are of other sizes
+    }
+    for (const float logit : all_logits(of_five.logits(batch), batch)) EXPECT_FALSE(logit != logit);
+  }
+  const Batch fresh = batch_of({next_token_example({1, 1, 1, 1}, 9)});
+  EXPECT_TRUE(std::isnan(all_logits(teacher.logits(fresh), fresh)[0]));  // it is broken
+  EXPECT_TRUE(std::isnan(all_logits(of_five.logits(fresh), fresh)[0]));  // and it shows
+}
+
+// Bits do not depend on the batch in which the teacher first saw an example.
+TEST_F(CachedTeacherTest, WhatIsCachedDoesNotMatter) {
+  for (const std::optional<std::int64_t> top_k : {std::optional<std::int64_t>(), {7}}) {
+    for (int trial = 0; trial < 20; ++trial) {
+      const std::vector<Example> some = examples(random_int(rng_, 1, 6));
+      const Batch batch = batch_of(some);
+      const CachedTeacher without(*teacher_, top_k, nullptr), with = cached(top_k);
+      const std::vector<float> expected = all_logits(without.logits(batch), batch);
+      for (const Example& example : some) {  // a part of them, alone
+        if (random_int(rng_, 0, 1) == 0) with.logits(batch_of({example}));
+      }
+      EXPECT_EQ(all_logits(with.logits(batch), batch), expected);
+      EXPECT_EQ(all_logits(with.logits(batch), batch), expected);
+    }
+  }
+}
+
+TEST_F(CachedTeacherTest, AllOfTheVocabularyIsTheWhole) {
+  const Batch batch = batch_of(examples(5));
+  const std::vector<float> expected =
+      all_logits(CachedTeacher(*teacher_, {}, nullptr).logits(batch), batch);
+  for (const std::int64_t k : {kVocabulary, 10 * kVocabulary}) {
+    const std::vector<float> actual = all_logits(cached(k).logits(batch), batch);
+    ASSERT_EQ(actual.size(), expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(actual[i], expected[i], 1e-5);
+  }
+}
+
+// The mean of T^2 KL(p || q), with p the softmax of the k largest alone, in float64.
+TEST_F(CachedTeacherTest, TheLossOfTheKLargestIsItsComposition) {
+  for (int trial = 0; trial < 10; ++trial) {
+    const std::int64_t k = random_int(rng_, 1, 20);
+    const double temperature = 1 + 0.5 * static_cast<double>(random_int(rng_, 0, 6));
+    SCOPED_TRACE(::testing::Message() << "k " << k << ", temperature " << temperature);
+    const auto student = testing::tiny_model(testing::tiny_config(kVocabulary), rng_());
+    student->set_requires_grad(true);
+    const Batch batch = batch_of(examples(3));
+    const std::int64_t N = batch.tokens();
+    const auto t = teacher_->logits(batch)(0, N).to_vector<double>();
+    const auto s = batch_logits(*student, batch).value().to_vector<double>();
+    const auto V = static_cast<std::size_t>(kVocabulary);
+    double expected = 0;
+    for (std::size_t row = 0; row < t.size() / V; ++row) {
+      std::vector<std::size_t> order(V);
+      for (std::size_t v = 0; v < V; ++v) order[v] = row * V + v;
+      std::ranges::sort(order, [&](std::size_t a, std::size_t b) { return t[a] > t[b]; });
+      double teacher = 0, whole = 0;
+      for (std::size_t v = 0; v < V; ++v) whole += std::exp(s[row * V + v] / temperature);
+      order.resize(static_cast<std::size_t>(k));
+      for (const std::size_t i : order) teacher += std::exp(t[i] / temperature);
+      for (const std::size_t i : order) {
+        const double log_p = t[i] / temperature - std::log(teacher);
+        const double log_q = s[i] / temperature - std::log(whole);
+        expected += std::exp(log_p) * (log_p - log_q);
+      }
+    }
+    expected *= temperature * temperature / static_cast<double>(N);
+    for (int pass = 0; pass < 2; ++pass) {
+      const ObjectiveValue value = distillation_objective(*student, cached(k).logits(batch), batch,
+                                                          {.temperature = temperature, .alpha = 1});
+      EXPECT_NEAR(*value.kl, expected, 1e-5 * (1 + expected));
+      value.loss.backward();
+      for (const Variable& parameter : student->parameters()) {
+        for (const float g : parameter.grad().to_vector<float>()) ASSERT_TRUE(std::isfinite(g));
+      }
+    }
+  }
+}
+
+TEST_F(CachedTeacherTest, ATokenThatTheExpertLacksIsNamed) {
+  const Batch batch = batch_of({next_token_example({3, kVocabulary, 4}, 3)});
+  EXPECT_THAT(message_of<ConfigError>([&] { cached().logits(batch); }),
+              HasSubstr("expert expert: the data has token 60"));
+}
+
+}  // namespace
+}  // namespace gladius

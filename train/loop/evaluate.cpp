@@ -1,0 +1,82 @@
+#include "gladius/train/loop/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "gladius/autograd/grad_mode.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/train/loop/objective.h"
+
+namespace gladius {
+namespace {
+
+// Examples a forward pass: as many as make about this many tokens, at least one. Bounds the logits.
+constexpr std::size_t kTokensAPass = 512;
+
+}  // namespace
+
+bool Evaluation::is_finite() const { return std::isfinite(cross_entropy); }
+
+nlohmann::ordered_json Evaluation::to_json() const {
+  // "sequences" is what earlier versions called the examples.
+  nlohmann::ordered_json json{{"examples", data.examples},
+                              {"sequences", data.examples},
+                              {"tokens", tokens},
+                              {"cross_entropy", cross_entropy},
+                              {"perplexity", perplexity},
+                              {"truncated", data.truncated},
+                              {"lost_labels", data.lost_labels},
+                              {"unlabelled", data.unlabelled}};
+  if (skipped_lines > 0) json["skipped_lines"] = skipped_lines;
+  return json;
+}
+
+std::optional<Evaluation> evaluate(const LanguageModel& model, const Dataset& data,
+                                   const std::function<bool()>& stop_requested) {
+  const NoGrad no_grad;
+  double total = 0;
+  DataCounts counts;
+  std::int64_t tokens = 0;
+  std::vector<std::shared_ptr<const Example>> chosen;
+  std::size_t size = 0;
+  const auto pass = [&] {
+    std::vector<const Example*> examples;
+    for (const auto& example : chosen) examples.push_back(example.get());
+    const Batch batch = pack(examples);
+    const std::int64_t labelled = batch.labelled();
+    if (labelled > 0) {
+      total += cross_entropy_objective(model, batch).ce * static_cast<double>(labelled);
+      tokens += labelled;
+    }
+    chosen.clear();
+    size = 0;
+  };
+  for (std::int64_t i = 0; i < data.size(); ++i) {
+    const std::shared_ptr<const Example> example = data.read(i);
+    if (!example) continue;
+    if (!chosen.empty() && size + example->ids.size() > kTokensAPass) {
+      if (stop_requested()) return std::nullopt;
+      pass();
+    }
+    size += example->ids.size();
+    counts.add(*example);
+    chosen.push_back(example);
+  }
+  if (!chosen.empty()) pass();
+  if (tokens == 0) {
+    throw Error(fmt::format(
+        "evaluate: no token of {} has a label{}", data.name(),
+        counts.lost_labels == 0
+            ? ""
+            : fmt::format(" left: the cut to max_seq_len lost all {}", counts.lost_labels)));
+  }
+  const double mean = total / static_cast<double>(tokens);
+  return Evaluation{.data = counts,
+                    .skipped_lines = data.size() - counts.examples,
+                    .tokens = tokens,
+                    .cross_entropy = mean,
+                    .perplexity = std::exp(mean)};
+}
+
+}  // namespace gladius

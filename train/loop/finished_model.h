@@ -1,0 +1,49 @@
+// model/: the student that a run has come to.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "gladius/models/language_model.h"
+#include "gladius/train/run/file_sums.h"
+#include "gladius/train/run/metrics.h"
+#include "gladius/train/run/run_directory.h"
+
+namespace gladius {
+
+/// Writes model/ whole or not at all, in place of an earlier one, and before it model.json: the
+/// run's steps, size and SHA-256 of each of its files, and those of the run's metrics and
+/// evaluations, which are written by then. IoError.
+void save_finished_model(const RunPaths& paths, const LanguageModel& model,
+                         const StudentConfig& config, std::int64_t steps,
+                         const MetricsMark& metrics);
+
+/// How a run's model stands.
+enum class ModelStatus {
+  none,
+  damaged,         // a file is missing or another
+  of_fewer_steps,  // whole, of the run before its length was changed
+  whole
+};
+
+struct FinishedModel {
+  ModelStatus status = ModelStatus::none;
+  std::string reason = {};   // of a damaged one: what is wrong with it
+  MetricsMark metrics = {};  // of the complete run; no sum where it is not known
+  // Of a whole one: what is wrong with the evaluations (of the student and the experts) and with
+  // best/; empty: nothing, or it is not known.
+  std::string wrong_evaluations = {}, wrong_best = {};
+};
+
+/// Looks at the model of a run of `steps` steps. One without model.json, as earlier versions left
+/// it, is whole if its configuration and weights can be opened. IoError.
+FinishedModel look_at_model(const RunPaths& paths, std::int64_t steps, Look look);
+
+/// Renames a damaged model to model.damaged, and says so to `warn`; an empty one is removed.
+/// IoError.
+void set_aside_model(const RunPaths& paths, const std::string& reason,
+                     const std::function<void(const std::string&)>& warn);
+
+}  // namespace gladius

@@ -1,0 +1,165 @@
+#include "gladius/train/loop/input_checks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gladius/models/rope_scaling.h"
+#include "gladius/models/tokenizer/comparison.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/text_format.h"
+#include "gladius/train/run/model_paths.h"
+#include "gladius/train/teacher/teacher.h"
+
+namespace gladius {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool has_tokenizer(const fs::path& directory) { return fs::exists(directory / "tokenizer.json"); }
+
+// A tokenizer of a kind that is not supported may be any: sizes that agree say little.
+TokenizerComparison compare(const ExpertConfig& expert, const fs::path& student) {
+  try {
+    return compare_tokenizers(student, find_model(expert.model).paths.tokenizer);
+  } catch (const ConfigError& error) {
+    throw ConfigError(fmt::format(
+        "expert {}: its tokenizer cannot be compared with the student's ({}), as \"vocabulary\": "
+        "\"same\" asks; if they are the same, give both the same files, or set \"vocabulary\" to "
+        "\"truncate\", which takes entries of one id for the same, whatever they mean",
+        expert.name, error.what()));
+  }
+}
+
+void require_same_tokenizer(const ExpertConfig& expert, const fs::path& student, const Say& info) {
+  const TokenizerComparison compared = compare(expert, student);
+  if (compared.difference) {
+    const auto& [what, of_student, of_expert] = *compared.difference;
+    throw ConfigError(fmt::format(
+        "expert {}: its tokenizer is another than the student's: {} is {} in the student's ({}) "
+        "and "
+        "{} in the expert's; with \"vocabulary\": \"same\" they must be equal, so give the student "
+        "the expert's tokenizer",
+        expert.name, what, of_student, student.string(), of_expert));
+  }
+  if (!compared.note.empty()) info(fmt::format("expert {}: {}", expert.name, compared.note));
+}
+
+// Most entries of two vocabularies mean different texts.
+void warn_of_truncation(const ExpertConfig& expert, const fs::path& student,
+                        std::int64_t vocabulary, const Say& warn) try {
+  const std::int64_t shared =
+      count_shared_entries(student, find_model(expert.model).paths.tokenizer, vocabulary);
+  warn(fmt::format(
+      "expert {}: \"vocabulary\": \"truncate\" compares the first {} entries of both, of which {} "
+      "mean the same text under the same id in the student's tokenizer and the expert's{}",
+      expert.name, format_count(vocabulary), format_count(shared),
+      2 * shared < vocabulary ? "; what the expert says of the others is noise" : ""));
+} catch (const ConfigError& error) {
+  warn(fmt::format(
+      "expert {}: \"vocabulary\": \"truncate\" compares the first {} entries of both by their ids; "
+      "whether they mean the same text is not known ({})",
+      expert.name, format_count(vocabulary), error.what()));
+}
+
+void check_expert(const RunConfig& config, const ExpertConfig& expert, std::int64_t student_size,
+                  const Say& info, const Say& warn) {
+  const ModelPaths paths = find_model(expert.model).paths;
+  const std::int64_t expert_size = ModelConfig::load(paths.config).vocab_size;
+  check_vocabulary(expert, student_size, expert_size);
+  const auto& student = config.student.tokenizer;
+  const bool both = student && has_tokenizer(*student) && has_tokenizer(paths.tokenizer);
+  if (!both) {
+    info(
+        fmt::format("expert {}: {} has no tokenizer.json, so only the sizes of the vocabularies "
+                    "are compared, not what their entries mean",
+                    expert.name, student ? expert.model.string() : "the student"));
+  } else if (expert.vocabulary == VocabularyMode::same) {
+    require_same_tokenizer(expert, *student, info);
+  } else {
+    warn_of_truncation(expert, *student, std::min(student_size, expert_size), warn);
+  }
+}
+
+// The weights to start from know their own tokenizer's ids.
+void check_student_tokenizer(const StudentConfig& student, const Say& warn) try {
+  if (!student.init || !student.tokenizer) return;
+  const fs::path of_weights = find_model(*student.init).paths.tokenizer;
+  if (!has_tokenizer(of_weights)) return;
+  const TokenizerComparison compared = compare_tokenizers(of_weights, *student.tokenizer);
+  if (!compared.difference) return;
+  const auto& [what, of_init, of_tokenizer] = *compared.difference;
+  warn(
+      fmt::format("student.init has another tokenizer than student.tokenizer: {} is {} in the one "
+                  "and {} in the other; what the weights know of such ids is lost",
+                  what, of_init, of_tokenizer));
+} catch (const ConfigError& error) {
+  warn(fmt::format("the tokenizers of student.init and student.tokenizer cannot be compared ({})",
+                   error.what()));
+}
+
+void check_length(const std::string& who, const ModelConfig& model, std::int64_t length) {
+  const std::int64_t context = context_length(model.rope);
+  if (length <= context) return;
+  throw ConfigError(
+      fmt::format("data.max_seq_len is {}, but {} has max_position_embeddings {}{}; set "
+                  "data.max_seq_len to at most {}",
+                  length, who, model.max_position_embeddings,
+                  context == model.max_position_embeddings
+                      ? ""
+                      : fmt::format(", extended to {} by its rope scaling", context),
+                  context));
+}
+
+// Why no example of `counts` has a label.
+std::string reason(const RunConfig& config, const DataCounts& counts) {
+  if (counts.lost_labels > 0) {
+    return fmt::format("data.max_seq_len {} cuts off all {} of them", config.data.max_seq_len,
+                       format_count(counts.lost_labels));
+  }
+  return config.data.loss_on == LossOn::assistant
+             ? "data.loss_on is \"assistant\": no token is the assistant's, or every label is -100"
+             : "every label is -100";
+}
+
+bool has_no_labels(const Dataset& data, const DataCounts& counts) {
+  return data.in_memory() && counts.examples > 0 && counts.labels == 0;
+}
+
+}  // namespace
+
+void check_vocabularies(const RunConfig& config, const ModelConfig& student, const Say& info,
+                        const Say& warn) {
+  check_student_tokenizer(config.student, warn);
+  for (const ExpertConfig& expert : config.experts) {
+    check_expert(config, expert, student.vocab_size, info, warn);
+  }
+}
+
+void check_sequence_length(const RunConfig& config, const ModelConfig& student) {
+  check_length("the student", student, config.data.max_seq_len);
+  for (const ExpertConfig& expert : config.experts) {
+    check_length("expert " + expert.name, ModelConfig::load(find_model(expert.model).paths.config),
+                 config.data.max_seq_len);
+  }
+}
+
+void check_labels(const RunConfig& config, const Dataset& train, const Dataset* eval,
+                  const Say& warn) {
+  if (const DataCounts counts = train.counts(); has_no_labels(train, counts)) {
+    const std::string none = fmt::format("data.train: none of its {} examples has a label ({})",
+                                         format_count(counts.examples), reason(config, counts));
+    if (config.experts.empty() || config.loss.alpha == 0) {
+      throw ConfigError(none + ", so there is nothing to learn from");
+    }
+    if (config.loss.alpha < 1) warn(none + "; only the divergence from the experts trains");
+  }
+  if (!eval) return;
+  if (const DataCounts counts = eval->counts(); has_no_labels(*eval, counts)) {
+    throw ConfigError(fmt::format(
+        "data.eval: none of its {} examples has a label ({}), so there is nothing to measure",
+        format_count(counts.examples), reason(config, counts)));
+  }
+}
+
+}  // namespace gladius

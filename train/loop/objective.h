@@ -1,0 +1,27 @@
+// What the student minimizes on a micro-batch.
+#pragma once
+
+#include <optional>
+
+#include "gladius/autograd/ops/linear_losses.h"
+#include "gladius/models/language_model.h"
+#include "gladius/train/data/batch.h"
+
+namespace gladius {
+
+/// A loss with its parts; plain cross-entropy has no divergence.
+struct ObjectiveValue {
+  Variable loss;
+  std::optional<double> kl;
+  double ce = 0;
+};
+
+/// Mean cross-entropy over the labelled tokens.
+ObjectiveValue cross_entropy_objective(const LanguageModel& student, const Batch& batch);
+
+/// alpha * KL * temperature^2 + (1 - alpha) * CE against a teacher's logits [N, V'] of the same
+/// tokens (see distillation_loss). `options.sequences` is the batch's.
+ObjectiveValue distillation_objective(const LanguageModel& student, const LogitRows& teacher,
+                                      const Batch& batch, DistillationOptions options);
+
+}  // namespace gladius

@@ -1,0 +1,68 @@
+#include "gladius/train/loop/run_inputs.h"
+
+#include "gladius/train/data/batch_stream.h"
+#include "gladius/train/loop/input_checks.h"
+#include "gladius/train/loop/student.h"
+#include "gladius/train/run/memory.h"
+
+namespace gladius {
+namespace {
+
+Dataset open_data(const std::vector<std::filesystem::path>& files, const RunConfig& config,
+                  std::shared_ptr<const TextEncoder> encoder, std::int64_t vocab_size,
+                  const RunEvents& events) {
+  return Dataset::open(files, std::move(encoder),
+                       {.max_seq_len = config.data.max_seq_len,
+                        .loss_on = config.data.loss_on,
+                        .vocab_size = vocab_size,
+                        .on_bad_line = config.data.on_bad_line,
+                        .warn = events.warn});
+}
+
+void check_memory(const RunConfig& config, const LanguageModel& student, const Dataset& examples,
+                  const RunEvents& events) {
+  const auto available = available_memory();
+  if (!config.check_memory || !available) return;
+  const MemoryNeed need =
+      estimate_memory(config, student, largest_batch(examples, batch_options(config)));
+  require_memory(need, *available);
+  if (need.required() + need.expert > available->bytes) {
+    events.warn(
+        "the experts' weights do not fit the memory beside the run; they will be read from "
+        "the disk at every step");
+  }
+}
+
+}  // namespace
+
+BatchOptions batch_options(const RunConfig& config) {
+  return {.batch_size = config.batch_size,
+          .packing = config.data.packing,
+          .max_seq_len = config.data.max_seq_len,
+          .shuffle = config.data.shuffle,
+          .seed = static_cast<std::uint64_t>(config.seed)};
+}
+
+RunInputs read_inputs(const RunConfig& config, const RunEvents& events) {
+  const ModelConfig student = ModelConfig::load(config.student.config);
+  check_vocabularies(config, student, events.info, events.warn);
+  check_sequence_length(config, student);
+  std::shared_ptr<const TextEncoder> encoder;
+  if (config.student.tokenizer) {
+    encoder = std::make_shared<const TextEncoder>(*config.student.tokenizer);
+  }
+  Dataset examples = open_data(config.data.train, config, encoder, student.vocab_size, events);
+  std::optional<Dataset> eval;
+  if (!config.data.eval.empty()) {
+    eval = open_data(config.data.eval, config, encoder, student.vocab_size, events);
+  }
+  check_labels(config, examples, eval ? &*eval : nullptr, events.warn);
+  DataLog data_log(config, examples, eval ? &*eval : nullptr);
+  check_memory(config, *make_language_model(student), examples, events);
+  return {.student = make_student(config.student, events.warn),
+          .examples = std::move(examples),
+          .eval_examples = std::move(eval),
+          .data_log = std::move(data_log)};
+}
+
+}  // namespace gladius

@@ -1,0 +1,21 @@
+// The model that is trained.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "gladius/models/language_model.h"
+#include "gladius/models/model_directory.h"
+#include "gladius/train/run/run_config.h"
+
+namespace gladius {
+
+/// In F32, with fresh weights from the seed, or with those of the `init` directory, of which `warn`
+/// is told what is passed over.
+std::shared_ptr<LanguageModel> make_student(const StudentConfig& config, const Warn& warn = {});
+
+/// Writes a student as a model directory, with the tokenizer that it was trained on. IoError.
+void save_student(const std::filesystem::path& directory, const LanguageModel& student,
+                  const StudentConfig& config);
+
+}  // namespace gladius

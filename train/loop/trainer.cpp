@@ -1,0 +1,249 @@
+#include "gladius/train/loop/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <unordered_map>
+
+#include "gladius/optim/clip_grad.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/train/loop/run_inputs.h"
+#include "gladius/train/run/checkpoint_records.h"
+#include "gladius/train/run/student_optimizer.h"
+
+namespace gladius {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Writable copies of tensors that lie in a file.
+NamedTensors cloned(const NamedTensors& tensors) {
+  NamedTensors copies;
+  for (const auto& [name, tensor] : tensors) copies.emplace_back(name, tensor.clone());
+  return copies;
+}
+
+// The gradients by the weights' names, each with its weight's shape.
+std::unordered_map<std::string, Tensor> gradients_of(const Checkpoint& checkpoint,
+                                                     const NamedVariables& parameters) {
+  std::unordered_map<std::string, Tensor> gradients(checkpoint.gradients.begin(),
+                                                    checkpoint.gradients.end());
+  std::size_t matched = 0;
+  for (const auto& [name, parameter] : parameters) {
+    const auto found = gradients.find(name);
+    if (found == gradients.end()) continue;
+    const Tensor& gradient = found->second;
+    if (gradient.shape() != parameter.shape() || gradient.dtype() != parameter.dtype()) {
+      throw FormatError(fmt::format("the gradient of \"{}\" is {}, its weight {} {}", name,
+                                    gradient.describe(), dtype_name(parameter.dtype()),
+                                    to_string(parameter.shape())));
+    }
+    ++matched;
+  }
+  if (matched < gradients.size()) throw FormatError("a gradient belongs to no weight");
+  return gradients;
+}
+
+// An optimizer counts the updates that it has made of each weight.
+void check_step_counts(const Optimizer& optimizer, const TrainerState& state) {
+  const std::int64_t made = state.updates - state.skipped_updates;
+  if (optimizer.steps() == made) return;
+  throw FormatError(fmt::format(
+      "the optimizer has made {} updates, but \"updates\" less \"skipped_updates\" is {}",
+      optimizer.steps(), made));
+}
+
+}  // namespace
+
+Trainer::Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student, Dataset data,
+                 Warn warn, OpenCache open_cache, ReduceGradients reduce_gradients)
+    : config_(config),
+      plan_(config),
+      student_(std::move(student)),
+      parameters_(student_->parameters()),
+      optimizer_(make_optimizer(config.optimizer, student_->parameters_with_roles())),
+      batches_(std::move(data), batch_options(config)),
+      warn_(std::move(warn)),
+      open_cache_(std::move(open_cache)),
+      reduce_gradients_(std::move(reduce_gradients)) {
+  student_->set_requires_grad(true);
+  student_->set_activation_checkpointing(config.activation_checkpointing);
+}
+
+StepRecord Trainer::step() {
+  enter_stage();
+  const auto start = std::chrono::steady_clock::now();
+  const double lr = config_.optimizer.lr * lr_factor();
+  batch_ = next_batch();
+  const ObjectiveValue value = objective(batch_);
+  accumulate(value);
+  if (plan_.ends_group(state_.step)) update();
+
+  const double seconds = seconds_since(start);
+  state_.elapsed_s += seconds;
+  const auto tokens = batch_.tokens();
+  return {.step = state_.step++,
+          .expert = stage_->expert ? std::optional(stage_->expert->name) : std::nullopt,
+          .loss = value.loss.item(),
+          .loss_running_mean = state_.running_mean(),
+          .loss_window_mean = state_.window_mean(),
+          .kl = value.kl,
+          .ce = value.ce,
+          .lr = lr,
+          .grad_norm = state_.grad_norm,
+          .skipped_updates = state_.skipped_updates,
+          .tokens = tokens,
+          .tokens_per_s = static_cast<double>(tokens) / seconds,
+          .elapsed_s = state_.elapsed_s,
+          .skipped_lines = state_.skipped_lines};
+}
+
+// One expert in memory at a time.
+bool Trainer::enter_stage() {
+  const Stage& stage = plan_.stage_of(state_.step);
+  if (&stage == stage_) return false;
+  cached_teacher_.reset();
+  teacher_.reset();
+  if (stage.expert) load_teacher(stage);
+  stage_ = &stage;
+  return true;
+}
+
+void Trainer::load_teacher(const Stage& stage) {
+  teacher_ = std::make_unique<Teacher>(*stage.expert, student_->config().vocab_size, warn_);
+  const auto expert = static_cast<std::size_t>(&stage - plan_.stages().data());
+  std::unique_ptr<TeacherCache> cache = open_cache_(expert);
+  if (!cache && !config_.teacher_cache.top_k) return;
+  cached_teacher_ =
+      std::make_unique<CachedTeacher>(*teacher_, config_.teacher_cache.top_k, std::move(cache));
+}
+
+Batch Trainer::next_batch() {
+  Batch batch = batches_.next();
+  state_.data_position = batches_.position();
+  state_.skipped_lines = batches_.skipped();
+  state_.data_read = batches_.place().read;
+  group_has_labels_ = group_has_labels_ || batch.labelled() > 0;
+  return batch;
+}
+
+ObjectiveValue Trainer::objective(const Batch& batch) const {
+  if (!teacher_) return cross_entropy_objective(*student_, batch);
+  const LogitRows teacher =
+      cached_teacher_ ? cached_teacher_->logits(batch) : teacher_->logits(batch);
+  return distillation_objective(*student_, teacher, batch,
+                                {.temperature = config_.loss.temperature,
+                                 .alpha = config_.loss.alpha,
+                                 .reduction = config_.loss.reduction,
+                                 .vocabulary = teacher_->vocabulary()});
+}
+
+// Adds the loss's gradient, divided by the number of micro-batches in the group.
+void Trainer::accumulate(const ObjectiveValue& value) {
+  const double loss = value.loss.item();
+  if (!std::isfinite(loss)) {
+    state_.group_is_spoiled = true;
+    warn_(fmt::format("step {}: the loss is {}", state_.step, loss));
+    return;
+  }
+  count_loss(loss);
+  const double share = 1 / static_cast<double>(plan_.group_size(state_.step));
+  value.loss.backward(Variable(Tensor::scalar(share, value.loss.dtype())));
+}
+
+void Trainer::count_loss(double loss) {
+  if (!state_.first_loss) state_.first_loss = loss;
+  state_.loss_sum += loss;
+  ++state_.losses;
+  auto& recent = state_.recent_losses;
+  if (recent.size() == kLossWindow) recent.erase(recent.begin());
+  recent.push_back(loss);
+}
+
+// Where nothing but the cross-entropy trains, which counts tokens with a label.
+void Trainer::warn_without_labels() {
+  constexpr int kMost = 3;
+  const bool needs_labels = !stage_->expert || config_.loss.alpha == 0;
+  if (!needs_labels || group_has_labels_ || warnings_without_labels_ == kMost) return;
+  ++warnings_without_labels_;
+  warn_(
+      fmt::format("step {}: no token of this update's {} micro-batches has a label, so it has "
+                  "nothing to learn from{}",
+                  state_.step, plan_.group_size(state_.step),
+                  warnings_without_labels_ == kMost ? " (further updates are not named)" : ""));
+}
+
+void Trainer::update() {
+  warn_without_labels();
+  group_has_labels_ = false;
+  reduce_gradients_(student_->named_parameters());
+  const ClippedNorm clipped = clip_grad_norm(parameters_, config_.optimizer.max_grad_norm);
+  if (!state_.group_is_spoiled && std::isfinite(clipped.norm)) {
+    optimizer_.set_lr_factor(lr_factor());
+    optimizer_.step(clipped.scale);
+    state_.grad_norm = clipped.norm;
+    state_.skipped_in_a_row = 0;
+  } else {
+    ++state_.skipped_updates;
+    ++state_.skipped_in_a_row;
+    warn_(
+        fmt::format("step {}: update skipped, for a loss or gradient that is not finite ({} so "
+                    "far in this run)",
+                    state_.step, state_.skipped_updates));
+  }
+  optimizer_.zero_grad();
+  state_.group_is_spoiled = false;
+  ++state_.updates;
+}
+
+double Trainer::lr_factor() const { return plan_.schedule().factor(state_.updates); }
+
+Checkpoint Trainer::checkpoint() const {
+  Checkpoint checkpoint{.state = state_,
+                        .weights = student_->state_dict(),
+                        .optimizer = optimizer_.state_dict(),
+                        .gradients = {},
+                        .metrics = {}};
+  for (const auto& [name, parameter] : student_->named_parameters()) {
+    if (const Tensor grad = parameter.grad(); grad.defined()) {
+      checkpoint.gradients.emplace_back(name, grad);
+    }
+  }
+  return checkpoint;
+}
+
+void Trainer::restore(const Checkpoint& checkpoint) {
+  check_state(checkpoint.state, config_, batches_.examples());
+  check_evaluations(checkpoint, config_);
+  const NamedVariables parameters = student_->named_parameters();
+  const auto gradients = gradients_of(checkpoint, parameters);
+  const std::int64_t step = checkpoint.state.step;
+  if (!gradients.empty() && (step == 0 || plan_.ends_group(step - 1))) {
+    throw FormatError(
+        fmt::format("there are gradients, though the group ends before step {}", step));
+  }
+  student_->load_state_dict(cloned(checkpoint.weights));
+  optimizer_.load_state_dict(checkpoint.optimizer);
+  check_step_counts(optimizer_, checkpoint.state);
+  for (const auto& [name, parameter] : parameters) {
+    const auto found = gradients.find(name);
+    Variable leaf = parameter;
+    if (found == gradients.end()) {
+      leaf.zero_grad();
+    } else {
+      leaf.set_grad(found->second.clone());
+    }
+  }
+  state_ = checkpoint.state;
+  // Of a group that has begun it is not known, and not worth a wrong warning.
+  group_has_labels_ = !checkpoint.gradients.empty();
+  batches_.seek({.position = state_.data_position,
+                 .skipped = state_.skipped_lines,
+                 .read = state_.data_read});
+}
+
+}  // namespace gladius

@@ -1,0 +1,102 @@
+// The training loop's body.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gladius/models/language_model.h"
+#include "gladius/optim/optimizer.h"
+#include "gladius/train/data/batch_stream.h"
+#include "gladius/train/loop/objective.h"
+#include "gladius/train/run/checkpoint.h"
+#include "gladius/train/run/metrics.h"
+#include "gladius/train/run/run_config.h"
+#include "gladius/train/run/training_plan.h"
+#include "gladius/train/teacher/cached_teacher.h"
+#include "gladius/train/teacher/teacher.h"
+
+namespace gladius {
+
+/// Trains a student step by step, on each expert in turn. Touches no file but the experts' and
+/// their caches'.
+///
+/// A step is the next micro-batch of the data (batch_stream.h). The last step of a group
+/// (training_plan.h) makes an update: the mean of the group's gradients, clipped by their norm,
+/// through the optimizer at the schedule's learning rate. One optimizer serves the whole run: its
+/// state carries over from one expert to the next, as the data and most of the objective do, and so
+/// does the place in the data. A group with a loss or a gradient that is not finite makes no
+/// update; the schedule goes on.
+class Trainer {
+ public:
+  using Warn = std::function<void(const std::string&)>;
+  /// The cache of an expert, or null.
+  using OpenCache = std::function<std::unique_ptr<TeacherCache>(std::size_t expert)>;
+
+  /// Called with the gradients of a group, each a mean of its micro-batches, before they are
+  /// clipped and make the update: what it writes into them is what counts. Several machines sum
+  /// theirs here.
+  using ReduceGradients = std::function<void(const NamedVariables& parameters)>;
+
+  /// `student` holds F32 weights; they are changed in place. `data` must not be empty.
+  Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student, Dataset data, Warn warn,
+          OpenCache open_cache = no_cache, ReduceGradients reduce_gradients = keep_gradients);
+
+  const TrainingPlan& plan() const { return plan_; }
+  const TrainerState& state() const { return state_; }
+  bool done() const { return state_.step == plan_.total_steps(); }
+  /// Whether `max_nonfinite_steps` updates in a row have been skipped, or all of a run that is
+  /// done: it is of no use to go on, or to keep the student.
+  bool diverged() const {
+    return state_.skipped_in_a_row >= config_.max_nonfinite_steps ||
+           (done() && state_.skipped_updates == state_.updates);
+  }
+  /// What the last step has read.
+  const Batch& last_batch() const { return batch_; }
+
+  /// Loads the expert of the next step, if it is not there yet; whether it was not. A step does so
+  /// too.
+  bool enter_stage();
+  /// One micro-batch, and the update if it ends a group.
+  StepRecord step();
+
+  /// Everything to go on from; the tensors are shared, so it must be written before the next step.
+  Checkpoint checkpoint() const;
+  /// Takes a checkpoint's place in the run. FormatError if it does not fit this run, which then is
+  /// at no place until another is taken.
+  void restore(const Checkpoint& checkpoint);
+
+ private:
+  static std::unique_ptr<TeacherCache> no_cache(std::size_t /*expert*/) { return nullptr; }
+  static void keep_gradients(const NamedVariables& /*parameters*/) {}
+
+  void load_teacher(const Stage& stage);
+  Batch next_batch();
+  ObjectiveValue objective(const Batch& batch) const;
+  void accumulate(const ObjectiveValue& value);
+  void count_loss(double loss);
+  void update();
+  void warn_without_labels();
+  double lr_factor() const;
+
+  RunConfig config_;
+  TrainingPlan plan_;
+  std::shared_ptr<LanguageModel> student_;
+  std::vector<Variable> parameters_;
+  Optimizer optimizer_;
+  BatchStream batches_;
+  Warn warn_;
+  OpenCache open_cache_;
+  ReduceGradients reduce_gradients_;
+  TrainerState state_;
+  Batch batch_;
+  bool group_has_labels_ = false;
+  int warnings_without_labels_ = 0;
+  const Stage* stage_ = nullptr;  // that teacher_ belongs to
+  std::unique_ptr<Teacher> teacher_;
+  std::unique_ptr<CachedTeacher> cached_teacher_;  // null: teacher_ reads whole batches
+};
+
+}  // namespace gladius

@@ -1,0 +1,33 @@
+// One process at a time in a directory.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "gladius/tensor/base/file_descriptor.h"
+
+namespace gladius {
+
+/// Holds DIRECTORY/lock (flock), in which its process's number stands. What a process has left that
+/// ended holds nothing.
+class DirectoryLock {
+ public:
+  static constexpr const char* kName = "lock";
+
+  /// IoError, with the other process's number, where one holds it.
+  explicit DirectoryLock(const std::filesystem::path& directory);
+  DirectoryLock(DirectoryLock&&) = default;
+  DirectoryLock& operator=(DirectoryLock&&) = delete;
+  /// Puts back what was in the file, unless keep() was called.
+  ~DirectoryLock();
+
+  /// From here on the directory is this process's to change.
+  void keep() { keep_ = true; }
+
+ private:
+  FileDescriptor file_;
+  std::string before_;
+  bool keep_ = false;
+};
+
+}  // namespace gladius

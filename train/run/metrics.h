@@ -1,0 +1,76 @@
+// What a run records of each step: metrics.jsonl.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gladius/tensor/base/append_file.h"
+#include "gladius/tensor/base/sha256.h"
+
+namespace gladius {
+
+/// How the student does on data that it does not learn from (data.eval), after a step's update.
+struct StepEvaluation {
+  double cross_entropy = 0;  // mean over the tokens that have a label, in nats
+  double perplexity = 0;     // exp of it
+  std::int64_t tokens = 0;   // that have a label
+};
+
+/// The losses that StepRecord::loss_window_mean is a mean of, at most.
+inline constexpr std::size_t kLossWindow = 100;
+
+/// One step. What is not there, or not finite, is null in the file.
+struct StepRecord {
+  std::int64_t step = 0;
+  std::optional<std::string> expert;  // none: cross-entropy training
+  double loss = 0;
+  double loss_running_mean = 0;  // of the finite losses since step 0 of the run
+  double loss_window_mean = 0;   // of the last kLossWindow of these
+  std::optional<double> kl;
+  double ce = 0;
+  double lr = 0;                     // of the update that this step's gradients go into
+  std::optional<double> grad_norm;   // before clipping, of the last update
+  std::int64_t skipped_updates = 0;  // in the run so far, for a loss or gradient not finite
+  std::int64_t tokens = 0;           // of this step
+  double tokens_per_s = 0;           // of this step
+  double elapsed_s = 0;              // of training, pauses between resumed runs left out
+  std::int64_t skipped_lines = 0;    // bad ones so far; not in the file if there are none
+  /// In the file, as eval_cross_entropy, eval_perplexity and eval_tokens, only where there is one.
+  std::optional<StepEvaluation> evaluation = {};
+
+  nlohmann::ordered_json to_json() const;
+  /// FormatError for a key that is missing or of another type.
+  static StepRecord from_json(const nlohmann::ordered_json& json);
+};
+
+/// The first bytes of metrics.jsonl, as a checkpoint knows them.
+struct MetricsMark {
+  std::uint64_t bytes = 0;
+  std::string sha256;  // of these; empty: not known
+};
+
+/// metrics.jsonl being written, a line a step.
+class MetricsFile {
+ public:
+  /// Creates the file, or goes on with what is in it (see keep_metrics). IoError.
+  explicit MetricsFile(const std::filesystem::path& path);
+
+  /// The line is with the operating system when this returns.
+  void append(const StepRecord& record);
+  /// Everything to disk; returns what a checkpoint is to know of it.
+  MetricsMark sync();
+
+ private:
+  AppendFile file_;
+  std::uint64_t offset_ = 0;
+  Sha256 sum_;  // of the first `offset_` bytes
+};
+
+/// All complete lines of a file, which may be growing. IoError; FormatError "FILE:LINE: ...".
+std::vector<StepRecord> read_metrics(const std::filesystem::path& path);
+
+}  // namespace gladius

@@ -1,0 +1,36 @@
+// The point that a run goes on from.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gladius/train/run/checkpoint.h"
+#include "gladius/train/run/kept_metrics.h"
+#include "gladius/train/run/run_directory.h"
+
+namespace gladius {
+
+/// What was found in a run's directory, before anything in it is changed.
+struct ResumePoint {
+  std::optional<FoundCheckpoint> found;           // none: the run begins again
+  std::vector<std::filesystem::path> superseded;  // later checkpoints, of another length of the run
+  KeptMetrics metrics;
+
+  std::int64_t step() const { return found ? found->checkpoint.state.step : 0; }
+};
+
+/// Finds the newest checkpoint of at most `last_step` steps that is whole and that `use` (which may
+/// throw) takes, and what goes with it. Changes nothing. IoError; FormatError if none can be used,
+/// or if there are none although there have been.
+ResumePoint find_resume_point(const RunPaths& paths, std::int64_t last_step,
+                              const std::function<void(const Checkpoint&)>& use);
+
+/// Leaves the directory as the run was there: what cannot be used is set aside, what comes later
+/// goes. What is wrong is told to `warn`. IoError.
+void return_to(const ResumePoint& point, const RunPaths& paths, std::int64_t keep_checkpoints,
+               const std::function<void(const std::string&)>& warn);
+
+}  // namespace gladius

@@ -1,0 +1,122 @@
+#include "gladius/train/run/run_config.h"
+
+#include <fmt/format.h>
+
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/json_file.h"
+#include "gladius/tensor/base/quoted.h"
+#include "gladius/train/run/model_paths.h"
+#include "gladius/train/run/run_fields.h"
+#include "gladius/train/run/run_keys.h"
+
+namespace gladius {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The model that a path leads to; what is to be said of that goes to `notes`.
+ModelPaths found(const std::string& who, const std::filesystem::path& path,
+                 std::vector<std::string>& notes) {
+  FoundModel model = find_model(path);
+  if (!model.note.empty()) notes.push_back(fmt::format("{}: {}", who, model.note));
+  return model.paths;
+}
+
+// Finds the files that the paths lead to.
+void resolve_student(const RunFields& fields, RunConfig& run) {
+  StudentConfig& student = run.student;
+  if (student.config.empty() && !student.init) {
+    fields.fail("config", "is missing: the student's config.json, unless \"init\" names a model");
+  }
+  student.config = find_config(student.config.empty() ? *student.init : student.config);
+  const auto tokenizer = student.tokenizer;
+  if (student.init) {
+    const ModelPaths paths = found("student.init", *student.init, run.notes);
+    student.init = paths.weights;
+    if (std::filesystem::exists(paths.tokenizer / "tokenizer.json")) {
+      student.tokenizer = paths.tokenizer;
+    }
+  }
+  if (tokenizer) student.tokenizer = found("student.tokenizer", *tokenizer, run.notes).tokenizer;
+}
+
+// It heads messages, tables and plots.
+void check_name(const RunFields& fields, const std::string& name) {
+  constexpr std::size_t kLongest = 100;
+  if (name.size() > kLongest || name != printable(name)) {
+    fields.fail("name", fmt::format("is {}; expected at most {} bytes of printable text",
+                                    in_quotes(name), kLongest));
+  }
+}
+
+void resolve_expert(const RunFields& fields, ExpertConfig& expert,
+                    std::vector<std::string>& notes) {
+  if (fields.has("name")) {
+    check_name(fields, expert.name);
+  } else {
+    expert.name = shortened(expert.model.filename().string());
+  }
+  expert.model = found("expert " + expert.name, expert.model, notes).weights;
+}
+
+// A run's length comes from its experts, or from `steps` if it has none.
+void resolve_experts(const RunFields& fields, RunConfig& run) {
+  const std::vector<RunFields> experts = fields.objects("experts");
+  for (std::size_t i = 0; i < experts.size(); ++i) {
+    resolve_expert(experts[i], run.experts[i], run.notes);
+  }
+  if (!run.experts.empty() && fields.has("steps")) {
+    fields.fail("steps", "is for runs without experts; give each expert its own");
+  }
+}
+
+void check_teacher_cache(const RunFields& fields, const TeacherCacheConfig& cache) {
+  if (cache.path && cache.max_gb == 0) {
+    fields.fail("path", "is for a cache that keeps something; give teacher_cache.max_gb as well");
+  }
+}
+
+void check_evaluation(const RunFields& fields, const RunConfig& run) {
+  if (run.eval_every > 0 && run.data.eval.empty()) {
+    fields.fail("eval_every", "needs data to evaluate on; give \"data.eval\" as well");
+  }
+  if (run.keep_best && run.eval_every == 0) {
+    fields.fail("keep_best",
+                "chooses among the evaluations of a run; give \"eval_every\" (and \"data.eval\") "
+                "as well");
+  }
+}
+
+}  // namespace
+
+RunConfig RunConfig::load(const std::filesystem::path& file,
+                          const std::vector<std::string>& overrides) {
+  Json json = read_json_file(file);
+  for (const std::string& override_ : overrides) {
+    const std::size_t equals = override_.find('=');
+    if (equals == std::string::npos) {
+      throw ConfigError(fmt::format("--set {}: expected path.to.key=value", shortened(override_)));
+    }
+    set_by_path(json, override_.substr(0, equals), override_.substr(equals + 1));
+  }
+  return parse(json, file.string());
+}
+
+RunConfig RunConfig::parse(const Json& json, const std::string& file) {
+  const RunFields fields(json, file, "");
+  RunConfig run;
+  read_run_keys(fields, run);
+  resolve_student(fields.object("student"), run);
+  resolve_experts(fields, run);
+  check_teacher_cache(fields.object("teacher_cache"), run.teacher_cache);
+  check_evaluation(fields, run);
+  return run;
+}
+
+Json RunConfig::resolved() const {
+  Json json = write_run_keys(*this);
+  if (!experts.empty()) json.erase("steps");
+  return json;
+}
+
+}  // namespace gladius

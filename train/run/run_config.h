@@ -1,0 +1,140 @@
+// The run file of `distill`.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gladius/autograd/ops/losses.h"
+#include "gladius/optim/lr_schedule.h"
+#include "gladius/tensor/base/enum_names.h"
+#include "gladius/train/data/example_options.h"
+
+namespace gladius {
+
+/// The largest counts that a run file may ask for: the tokens of an update, batch_size *
+/// gradient_accumulation * max_seq_len, stay below 2^63.
+inline constexpr std::int64_t kMaxBatchSize = std::int64_t{1} << 20;
+inline constexpr std::int64_t kMaxGradientAccumulation = std::int64_t{1} << 20;
+inline constexpr std::int64_t kMaxSeqLen = std::int64_t{1} << 22;
+inline constexpr std::int64_t kMaxSteps = 1'000'000'000'000;  // of an expert, and of the warm-up
+
+/// The model that learns.
+struct StudentConfig {
+  std::filesystem::path config;                    // config.json or a directory that has one
+  std::optional<std::filesystem::path> init;       // model directory to start from; none: fresh
+  std::optional<std::filesystem::path> tokenizer;  // directory; data given as ids needs none
+  std::int64_t seed = 0;                           // of fresh weights
+};
+
+/// Which entries of the vocabulary a teacher and the student are compared over.
+enum class VocabularyMode { same, truncate };
+template <>
+inline constexpr EnumName<VocabularyMode> kEnumNames<VocabularyMode>[] = {
+    {VocabularyMode::same, "same"}, {VocabularyMode::truncate, "truncate"}};
+
+/// A model to learn from.
+struct ExpertConfig {
+  std::string name;
+  std::filesystem::path model;
+  std::int64_t steps = 1000;
+  VocabularyMode vocabulary = VocabularyMode::same;
+};
+
+struct DataConfig {
+  std::vector<std::filesystem::path> train;  // files, or patterns with * and ?
+  std::vector<std::filesystem::path> eval;   // may be none
+  std::int64_t max_seq_len = 512;
+  bool packing = false;
+  bool shuffle = false;
+  LossOn loss_on = LossOn::all;
+  OnBadLine on_bad_line = OnBadLine::fail;
+};
+
+/// What is kept of the experts' outputs, and how much of them counts.
+struct TeacherCacheConfig {
+  double max_gb = 0;                          // of each expert, in 10^9 bytes; 0: nothing is kept
+  std::optional<std::int64_t> top_k;          // largest logits of a token that count; none: all
+  std::optional<std::filesystem::path> path;  // directory; none: the run's own
+};
+
+template <>
+inline constexpr EnumName<LossReduction> kEnumNames<LossReduction>[] = {
+    {LossReduction::mean, "mean"}, {LossReduction::batchmean, "batchmean"}};
+
+/// loss = alpha * KL * temperature^2 + (1 - alpha) * CE.
+struct LossConfig {
+  double temperature = 2;
+  double alpha = 0.5;
+  LossReduction reduction = LossReduction::mean;  // of the divergence
+};
+
+template <>
+inline constexpr EnumName<ScheduleKind> kEnumNames<ScheduleKind>[] = {
+    {ScheduleKind::constant, "constant"},
+    {ScheduleKind::linear, "linear"},
+    {ScheduleKind::cosine, "cosine"}};
+
+enum class OptimizerName { adamw, muon };
+template <>
+inline constexpr EnumName<OptimizerName> kEnumNames<OptimizerName>[] = {
+    {OptimizerName::adamw, "adamw"}, {OptimizerName::muon, "muon"}};
+
+/// Which weights decay: all, or all but norms and biases.
+enum class DecayScope { all, matrices };
+template <>
+inline constexpr EnumName<DecayScope> kEnumNames<DecayScope>[] = {
+    {DecayScope::all, "all"}, {DecayScope::matrices, "matrices"}};
+
+/// What becomes of a gradient.
+struct OptimizerConfig {
+  OptimizerName name = OptimizerName::adamw;
+  double lr = 1e-4;
+  double weight_decay = 0.01;
+  DecayScope decay = DecayScope::all;
+  std::pair<double, double> betas{0.9, 0.999};  // AdamW's
+  double eps = 1e-8;
+  double momentum = 0.95;  // Muon's
+  double max_grad_norm = 1;
+  ScheduleKind schedule = ScheduleKind::constant;
+  std::int64_t warmup_steps = 0;  // updates
+};
+
+/// Everything that a run is made of; what the file leaves out has the model card's values. Each
+/// member of these structures is a key, described in run_keys.cpp.
+struct RunConfig {
+  StudentConfig student;
+  std::vector<ExpertConfig> experts;  // none: cross-entropy alone, for `steps`
+  std::int64_t steps = 1000;
+  DataConfig data;
+  TeacherCacheConfig teacher_cache;
+  LossConfig loss;
+  OptimizerConfig optimizer;
+  std::int64_t batch_size = 1;
+  std::int64_t gradient_accumulation = 8;
+  bool activation_checkpointing = false;
+  std::int64_t log_every = 10;
+  std::int64_t checkpoint_every = 100;
+  std::int64_t keep_checkpoints = 2;
+  std::int64_t eval_every = 0;  // steps between evaluations on data.eval; 0: at the end only
+  bool keep_best = false;       // the student of the best evaluation stays in best/
+  std::int64_t max_nonfinite_steps = 10;  // updates skipped in a row after which the run stops
+  bool check_memory = true;               // refuse to start what does not fit
+  std::int64_t seed = 0;                  // of the data's order
+  std::vector<std::string> notes;         // where models were found, if not where the paths say
+
+  /// Reads a run file, after the overrides ("loss.alpha=0.3"; see set_by_path). IoError,
+  /// FormatError (not JSON), or ConfigError naming the file and the key's path.
+  static RunConfig load(const std::filesystem::path& file,
+                        const std::vector<std::string>& overrides = {});
+  static RunConfig parse(const nlohmann::ordered_json& json, const std::string& file);
+
+  /// The run file with every default filled in and absolute paths: what run.json holds.
+  nlohmann::ordered_json resolved() const;
+};
+
+}  // namespace gladius

@@ -1,0 +1,45 @@
+#include "gladius/train/run/training_plan.h"
+
+#include <algorithm>
+
+namespace gladius {
+
+TrainingPlan::TrainingPlan(const RunConfig& config) : accumulation_(config.gradient_accumulation) {
+  std::int64_t begin = 0;
+  for (const ExpertConfig& expert : config.experts) {
+    stages_.push_back({expert, begin, begin + expert.steps});
+    begin += expert.steps;
+  }
+  if (stages_.empty()) stages_.push_back({{}, 0, config.steps});
+  schedule_ = {.kind = config.optimizer.schedule,
+               .warmup_steps = config.optimizer.warmup_steps,
+               .total_steps = total_updates()};
+}
+
+std::int64_t TrainingPlan::updates_before(std::int64_t steps) const {
+  std::int64_t updates = 0;
+  for (const Stage& stage : stages_) {
+    const std::int64_t done =
+        std::clamp<std::int64_t>(steps - stage.begin, 0, stage.end - stage.begin);
+    updates += done / accumulation_;
+    if (done == stage.end - stage.begin && done % accumulation_ != 0) ++updates;
+  }
+  return updates;
+}
+
+const Stage& TrainingPlan::stage_of(std::int64_t step) const {
+  return *std::ranges::find_if(stages_, [&](const Stage& stage) { return step < stage.end; });
+}
+
+std::int64_t TrainingPlan::group_size(std::int64_t step) const {
+  const Stage& stage = stage_of(step);
+  const std::int64_t group_begin = step - (step - stage.begin) % accumulation_;
+  return std::min(accumulation_, stage.end - group_begin);
+}
+
+bool TrainingPlan::ends_group(std::int64_t step) const {
+  const Stage& stage = stage_of(step);
+  return (step - stage.begin) % accumulation_ == accumulation_ - 1 || step == stage.end - 1;
+}
+
+}  // namespace gladius

@@ -1,0 +1,129 @@
+#include "gladius/train/teacher/cached_teacher.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/parallel.h"
+
+namespace gladius {
+namespace {
+
+constexpr float kInfiniteLogit = std::numeric_limits<float>::infinity();
+
+// Ids lie beside logits, bit for bit.
+static_assert(sizeof(float) == sizeof(std::int32_t));
+
+// The examples of a batch, each as a batch of its own; positions begin anew in each.
+std::vector<Batch> examples_of(const Batch& batch) {
+  const auto positions = batch.context.positions.to_vector<std::int64_t>();
+  const std::int64_t N = batch.tokens();
+  std::vector<Batch> examples;
+  for (std::int64_t begin = 0, end = 0; begin < N; begin = end) {
+    do {
+      ++end;
+    } while (end < N && positions[static_cast<std::size_t>(end)] != 0);
+    examples.push_back({.ids = batch.ids.narrow(1, begin, end - begin).contiguous(),
+                        .labels = batch.labels.narrow(0, begin, end - begin),
+                        .context = packed_context({end - begin}),
+                        .sequences = 1});
+  }
+  return examples;
+}
+
+// The k largest of the logits [V] and their places, the larger first and of equals the first.
+// NaN counts as the largest, so that it is not lost.
+void largest(const float* logits, std::int64_t V, std::int64_t k, float* values, float* places) {
+  const auto rank = [&](std::int32_t i) {
+    return std::isnan(logits[i]) ? kInfiniteLogit : logits[i];
+  };
+  std::vector<std::int32_t> ids(static_cast<std::size_t>(V));
+  std::iota(ids.begin(), ids.end(), 0);
+  std::partial_sort(ids.begin(), ids.begin() + k, ids.end(), [&](std::int32_t a, std::int32_t b) {
+    return rank(a) != rank(b) ? rank(a) > rank(b) : a < b;
+  });
+  for (std::int64_t i = 0; i < k; ++i) {
+    const std::int32_t id = ids[static_cast<std::size_t>(i)];
+    values[i] = logits[id];
+    places[i] = std::bit_cast<float>(id);
+  }
+}
+
+}  // namespace
+
+CachedTeacher::CachedTeacher(const Teacher& teacher, std::optional<std::int64_t> top_k,
+                             std::unique_ptr<TeacherCache> cache)
+    : teacher_(teacher),
+      k_(std::min(top_k.value_or(0), teacher.vocabulary())),
+      cache_(std::move(cache)) {}
+
+LogitRows CachedTeacher::logits(const Batch& batch) const {
+  Tensor outputs = Tensor::empty({batch.tokens(), width()});
+  std::int64_t begin = 0;
+  for (const Batch& example : examples_of(batch)) {
+    Tensor place = outputs.narrow(0, begin, example.tokens());
+    const auto ids = example.ids.to_vector<std::int64_t>();
+    if (!cache_ || !cache_->read(ids, place)) {
+      place.copy_(output(example));
+      if (cache_) cache_->write(ids, place);
+    }
+    begin += example.tokens();
+  }
+  return [this, outputs](std::int64_t first, std::int64_t last) {
+    return rows(outputs.narrow(0, first, last - first));
+  };
+}
+
+// Numbers a token.
+std::int64_t CachedTeacher::width() const { return k_ == 0 ? teacher_.hidden_size() : 2 * k_; }
+
+Tensor CachedTeacher::output(const Batch& example) const {
+  const Tensor hidden = teacher_.hidden_states(example);
+  return k_ == 0 ? hidden : top_k_of(hidden);
+}
+
+// [T, hidden_size] -> [T, 2 k], the logits and then their places.
+Tensor CachedTeacher::top_k_of(const Tensor& hidden) const {
+  const std::int64_t T = hidden.size(0), V = teacher_.vocabulary();
+  Tensor output = Tensor::empty({T, width()});
+  for (std::int64_t begin = 0, count = 0; begin < T; begin += count) {
+    count = std::min(kLinearLossRows, T - begin);
+    const Tensor logits = teacher_.head(hidden.narrow(0, begin, count)).to(Dtype::F32).contiguous();
+    float* to = output.data<float>() + begin * width();
+    parallel_for(count, 1, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t t = first; t < last; ++t) {
+        float* values = to + t * width();
+        largest(logits.data<float>() + t * V, V, k_, values, values + k_);
+      }
+    });
+  }
+  return output;
+}
+
+// The logits of some tokens' outputs.
+Tensor CachedTeacher::rows(const Tensor& output) const {
+  if (k_ == 0) return teacher_.head(output);
+  const std::int64_t T = output.size(0), V = teacher_.vocabulary();
+  Tensor logits = Tensor::full({T, V}, -kInfiniteLogit);
+  for (std::int64_t t = 0; t < T; ++t) {
+    const float* values = output.data<float>() + t * width();
+    float* row = logits.data<float>() + t * V;
+    for (std::int64_t i = 0; i < k_; ++i) {
+      const auto place = std::bit_cast<std::int32_t>(values[k_ + i]);
+      if (place < 0 || place >= V) {  // the sums of a file are no proof of what wrote it
+        throw FormatError(fmt::format(
+            "the teacher cache has entry {} of a vocabulary of {}; remove it", place, V));
+      }
+      row[place] = values[i];
+    }
+  }
+  return logits;
+}
+
+}  // namespace gladius

@@ -1,0 +1,110 @@
+#include "gladius/train/teacher/teacher.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "gladius/autograd/grad_mode.h"
+#include "gladius/models/model_directory.h"
+#include "gladius/models/tokenizer/tokenizer.h"
+#include "gladius/tensor/base/error.h"
+#include "gladius/train/data/batch_logits.h"
+#include "gladius/train/run/model_paths.h"
+
+namespace gladius {
+namespace {
+
+// Nothing where there is no tokenizer, or one of a kind that is not supported.
+std::optional<std::int64_t> tokenizer_size(const ExpertConfig& expert) try {
+  const auto directory = find_model(expert.model).paths.tokenizer;
+  if (!std::filesystem::exists(directory / "tokenizer.json")) return {};
+  return Tokenizer::load(directory).vocab_size();
+} catch (const ConfigError&) {
+  return {};
+}
+
+// Entries that both models have.
+std::int64_t shared_vocabulary(const ExpertConfig& expert, std::int64_t student,
+                               std::int64_t teacher,
+                               const std::function<void(const std::string&)>& warn) {
+  check_vocabulary(expert, student, teacher);
+  if (expert.vocabulary == VocabularyMode::same) return student;
+  std::int64_t vocabulary = std::min(student, teacher);
+  vocabulary = std::min(vocabulary, tokenizer_size(expert).value_or(vocabulary));
+  warn(fmt::format(
+      "expert {}: vocabulary truncated to the first {} entries (student {}, expert {}), "
+      "over which both distributions are renormalised",
+      expert.name, vocabulary, student, teacher));
+  return vocabulary;
+}
+
+// The model with the first `vocabulary` rows of its tables: views, no copy.
+std::shared_ptr<const LanguageModel> with_vocabulary(std::shared_ptr<const LanguageModel> model,
+                                                     std::int64_t vocabulary) {
+  ModelConfig config = model->config();
+  if (config.vocab_size == vocabulary) return model;
+  NamedTensors state;
+  for (const auto& [name, parameter, role] : model->parameters_with_roles()) {
+    const bool table = role == ParameterRole::embedding || role == ParameterRole::head;
+    const Tensor& value = parameter.value();
+    state.emplace_back(name, table ? value.narrow(0, 0, vocabulary) : value);
+  }
+  config.vocab_size = vocabulary;
+  std::shared_ptr<LanguageModel> smaller = make_language_model(config);
+  smaller->set_requires_grad(false);  // the expert's weights may be of 16 bits
+  smaller->load_state_dict(state);
+  return smaller;
+}
+
+}  // namespace
+
+void check_vocabulary(const ExpertConfig& expert, std::int64_t student_vocab_size,
+                      std::int64_t expert_vocab_size) {
+  if (expert.vocabulary == VocabularyMode::truncate || student_vocab_size == expert_vocab_size) {
+    return;
+  }
+  throw ConfigError(fmt::format(
+      "expert {}: its vocabulary has {} entries, the student's {}; with \"vocabulary\": \"same\" "
+      "they must be equal (\"truncate\" compares the first {})",
+      expert.name, expert_vocab_size, student_vocab_size,
+      std::min(student_vocab_size, expert_vocab_size)));
+}
+
+Teacher::Teacher(const ExpertConfig& expert, std::int64_t student_vocab_size,
+                 const std::function<void(const std::string&)>& warn)
+    : Teacher(expert, load_model(find_model(expert.model).paths, {.warn = warn}),
+              student_vocab_size, warn) {}
+
+Teacher::Teacher(const ExpertConfig& expert, std::shared_ptr<const LanguageModel> model,
+                 std::int64_t student_vocab_size,
+                 const std::function<void(const std::string&)>& warn)
+    : name_(expert.name),
+      model_(with_vocabulary(
+          model, shared_vocabulary(expert, student_vocab_size, model->config().vocab_size, warn))) {
+}
+
+LogitRows Teacher::logits(const Batch& batch) const {
+  return [this, hidden = hidden_states(batch)](std::int64_t begin, std::int64_t end) {
+    return head(hidden.narrow(0, begin, end - begin));
+  };
+}
+
+Tensor Teacher::hidden_states(const Batch& batch) const {
+  const auto ids = batch.ids.to_vector<std::int64_t>();
+  if (const std::int64_t largest = std::ranges::max(ids); largest >= vocabulary()) {
+    throw ConfigError(fmt::format(
+        "expert {}: the data has token {}, the expert's vocabulary ends at {}; it cannot read the "
+        "student's tokens",
+        name_, largest, vocabulary() - 1));
+  }
+  const NoGrad no_grad;
+  return batch_hidden_states(*model_, batch).value().to(Dtype::F32);
+}
+
+Tensor Teacher::head(const Tensor& hidden) const {
+  const NoGrad no_grad;
+  return model_->head(Variable(hidden)).value();
+}
+
+}  // namespace gladius

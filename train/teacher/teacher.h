@@ -1,0 +1,53 @@
+// The expert that a student learns from.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "gladius/autograd/ops/linear_losses.h"
+#include "gladius/models/language_model.h"
+#include "gladius/train/data/batch.h"
+#include "gladius/train/run/run_config.h"
+
+namespace gladius {
+
+/// Whether models with vocabularies of these sizes can be compared as the expert's mode says.
+/// ConfigError.
+void check_vocabulary(const ExpertConfig& expert, std::int64_t student_vocab_size,
+                      std::int64_t expert_vocab_size);
+
+/// A model that only answers: its weights stay in the type they have on disk, mapped, and no graph
+/// is recorded.
+///
+/// It shares with the student the first `vocabulary()` entries. With VocabularyMode::same those are
+/// all, and the models' sizes must be equal (ConfigError). With truncate they are the first of both
+/// models' and of the expert's own tokenizer, where its directory has one: rows of the output
+/// beyond its last token (models pad them to round numbers) never count. Rows beyond them are not
+/// even computed.
+class Teacher {
+ public:
+  /// `warn` is told what truncation means for this pair. IoError, FormatError, ConfigError.
+  Teacher(const ExpertConfig& expert, std::int64_t student_vocab_size,
+          const std::function<void(const std::string&)>& warn);
+
+  std::int64_t vocabulary() const { return model_->config().vocab_size; }
+  /// Reads the batch and gives its logits [N, vocabulary()] in blocks of rows, which are computed
+  /// as they are asked for, while this teacher lives. ConfigError for a token that the expert does
+  /// not have.
+  LogitRows logits(const Batch& batch) const;
+  /// The two halves of that: F32 [N, hidden_size()] of the batch's tokens, and the logits of rows
+  /// of these. The second is a few percent of the work.
+  Tensor hidden_states(const Batch& batch) const;
+  Tensor head(const Tensor& hidden) const;
+  std::int64_t hidden_size() const { return model_->config().hidden_size; }
+
+ private:
+  Teacher(const ExpertConfig& expert, std::shared_ptr<const LanguageModel> model,
+          std::int64_t student_vocab_size, const std::function<void(const std::string&)>& warn);
+
+  std::string name_;
+  std::shared_ptr<const LanguageModel> model_;
+};
+
+}  // namespace gladius
