@@ -129,7 +129,9 @@ Value filter_sort(Runtime& runtime, const Value& value, Arguments arguments) {
       }
       keyed.emplace_back(make_sequence(std::move(keys)), item);
     } else {
-      keyed.emplace_back(comparison_key(runtime, item, nullptr, given.flag(1)), item);
+      // Jinja compares lists of one, which asks for an order only where the elements differ.
+      keyed.emplace_back(make_sequence({comparison_key(runtime, item, nullptr, given.flag(1))}),
+                         item);
     }
   }
   return make_sequence(sorted(runtime, std::move(keyed), given.flag(0)));
@@ -149,15 +151,37 @@ Value filter_dictsort(Runtime& runtime, const Value& value, Arguments arguments)
   return make_sequence(sorted(runtime, std::move(keyed), given.flag(2)));
 }
 
+// A set of Python's. What a Dict cannot have as a key (tuples) is compared with one after another,
+// so that the budget counts it: a small template makes tuples that take for ever to hash.
+class SeenValues {
+ public:
+  /// Whether it is new. Fails for what cannot be hashed.
+  bool add(Budget& budget, const Value& value) {
+    if (Dict::can_be_key(value)) {
+      if (simple_.find(value) != nullptr) return false;
+      simple_.set(value, Value());
+      return true;
+    }
+    require_hashable(budget, value);
+    for (const Value& other : others_) {
+      if (equal(budget, value, other)) return false;
+    }
+    others_.push_back(value);
+    return true;
+  }
+
+ private:
+  Dict simple_;
+  Values others_;
+};
+
 Value filter_unique(Runtime& runtime, const Value& value, Arguments arguments) {
   const Parameters given("unique", {"case_sensitive", "attribute"}, std::move(arguments));
-  Dict seen;
+  SeenValues seen;
   Values out;
   for (const Value& item : iterate(runtime.budget, value)) {
     const Value key = comparison_key(runtime, item, given.find(1), given.flag(0));
-    if (seen.find(key) != nullptr) continue;
-    seen.set(key, Value());
-    out.push_back(item);
+    if (seen.add(runtime.budget, key)) out.push_back(item);
   }
   return make_sequence(std::move(out), SequenceKind::kIterator);
 }
@@ -183,9 +207,9 @@ Value filter_extreme(Runtime& runtime, const Value& value, Arguments arguments) 
   const auto key = [&](const Value& item) {
     return comparison_key(runtime, item, given.find(1), given.flag(0));
   };
-  for (const Value& item : items) {
-    const auto compared = order(runtime.budget, key(item), key(*best));
-    if (Largest ? compared > 0 : compared < 0) best = &item;
+  for (std::size_t i = 1; i < items.size(); ++i) {
+    const auto compared = order(runtime.budget, key(items[i]), key(*best));
+    if (Largest ? compared > 0 : compared < 0) best = &items[i];
   }
   return *best;
 }

@@ -66,9 +66,11 @@ Values characters(Budget& budget, const std::string& text) {
   return out;
 }
 
-bool hashable(const Value& key) { return key.is_none() || key.text() || as_number(key); }
-
 }  // namespace
+
+bool Dict::can_be_key(const Value& value) {
+  return value.is_none() || value.text() || as_number(value);
+}
 
 std::size_t Dict::Hash::operator()(const Value& key) const {
   if (const std::string* text = key.text()) return std::hash<std::string>()(*text);
@@ -82,7 +84,7 @@ bool Dict::Equal::operator()(const Value& a, const Value& b) const {
 }
 
 void Dict::set(Value key, Value value) {
-  if (!hashable(key)) fail(fmt::format("a dict's key cannot be of type '{}'", type_name(key)));
+  if (!can_be_key(key)) fail(fmt::format("a dict's key cannot be of type '{}'", type_name(key)));
   depth_ = std::max(depth_, deeper(depth_of(value)));
   const auto [entry, added] = index_.try_emplace(key, items_.size());
   if (added) {
@@ -93,7 +95,7 @@ void Dict::set(Value key, Value value) {
 }
 
 const Value* Dict::find(const Value& key) const {
-  if (!hashable(key)) return nullptr;
+  if (!can_be_key(key)) return nullptr;
   const auto found = index_.find(key);
   return found == index_.end() ? nullptr : &items_[found->second].second;
 }
@@ -227,6 +229,17 @@ std::partial_ordering order(Budget& budget, const Value& a, const Value& b) {
   fail(fmt::format("'{}' and '{}' have no order", type_name(a), type_name(b)));
 }
 
+void require_hashable(Budget& budget, const Value& value) {
+  budget.step();
+  const Sequence* sequence = value.sequence();
+  const bool view = sequence && (sequence->kind == SequenceKind::kList ||
+                                 sequence->kind == SequenceKind::kDictKeys ||
+                                 sequence->kind == SequenceKind::kDictItems);
+  if (value.dict() || view) fail(fmt::format("unhashable type: '{}'", type_name(value)));
+  if (!sequence || sequence->kind != SequenceKind::kTuple) return;
+  for (const Value& item : sequence->items) require_hashable(budget, item);
+}
+
 bool contains(Budget& budget, const Value& haystack, const Value& needle) {
   if (const std::string* text = haystack.text()) {
     if (!needle.text()) {
@@ -236,8 +249,7 @@ bool contains(Budget& budget, const Value& haystack, const Value& needle) {
     return find_text(*text, *needle.text()) != std::string::npos;
   }
   if (const Dict* dict = haystack.dict()) {
-    const bool list = needle.sequence() && needle.sequence()->kind == SequenceKind::kList;
-    if (needle.dict() || list) fail(fmt::format("unhashable type: '{}'", type_name(needle)));
+    require_hashable(budget, needle);
     charge_text(budget, needle);
     return dict->find(needle) != nullptr;
   }

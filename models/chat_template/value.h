@@ -95,6 +95,7 @@ struct Sequence {
 /// Keeps the order of insertion. Keys are None, booleans, numbers and strings.
 class Dict {
  public:
+  static bool can_be_key(const Value& value);
   /// Only while the dict is made. Fails for keys of other types.
   void set(Value key, Value value);
   /// nullptr when there is none.
@@ -171,6 +172,8 @@ bool equal(Budget& budget, const Value& a, const Value& b);
 void charge_text(Budget& budget, const Value& value);
 /// Python's order; fails for types that have none.
 std::partial_ordering order(Budget& budget, const Value& a, const Value& b);
+/// Fails for what Python cannot hash: lists, dicts and their views, and tuples that hold some.
+void require_hashable(Budget& budget, const Value& value);
 /// Python's `needle in haystack`.
 bool contains(Budget& budget, const Value& haystack, const Value& needle);
 /// The elements that a `for` over the value meets; fails for what cannot be iterated over.

@@ -196,6 +196,10 @@ TEST(ChatTemplate, Filters) {
       {"{{ {'b': 1, 'A': 2} | dictsort }} {{ {'b': 1, 'A': 2} | dictsort(by='value', reverse=true) "
        "}} {{ {'b': 1, 'A': 2} | dictsort(true) }}",
        "[('A', 2), ('b', 1)] [('A', 2), ('b', 1)] [('A', 2), ('b', 1)]"},
+      {"{{ [(1, 'a'), (1, 'a'), missing, missing, none, (1,)] | unique | list | length }} "
+       "{{ [{'k': 1}] | min }} {{ (1, 2) in {'k': 1} }} "
+       "{{ [none, none] | sort }}",
+       "4 {'k': 1} False [None, None]"},
       {"{{ ['a', 'A', 'b'] | unique | list }} {{ xs | sum }} {{ [{'v': 1}, {'v': 2}] | "
        "sum(attribute='v', start=10) }}",
        "['a', 'b'] 6 13"},
