@@ -9,8 +9,8 @@
 namespace gladius {
 
 /// function(inputs), without keeping what its operations save for their backward passes: the first
-/// that needs something of it runs `function` once more, and each value goes when its operation is
-/// done. Everything works on the result as without checkpoint (backward, grad, double backward,
+/// backward node that needs a saved value reruns `function`, and each value is freed when its
+/// operation is done. The result works as without checkpoint (backward, grad, double backward,
 /// hooks, parameters that `function` captures, checkpoints within), and gradients are the same to
 /// the bit.
 ///

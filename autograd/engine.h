@@ -13,8 +13,8 @@ struct EngineOptions {
 };
 
 /// Propagates the seeds (undefined: one, for outputs of one element) from `outputs`. Without
-/// `inputs` gradients accumulate in the leaves and an empty list returns; with them they are
-/// returned instead, and nothing that does not lead to an input is computed. GraphError names what
+/// `inputs` gradients accumulate in the leaves and the list is empty; with them the gradients are
+/// returned instead, and only what leads to an input is computed. GraphError names what
 /// is wrong.
 std::vector<Variable> run_engine(const std::vector<Variable>& outputs,
                                  const std::vector<Variable>& seeds,

@@ -15,6 +15,9 @@ class Node;
 
 /// A cheap handle; copies are the same variable. A leaf is made from a tensor; other variables are
 /// results of operations (autograd/ops/). The graph is dynamic: it lives in the results' nodes.
+///
+/// Const methods but backward(), and operations, may be called from several threads. What changes a
+/// variable or its gradient needs one thread at a time, backward() included: it adds to the leaves.
 class Variable {
  public:
   /// Called with a variable's gradient when it is complete; a defined result replaces the gradient.

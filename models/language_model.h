@@ -26,7 +26,7 @@ struct PassSizes {
 /// A decoder with its head. Loading, saving, generation, distillation and reports know models by
 /// this class alone; make_language_model makes them. Parameters have Hugging Face's names.
 ///
-/// The const methods may be called from several threads at once (with a cache for each).
+/// Const methods may be called from several threads, each with its own cache.
 class LanguageModel : public Module {
  public:
   /// ids I64 or I32 [B, T] -> the last layer's output after the final norm, [B, T, C]. With a

@@ -54,7 +54,7 @@ struct ParameterGroup {
   std::shared_ptr<const UpdateRule> rule;
 };
 
-/// Updates named parameters from their gradients. Not for use from several threads at once.
+/// Updates named parameters from their gradients. For one thread at a time.
 class Optimizer {
  public:
   /// ConfigError for a name that occurs twice; Error for a shape that a rule does not take.

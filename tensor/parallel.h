@@ -12,7 +12,7 @@ namespace gladius {
 /// Threads that parallel_for and BLAS use; at the start OMP_NUM_THREADS or the number of
 /// processors.
 int num_threads();
-/// Sets it, for the whole program; throws Error below 1.
+/// Sets their number for the whole program; throws Error below 1.
 void set_num_threads(int threads);
 /// Whether the caller runs inside a parallel_for.
 bool in_parallel_region();
@@ -39,8 +39,9 @@ void parallel_for(std::int64_t n, std::int64_t grain, F&& body) {
 
 /// Calls body(i) for every i in [0, n): for tasks whose results do not depend on the thread. Every
 /// thread takes those of its share in order and then helps the others, so that none waits long for
-/// one that is slow, or away. Each thread has a copy of `body`, which may keep what neighbouring
-/// tasks have in common. Uses fewer threads if that leaves a thread less than `grain` tasks.
+/// a thread that is slow or not running. Each thread has a copy of `body`, which may keep what
+/// neighbouring tasks have in common. Uses fewer threads if that leaves a thread less than `grain`
+/// tasks.
 template <class F>
 void parallel_tasks(std::int64_t n, std::int64_t grain, const F& body) {
   const std::int64_t threads = std::clamp<std::int64_t>(n / grain, 1, num_threads());

@@ -3,9 +3,9 @@
 
 namespace gladius::detail {
 
-/// To be called before anything that may start OpenMP's threads. fork() does not copy them: a child
-/// forked afterwards runs all on the thread it has, since OpenMP would wait for the others for
-/// ever: in the same ranges and so with the same results, but for the last bits of BLAS's products.
+/// To be called before anything that may start OpenMP's threads. fork() does not copy them, and
+/// OpenMP would wait for them for ever, so a child forked afterwards runs everything on its one
+/// thread: in the same ranges, so with the same results but for the last bits of BLAS's products.
 /// A child forked earlier has threads of its own.
 void use_pool();
 

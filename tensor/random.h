@@ -14,7 +14,7 @@ std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                         std::array<std::uint32_t, 2> key);
 
 /// A sequence of random numbers. Each is a function of the seed, its position in the sequence and
-/// its distribution. Not for several threads at once.
+/// its distribution. Drawing changes it: one thread at a time.
 class Generator {
  public:
   /// Everything there is to save.

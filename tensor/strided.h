@@ -20,8 +20,8 @@ inline Shape unravel_index(std::int64_t element, const Shape& shape) {
 }
 
 /// The dimensions of N operands of one shape, with those merged that every operand steps through as
-/// one. There is always an innermost dimension (of size 1 for scalars, of size 0 alone where there
-/// are no elements: the other sizes are then whatever they like, and their products may overflow).
+/// one. There is always an innermost dimension: of size 1 for scalars. Without elements it is the
+/// only one, of size 0, since products of the other sizes may overflow.
 template <std::size_t N>
 struct StridedLoop {
   StridedLoop(const Shape& shape, const std::array<const Strides*, N>& operands) {

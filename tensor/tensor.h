@@ -18,6 +18,8 @@ namespace gladius {
 
 /// A cheap handle: copies share the storage, as do views (reshape of contiguous data, permute,
 /// narrow, ...). Constness is the handle's, not the elements', as in PyTorch.
+///
+/// Const methods may be called from several threads, as long as none writes to the elements.
 class Tensor {
  public:
   /// The undefined tensor.

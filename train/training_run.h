@@ -16,7 +16,7 @@
 
 namespace gladius {
 
-/// `config` and `events` outlive it.
+/// `config` and `events` outlive it. For one thread at a time.
 class TrainingRun {
  public:
   /// Puts a run together from what it has read. Changes no file.

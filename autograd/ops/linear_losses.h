@@ -1,5 +1,5 @@
 // Losses over the vocabulary of a linear layer's output: the layer and the loss in one, so that the
-// logits, the largest thing in memory, are never there as a whole (as in Wijmans et al. 2024, "Cut
+// logits, the largest thing in memory, never exist as a whole (as in Wijmans et al. 2024, "Cut
 // Your Losses in Large-Vocabulary Language Models", arXiv:2411.09009, and Hsu et al. 2024, "Liger
 // Kernel", arXiv:2410.10989).
 //
@@ -26,7 +26,7 @@ Variable linear_cross_entropy(const Variable& x, const Variable& weight, const T
 /// Gives the rows [begin, end) of logits [N, V'].
 using LogitRows = std::function<Tensor(std::int64_t begin, std::int64_t end)>;
 
-/// Of logits that are there, which must be N rows (ShapeError).
+/// Rows of logits in memory, of which there must be N (ShapeError).
 LogitRows rows_of(Tensor logits, std::int64_t N);
 
 /// distillation_loss(linear(x, weight), teacher, labels, options). The teacher is asked for blocks

@@ -48,7 +48,7 @@ Variable cross_entropy(const Variable& logits, const Tensor& labels,
                        std::int64_t ignore_index = -100,
                        LossReduction reduction = LossReduction::mean);
 
-/// cross_entropy of logits whose log_softmax is already there: -log_probabilities[label], with the
+/// cross_entropy of logits whose log_softmax is known: -log_probabilities[label], with the
 /// rows, reductions and errors of cross_entropy. (That one is faster, being fused.) Differentiable
 /// any number of times.
 Variable nll_loss(const Variable& log_probabilities, const Tensor& labels,

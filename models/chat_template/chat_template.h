@@ -13,8 +13,8 @@
 namespace gladius {
 
 /// A model directory's Jinja template, rendered as transformers' apply_chat_template does. A cheap
-/// handle; immutable, so that threads may share one. Templates are not trusted: a rendering takes a
-/// bounded number of steps, bytes and calls within calls.
+/// handle. Const methods may be called from several threads. Templates are not trusted: a rendering
+/// takes a bounded number of steps, bytes and calls within calls.
 ///
 /// Errors show the template's name, the line and the text around the place: FormatError for bad
 /// syntax, for data the template does not fit and for its own raise_exception(); ConfigError for

@@ -20,7 +20,8 @@ struct GenerateOptions {
 };
 
 /// Continues texts that often begin alike, such as a conversation after each of its turns: what a
-/// prompt has in common with the text before it is not computed again.
+/// prompt has in common with the text before it is not computed again. For one thread at a time;
+/// several sessions, each on its own thread, may share a model.
 class GenerationSession {
  public:
   /// `model` must outlive the session. ConfigError for options out of range.

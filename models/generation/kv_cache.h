@@ -7,7 +7,7 @@
 
 namespace gladius {
 
-/// Keys and values of all layers (without gradients).
+/// Keys and values of all layers (without gradients). For one thread at a time: a pass changes it.
 struct KvCache {
   std::vector<LayerCache> layers;
 

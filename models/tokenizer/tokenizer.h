@@ -15,7 +15,8 @@
 namespace gladius {
 
 /// Byte pair encoding as the reference library `tokenizers` does it: the Llama kind (byte fallback)
-/// and the Qwen kind (byte-level tokens). A cheap handle; immutable, so that threads may share one.
+/// and the Qwen kind (byte-level tokens). A cheap handle. Const methods may be
+/// called from several threads.
 class Tokenizer {
  public:
   /// Reads DIR/tokenizer.json, with the added and special tokens that tokenizer_config.json,
@@ -65,7 +66,7 @@ class Tokenizer {
 
 /// Decodes ids as they come. The pieces, and what flush() gives, are together what decode() makes
 /// of all ids: what later ids may change is held back (the bytes of an unfinished character, a run
-/// of <0xNN> until another token follows).
+/// of <0xNN> until another token follows). For one thread at a time.
 class StreamDecoder {
  public:
   explicit StreamDecoder(Tokenizer tokenizer, bool skip_special_tokens = true)

@@ -18,7 +18,7 @@ struct WordToken {
   bool operator==(const WordToken&) const = default;
 };
 
-/// Bounded: a full cache starts anew.
+/// Bounded: a full cache starts anew. For one thread at a time.
 class WordCache {
  public:
   /// Longer words are not worth their place.

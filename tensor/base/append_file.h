@@ -10,7 +10,7 @@
 namespace gladius {
 
 /// Appends to a file, which is made if it is not there (and then is on disk in its directory).
-/// Every function throws IoError.
+/// Every function throws IoError. For one thread at a time.
 class AppendFile {
  public:
   explicit AppendFile(std::filesystem::path path);

@@ -10,6 +10,7 @@ namespace gladius {
 
 /// A whole regular file, mapped read-only; whoever views its bytes keeps the shared_ptr.
 /// The file must not be shortened while it is mapped (replacing it by renaming is fine).
+/// Const methods may be called from several threads.
 class MappedFile {
  public:
   /// Throws IoError, with the path and the reason, for a file that cannot be opened or mapped and

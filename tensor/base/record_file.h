@@ -12,15 +12,14 @@
 
 namespace gladius {
 
-/// A key is a SHA-256 in hexadecimal digits. The digests of a record cover each of its bytes; what
-/// does not fit them is as good as not there, be it a bit that has flipped or the half of a record
-/// that a killed process has left. Written by one process at a time, which holds a lock (flock);
-/// others read what was there when they opened it. Nothing is synced: a record that the disk loses
-/// is made again.
+/// A key is a SHA-256 in hexadecimal digits. The digests of a record cover each of its bytes; a
+/// damaged record (a flipped bit) or a cut one (its writer was killed) is ignored. One process at a
+/// time writes and holds a lock (flock); others read what was there when they opened the file.
+/// Nothing is synced: a record that the disk loses is made again. For one thread at a time.
 class RecordFile {
  public:
-  /// Opens the file, or makes it, and reads where its records are. What lies behind the last whole
-  /// header is cut off if this process may write. IoError.
+  /// Opens or makes the file and reads where its records are. If this process may write, it cuts
+  /// off what lies behind the last whole header. IoError.
   explicit RecordFile(std::filesystem::path path);
 
   /// Whether no other process writes to it.

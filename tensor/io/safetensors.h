@@ -19,7 +19,8 @@
 
 namespace gladius {
 
-/// An open file. Copies share the mapping; the tensors it gives keep it alive.
+/// An open file. Copies share the mapping; the tensors it gives keep it alive. Const methods may be
+/// called from several threads.
 class SafetensorsFile {
  public:
   /// Maps the file and checks its header. Throws IoError, or FormatError "<path>: <error>: ..."

@@ -28,8 +28,8 @@ struct DatasetOptions {
   std::function<void(const std::string&)> warn = [](const std::string&) {};
 };
 
-/// Examples by number, of which only the first 8 MiB are held in memory; the rest is read and
-/// tokenized when it is asked for. For one thread.
+/// Examples by number. Only the first 8 MiB are held in memory; the rest is read and tokenized when
+/// it is asked for. For one thread at a time: read() is const, but counts its warnings.
 class Dataset {
  public:
   /// In memory.

@@ -26,7 +26,7 @@ struct EncodedChat {
 };
 
 /// A tokenizer directory: tokenizer.json and, where there are any, its chat templates. For one
-/// thread.
+/// thread at a time: encode_chat() is const, but parses a template when it is first needed.
 class TextEncoder {
  public:
   explicit TextEncoder(const std::filesystem::path& directory);

@@ -19,7 +19,8 @@ namespace gladius {
 /// stands on the two sides, so the ids are the whole text's. (Only where no such place comes for
 /// 4 MiB a chunk ends between two characters, and the ids around it may be others.) Opening it
 /// tokenizes the file once, to count, and keeps 16 bytes a chunk; reading a piece tokenizes its
-/// chunk again, unless it was the last one. IoError; FormatError "FILE: ...".
+/// chunk again, unless it was the last one. IoError; FormatError "FILE: ...". For one thread at a
+/// time: read() is const, but keeps the last chunk.
 class TextPieces : public ExampleSource {
  public:
   TextPieces(std::filesystem::path file, std::shared_ptr<const ExampleParser> parser,

@@ -28,7 +28,7 @@ namespace gladius {
 /// through the optimizer at the schedule's learning rate. One optimizer serves the whole run: its
 /// state carries over from one expert to the next, as the data and most of the objective do, and so
 /// does the place in the data. A group with a loss or a gradient that is not finite makes no
-/// update; the schedule goes on.
+/// update; the schedule goes on. For one thread at a time.
 class Trainer {
  public:
   using Warn = std::function<void(const std::string&)>;

@@ -53,7 +53,7 @@ struct MetricsMark {
   std::string sha256;  // of these; empty: not known
 };
 
-/// metrics.jsonl being written, a line a step.
+/// metrics.jsonl being written, a line a step. For one thread at a time.
 class MetricsFile {
  public:
   /// Creates the file, or goes on with what is in it (see keep_metrics). IoError.

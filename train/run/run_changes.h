@@ -12,7 +12,7 @@ namespace gladius {
 
 /// How two runs agree.
 struct CommonSteps {
-  std::int64_t steps = 0;  // so many first ones are the same in both, to the bit
+  std::int64_t steps = 0;  // the first steps that are the same in both, to the bit
   std::string difference;  // why no more are; empty if all that were asked for are
 };
 

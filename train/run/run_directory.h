@@ -47,7 +47,7 @@ struct RunIdentity {
 };
 
 /// A run's directory while it is being written: one process at a time (flock on DIR/lock, which
-/// names the process).
+/// names the process), and one thread at a time.
 class RunDirectory {
  public:
   /// For a new run. The directory is made, or is empty; IoError if it holds anything, since an

@@ -18,8 +18,8 @@ inline constexpr std::string_view kCheckpointEvent = "checkpoint at step ";
 /// Adds a line: the time and what happened. IoError.
 void note_event(const std::filesystem::path& timeline, std::string_view event);
 
-/// All lines but those that are none, such as half of one that a killed process has left. None
-/// where there is no file.
+/// All entries. A line that is none is ignored, such as a cut one that a killed process has left.
+/// Empty if there is no file.
 std::vector<TimelineEntry> read_timeline(const std::filesystem::path& timeline);
 
 }  // namespace gladius

@@ -18,6 +18,8 @@ namespace gladius {
 ///
 /// The teacher reads the examples of a batch one by one, so that the bits of an answer do not
 /// depend on the batch it was first given in.
+///
+/// For one thread at a time: logits() is const, but reads and fills the cache.
 class CachedTeacher {
  public:
   /// `teacher` must outlive it; `cache` may be null, and then nothing is kept.

@@ -18,7 +18,7 @@ void check_vocabulary(const ExpertConfig& expert, std::int64_t student_vocab_siz
                       std::int64_t expert_vocab_size);
 
 /// A model that only answers: its weights stay in the type they have on disk, mapped, and no graph
-/// is recorded.
+/// is recorded. Const methods may be called from several threads.
 ///
 /// It shares with the student the first `vocabulary()` entries. With VocabularyMode::same those are
 /// all, and the models' sizes must be equal (ConfigError). With truncate they are the first of both

@@ -20,8 +20,8 @@ namespace gladius {
 /// outputs by the SHA-256 of an example's tokens and of what decides the last bits (processor,
 /// threads): the order of the examples, how they are packed and what repeats do not matter.
 ///
-/// It never fails a run: where the disk is full or out of order, `warn` is told in a line and
-/// outputs are no longer kept, or not found.
+/// It never fails a run: if the disk is full or fails, `warn` gets one line, and from then on
+/// outputs are not kept, or not found. For one thread at a time.
 class TeacherCache {
  public:
   using Warn = std::function<void(const std::string&)>;
