@@ -36,7 +36,7 @@ class Bpe {
   };
   struct WindowToken {
     WordToken token;
-    std::uint32_t symbols;  // of which it was merged
+    std::uint32_t symbols;  // that it was merged from
     bool operator==(const WindowToken&) const = default;
   };
 

@@ -22,7 +22,7 @@ using FindAll = std::function<std::vector<TextRange>(std::string_view)>;
 Words split(Words words, const FindAll& matches, SplitBehavior behavior, bool invert = false);
 Words split(Words words, const Regex& pattern, SplitBehavior behavior, bool invert = false);
 
-/// Each character of which `holds` is true is a match.
+/// Each character for which `holds` is true is a match.
 FindAll each_character(std::function<bool(char32_t)> holds);
 
 /// The member "behavior" of a component, which may be left out where there is a `fallback`.

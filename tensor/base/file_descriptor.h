@@ -32,7 +32,7 @@ class FileDescriptor {
 [[noreturn]] void throw_io_error(const char* action, const std::filesystem::path& path,
                                  int error = errno);
 
-/// Whether the name is taken, be it by a link that leads nowhere: opening that says why.
+/// Whether the name is taken, also by a link that leads nowhere: opening that says why.
 bool is_there(const std::filesystem::path& path);
 
 /// Opens a regular file for reading. Throws IoError for what is not there, cannot be read, or is a

@@ -22,7 +22,7 @@ struct TextInput {
   bool has_ids() const { return ids_option->count() > 0; }
 };
 
-/// Adds the two options, of which the command line has one; or, unless `required`, none.
+/// Adds the two options. A command line gives one of them, or none unless `required`.
 void add_text_input(CLI::App& command, TextInput& input, const std::string& prompt_help,
                     const std::string& ids_help, bool required);
 

@@ -10,8 +10,8 @@
 
 namespace gladius {
 
-/// In F32, with fresh weights from the seed, or with those of the `init` directory, of which `warn`
-/// is told what is passed over.
+/// In F32, with fresh weights from the seed or with those of the `init` directory. `warn` is told
+/// what of that directory is passed over.
 std::shared_ptr<LanguageModel> make_student(const StudentConfig& config, const Warn& warn = {});
 
 /// Writes a student as a model directory, with the tokenizer that it was trained on. IoError.

@@ -8,8 +8,8 @@
 
 namespace gladius {
 
-/// Holds DIRECTORY/lock (flock), in which its process's number stands. What a process has left that
-/// ended holds nothing.
+/// Holds DIRECTORY/lock (flock), a file with this process's number. A file that an ended process
+/// has left locks nothing.
 class DirectoryLock {
  public:
   static constexpr const char* kName = "lock";

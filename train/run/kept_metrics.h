@@ -27,8 +27,8 @@ KeptMetrics find_kept_metrics(const std::filesystem::path& metrics, const Metric
 KeptMetrics find_complete_metrics(const std::filesystem::path& metrics, const MetricsMark& mark,
                                   std::int64_t steps);
 
-/// Leaves those lines in the file. One that has others between them becomes metrics.jsonl.damaged.
-/// IoError.
+/// Leaves those lines in the file. A file with other lines between them is first renamed to
+/// metrics.jsonl.damaged. IoError.
 void keep_metrics(const std::filesystem::path& metrics, const KeptMetrics& kept);
 
 }  // namespace gladius

@@ -28,8 +28,8 @@ struct ResumePoint {
 ResumePoint find_resume_point(const RunPaths& paths, std::int64_t last_step,
                               const std::function<void(const Checkpoint&)>& use);
 
-/// Leaves the directory as the run was there: what cannot be used is set aside, what comes later
-/// goes. What is wrong is told to `warn`. IoError.
+/// Puts the directory back to that point of the run: sets aside what cannot be used and removes
+/// what came later. `warn` is told what is wrong. IoError.
 void return_to(const ResumePoint& point, const RunPaths& paths, std::int64_t keep_checkpoints,
                const std::function<void(const std::string&)>& warn);
 

@@ -11,8 +11,8 @@ namespace gladius {
 
 /// Puts a cache before a teacher, and limits its distributions to the most probable tokens.
 ///
-/// What is kept of a token are its hidden states, of which the head makes the same logits, to the
-/// bit, for a few percent of the work and in far less space; or with `top_k` the K largest logits
+/// It keeps a token's hidden states, from which the head makes the same logits, to the bit, for a
+/// few percent of the work and in far less space; or with `top_k` the K largest logits
 /// and whose they are. All others are then -infinity: the teacher's distribution is renormalised
 /// over K entries, the student's is not, and where K is the whole vocabulary nothing changes.
 ///
