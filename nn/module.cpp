@@ -7,6 +7,7 @@
 
 #include "gladius/tensor/base/quoted.h"
 #include "gladius/tensor/io/safetensors.h"
+#include "gladius/tensor/weight.h"
 
 namespace gladius {
 
@@ -14,11 +15,11 @@ namespace {
 
 void check_dtype(const std::string& name, const Variable& parameter, const Tensor& value) {
   const Dtype dtype = value.dtype();
-  if (!is_floating_point(dtype)) {
+  if (!is_weight_dtype(dtype)) {
     throw FormatError(fmt::format("load_state_dict: tensor {} is {}; weights are floating-point",
                                   in_quotes(name), value.describe()));
   }
-  if (parameter.requires_grad() && dtype != Dtype::F32 && dtype != Dtype::F64) {
+  if (parameter.requires_grad() && !is_trainable(dtype)) {
     throw FormatError(
         fmt::format("load_state_dict: tensor {} is {}, which cannot be trained; convert it or "
                     "freeze the module",
@@ -140,8 +141,7 @@ void Module::train(bool training) {
 
 Variable Module::register_parameter(std::string name, const Shape& shape, ParameterRole role,
                                     Dtype dtype) {
-  const bool differentiable = dtype == Dtype::F32 || dtype == Dtype::F64;
-  Variable parameter(Tensor::zeros({}, dtype).expand(shape), differentiable);
+  Variable parameter(Tensor::zeros({}, dtype).expand(shape), is_trainable(dtype));
   parameters_.push_back({std::move(name), parameter, role});
   return parameter;
 }

@@ -52,13 +52,12 @@ template <class T>
 Tensor newton_schulz(const Tensor& x) {
   const std::int64_t m = x.size(0), n = x.size(1);
   const Tensor gram = Tensor::empty({m, m}, x.dtype());
-  kernels::gemm<T>(false, true, m, m, n, 1, x.data<T>(), n, x.data<T>(), n, 0, gram.data<T>(), m);
+  kernels::gemm(m, m, n, x.data<T>(), n, x.data<T>(), n, gram.data<T>(), m, {.transpose_b = true});
   const Tensor factor = gram.clone();
-  kernels::gemm<T>(false, false, m, m, m, static_cast<T>(kC), gram.data<T>(), m, gram.data<T>(), m,
-                   static_cast<T>(kB), factor.data<T>(), m);
+  kernels::gemm(m, m, m, gram.data<T>(), m, gram.data<T>(), m, factor.data<T>(), m,
+                {.alpha = kC, .beta = kB});
   const Tensor next = x.clone();
-  kernels::gemm<T>(false, false, m, n, m, 1, factor.data<T>(), m, x.data<T>(), n,
-                   static_cast<T>(kA), next.data<T>(), n);
+  kernels::gemm(m, n, m, factor.data<T>(), m, x.data<T>(), n, next.data<T>(), n, {.beta = kA});
   return next;
 }
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "gladius/tensor/dispatch.h"
+#include "gladius/tensor/half.h"
 #include "gladius/tensor/kernels/gemm.h"
-#include "gladius/tensor/kernels/gemm_half_weights.h"
 #include "gladius/tensor/parallel.h"
 
 namespace gladius {
@@ -34,17 +34,26 @@ Operand blas_operand(Tensor m) {
   return {m, false, leading(m)};
 }
 
-void multiply(const Tensor& a, const Tensor& b, Tensor& out, Write write) {
-  if (out.numel() == 0) return check_arithmetic("matmul", a.dtype());
+template <class T, class W>
+void multiply_as(const Tensor& a, const Tensor& b, Tensor& out, const MatmulOptions& options) {
   const Operand left = blas_operand(a);
   const Operand right = blas_operand(b);
-  dispatch_floating("matmul", a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    kernels::gemm<T>(left.transposed, right.transposed, a.size(0), b.size(1), a.size(1), T{1},
-                     left.tensor.data<T>(), left.leading, right.tensor.data<T>(), right.leading,
-                     write == Write::kAdd ? T{1} : T{0}, out.data<T>(),
-                     std::max<std::int64_t>(1, b.size(1)), write == Write::kToMemory);
-  });
+  kernels::gemm(a.size(0), b.size(1), a.size(1), left.tensor.data<T>(), left.leading,
+                right.tensor.data<W>(), right.leading, out.data<T>(),
+                std::max<std::int64_t>(1, b.size(1)),
+                {.transpose_a = left.transposed,
+                 .transpose_b = right.transposed,
+                 .beta = options.accumulate ? 1.0 : 0.0,
+                 .stream = options.stream});
+}
+
+void multiply(const Tensor& a, const Tensor& b, Tensor& out, const MatmulOptions& options = {}) {
+  check_arithmetic("matmul", a.dtype());
+  if (out.numel() == 0) return;
+  if (a.dtype() == Dtype::F64) return multiply_as<double, double>(a, b, out, options);
+  if (b.dtype() == Dtype::BF16) return multiply_as<float, bfloat16>(a, b, out, options);
+  if (b.dtype() == Dtype::F16) return multiply_as<float, float16>(a, b, out, options);
+  multiply_as<float, float>(a, b, out, options);
 }
 
 [[noreturn]] void throw_mismatch(const Tensor& a, const Tensor& b) {
@@ -52,16 +61,19 @@ void multiply(const Tensor& a, const Tensor& b, Tensor& out, Write write) {
                                b.describe()));
 }
 
-void check_operands(const Tensor& a, const Tensor& b) {
+void check_scalars(const Tensor& a, const Tensor& b) {
   if (a.dim() == 0 || b.dim() == 0) {
     throw ShapeError(fmt::format("matmul: {} and {}: scalars have no matrix product; use mul",
                                  a.describe(), b.describe()));
   }
-  if (a.dtype() != b.dtype()) {
-    throw DtypeError(fmt::format("matmul: {} and {} have different types; convert one with to()",
-                                 a.describe(), b.describe()));
-  }
 }
+
+[[noreturn]] void throw_different_types(const Tensor& a, const Tensor& b) {
+  throw DtypeError(fmt::format("matmul: {} and {} have different types; convert one with to()",
+                               a.describe(), b.describe()));
+}
+
+bool is_half(const Tensor& x) { return x.dtype() == Dtype::BF16 || x.dtype() == Dtype::F16; }
 
 Shape leading_sizes(const Tensor& x) { return {x.shape().begin(), x.shape().end() - 2}; }
 
@@ -84,7 +96,7 @@ Tensor batched_matmul(const Tensor& a, const Tensor& b) {
   const auto products = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       Tensor slice = result.select(0, i);
-      multiply(left.select(0, i), right.select(0, i), slice, Write::kReplace);
+      multiply(left.select(0, i), right.select(0, i), slice);
     }
   };
   // Many small products share out the threads; a few large ones use them one after another.
@@ -102,7 +114,8 @@ Tensor batched_matmul(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
-  check_operands(a, b);
+  check_scalars(a, b);
+  if (a.dtype() != b.dtype()) throw_different_types(a, b);
   if (a.dim() == 1) return matmul(a.unsqueeze(0), b).squeeze(b.dim() == 1 ? 0 : -2);
   if (b.dim() == 1) return matmul(a, b.unsqueeze(-1)).squeeze(-1);
   if (a.size(-1) != b.size(-2)) throw_mismatch(a, b);
@@ -112,12 +125,15 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   shape.back() = b.size(1);
   Tensor out = Tensor::empty(shape, a.dtype());
   Tensor rows = out.view({numel(leading_sizes(a)) * a.size(-2), b.size(1)});
-  multiply(a.reshape({rows.size(0), a.size(-1)}), b, rows, Write::kReplace);
+  multiply(a.reshape({rows.size(0), a.size(-1)}), b, rows);
   return out;
 }
 
-void matmul_into(Tensor& out, const Tensor& a, const Tensor& b, Write write) {
-  check_operands(a, b);
+void matmul_into(Tensor& out, const Tensor& a, const Tensor& b, const MatmulOptions& options) {
+  check_scalars(a, b);
+  if (a.dtype() != b.dtype() && !(a.dtype() == Dtype::F32 && is_half(b))) {
+    throw_different_types(a, b);
+  }
   if (a.dim() != 2 || b.dim() != 2 || a.size(1) != b.size(0)) throw_mismatch(a, b);
   if (out.shape() != Shape{a.size(0), b.size(1)} || out.dtype() != a.dtype() ||
       !out.is_contiguous()) {
@@ -125,39 +141,7 @@ void matmul_into(Tensor& out, const Tensor& a, const Tensor& b, Write write) {
                                  out.describe(), a.describe(), b.describe()));
   }
   out.mark_written();
-  multiply(a, b, out, write);
-}
-
-Tensor linear(const Tensor& x, const Tensor& weight) {
-  if (weight.dim() != 2 || x.dim() == 0 || x.size(-1) != weight.size(1)) {
-    throw ShapeError(fmt::format("linear: input {} does not fit weight {}", to_string(x.shape()),
-                                 to_string(weight.shape())));
-  }
-  if (x.dtype() == weight.dtype()) return matmul(x, weight.transpose(0, 1));
-  const bool half = weight.dtype() == Dtype::BF16 || weight.dtype() == Dtype::F16;
-  if (x.dtype() != Dtype::F32 || !half) {
-    throw DtypeError(
-        fmt::format("linear: input {} with weight {}: the types must be the same, or "
-                    "F32 with a BF16 or F16 weight",
-                    x.describe(), weight.describe()));
-  }
-  const Tensor in = x.contiguous();
-  const Tensor dense = weight.contiguous();
-  Shape shape = x.shape();
-  shape.back() = weight.size(0);
-  Tensor out = Tensor::empty(shape, Dtype::F32);
-  if (out.numel() == 0) return out;
-  const std::int64_t rows = numel({x.shape().begin(), x.shape().end() - 1});
-  const auto multiply_by = [&](const auto* weights) {
-    kernels::gemm_half_weights(rows, weight.size(0), weight.size(1), in.data<float>(), weights,
-                               out.data<float>());
-  };
-  if (weight.dtype() == Dtype::BF16) {
-    multiply_by(dense.data<bfloat16>());
-  } else {
-    multiply_by(dense.data<float16>());
-  }
-  return out;
+  multiply(a, b, out, options);
 }
 
 }  // namespace gladius

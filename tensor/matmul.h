@@ -10,18 +10,15 @@ namespace gladius {
 /// disappears. F32 or F64, both alike; any strides. ShapeError or DtypeError otherwise.
 Tensor matmul(const Tensor& a, const Tensor& b);
 
-/// What matmul_into does to its matrix.
-enum class Write {
-  kReplace,   // out = a b
-  kToMemory,  // the same with streaming stores if it is large: for a result that is not read soon
-  kAdd,       // out += a b
+struct MatmulOptions {
+  /// Adds the product to what is there.
+  bool accumulate = false;
+  /// Writes a large result with streaming stores: for one that is not read soon.
+  bool stream = false;
 };
 
-/// a b [M, K] x [K, N] into a given contiguous [M, N].
-void matmul_into(Tensor& out, const Tensor& a, const Tensor& b, Write write);
-
-/// x W^T for x [..., K] and a weight [N, K] -> [..., N]. The weight may be BF16 or F16 while x is
+/// a b [M, K] x [K, N] into a given contiguous [M, N] of a's type. b may be BF16 or F16 where a is
 /// F32.
-Tensor linear(const Tensor& x, const Tensor& weight);
+void matmul_into(Tensor& out, const Tensor& a, const Tensor& b, const MatmulOptions& options = {});
 
 }  // namespace gladius

@@ -7,6 +7,7 @@
 #include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/indexing.h"
 #include "gladius/tensor/parallel.h"
+#include "gladius/tensor/weight.h"
 
 namespace gladius {
 namespace {
@@ -14,6 +15,10 @@ namespace {
 void check_table(const Tensor& weight) {
   if (weight.dim() != 2) {
     throw ShapeError(fmt::format("embedding: weight {} is not [V, C]", weight.describe()));
+  }
+  if (!is_weight_dtype(weight.dtype())) {
+    throw DtypeError(
+        fmt::format("embedding: weight {} is no floating-point table", weight.describe()));
   }
 }
 
@@ -24,39 +29,6 @@ void check_ids(const Tensor& weight, const Tensor& ids) {
                                    weight.size(0)));
     }
   }
-}
-
-// Calls f with a pointer to the table's elements in their own type.
-template <class F>
-void with_table(const Tensor& table, F f) {
-  switch (table.dtype()) {
-    case Dtype::F32:
-      return f(table.data<float>(), float{});
-    case Dtype::F64:
-      return f(table.data<double>(), double{});
-    case Dtype::BF16:
-      return f(table.data<bfloat16>(), float{});
-    case Dtype::F16:
-      return f(table.data<float16>(), float{});
-    default:
-      throw DtypeError(
-          fmt::format("embedding: weight {} is no floating-point table", table.describe()));
-  }
-}
-
-Tensor look_up(const Tensor& table, const Tensor& ids) {
-  Shape shape = ids.shape();
-  const std::int64_t C = table.size(1);
-  shape.push_back(C);
-  Tensor y = Tensor::empty(shape, table.dtype() == Dtype::F64 ? Dtype::F64 : Dtype::F32);
-  with_table(table, [&](const auto* rows, auto zero) {
-    using T = decltype(zero);
-    parallel_for(ids.numel(), 64, [&](std::int64_t begin, std::int64_t end) {
-      kernels::embedding(rows, ids.data<std::int64_t>() + begin, y.data<T>() + begin * C,
-                         end - begin, C);
-    });
-  });
-  return y;
 }
 
 // Threads share out the columns, so that each row is summed in the order of the tokens.
@@ -85,7 +57,7 @@ Variable scatter_rows(const Shape& shape, const Tensor& ids, const Variable& g) 
 
 // For contiguous ids that are known to be rows of the table.
 Variable checked_embedding(const Variable& weight, const Tensor& ids) {
-  return record("embedding", look_up(weight.value().contiguous(), ids), {weight},
+  return record("embedding", Weight(weight.value()).rows(ids), {weight},
                 [=, shape = weight.shape()](const Variable& g, const BackwardContext& context) {
                   Tensor* held = grad_enabled() ? nullptr : context.accumulate_into(0);
                   if (!held) return std::vector{scatter_rows(shape, ids, g)};

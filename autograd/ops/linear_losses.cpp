@@ -8,6 +8,7 @@
 #include "gladius/autograd/ops/views.h"
 #include "gladius/autograd/ops/vocabulary_loss.h"
 #include "gladius/autograd/ops/weight_gradient.h"
+#include "gladius/tensor/weight.h"
 
 namespace gladius {
 namespace {
@@ -29,15 +30,15 @@ struct Gradients {
 };
 
 // Adds the part of the rows [begin, end), whose logits have the gradient g.
-void add_block(Gradients& gradients, const Tensor& g, const Tensor& x, const Tensor& weight,
+void add_block(Gradients& gradients, const Tensor& g, const Tensor& x, const Weight& weight,
                std::int64_t begin, std::int64_t end) {
   if (gradients.x.defined()) {
     Tensor rows = gradients.x.narrow(0, begin, end - begin);
-    matmul_into(rows, g, weight, Write::kReplace);
+    weight.multiply_transposed_into(rows, g);
   }
   if (gradients.weight.defined()) {
     matmul_into(gradients.weight, g.transpose(0, 1), x.narrow(0, begin, end - begin),
-                begin > 0 ? Write::kAdd : Write::kReplace);
+                {.accumulate = begin > 0});
   }
 }
 
@@ -55,22 +56,21 @@ LinearLossForward forward(
       std::max<std::int64_t>(1, (N + kLinearLossRows - 1) / kLinearLossRows);
   LinearLossForward result;
   Gradients& gradients = result.gradients;
-  Tensor converted;  // a frozen weight of 16 bits, for the gradient of x
+  const Weight head(weight.value());
   if (wanted && blocks > 1) {
-    converted = weight.value().to(x.dtype());
     if (x.requires_grad()) gradients.x = Tensor::empty(x.shape(), x.dtype());
     if (weight.requires_grad()) gradients.weight = Tensor::empty(weight.shape(), x.dtype());
   }
   for (std::int64_t block = 0; block < blocks; ++block) {
     const std::int64_t begin = N * block / blocks, end = N * (block + 1) / blocks;
-    Tensor logits = linear(x.value().narrow(0, begin, end - begin), weight.value());
+    Tensor logits = head.multiply(x.value().narrow(0, begin, end - begin));
     const Rows rows{logits, teacher ? teacher(logits, begin) : Tensor(),
                     labels.narrow(0, begin, end - begin)};
     const Terms terms = run(task, rows, wanted ? logits : Tensor());
     result.terms.ce.insert(result.terms.ce.end(), terms.ce.begin(), terms.ce.end());
     result.terms.kl.insert(result.terms.kl.end(), terms.kl.begin(), terms.kl.end());
     if (wanted && blocks == 1) gradients.logits = std::move(logits);
-    if (wanted && blocks > 1) add_block(gradients, logits, x.value(), converted, begin, end);
+    if (wanted && blocks > 1) add_block(gradients, logits, x.value(), head, begin, end);
   }
   return result;
 }
@@ -80,8 +80,9 @@ std::vector<Variable> backward(Gradients& gradients, const Tensor& seed, const S
   std::vector<Variable> grads(2);
   if (gradients.logits.defined()) {
     const Tensor g = weighted(gradients.logits, seed, context).value();
-    const Tensor& w = weight.tensor(context);
-    if (context.needs(0)) grads[0] = Variable(matmul(g, w.to(g.dtype())));
+    if (context.needs(0)) {
+      grads[0] = Variable(Weight(weight.tensor(context)).multiply_transposed(g));
+    }
     if (context.needs(1)) grads[1] = weight_gradient(g, x.tensor(context), context);
     return grads;
   }

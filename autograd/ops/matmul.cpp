@@ -8,6 +8,7 @@
 #include "gladius/autograd/ops/views.h"
 #include "gladius/autograd/ops/weight_gradient.h"
 #include "gladius/tensor/elementwise.h"
+#include "gladius/tensor/weight.h"
 
 namespace gladius {
 namespace {
@@ -34,10 +35,9 @@ struct LinearCall {
 
   std::vector<Variable> backward(const Tensor& g, const BackwardContext& context) const {
     const Tensor rows = as_rows(g);
-    const Tensor& w = weight.tensor(context);
     std::vector<Variable> grads(3);
     if (context.needs(0)) {
-      grads[0] = Variable(matmul(rows, w.to(rows.dtype())).reshape(in_shape));
+      grads[0] = Variable(Weight(weight.tensor(context)).multiply_transposed(g));
     }
     if (context.needs(1)) {
       grads[1] = weight_gradient(rows, as_rows(x.tensor(context)), context);
@@ -88,7 +88,7 @@ Variable matmul(const Variable& a, const Variable& b) {
 }
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
-  Tensor y = linear(x.value(), weight.value());
+  Tensor y = Weight(weight.value()).multiply(x.value());
   if (bias.defined()) {
     check_bias(x, weight, bias);
     add_(y, bias.value().to(y.dtype()));

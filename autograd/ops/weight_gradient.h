@@ -12,11 +12,11 @@ namespace gladius {
 /// has, which gives an undefined variable, or returned as its first.
 inline Variable weight_gradient(const Tensor& g, const Tensor& x, const BackwardContext& context) {
   if (Tensor* held = context.accumulate_into(1)) {
-    matmul_into(*held, g.transpose(0, 1), x, Write::kAdd);
+    matmul_into(*held, g.transpose(0, 1), x, {.accumulate = true});
     return {};
   }
   Tensor first = Tensor::empty({g.size(1), x.size(1)}, x.dtype());
-  matmul_into(first, g.transpose(0, 1), x, Write::kToMemory);  // the optimizer reads it next
+  matmul_into(first, g.transpose(0, 1), x, {.stream = true});  // the optimizer reads it next
   return Variable(std::move(first));
 }
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "gladius/tensor/kernels/adamw.h"
-#include "gladius/tensor/kernels/block_gemm.h"
+#include "gladius/tensor/kernels/gemm_small.h"
 #include "gladius/tensor/parallel.h"
 #include "support/measure.h"
 
@@ -31,7 +31,7 @@ double measure_multiply_adds() {
     parallel_for(threads, 1, [&](std::int64_t, std::int64_t) {
       const Tensor a = Tensor::zeros({m, k}), b = Tensor::zeros({k, n}), c = Tensor::zeros({m, n});
       for (std::int64_t block = 0; block < blocks; ++block) {
-        kernels::block_gemm(m, n, k, a.data<float>(), k, 1, b.data<float>(), n, c.data<float>(), n,
+        kernels::gemm_small(m, n, k, a.data<float>(), k, 1, b.data<float>(), n, c.data<float>(), n,
                             true);
       }
     });

@@ -12,7 +12,7 @@
 #include "gladius/tensor/kernels/attention_panels.h"
 #include "gladius/tensor/kernels/attention_softmax.h"
 #include "gladius/tensor/kernels/attention_tiles.h"
-#include "gladius/tensor/kernels/block_gemm.h"
+#include "gladius/tensor/kernels/gemm_small.h"
 #include "gladius/tensor/kernels/gemm.h"
 #include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/parallel.h"
@@ -133,8 +133,8 @@ struct ForwardKeys {
                              transposed_k->at(tile.b, tile.kv_head, key), scores, stride);
     }
     const T* keys = k + (tile.b * s.S + key) * s.k_stride + tile.kv_head * s.D;
-    gemm(false, true, tile.rows(), columns, s.D, T{1}, queries, s.D, keys, s.k_stride, T{0}, scores,
-         stride);
+    gemm(tile.rows(), columns, s.D, queries, s.D, keys, s.k_stride, scores, stride,
+         {.transpose_b = true});
   }
 
   // sums [rows, D] += scores [rows, columns] times the values from `key` on.
@@ -142,7 +142,7 @@ struct ForwardKeys {
                   const T* scores, std::int64_t stride, T* sums) const {
     const T* values = rows_v ? rows_v->at(tile.b, tile.kv_head, key)
                              : v + (tile.b * s.S + key) * s.v_stride + tile.kv_head * s.D;
-    block_gemm(tile.rows(), s.D, columns, scores, stride, 1, values, rows_v ? s.D : s.v_stride,
+    gemm_small(tile.rows(), s.D, columns, scores, stride, 1, values, rows_v ? s.D : s.v_stride,
                sums, s.D, true);
   }
 };
@@ -226,12 +226,12 @@ void backward_tile(const AttentionShape& s, const Tile& tile, const T* q,
     multiply_panels(rows, columns, s.D, queries, panels(keys.transposed_k), scores, stride);
     multiply_panels(rows, columns, s.D, douts, panels(keys.transposed_v), dscores, stride);
     softmax_block_backward(block, dscores, row_lse, delta);
-    block_gemm(columns, s.D, rows, scores, 1, stride, douts, s.D, sums.dv + key * sums.dv_stride,
+    gemm_small(columns, s.D, rows, scores, 1, stride, douts, s.D, sums.dv + key * sums.dv_stride,
                sums.dv_stride, true);
     // The queries carry the scale already.
-    block_gemm(columns, s.D, rows, dscores, 1, stride, queries, s.D, sums.dk + key * sums.dk_stride,
+    gemm_small(columns, s.D, rows, dscores, 1, stride, queries, s.D, sums.dk + key * sums.dk_stride,
                sums.dk_stride, true);
-    block_gemm(rows, s.D, columns, dscores, stride, 1, panels(keys.rows_k), s.D, dqueries, s.D,
+    gemm_small(rows, s.D, columns, dscores, stride, 1, panels(keys.rows_k), s.D, dqueries, s.D,
                true);
   });
   store_tile(s, tile, dqueries, static_cast<T>(s.scale), dq, s.q_stride);

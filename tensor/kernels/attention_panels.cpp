@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gladius/tensor/kernels/block_gemm.h"
+#include "gladius/tensor/kernels/gemm_small.h"
 #include "gladius/tensor/kernels/transpose.h"
 #include "gladius/tensor/parallel.h"
 
@@ -54,7 +54,7 @@ template <class T>
 void multiply_panels(std::int64_t m, std::int64_t n, std::int64_t D, const T* x, const T* panels,
                      T* y, std::int64_t ldy) {
   for (std::int64_t key = 0; key < n; key += kPanelKeys) {
-    block_gemm(m, kPanelKeys, D, x, D, 1, panels + key * D, kPanelKeys, y + key, ldy, false);
+    gemm_small(m, kPanelKeys, D, x, D, 1, panels + key * D, kPanelKeys, y + key, ldy, false);
   }
 }
 

@@ -8,9 +8,10 @@
 #include <type_traits>
 
 #include "gladius/tensor/base/error.h"
+#include "gladius/tensor/half.h"
 #include "gladius/tensor/kernels/blas_core_type.h"
-#include "gladius/tensor/kernels/dot_rows.h"
-#include "gladius/tensor/kernels/packed_gemm.h"
+#include "gladius/tensor/kernels/gemm_packed.h"
+#include "gladius/tensor/kernels/gemv.h"
 #include "gladius/tensor/pool.h"
 
 namespace gladius::kernels {
@@ -79,46 +80,82 @@ void scale_rows(std::int64_t m, std::int64_t n, T beta, T* c, std::int64_t ldc) 
   }
 }
 
+// What computes a product.
+enum class Path { gemv, gemm_packed, blas_gemv, blas_gemm };
+
+// The first row of this table that fits, by measurement (bench/tensor/kernels/gemm_bench.cpp):
+//
+//   W        n    m     op(A)    op(B)       alpha  beta    path
+//   T        1    any   any      any         any    any     blas_gemv: gemm would pack A first
+//   not F64  any  <= 5  A        transposed  1      0       gemv: reads B once
+//   not F64  any  any   any      any         1      0 or 1  gemm_packed
+//   T        any  any   any      any         any    any     blas_gemm
+//
+// The second and third row are what linear layers and their gradients do. BLAS keeps doubles and
+// scaled products.
+template <class T, class W>
+Path path_of(std::int64_t m, std::int64_t n, const GemmOptions& options) {
+  const bool replaces = options.alpha == 1 && options.beta == 0;
+  const bool adds = options.alpha == 1 && options.beta == 1;
+  if (std::is_same_v<T, W> && n == 1) return Path::blas_gemv;
+  if (std::is_same_v<T, float>) {
+    const bool is_linear = !options.transpose_a && options.transpose_b;
+    if (replaces && is_linear && m <= kGemvRows) return Path::gemv;
+    if (replaces || adds) return Path::gemm_packed;
+  }
+  if (!std::is_same_v<T, W>) {
+    throw ShapeError(fmt::format("gemm: alpha = {} and beta = {}: 16-bit numbers are multiplied "
+                                 "with alpha = 1 and beta = 0 or 1",
+                                 options.alpha, options.beta));
+  }
+  return Path::blas_gemm;
+}
+
 }  // namespace
 
-template <class T>
-void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
-          const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c,
-          std::int64_t ldc, [[maybe_unused]] bool to_memory) {
+template <class T, class W>
+void gemm(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda, const W* b,
+          std::int64_t ldb, T* c, std::int64_t ldc, const GemmOptions& options) {
   const blasint rows = blas_size("m", m);
   const blasint columns = blas_size("n", n);
   const blasint inner = blas_size("k", k);
-  const blasint stride_a = blas_stride("lda", lda, trans_a ? m : k);
-  const blasint stride_b = blas_stride("ldb", ldb, trans_b ? k : n);
+  const blasint stride_a = blas_stride("lda", lda, options.transpose_a ? m : k);
+  const blasint stride_b = blas_stride("ldb", ldb, options.transpose_b ? k : n);
   const blasint stride_c = blas_stride("ldc", ldc, n);
+  const T alpha = static_cast<T>(options.alpha), beta = static_cast<T>(options.beta);
   if (m == 0 || n == 0) return;
   if (k == 0 || alpha == T{0}) return scale_rows(m, n, beta, c, ldc);
 
-  // A product with one column streams the matrix, which gemm would first copy into panels.
-  if (n == 1) {
-    const blasint step_b = trans_b ? 1 : stride_b;
-    return trans_a ? blas_gemv(CblasTrans, inner, rows, alpha, a, stride_a, b, step_b, beta, c,
-                               stride_c)
-                   : blas_gemv(CblasNoTrans, rows, inner, alpha, a, stride_a, b, step_b, beta, c,
-                               stride_c);
-  }
-  // What linear layers and their gradients do. BLAS keeps doubles and scaled products.
+  const Path path = path_of<T, W>(m, n, options);
   if constexpr (std::is_same_v<T, float>) {
-    if (alpha == 1 && beta == 0 && !trans_a && trans_b && m <= kDotRows) {
-      return parallel_dot_rows(m, n, k, a, lda, b, ldb, c, ldc);
-    }
-    if (alpha == 1 && (beta == 0 || beta == 1)) {
-      return packed_gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, beta == 1,
-                         to_memory && m * n >= kLargeOutput);
+    if (path == Path::gemv) return parallel_gemv(m, n, k, a, lda, b, ldb, c, ldc);
+    if (path == Path::gemm_packed) {
+      GemmOptions packed = options;
+      packed.stream = options.stream && m * n >= kLargeOutput;
+      return gemm_packed(m, n, k, a, lda, b, ldb, c, ldc, packed);
     }
   }
-  blas_gemm(blas_transpose(trans_a), blas_transpose(trans_b), rows, columns, inner, alpha, a,
-            stride_a, b, stride_b, beta, c, stride_c);
+  if constexpr (std::is_same_v<T, W>) {
+    if (path == Path::blas_gemm) {
+      return blas_gemm(blas_transpose(options.transpose_a), blas_transpose(options.transpose_b),
+                       rows, columns, inner, alpha, a, stride_a, b, stride_b, beta, c, stride_c);
+    }
+    // A [rows, inner] times the one column of B.
+    const blasint step_b = options.transpose_b ? 1 : stride_b;
+    return options.transpose_a ? blas_gemv(CblasTrans, inner, rows, alpha, a, stride_a, b, step_b,
+                                           beta, c, stride_c)
+                               : blas_gemv(CblasNoTrans, rows, inner, alpha, a, stride_a, b, step_b,
+                                           beta, c, stride_c);
+  }
 }
 
-template void gemm(bool, bool, std::int64_t, std::int64_t, std::int64_t, float, const float*,
-                   std::int64_t, const float*, std::int64_t, float, float*, std::int64_t, bool);
-template void gemm(bool, bool, std::int64_t, std::int64_t, std::int64_t, double, const double*,
-                   std::int64_t, const double*, std::int64_t, double, double*, std::int64_t, bool);
+template void gemm(std::int64_t, std::int64_t, std::int64_t, const float*, std::int64_t,
+                   const float*, std::int64_t, float*, std::int64_t, const GemmOptions&);
+template void gemm(std::int64_t, std::int64_t, std::int64_t, const double*, std::int64_t,
+                   const double*, std::int64_t, double*, std::int64_t, const GemmOptions&);
+template void gemm(std::int64_t, std::int64_t, std::int64_t, const float*, std::int64_t,
+                   const bfloat16*, std::int64_t, float*, std::int64_t, const GemmOptions&);
+template void gemm(std::int64_t, std::int64_t, std::int64_t, const float*, std::int64_t,
+                   const float16*, std::int64_t, float*, std::int64_t, const GemmOptions&);
 
 }  // namespace gladius::kernels

@@ -48,8 +48,8 @@ struct Rows {
   Rows from(std::int64_t i, std::int64_t j) const { return data ? Rows{at(i, j), ld} : *this; }
 };
 
-// c = addend + a * b for Height rows of a and Vectors vectors of b, of which k rows. With Stream
-// past the caches, to aligned vectors. The sums are in registers only where their loops are
+// c = addend + a * b for Height rows of a and k rows of b, each Vectors vectors. With Stream, c is
+// aligned and written with streaming stores. The sums are in registers only where their loops are
 // unrolled.
 template <int Height, int Vectors, bool Stream = false, class T>
 HWY_INLINE void multiply_tile(std::int64_t k, Strided<const T> a, Rows<const T> b,
@@ -83,8 +83,8 @@ HWY_INLINE void multiply_tile(std::int64_t k, Strided<const T> a, Rows<const T> 
   }
 }
 
-// The same for m rows. Calls before_tile(tile of c) for every tile of whole columns, and writes a
-// tile of all vectors past the caches if that returns true.
+// The same for m rows. Calls before_tile(tile of c) for every tile of whole columns; if that returns
+// true, a tile of all vectors is written with streaming stores.
 template <int Vectors, class T, class BeforeTile>
 HWY_INLINE void multiply_vectors(std::int64_t m, std::int64_t k, Strided<const T> a,
                                  Rows<const T> b, Rows<const T> addend, Rows<T> c,

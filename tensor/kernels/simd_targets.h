@@ -4,8 +4,9 @@
 // SSSE3 alone is below x86-64-v2; the scalable vectors of SVE cannot be elements of arrays, which
 // the folds of simd-inl.h use, so Arm runs NEON.
 #define GLADIUS_UNUSED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
-#ifdef __SANITIZE_THREAD__
-// Threads do the same whatever the vectors' size, and each target takes as long to compile.
+#if defined(__SANITIZE_THREAD__) || defined(GLADIUS_FEW_SIMD_TARGETS)
+// Each target takes as long to compile as the first, and threads do the same whatever the vectors'
+// size.
 #define HWY_DISABLED_TARGETS (GLADIUS_UNUSED_TARGETS | HWY_SSE4 | HWY_AVX3 | HWY_AVX3_DL)
 #else
 #define HWY_DISABLED_TARGETS GLADIUS_UNUSED_TARGETS

@@ -85,26 +85,26 @@ TEST(Matmul, IntoAGivenMatrix) {
   Rng rng(4);
   const Tensor a = random_view(rng, {3, 4}), b = random_view(rng, {4, 2});
   Tensor out = Tensor::full({3, 2}, 7, Dtype::F64);
-  for (const Write write : {Write::kToMemory, Write::kReplace}) {
+  for (const bool stream : {true, false}) {
     out.fill_(7);
-    matmul_into(out, a, b, write);
+    matmul_into(out, a, b, {.stream = stream});
     expect_product(out, product(a, b));
   }
-  matmul_into(out, a, b, Write::kAdd);
+  matmul_into(out, a, b, {.accumulate = true});
   expect_product(out, product(Tensor::from(a.to_vector<double>(), a.shape()),
                               product(b, Tensor::from<double>({2, 0, 0, 2}, {2, 2}))));
   Tensor wrong = Tensor::ones({2, 3}, Dtype::F64);
-  EXPECT_THAT(message_of<ShapeError>([&] { matmul_into(wrong, a, b, Write::kReplace); }),
+  EXPECT_THAT(message_of<ShapeError>([&] { matmul_into(wrong, a, b); }),
               HasSubstr("matmul_into: F64 [2, 3] cannot take the product"));
 }
 
-TEST(Matmul, PastTheCachesIsTheSame) {
+TEST(Matmul, StreamingStoresGiveTheSame) {
   Rng rng(5);
   for (const std::int64_t k : {7, 1500}) {
     const Tensor a = random_view(rng, {520, k}).to(Dtype::F32);
     const Tensor b = random_view(rng, {k, 256}).to(Dtype::F32);
     Tensor out = Tensor::full({520, 256}, 7);
-    matmul_into(out, a, b, Write::kToMemory);
+    matmul_into(out, a, b, {.stream = true});
     EXPECT_EQ(out.to_vector<float>(), matmul(a, b).to_vector<float>());
   }
 }
@@ -124,19 +124,15 @@ TEST(Matmul, WrongUse) {
               HasSubstr("I64"));
 }
 
-TEST(LinearProduct, Takes16BitWeights) {
-  Rng rng(5);
-  for (const Dtype half : {Dtype::BF16, Dtype::F16}) {
-    for (const Shape& shape : {Shape{1, 70}, Shape{2, 9, 33}, Shape{3, 0}, Shape{0, 4}}) {
-      const Tensor x = random_view(rng, shape, -1, 1, Dtype::F32);
-      const Tensor w = random_view(rng, {6, shape.back()}, -1, 1, half);
-      Shape rows{numel({shape.begin(), shape.end() - 1}), shape.back()};
-      const Tensor expected = product(x.reshape(rows), w.to(Dtype::F32).transpose(0, 1));
-      Shape out = shape;
-      out.back() = 6;
-      expect_product(linear(x, w), expected.reshape(out));
-    }
-  }
+TEST(Matmul, OfTwoTypesIsRefused) {
+  Tensor out = Tensor::empty({2, 2});
+  const auto into = [&](Dtype a, Dtype b) {
+    return message_of<DtypeError>(
+        [&] { matmul_into(out, Tensor::ones({2, 2}, a), Tensor::ones({2, 2}, b)); });
+  };
+  EXPECT_THAT(into(Dtype::F64, Dtype::BF16), HasSubstr("different types"));
+  EXPECT_THAT(into(Dtype::BF16, Dtype::F32), HasSubstr("different types"));
+  EXPECT_THAT(into(Dtype::F32, Dtype::I64), HasSubstr("different types"));
 }
 
 }  // namespace

@@ -113,8 +113,8 @@ std::vector<double> blas_product() {
   constexpr std::int64_t kSize = 200;
   std::vector<double> a(kSize * kSize), c(kSize * kSize);
   for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<double>(i % 7);  // exact sums
-  kernels::gemm(false, false, kSize, kSize, kSize, 2.0, a.data(), kSize, a.data(), kSize, 0.0,
-                c.data(), kSize);
+  kernels::gemm(kSize, kSize, kSize, a.data(), kSize, a.data(), kSize, c.data(), kSize,
+                {.alpha = 2});
   return c;
 }
 

@@ -17,24 +17,24 @@ void run_products(benchmark::State& state, std::int64_t weight_moves, Product&& 
 
 void matmul_linear_forward(benchmark::State& state) {
   run_products(state, 1, [](std::int64_t T, std::int64_t n, std::int64_t k) {
-    kernels::gemm(false, true, T, n, k, 1.0f, activations().elements(T * k), k,
-                  weights().elements(n * k), k, 0.0f, results().elements(T * n), n);
+    kernels::gemm(T, n, k, activations().elements(T * k), k, weights().elements(n * k), k,
+                  results().elements(T * n), n, {.transpose_b = true});
   });
 }
 
 // dx = dy * w.
 void matmul_linear_backward_input(benchmark::State& state) {
   run_products(state, 1, [](std::int64_t T, std::int64_t n, std::int64_t k) {
-    kernels::gemm(false, false, T, k, n, 1.0f, activations().elements(T * n), n,
-                  weights().elements(n * k), k, 0.0f, results().elements(T * k), k);
+    kernels::gemm(T, k, n, activations().elements(T * n), n, weights().elements(n * k), k,
+                  results().elements(T * k), k);
   });
 }
 
 // dw += dy^T * x.
 void matmul_linear_backward_weight(benchmark::State& state) {
   run_products(state, 2, [](std::int64_t T, std::int64_t n, std::int64_t k) {
-    kernels::gemm(true, false, n, k, T, 1.0f, activations().elements(T * n), n,
-                  activations().elements(T * k), k, 1.0f, results().elements(n * k), k);
+    kernels::gemm(n, k, T, activations().elements(T * n), n, activations().elements(T * k), k,
+                  results().elements(n * k), k, {.transpose_a = true, .beta = 1});
   });
 }
 
@@ -47,6 +47,29 @@ void student_weights(benchmark::internal::Benchmark* benchmark) {
 BENCHMARK(matmul_linear_forward)->Apply(student_weights);
 BENCHMARK(matmul_linear_backward_input)->Apply(student_weights);
 BENCHMARK(matmul_linear_backward_weight)->Apply(student_weights);
+
+// With weights in 16 bits.
+template <class W>
+void matmul_half_weights(benchmark::State& state) {
+  const std::int64_t n = state.range(0), k = state.range(1), T = state.range(2);
+  // Of many layers, in turns, so that they come from memory.
+  const std::int64_t count = OperandRing::kSize / (n * k);
+  const Tensor layers = weights().tensor({count * n * k}).to(dtype_of<W>);
+  std::int64_t layer = 0;
+  for (auto _ : state) {
+    const W* w = layers.data<W>() + (layer++ % count) * n * k;
+    kernels::gemm(T, n, k, activations().elements(T * k), k, w, k, results().elements(T * n), n,
+                  {.transpose_b = true});
+  }
+  count_operations(state, 2.0 * static_cast<double>(T * n * k));
+  count_bytes(state, static_cast<double>(2 * n * k + 4 * T * (n + k)));
+}
+
+void student_half_weights(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgNames({"n", "k", "T"})->ArgsProduct({{F, V}, {C}, {1, 16, 64, 512}})->UseRealTime();
+}
+BENCHMARK(matmul_half_weights<bfloat16>)->Name("matmul_linear_forward_bf16")->Apply(student_half_weights);
+BENCHMARK(matmul_half_weights<float16>)->Name("matmul_linear_forward_f16")->Apply(student_half_weights);
 
 }  // namespace
 }  // namespace gladius::bench

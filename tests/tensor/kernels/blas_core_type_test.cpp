@@ -26,7 +26,7 @@ TEST(BlasCoreType, ProductsHereDoNotRunOnOldKernels) {
   if (std::getenv("OPENBLAS_CORETYPE")) GTEST_SKIP() << "the environment has chosen";
   const float a[4] = {1, 2, 3, 4};
   float c[4];
-  gemm(false, true, 2, 2, 2, 2.0f, a, 2, a, 2, 0.0f, c, 2);
+  gemm(2, 2, 2, a, 2, a, 2, c, 2, {.transpose_b = true, .alpha = 2});
   EXPECT_EQ(c[3], 50);
 #if defined(__x86_64__)
   __builtin_cpu_init();

@@ -1,4 +1,4 @@
-#include "gladius/tensor/kernels/block_gemm.h"
+#include "gladius/tensor/kernels/gemm_small.h"
 
 #include <gtest/gtest.h>
 
@@ -37,7 +37,7 @@ void expect_right(std::mt19937_64& random) {
   const auto b = normal<T>(random, k * ldb);
   const auto before = normal<T>(random, m * ldc);
   auto c = before;
-  block_gemm(m, n, k, a.data(), a_row, a_column, b.data(), ldb, c.data(), ldc, accumulate);
+  gemm_small(m, n, k, a.data(), a_row, a_column, b.data(), ldb, c.data(), ldc, accumulate);
   testing::expect_product<T>(
       m, n, k,
       [&](std::int64_t i, std::int64_t p) {
@@ -48,11 +48,11 @@ void expect_right(std::mt19937_64& random) {
 }
 
 template <class T>
-class BlockGemm : public ::testing::Test {};
+class GemmSmall : public ::testing::Test {};
 using Types = ::testing::Types<float, double>;
-TYPED_TEST_SUITE(BlockGemm, Types);
+TYPED_TEST_SUITE(GemmSmall, Types);
 
-TYPED_TEST(BlockGemm, AgreesWithTheDefinitionOnEverySimdTarget) {
+TYPED_TEST(GemmSmall, AgreesWithTheDefinitionOnEverySimdTarget) {
   const std::uint64_t seed = std::random_device{}();
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937_64 random(seed);
@@ -61,13 +61,13 @@ TYPED_TEST(BlockGemm, AgreesWithTheDefinitionOnEverySimdTarget) {
   });
 }
 
-TYPED_TEST(BlockGemm, OverwritesWithoutReading) {
+TYPED_TEST(GemmSmall, OverwritesWithoutReading) {
   constexpr auto nan = std::numeric_limits<TypeParam>::quiet_NaN();
   testing::for_each_simd_target([&] {
     for (const std::int64_t k : {0, 1, 65}) {
       const std::vector<TypeParam> ones(65 * 70, 1);
       std::vector<TypeParam> c(7 * 70, nan);
-      block_gemm<TypeParam>(7, 70, k, ones.data(), 65, 1, ones.data(), 70, c.data(), 70, false);
+      gemm_small<TypeParam>(7, 70, k, ones.data(), 65, 1, ones.data(), 70, c.data(), 70, false);
       for (const TypeParam value : c) ASSERT_EQ(value, static_cast<TypeParam>(k));
     }
   });

@@ -1,5 +1,5 @@
 // Few rows of x against the weights of a product [F, C].
-#include "gladius/tensor/kernels/dot_rows.h"
+#include "gladius/tensor/kernels/gemv.h"
 #include "support/operands.h"
 #include "support/roofline.h"
 
@@ -9,7 +9,7 @@ namespace {
 void matmul_few_rows(benchmark::State& state) {
   const std::int64_t T = state.range(0);
   for (auto _ : state) {
-    kernels::parallel_dot_rows(T, F, C, activations().elements(T * C), C, weights().elements(F * C),
+    kernels::parallel_gemv(T, F, C, activations().elements(T * C), C, weights().elements(F * C),
                                C, results().elements(T * F), F);
   }
   count_operations(state, 2.0 * static_cast<double>(T * F * C));

@@ -1,4 +1,4 @@
-#include "gladius/tensor/kernels/packed_gemm.h"
+#include "gladius/tensor/kernels/gemm_packed.h"
 
 #include <gtest/gtest.h>
 
@@ -23,7 +23,7 @@ constexpr std::int64_t kLine = 16;  // of the cache, in floats
 // A product of a random shape and order, of which one size may be longer than the kernel's blocks.
 template <class W>
 struct RandomProduct {
-  bool trans_a, trans_b, accumulate, to_memory;
+  bool trans_a, trans_b, accumulate, stream;
   std::int64_t m, n, k, lda, ldb, ldc;
   testing::OffsetArray<float> a{0}, before{0};
   testing::OffsetArray<W> b{0};
@@ -31,7 +31,7 @@ struct RandomProduct {
   explicit RandomProduct(testing::Rng& random) {
     const auto size = [&](std::int64_t most) { return testing::random_int(random, 1, most); };
     trans_a = size(2) == 1, trans_b = size(2) == 1, accumulate = size(2) == 1,
-    to_memory = size(2) == 1;
+    stream = size(2) == 1;
     m = size(20), n = size(150), k = size(200);
     if (const std::int64_t longer = size(6); longer == 1) {
       m = size(900), n = size(20), k = size(20);
@@ -40,8 +40,8 @@ struct RandomProduct {
     }
     lda = (trans_a ? m : k) + size(4) - 1;
     ldb = (trans_b ? k : n) + size(4) - 1;
-    // Only rows of whole lines of the cache can be written past it.
-    ldc = to_memory ? ceil_div(n, kLine) * kLine : n + size(4) - 1;
+    // Streaming stores need rows of whole cache lines.
+    ldc = stream ? ceil_div(n, kLine) * kLine : n + size(4) - 1;
     a = testing::random_array<float>(random, static_cast<std::size_t>((trans_a ? k : m) * lda));
     before = testing::random_array<float>(random, static_cast<std::size_t>(m * ldc));
     const auto values =
@@ -51,7 +51,7 @@ struct RandomProduct {
 
   std::vector<float> computed() const {
     const auto memory = Storage::allocate((before.size() + 1) * sizeof(float));
-    float* c = reinterpret_cast<float*>(memory->data()) + (to_memory ? 0 : 1);
+    float* c = reinterpret_cast<float*>(memory->data()) + (stream ? 0 : 1);
     std::copy_n(before.data(), before.size(), c);
     if (!accumulate) {  // must be written without being read
       for (std::int64_t i = 0; i < m; ++i) {
@@ -60,8 +60,11 @@ struct RandomProduct {
         }
       }
     }
-    packed_gemm(trans_a, trans_b, m, n, k, a.data(), lda, b.data(), ldb, c, ldc, accumulate,
-                to_memory);
+    gemm_packed(m, n, k, a.data(), lda, b.data(), ldb, c, ldc,
+                {.transpose_a = trans_a,
+                 .transpose_b = trans_b,
+                 .beta = accumulate ? 1.0 : 0.0,
+                 .stream = stream});
     return {c, c + before.size()};
   }
 
@@ -83,19 +86,19 @@ template <class W>
 std::ostream& operator<<(std::ostream& out, const RandomProduct<W>& product) {
   return out << product.m << " x " << product.n << " x " << product.k << ", trans_a "
              << product.trans_a << ", trans_b " << product.trans_b << ", accumulate "
-             << product.accumulate << ", to_memory " << product.to_memory;
+             << product.accumulate << ", stream " << product.stream;
 }
 
 template <class W>
-class PackedGemm : public ::testing::Test {
+class GemmPacked : public ::testing::Test {
  protected:
-  ~PackedGemm() override { set_num_threads(before_); }
+  ~GemmPacked() override { set_num_threads(before_); }
   int before_ = num_threads();
 };
 using Types = ::testing::Types<float, bfloat16, float16>;
-TYPED_TEST_SUITE(PackedGemm, Types);
+TYPED_TEST_SUITE(GemmPacked, Types);
 
-TYPED_TEST(PackedGemm, AgreesWithTheDefinitionOnEverySimdTarget) {
+TYPED_TEST(GemmPacked, AgreesWithTheDefinitionOnEverySimdTarget) {
   const std::uint64_t seed = std::random_device{}();
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
   testing::Rng random(seed);
@@ -109,7 +112,7 @@ TYPED_TEST(PackedGemm, AgreesWithTheDefinitionOnEverySimdTarget) {
   });
 }
 
-TYPED_TEST(PackedGemm, DoesNotDependOnTheThreads) {
+TYPED_TEST(GemmPacked, DoesNotDependOnTheThreads) {
   const std::uint64_t seed = std::random_device{}();
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
   testing::Rng random(seed);

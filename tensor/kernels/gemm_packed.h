@@ -8,17 +8,19 @@
 
 #include <cstdint>
 
+#include "gladius/tensor/kernels/gemm_options.h"
+
 namespace gladius::kernels {
 
-/// C = op(A) * op(B), or C += with `accumulate`, row-major, the operands as those of gemm(). B is
-/// float, or bfloat16 or float16, which become float exactly. k > 0. With `to_memory` C is written
-/// with streaming stores where its rows are whole cache lines.
+/// C = op(A) * op(B), or C += op(A) * op(B), as gemm() with alpha = 1, beta = 0 or 1 and k > 0. B is
+/// float, or bfloat16 or float16, which become float exactly. Streaming stores write C where its
+/// rows are whole cache lines.
 ///
 /// Runs on all threads outside of a parallel_for, on the calling one inside. The order of the sums
 /// depends on k alone, so the result does not depend on the threads.
 template <class W>
-void packed_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
-                 const float* a, std::int64_t lda, const W* b, std::int64_t ldb, float* c,
-                 std::int64_t ldc, bool accumulate, bool to_memory);
+void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda,
+                 const W* b, std::int64_t ldb, float* c, std::int64_t ldc,
+                 const GemmOptions& options);
 
 }  // namespace gladius::kernels

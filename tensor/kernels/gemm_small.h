@@ -14,7 +14,7 @@ namespace gladius::kernels {
 /// one costs no more. The rows of B [k, n] and of C [m, n] are contiguous, `ldb` and `ldc` apart.
 /// Fastest if n is a multiple of 64. The order of the sums depends on k alone.
 template <class T>
-void block_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_row,
+void gemm_small(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_row,
                 std::int64_t a_column, const T* b, std::int64_t ldb, T* c, std::int64_t ldc,
                 bool accumulate);
 

@@ -1,4 +1,4 @@
-#include "gladius/tensor/kernels/packed_gemm.h"
+#include "gladius/tensor/kernels/gemm_packed.h"
 
 #include <algorithm>
 #include <type_traits>
@@ -9,15 +9,15 @@
 #include "gladius/tensor/kernels/transpose.h"
 #include "gladius/tensor/parallel.h"
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "gladius/tensor/kernels/packed_gemm.cpp"
+#define HWY_TARGET_INCLUDE "gladius/tensor/kernels/gemm_packed.cpp"
 #include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, once a target:
 #include "gladius/tensor/kernels/gemm_tile-inl.h"
 #include "gladius/tensor/kernels/simd-inl.h"
 
-#ifndef GLADIUS_TENSOR_KERNELS_PACKED_GEMM_ONCE
-#define GLADIUS_TENSOR_KERNELS_PACKED_GEMM_ONCE
+#ifndef GLADIUS_TENSOR_KERNELS_GEMM_PACKED_ONCE
+#define GLADIUS_TENSOR_KERNELS_GEMM_PACKED_ONCE
 namespace gladius::kernels {
 namespace {
 
@@ -50,7 +50,7 @@ struct PanelProduct {
   Operand<W> b;
   float* c;
   std::int64_t ldc;
-  bool accumulate, to_memory;
+  bool accumulate, stream;
 };
 
 struct PackedScratch;
@@ -59,7 +59,7 @@ struct SumsScratch;
 
 }  // namespace
 }  // namespace gladius::kernels
-#endif  // GLADIUS_TENSOR_KERNELS_PACKED_GEMM_ONCE
+#endif  // GLADIUS_TENSOR_KERNELS_GEMM_PACKED_ONCE
 
 HWY_BEFORE_NAMESPACE();
 namespace gladius::kernels::HWY_NAMESPACE {
@@ -99,7 +99,7 @@ HWY_INLINE void fetch_tile(Rows<float> c) {
   }
 }
 
-// Whether the rows of a tile are whole lines of the cache, which may be written past it.
+// Whether the rows of a tile are whole cache lines, as streaming stores need.
 HWY_INLINE bool holds_whole_lines(const float* c, std::int64_t ldc) {
   return kTileVectors * lanes<float>() % (kLine / 4) == 0 && ldc % (kLine / 4) == 0 &&
          reinterpret_cast<std::uintptr_t>(c) % kLine == 0;
@@ -136,7 +136,7 @@ template <class W>
 void multiply_panel(PanelProduct<W> x) {
   float* sums = thread_scratch<SumsScratch, float>(kRows * kColumns);
   Rows<const float> addend{x.accumulate ? x.c : nullptr, x.ldc};
-  const bool stream = x.to_memory && holds_whole_lines(x.c, x.ldc);
+  const bool stream = x.stream && holds_whole_lines(x.c, x.ldc);
   const std::int64_t tiles = x.rows / kTileRows * ceil_div(x.width, kTileVectors * lanes<float>());
   for (std::int64_t p = 0; p < x.depth; p += kDepth) {
     const std::int64_t next = p + kDepth;
@@ -197,7 +197,7 @@ const float* pack_rows(std::int64_t rows, std::int64_t depth, Operand<float> a) 
 // the thread packs where its last task had another.
 template <class W>
 void multiply_slab(std::int64_t m, std::int64_t n, std::int64_t k, Operand<float> a, Operand<W> b,
-                   float* c, std::int64_t ldc, bool accumulate, bool to_memory) {
+                   float* c, std::int64_t ldc, bool accumulate, bool stream) {
   const bool shallow = k <= kShallow;
   const std::int64_t share = std::max(ceil_div(m, num_threads()), kFewestRows);
   const std::int64_t most_rows = shallow ? kShallowRows : std::min(kRows, share);
@@ -212,7 +212,7 @@ void multiply_slab(std::int64_t m, std::int64_t n, std::int64_t k, Operand<float
     const std::int64_t columns = std::min(width, n - j);
     GLADIUS_SIMD_WEIGHT_DISPATCH(multiply_panel, W)
     ({height, k, width, columns, std::min(width, n - j - columns), packed, b.from(0, j),
-      c + i * ldc + j, ldc, accumulate, to_memory});
+      c + i * ldc + j, ldc, accumulate, stream});
   };
   parallel_tasks(ceil_div(m, rows) * panels, kGrain / (rows * width * k) + 1, multiply);
 }
@@ -220,19 +220,19 @@ void multiply_slab(std::int64_t m, std::int64_t n, std::int64_t k, Operand<float
 }  // namespace
 
 template <class W>
-void packed_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
-                 const float* a, std::int64_t lda, const W* b, std::int64_t ldb, float* c,
-                 std::int64_t ldc, bool accumulate, bool to_memory) {
+void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda,
+                 const W* b, std::int64_t ldb, float* c, std::int64_t ldc,
+                 const GemmOptions& options) {
   if (m == 0 || n == 0) return;
-  const Operand<float> left{trans_a, a, lda};
-  const Operand<W> right{trans_b, b, ldb};
+  const Operand<float> left{options.transpose_a, a, lda};
+  const Operand<W> right{options.transpose_b, b, ldb};
   for (std::int64_t p = 0; p < k; p += kSlab) {
     multiply_slab(m, n, std::min(kSlab, k - p), left.from(0, p), right.from(p, 0), c, ldc,
-                  accumulate || p > 0, to_memory && p + kSlab >= k);
+                  options.beta != 0 || p > 0, options.stream && p + kSlab >= k);
   }
 }
 
-GLADIUS_INSTANTIATE_WEIGHTS(packed_gemm);
+GLADIUS_INSTANTIATE_WEIGHTS(gemm_packed);
 
 }  // namespace gladius::kernels
 #endif  // HWY_ONCE

@@ -1,4 +1,4 @@
-#include "gladius/tensor/kernels/dot_rows.h"
+#include "gladius/tensor/kernels/gemv.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include "gladius/tensor/kernels/simd_targets.h"
 #include "gladius/tensor/parallel.h"
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "gladius/tensor/kernels/dot_rows.cpp"
+#define HWY_TARGET_INCLUDE "gladius/tensor/kernels/gemv.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, once a target:
 #include "gladius/tensor/kernels/simd-inl.h"
@@ -125,23 +125,23 @@ GLADIUS_SIMD_WEIGHT_EXPORT(dot_all);
 }  // namespace
 
 template <class W>
-void dot_rows(std::int64_t m, std::int64_t n, std::int64_t k, const float* x, std::int64_t x_stride,
+void gemv(std::int64_t m, std::int64_t n, std::int64_t k, const float* x, std::int64_t x_stride,
               const W* w, std::int64_t w_stride, float* y, std::int64_t y_stride) {
   GLADIUS_SIMD_WEIGHT_DISPATCH(dot_all, W)(m, n, k, x, x_stride, w, w_stride, y, y_stride);
 }
 
 template <class W>
-void parallel_dot_rows(std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
+void parallel_gemv(std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
                        std::int64_t x_stride, const W* w, std::int64_t w_stride, float* y,
                        std::int64_t y_stride) {
   const std::int64_t grain = kGrainWeights / std::max<std::int64_t>(k, 1) + 1;
   parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
-    dot_rows(m, end - begin, k, x, x_stride, w + begin * w_stride, w_stride, y + begin, y_stride);
+    gemv(m, end - begin, k, x, x_stride, w + begin * w_stride, w_stride, y + begin, y_stride);
   });
 }
 
-GLADIUS_INSTANTIATE_WEIGHTS(dot_rows);
-GLADIUS_INSTANTIATE_WEIGHTS(parallel_dot_rows);
+GLADIUS_INSTANTIATE_WEIGHTS(gemv);
+GLADIUS_INSTANTIATE_WEIGHTS(parallel_gemv);
 
 }  // namespace gladius::kernels
 #endif  // HWY_ONCE

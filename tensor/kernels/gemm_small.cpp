@@ -1,10 +1,10 @@
-#include "gladius/tensor/kernels/block_gemm.h"
+#include "gladius/tensor/kernels/gemm_small.h"
 
 #include <algorithm>
 
 #include "gladius/tensor/kernels/simd_targets.h"
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "gladius/tensor/kernels/block_gemm.cpp"
+#define HWY_TARGET_INCLUDE "gladius/tensor/kernels/gemm_small.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, once a target:
 #include "gladius/tensor/kernels/gemm_tile-inl.h"
@@ -19,7 +19,7 @@ namespace {
 constexpr std::int64_t kInner = 64;
 
 template <class T>
-void block_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_row,
+void gemm_small(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_row,
                 std::int64_t a_column, const T* b, std::int64_t ldb, T* c, std::int64_t ldc,
                 bool accumulate) {
   const Strided<const T> left{a, a_row, a_column};
@@ -34,7 +34,7 @@ void block_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std:
   } while (p < k);
 }
 
-GLADIUS_SIMD_VERSIONS(block_gemm);
+GLADIUS_SIMD_VERSIONS(gemm_small);
 
 }  // namespace
 }  // namespace gladius::kernels::HWY_NAMESPACE
@@ -43,17 +43,17 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace gladius::kernels {
 
-GLADIUS_SIMD_EXPORT(block_gemm);
+GLADIUS_SIMD_EXPORT(gemm_small);
 
 template <class T>
-void block_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_row,
+void gemm_small(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_row,
                 std::int64_t a_column, const T* b, std::int64_t ldb, T* c, std::int64_t ldc,
                 bool accumulate) {
-  GLADIUS_SIMD_DISPATCH(block_gemm, T)
+  GLADIUS_SIMD_DISPATCH(gemm_small, T)
   (m, n, k, a, a_row, a_column, b, ldb, c, ldc, accumulate);
 }
 
-GLADIUS_INSTANTIATE(block_gemm);
+GLADIUS_INSTANTIATE(gemm_small);
 
 }  // namespace gladius::kernels
 #endif  // HWY_ONCE

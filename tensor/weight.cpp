@@ -1,0 +1,85 @@
+#include "gladius/tensor/weight.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "gladius/tensor/weights/weight_format.h"
+
+namespace gladius {
+namespace {
+
+// [..., C] as a matrix of rows.
+Tensor as_rows(const Tensor& x) {
+  return x.reshape({numel({x.shape().begin(), x.shape().end() - 1}), x.shape().back()});
+}
+
+Shape with_last(Shape shape, std::int64_t size) {
+  shape.back() = size;
+  return shape;
+}
+
+}  // namespace
+
+Weight::Weight(Tensor matrix)
+    : matrix_(std::move(matrix)), format_(find_weight_format(matrix_.dtype())) {
+  if (matrix_.dim() != 2) {
+    throw ShapeError(fmt::format("weight {} is not a matrix", to_string(shape())));
+  }
+  if (!format_) {
+    throw DtypeError(fmt::format("weight {} is not of a type that weights have; convert with to()",
+                                 matrix_.describe()));
+  }
+}
+
+Dtype Weight::activation_dtype() const { return format_->activation_dtype(); }
+
+void Weight::check(const char* op, const Tensor& x, std::int64_t size) const {
+  if (x.dim() == 0 || x.size(-1) != size) {
+    throw ShapeError(fmt::format("{}: input {} does not fit weight {}", op, to_string(x.shape()),
+                                 to_string(shape())));
+  }
+  if (x.dtype() != activation_dtype()) {
+    throw DtypeError(
+        fmt::format("{}: input {} with weight {}: the types must be the same, or F32 with a BF16 "
+                    "or F16 weight",
+                    op, x.describe(), matrix_.describe()));
+  }
+}
+
+Tensor Weight::multiply(const Tensor& x) const {
+  check("linear", x, matrix_.size(1));
+  Tensor y = Tensor::empty(with_last(x.shape(), matrix_.size(0)), x.dtype());
+  Tensor rows = as_rows(y);
+  format_->multiply(matrix_, as_rows(x), rows);
+  return y;
+}
+
+Tensor Weight::multiply_transposed(const Tensor& g) const {
+  check("linear", g, matrix_.size(0));
+  Tensor y = Tensor::empty(with_last(g.shape(), matrix_.size(1)), g.dtype());
+  Tensor rows = as_rows(y);
+  format_->multiply_transposed(matrix_, as_rows(g), rows);
+  return y;
+}
+
+void Weight::multiply_transposed_into(Tensor& out, const Tensor& g) const {
+  format_->multiply_transposed(matrix_, g, out);
+}
+
+Tensor Weight::rows(const Tensor& ids) const {
+  Shape shape = ids.shape();
+  shape.push_back(matrix_.size(1));
+  Tensor y = Tensor::empty(shape, activation_dtype());
+  format_->rows(matrix_, ids, y);
+  return y;
+}
+
+bool is_weight_dtype(Dtype dtype) { return find_weight_format(dtype) != nullptr; }
+
+bool is_trainable(Dtype dtype) {
+  const WeightFormat* format = find_weight_format(dtype);
+  return format && format->is_trainable();
+}
+
+}  // namespace gladius

@@ -1,0 +1,93 @@
+#include "gladius/tensor/weight.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "gladius/tensor/matmul.h"
+#include "support/message_of.h"
+#include "support/random.h"
+
+namespace gladius {
+namespace {
+
+using ::testing::HasSubstr;
+using namespace gladius::testing;
+
+constexpr Dtype kTypes[] = {Dtype::F32, Dtype::F64, Dtype::BF16, Dtype::F16};
+
+// `result` is `expected`, in float64, to the roundings of sums of `terms` products below one.
+void expect_close(const Tensor& result, const Tensor& expected, std::int64_t terms) {
+  ASSERT_EQ(result.shape(), expected.shape());
+  const std::vector<double> got = result.to_vector<double>(), want = expected.to_vector<double>();
+  const double epsilon = result.dtype() == Dtype::F64 ? 1e-15 : 3e-7;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    ASSERT_NEAR(got[i], want[i], epsilon * (1 + static_cast<double>(terms))) << "at " << i;
+  }
+}
+
+Tensor in_float64(const Tensor& x) { return x.to(Dtype::F64); }
+
+TEST(Weight, MultipliesAndLooksUpInEveryType) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Rng rng(seed);
+  for (int run = 0; run < 40; ++run) {
+    for (const Dtype dtype : kTypes) {
+      // Few rows and many are multiplied in different ways.
+      const std::int64_t M = random_int(rng, 0, run % 2 ? 6 : 40), N = random_int(rng, 1, 70),
+                         K = random_int(rng, 0, 130);
+      SCOPED_TRACE(::testing::Message() << dtype_name(dtype) << ", " << M << " x " << N << " x " << K);
+      const Weight weight(random_view(rng, {N, K}, -1, 1, dtype));
+      const Tensor w = in_float64(weight.matrix());
+      const Tensor x = random_view(rng, {M, 1, K}, -1, 1, weight.activation_dtype());
+      const Tensor g = random_view(rng, {M, 1, N}, -1, 1, weight.activation_dtype());
+      ASSERT_NO_FATAL_FAILURE(
+          expect_close(weight.multiply(x), matmul(in_float64(x), w.transpose(0, 1)), K));
+      ASSERT_NO_FATAL_FAILURE(expect_close(weight.multiply_transposed(g), matmul(in_float64(g), w), N));
+      Tensor rows = Tensor::full({M, K}, 7, weight.activation_dtype());
+      weight.multiply_transposed_into(rows, g.reshape({M, N}));
+      ASSERT_NO_FATAL_FAILURE(expect_close(rows, matmul(in_float64(g.reshape({M, N})), w), N));
+
+      std::vector<std::int64_t> ids(static_cast<std::size_t>(M));
+      for (std::int64_t& id : ids) id = random_int(rng, 0, N - 1);
+      const Tensor found = weight.rows(Tensor::from(ids, {M}));
+      for (std::int64_t i = 0; i < M; ++i) {
+        ASSERT_EQ(found.select(0, i).to_vector<double>(),
+                  w.select(0, ids[static_cast<std::size_t>(i)]).to_vector<double>());
+      }
+    }
+  }
+}
+
+TEST(Weight, KnowsWhatItIs) {
+  const Weight half(Tensor::ones({3, 5}, Dtype::BF16));
+  EXPECT_EQ(half.nbytes(), 30u);
+  EXPECT_EQ(half.activation_dtype(), Dtype::F32);
+  EXPECT_EQ(half.shape(), (Shape{3, 5}));
+  for (const Dtype dtype : kTypes) {
+    EXPECT_TRUE(is_weight_dtype(dtype));
+    EXPECT_EQ(is_trainable(dtype), dtype == Dtype::F32 || dtype == Dtype::F64);
+  }
+  EXPECT_FALSE(is_weight_dtype(Dtype::I64));
+  EXPECT_FALSE(is_trainable(Dtype::I64));
+}
+
+TEST(Weight, WrongUse) {
+  EXPECT_EQ(message_of<ShapeError>([] { Weight(Tensor::ones({2, 3, 4})); }),
+            "weight [2, 3, 4] is not a matrix");
+  EXPECT_THAT(message_of<DtypeError>([] { Weight(Tensor::ones({2, 3}, Dtype::I64)); }),
+              HasSubstr("weight I64 [2, 3] is not of a type that weights have"));
+  const Weight weight(Tensor::ones({2, 3}, Dtype::F16));
+  EXPECT_EQ(message_of<ShapeError>([&] { weight.multiply(Tensor::ones({4, 2})); }),
+            "linear: input [4, 2] does not fit weight [2, 3]");
+  EXPECT_THAT(message_of<DtypeError>([&] { weight.multiply(Tensor::ones({4, 3}, Dtype::F64)); }),
+              HasSubstr("linear: input F64 [4, 3] with weight F16 [2, 3]"));
+}
+
+}  // namespace
+}  // namespace gladius
