@@ -104,9 +104,10 @@ Path path_of(std::int64_t m, std::int64_t n, const GemmOptions& options) {
     if (replaces || adds) return Path::gemm_packed;
   }
   if (!std::is_same_v<T, W>) {
-    throw ShapeError(fmt::format("gemm: alpha = {} and beta = {}: 16-bit numbers are multiplied "
-                                 "with alpha = 1 and beta = 0 or 1",
-                                 options.alpha, options.beta));
+    throw ShapeError(
+        fmt::format("gemm: alpha = {} and beta = {}: 16-bit numbers are multiplied "
+                    "with alpha = 1 and beta = 0 or 1",
+                    options.alpha, options.beta));
   }
   return Path::blas_gemm;
 }

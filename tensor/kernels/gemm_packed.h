@@ -12,8 +12,8 @@
 
 namespace gladius::kernels {
 
-/// C = op(A) * op(B), or C += op(A) * op(B), as gemm() with alpha = 1, beta = 0 or 1 and k > 0. B is
-/// float, or bfloat16 or float16, which become float exactly. Streaming stores write C where its
+/// C = op(A) * op(B), or C += op(A) * op(B), as gemm() with alpha = 1, beta = 0 or 1 and k > 0. B
+/// is float, or bfloat16 or float16, which become float exactly. Streaming stores write C where its
 /// rows are whole cache lines.
 ///
 /// Runs on all threads outside of a parallel_for, on the calling one inside. The order of the sums

@@ -83,8 +83,8 @@ HWY_INLINE void multiply_tile(std::int64_t k, Strided<const T> a, Rows<const T> 
   }
 }
 
-// The same for m rows. Calls before_tile(tile of c) for every tile of whole columns; if that returns
-// true, a tile of all vectors is written with streaming stores.
+// The same for m rows. Calls before_tile(tile of c) for every tile of whole columns; if that
+// returns true, a tile of all vectors is written with streaming stores.
 template <int Vectors, class T, class BeforeTile>
 HWY_INLINE void multiply_vectors(std::int64_t m, std::int64_t k, Strided<const T> a,
                                  Rows<const T> b, Rows<const T> addend, Rows<T> c,

@@ -126,14 +126,14 @@ GLADIUS_SIMD_WEIGHT_EXPORT(dot_all);
 
 template <class W>
 void gemv(std::int64_t m, std::int64_t n, std::int64_t k, const float* x, std::int64_t x_stride,
-              const W* w, std::int64_t w_stride, float* y, std::int64_t y_stride) {
+          const W* w, std::int64_t w_stride, float* y, std::int64_t y_stride) {
   GLADIUS_SIMD_WEIGHT_DISPATCH(dot_all, W)(m, n, k, x, x_stride, w, w_stride, y, y_stride);
 }
 
 template <class W>
 void parallel_gemv(std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
-                       std::int64_t x_stride, const W* w, std::int64_t w_stride, float* y,
-                       std::int64_t y_stride) {
+                   std::int64_t x_stride, const W* w, std::int64_t w_stride, float* y,
+                   std::int64_t y_stride) {
   const std::int64_t grain = kGrainWeights / std::max<std::int64_t>(k, 1) + 1;
   parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
     gemv(m, end - begin, k, x, x_stride, w + begin * w_stride, w_stride, y + begin, y_stride);

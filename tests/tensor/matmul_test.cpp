@@ -127,8 +127,9 @@ TEST(Matmul, WrongUse) {
 TEST(Matmul, OfTwoTypesIsRefused) {
   Tensor out = Tensor::empty({2, 2});
   const auto into = [&](Dtype a, Dtype b) {
-    return message_of<DtypeError>(
-        [&] { matmul_into(out, Tensor::ones({2, 2}, a), Tensor::ones({2, 2}, b)); });
+    return message_of<DtypeError>([&] {
+      matmul_into(out, Tensor::ones({2, 2}, a), Tensor::ones({2, 2}, b));
+    });
   };
   EXPECT_THAT(into(Dtype::F64, Dtype::BF16), HasSubstr("different types"));
   EXPECT_THAT(into(Dtype::BF16, Dtype::F32), HasSubstr("different types"));

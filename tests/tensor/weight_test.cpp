@@ -41,14 +41,16 @@ TEST(Weight, MultipliesAndLooksUpInEveryType) {
       // Few rows and many are multiplied in different ways.
       const std::int64_t M = random_int(rng, 0, run % 2 ? 6 : 40), N = random_int(rng, 1, 70),
                          K = random_int(rng, 0, 130);
-      SCOPED_TRACE(::testing::Message() << dtype_name(dtype) << ", " << M << " x " << N << " x " << K);
+      SCOPED_TRACE(::testing::Message()
+                   << dtype_name(dtype) << ", " << M << " x " << N << " x " << K);
       const Weight weight(random_view(rng, {N, K}, -1, 1, dtype));
       const Tensor w = in_float64(weight.matrix());
       const Tensor x = random_view(rng, {M, 1, K}, -1, 1, weight.activation_dtype());
       const Tensor g = random_view(rng, {M, 1, N}, -1, 1, weight.activation_dtype());
       ASSERT_NO_FATAL_FAILURE(
           expect_close(weight.multiply(x), matmul(in_float64(x), w.transpose(0, 1)), K));
-      ASSERT_NO_FATAL_FAILURE(expect_close(weight.multiply_transposed(g), matmul(in_float64(g), w), N));
+      ASSERT_NO_FATAL_FAILURE(
+          expect_close(weight.multiply_transposed(g), matmul(in_float64(g), w), N));
       Tensor rows = Tensor::full({M, K}, 7, weight.activation_dtype());
       weight.multiply_transposed_into(rows, g.reshape({M, N}));
       ASSERT_NO_FATAL_FAILURE(expect_close(rows, matmul(in_float64(g.reshape({M, N})), w), N));
@@ -78,14 +80,22 @@ TEST(Weight, KnowsWhatItIs) {
 }
 
 TEST(Weight, WrongUse) {
-  EXPECT_EQ(message_of<ShapeError>([] { Weight(Tensor::ones({2, 3, 4})); }),
+  EXPECT_EQ(message_of<ShapeError>([] {
+              Weight(Tensor::ones({2, 3, 4}));
+            }),
             "weight [2, 3, 4] is not a matrix");
-  EXPECT_THAT(message_of<DtypeError>([] { Weight(Tensor::ones({2, 3}, Dtype::I64)); }),
+  EXPECT_THAT(message_of<DtypeError>([] {
+                Weight(Tensor::ones({2, 3}, Dtype::I64));
+              }),
               HasSubstr("weight I64 [2, 3] is not of a type that weights have"));
   const Weight weight(Tensor::ones({2, 3}, Dtype::F16));
-  EXPECT_EQ(message_of<ShapeError>([&] { weight.multiply(Tensor::ones({4, 2})); }),
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              weight.multiply(Tensor::ones({4, 2}));
+            }),
             "linear: input [4, 2] does not fit weight [2, 3]");
-  EXPECT_THAT(message_of<DtypeError>([&] { weight.multiply(Tensor::ones({4, 3}, Dtype::F64)); }),
+  EXPECT_THAT(message_of<DtypeError>([&] {
+                weight.multiply(Tensor::ones({4, 3}, Dtype::F64));
+              }),
               HasSubstr("linear: input F64 [4, 3] with weight F16 [2, 3]"));
 }
 

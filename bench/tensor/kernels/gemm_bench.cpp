@@ -68,8 +68,12 @@ void matmul_half_weights(benchmark::State& state) {
 void student_half_weights(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"n", "k", "T"})->ArgsProduct({{F, V}, {C}, {1, 16, 64, 512}})->UseRealTime();
 }
-BENCHMARK(matmul_half_weights<bfloat16>)->Name("matmul_linear_forward_bf16")->Apply(student_half_weights);
-BENCHMARK(matmul_half_weights<float16>)->Name("matmul_linear_forward_f16")->Apply(student_half_weights);
+BENCHMARK(matmul_half_weights<bfloat16>)
+    ->Name("matmul_linear_forward_bf16")
+    ->Apply(student_half_weights);
+BENCHMARK(matmul_half_weights<float16>)
+    ->Name("matmul_linear_forward_f16")
+    ->Apply(student_half_weights);
 
 }  // namespace
 }  // namespace gladius::bench

@@ -9,8 +9,8 @@ namespace {
 void matmul_few_rows(benchmark::State& state) {
   const std::int64_t T = state.range(0);
   for (auto _ : state) {
-    kernels::parallel_gemv(T, F, C, activations().elements(T * C), C, weights().elements(F * C),
-                               C, results().elements(T * F), F);
+    kernels::parallel_gemv(T, F, C, activations().elements(T * C), C, weights().elements(F * C), C,
+                           results().elements(T * F), F);
   }
   count_operations(state, 2.0 * static_cast<double>(T * F * C));
   count_elements(state, static_cast<double>(F * C + T * (F + C)));

@@ -34,7 +34,8 @@ struct Product {
     trans_b = random() % 2 != 0;
     alpha = coefficient() - T{0.5};
     beta = coefficient();
-    if (!std::is_same_v<T, W> || random() % 2 == 0) {  // linear layers and their gradients: paths of their own if short
+    if (!std::is_same_v<T, W> ||
+        random() % 2 == 0) {  // linear layers and their gradients: paths of their own if short
       alpha = 1, beta = static_cast<T>(random() % 2);
       if (trans_a && trans_b) trans_a = false;
     }
@@ -99,7 +100,7 @@ struct Operands {
   using W = B;
 };
 using Types = ::testing::Types<Operands<float, float>, Operands<double, double>,
-                             Operands<float, bfloat16>, Operands<float, float16>>;
+                               Operands<float, bfloat16>, Operands<float, float16>>;
 TYPED_TEST_SUITE(Gemm, Types);
 template <class Operands>
 using ProductOf = Product<typename Operands::T, typename Operands::W>;
