@@ -60,20 +60,25 @@ Json tensors_as_json(const Subject& subject) {
 // As the weights are stored, trained in F32; and by precision.
 Json memory_as_json(const LanguageModel& model, const Components& parts,
                     const std::vector<SafetensorsFile>& files) {
-  const MemoryNeeds stored =
-      model_memory(model, parts.total(), weight_bytes(files), sizeof(float), kEstimatedTokens);
+  const auto inference = [&](std::uint64_t weights) {
+    return inference_memory(model, weights, kEstimatedTokens).required();
+  };
+  const auto training = [&](std::uint64_t type_size) {
+    return training_memory(model, parts.total(), type_size, kEstimatedTokens).required();
+  };
   Json precisions = Json::array();
   for (const Precision& precision : kPrecisions) {
-    const MemoryNeeds needs = model_memory(model, parts.total(), precision, kEstimatedTokens);
-    precisions.push_back({{"precision", precision.name},
-                          {"weights_bytes", needs.weights},
-                          {"inference_bytes", needs.inference},
-                          {"training_bytes", precision.trains ? Json(needs.training) : Json()}});
+    const std::uint64_t weights = precision.bytes(parts.total());
+    precisions.push_back(
+        {{"precision", precision.name},
+         {"weights_bytes", weights},
+         {"inference_bytes", inference(weights)},
+         {"training_bytes", precision.trains ? Json(training(precision.bits / 8)) : Json()}});
   }
   return {{"tokens", kEstimatedTokens},
-          {"weights_bytes", stored.weights},
-          {"inference_bytes", stored.inference},
-          {"training_bytes", stored.training},
+          {"weights_bytes", weight_bytes(files)},
+          {"inference_bytes", inference(weight_bytes(files))},
+          {"training_bytes", training(sizeof(float))},
           {"precisions", precisions}};
 }
 

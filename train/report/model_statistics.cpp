@@ -4,7 +4,6 @@
 #include <set>
 
 #include "gladius/autograd/ops/linear_losses.h"
-#include "gladius/train/run/memory.h"
 
 namespace gladius {
 namespace {
@@ -15,6 +14,10 @@ constexpr std::string_view kLayers = "model.layers.";
 std::string_view layer_of(std::string_view name) {
   name.remove_prefix(kLayers.size());
   return name.substr(0, name.find('.'));
+}
+
+std::uint64_t float_bytes(std::int64_t elements) {
+  return static_cast<std::uint64_t>(elements) * sizeof(float);
 }
 
 }  // namespace
@@ -55,28 +58,24 @@ std::uint64_t weight_bytes(const std::vector<SafetensorsFile>& files) {
   return bytes;
 }
 
-MemoryNeeds model_memory(const LanguageModel& model, std::int64_t parameters, std::uint64_t weights,
-                         std::uint64_t trained_size, std::int64_t tokens) {
-  const auto bytes = [&](std::int64_t elements_per_token) {
-    return static_cast<std::uint64_t>(elements_per_token * tokens) * sizeof(float);
-  };
+MemoryNeed inference_memory(const LanguageModel& model, std::uint64_t weights,
+                            std::int64_t tokens) {
   const PassSizes pass = model.pass_sizes();
-  const std::int64_t vocab_size = model.config().vocab_size;
-  const auto last_logits = static_cast<std::uint64_t>(vocab_size) * sizeof(float);
-  const auto logits_block =
-      static_cast<std::uint64_t>(std::min(tokens, kLinearLossRows) * vocab_size) * sizeof(float);
-  const std::uint64_t a_parameter = 2 * trained_size + 2 * sizeof(float);
   return {.weights = weights,
-          .inference = weights + bytes(pass.cached) + bytes(pass.saved) + last_logits,
-          .training = a_parameter * static_cast<std::uint64_t>(parameters) +
-                      bytes(pass.num_layers * pass.saved) + logits_block};
+          .activations = float_bytes(tokens * pass.saved),
+          .cache = float_bytes(tokens * pass.cached),
+          .logits = float_bytes(model.config().vocab_size)};
 }
 
-MemoryNeeds model_memory(const LanguageModel& model, std::int64_t parameters,
-                         const Precision& precision, std::int64_t tokens) {
-  const auto bits = static_cast<std::uint64_t>(precision.bits);
-  return model_memory(model, parameters, static_cast<std::uint64_t>(parameters) * bits / 8,
-                      bits / 8, tokens);
+MemoryNeed training_memory(const LanguageModel& model, std::int64_t parameters,
+                           std::uint64_t type_size, std::int64_t tokens) {
+  const PassSizes pass = model.pass_sizes();
+  const std::uint64_t weights = static_cast<std::uint64_t>(parameters) * type_size;
+  return {.weights = weights,
+          .gradients = weights,
+          .moments = float_bytes(2 * parameters),
+          .activations = float_bytes(tokens * pass.num_layers * pass.saved),
+          .logits = float_bytes(std::min(tokens, kLinearLossRows) * model.config().vocab_size)};
 }
 
 }  // namespace gladius

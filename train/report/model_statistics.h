@@ -7,6 +7,7 @@
 
 #include "gladius/models/language_model.h"
 #include "gladius/tensor/io/safetensors.h"
+#include "gladius/train/run/memory.h"
 
 namespace gladius {
 
@@ -25,28 +26,26 @@ Components count_components(const std::vector<SafetensorsFile>& files);
 /// Bytes of all tensors.
 std::uint64_t weight_bytes(const std::vector<SafetensorsFile>& files);
 
-/// Estimates in bytes for one sequence of `tokens`.
-struct MemoryNeeds {
-  std::uint64_t weights = 0;
-  /// Weights, key/value cache, one layer's activations at a time, logits.
-  std::uint64_t inference = 0;
-  /// Weights and gradients in a type, AdamW's two moments in F32; what all layers save for the
-  /// backward pass; a block of logits.
-  std::uint64_t training = 0;
-};
-/// With weights of so many bytes, and training in a type of `trained_size` bytes.
-MemoryNeeds model_memory(const LanguageModel& model, std::int64_t parameters, std::uint64_t weights,
-                         std::uint64_t trained_size, std::int64_t tokens);
+/// Of generating one sequence of `tokens` with weights of so many bytes: the key/value cache, one
+/// layer's activations at a time, the last token's logits.
+MemoryNeed inference_memory(const LanguageModel& model, std::uint64_t weights, std::int64_t tokens);
+/// Of training `parameters` on one sequence of `tokens`: weights and gradients in a type of
+/// `type_size` bytes, AdamW's two moments in F32, what all layers save for the backward pass, a
+/// block of logits.
+MemoryNeed training_memory(const LanguageModel& model, std::int64_t parameters,
+                           std::uint64_t type_size, std::int64_t tokens);
 
 /// A type that weights could be kept in.
 struct Precision {
   const char* name;
-  int bits;
+  std::uint64_t bits;
   bool trains;
+
+  std::uint64_t bytes(std::int64_t parameters) const {
+    return static_cast<std::uint64_t>(parameters) * bits / 8;
+  }
 };
 inline constexpr Precision kPrecisions[] = {
     {"float32", 32, true}, {"float16", 16, true}, {"int8", 8, false}, {"int4", 4, false}};
-MemoryNeeds model_memory(const LanguageModel& model, std::int64_t parameters,
-                         const Precision& precision, std::int64_t tokens);
 
 }  // namespace gladius

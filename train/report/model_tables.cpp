@@ -39,10 +39,14 @@ TableRows layer_rows(const Components& parts) {
 TableRows memory_rows(const LanguageModel& model, std::int64_t parameters) {
   TableRows rows{{"precision", "model size", "inference", "training"}};
   for (const Precision& precision : kPrecisions) {
-    const MemoryNeeds needs = model_memory(model, parameters, precision, kEstimatedTokens);
-    rows.push_back({precision.name, format_bytes(needs.weights),
-                    fmt::format("~{}", format_bytes(needs.inference)),
-                    precision.trains ? fmt::format("~{}", format_bytes(needs.training)) : "n/a"});
+    const auto about = [](const MemoryNeed& need) { return "~" + format_bytes(need.required()); };
+    const std::uint64_t weights = precision.bytes(parameters);
+    rows.push_back(
+        {precision.name, format_bytes(weights),
+         about(inference_memory(model, weights, kEstimatedTokens)),
+         precision.trains
+             ? about(training_memory(model, parameters, precision.bits / 8, kEstimatedTokens))
+             : "n/a"});
   }
   return rows;
 }

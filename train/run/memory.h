@@ -11,24 +11,25 @@
 
 namespace gladius {
 
-/// An estimate, in bytes.
+/// What training or using a model takes, in bytes: an estimate.
 struct MemoryNeed {
-  std::uint64_t weights = 0;      // F32
+  std::uint64_t weights = 0;      // but those that are read where they lie in their files
   std::uint64_t gradients = 0;    // and the largest of them once more, or what an update takes
   std::uint64_t moments = 0;      // the optimizer's
   std::uint64_t activations = 0;  // of all layers, or of one and every layer's input
-  std::uint64_t logits = 0;       // a block of the student's, of the expert's
+  std::uint64_t cache = 0;        // of keys and values, where text is generated
+  std::uint64_t logits = 0;       // those held at a time: in training a block, and the expert's
   std::uint64_t program = 0;      // code, buffers of the BLAS library
   std::uint64_t expert = 0;       // files of the largest, mapped: the system can drop such pages
 
   /// What cannot be dropped.
   std::uint64_t required() const {
-    return weights + gradients + moments + activations + logits + program;
+    return weights + gradients + moments + activations + cache + logits + program;
   }
 };
 
-/// `student`: its parameters need no memory yet. `tokens`: of the largest micro-batch.
-/// `expert_bytes`, `expert_vocabulary`: of the largest expert.
+/// Of a run with F32 weights. `student`: its parameters need no memory yet. `tokens`: of the largest
+/// micro-batch. `expert_bytes`, `expert_vocabulary`: of the largest expert.
 MemoryNeed estimate_memory(const LanguageModel& student, bool activation_checkpointing,
                            std::int64_t tokens, std::uint64_t expert_bytes,
                            std::int64_t expert_vocabulary, const OptimizerConfig& optimizer = {});

@@ -4,36 +4,27 @@
 
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/text_format.h"
-#include "gladius/train/run/memory.h"
 
 namespace gladius {
-namespace {
-
-std::int64_t elements_per_token(const LanguageModel& model, Pass pass) {
+MemoryNeed pass_memory(const LanguageModel& model, Pass pass, std::int64_t tokens) {
+  const auto bytes = [](std::int64_t elements) {
+    return static_cast<std::uint64_t>(elements) * sizeof(float);
+  };
+  const auto length = static_cast<std::uint64_t>(tokens);
   const PassSizes sizes = model.pass_sizes();
-  switch (pass) {
-    case Pass::logits:
-      return sizes.live;
-    case Pass::generate:
-      return sizes.live + sizes.cached;
-    case Pass::gradients:
-      return sizes.num_layers * sizes.saved + 2 * model.config().vocab_size;
+  if (pass == Pass::gradients) {
+    return {.weights = bytes(model.num_parameters()),
+            .gradients = bytes(model.num_parameters()),
+            .activations = length * bytes(sizes.num_layers * sizes.saved),
+            .logits = length * bytes(2 * model.config().vocab_size)};
   }
-  return 0;
-}
-
-}  // namespace
-
-std::uint64_t pass_bytes(const LanguageModel& model, Pass pass, std::int64_t tokens) {
-  const std::int64_t weights = pass == Pass::gradients ? 2 * model.num_parameters() : 0;
-  return sizeof(float) * (static_cast<std::uint64_t>(tokens) *
-                              static_cast<std::uint64_t>(elements_per_token(model, pass)) +
-                          static_cast<std::uint64_t>(weights));
+  return {.activations = length * bytes(sizes.live),
+          .cache = pass == Pass::generate ? length * bytes(sizes.cached) : 0};
 }
 
 void require_memory_for_pass(const LanguageModel& model, Pass pass, std::int64_t tokens,
                              const std::string& text) {
-  const std::uint64_t needed = pass_bytes(model, pass, tokens);
+  const std::uint64_t needed = pass_memory(model, pass, tokens).required();
   const auto available = available_memory();
   if (!available || needed <= available->bytes) return;
   throw Error(fmt::format(

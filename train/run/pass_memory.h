@@ -5,6 +5,7 @@
 #include <string>
 
 #include "gladius/models/language_model.h"
+#include "gladius/train/run/memory.h"
 
 namespace gladius {
 
@@ -14,9 +15,8 @@ enum class Pass {
   gradients,  // forward and backward, with F32 weights and their gradients
 };
 
-/// About the least that the pass needs for one text of `tokens`, in bytes. Weights that are read
-/// where they lie in their files do not count.
-std::uint64_t pass_bytes(const LanguageModel& model, Pass pass, std::int64_t tokens);
+/// About the least that the pass needs for one text of `tokens`.
+MemoryNeed pass_memory(const LanguageModel& model, Pass pass, std::int64_t tokens);
 
 /// Error naming tokens and bytes if that is more than available_memory(); `text` is what the tokens
 /// are in the message ("the prompt").

@@ -163,7 +163,7 @@ TEST_F(ModelPathsOf, NoFileOfAModelIsOverwritten) {
 TEST(PassMemory, CountsWhatThePassKeeps) {
   const auto model = make_language_model(ModelConfig::parse(testing::tiny_config(50), "tiny"));
   const auto bytes = [&](Pass pass, std::int64_t tokens) {
-    return pass_bytes(*model, pass, tokens);
+    return pass_memory(*model, pass, tokens).required();
   };
   // 2 layers of 2 heads of 4: keys and values.
   EXPECT_EQ(bytes(Pass::generate, 100) - bytes(Pass::logits, 100), 100u * 2 * 2 * 2 * 4 * 4);
