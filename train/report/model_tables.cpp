@@ -41,12 +41,11 @@ TableRows memory_rows(const LanguageModel& model, std::int64_t parameters) {
   for (const Precision& precision : kPrecisions) {
     const auto about = [](const MemoryNeed& need) { return "~" + format_bytes(need.required()); };
     const std::uint64_t weights = precision.bytes(parameters);
-    rows.push_back(
-        {precision.name, format_bytes(weights),
-         about(inference_memory(model, weights, kEstimatedTokens)),
-         precision.trains
-             ? about(training_memory(model, parameters, precision.bits / 8, kEstimatedTokens))
-             : "n/a"});
+    rows.push_back({precision.name, format_bytes(weights),
+                    about(inference_memory(model, weights, kEstimatedTokens)),
+                    precision.trains ? about(training_memory(model, parameters, precision.bits / 8,
+                                                             kEstimatedTokens))
+                                     : "n/a"});
   }
   return rows;
 }

@@ -28,8 +28,8 @@ struct MemoryNeed {
   }
 };
 
-/// Of a run with F32 weights. `student`: its parameters need no memory yet. `tokens`: of the largest
-/// micro-batch. `expert_bytes`, `expert_vocabulary`: of the largest expert.
+/// Of a run with F32 weights. `student`: its parameters need no memory yet. `tokens`: of the
+/// largest micro-batch. `expert_bytes`, `expert_vocabulary`: of the largest expert.
 MemoryNeed estimate_memory(const LanguageModel& student, bool activation_checkpointing,
                            std::int64_t tokens, std::uint64_t expert_bytes,
                            std::int64_t expert_vocabulary, const OptimizerConfig& optimizer = {});
