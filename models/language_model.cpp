@@ -34,7 +34,7 @@ void LanguageModel::init_weights(Generator& generator) {
     }
     fresh.emplace_back(name, std::move(value));
   }
-  load_state_dict(fresh);
+  take_state_dict(fresh);
 }
 
 std::unique_ptr<LanguageModel> make_language_model(const ModelConfig& config) {

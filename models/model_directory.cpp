@@ -265,7 +265,7 @@ std::unique_ptr<LanguageModel> load_model(const ModelPaths& paths, const LoadOpt
   model->set_requires_grad(options.trainable);  // frozen ones may be of 16 bits
   try {
     if (tied) drop_tied_head(files, embedding_name(*model), weights);
-    model->load_state_dict(weights);
+    model->take_state_dict(weights);
   } catch (const FormatError& error) {
     throw FormatError(fmt::format("{}: {}", paths.weights.string(), error.what()));
   }

@@ -27,6 +27,35 @@ void check_dtype(const std::string& name, const Variable& parameter, const Tenso
   }
 }
 
+// The tensor of each parameter, in their order.
+std::vector<Tensor> values_of(const NamedVariables& parameters, const NamedTensors& state) {
+  std::unordered_map<std::string, Tensor> tensors(state.begin(), state.end());
+  std::vector<Tensor> values;
+  for (const auto& [name, parameter] : parameters) {
+    const auto found = tensors.find(name);
+    if (found == tensors.end()) {
+      throw FormatError(fmt::format("load_state_dict: tensor {} {} is missing", in_quotes(name),
+                                    to_string(parameter.shape())));
+    }
+    if (found->second.shape() != parameter.shape()) {
+      throw FormatError(fmt::format("load_state_dict: tensor {} has shape {}, the model needs {}",
+                                    in_quotes(name), to_string(found->second.shape()),
+                                    to_string(parameter.shape())));
+    }
+    check_dtype(name, parameter, found->second);
+    values.push_back(found->second);
+  }
+  if (tensors.size() > parameters.size()) {
+    for (const auto& [name, parameter] : parameters) tensors.erase(name);
+    const auto first =
+        std::ranges::min_element(tensors, {}, [](const auto& entry) { return entry.first; });
+    throw FormatError(fmt::format("load_state_dict: tensor {} {} belongs to no parameter ({} such)",
+                                  in_quotes(first->first), to_string(first->second.shape()),
+                                  tensors.size()));
+  }
+  return values;
+}
+
 }  // namespace
 
 NamedVariables Module::named_parameters() const {
@@ -72,40 +101,25 @@ NamedTensors Module::state_dict() const {
 }
 
 void Module::load_state_dict(const NamedTensors& state) {
-  std::unordered_map<std::string, Tensor> tensors(state.begin(), state.end());
-  NamedVariables parameters = named_parameters();
-  for (const auto& [name, parameter] : parameters) {
-    const auto found = tensors.find(name);
-    if (found == tensors.end()) {
-      throw FormatError(fmt::format("load_state_dict: tensor {} {} is missing", in_quotes(name),
-                                    to_string(parameter.shape())));
-    }
-    if (found->second.shape() != parameter.shape()) {
-      throw FormatError(fmt::format("load_state_dict: tensor {} has shape {}, the model needs {}",
-                                    in_quotes(name), to_string(found->second.shape()),
-                                    to_string(parameter.shape())));
-    }
-    check_dtype(name, parameter, found->second);
+  std::vector<Variable> parameters = this->parameters();
+  const std::vector<Tensor> values = values_of(named_parameters(), state);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    parameters[i].set_value(parameters[i].requires_grad() ? values[i].clone() : values[i]);
   }
-  if (tensors.size() > parameters.size()) {
-    for (const auto& [name, parameter] : parameters) tensors.erase(name);
-    const auto first =
-        std::ranges::min_element(tensors, {}, [](const auto& entry) { return entry.first; });
-    throw FormatError(fmt::format("load_state_dict: tensor {} {} belongs to no parameter ({} such)",
-                                  in_quotes(first->first), to_string(first->second.shape()),
-                                  tensors.size()));
-  }
-  for (auto& [name, parameter] : parameters) parameter.set_value(tensors.at(name));
+}
+
+void Module::take_state_dict(const NamedTensors& state) {
+  std::vector<Variable> parameters = this->parameters();
+  const std::vector<Tensor> values = values_of(named_parameters(), state);
+  for (std::size_t i = 0; i < values.size(); ++i) parameters[i].set_value(values[i]);
 }
 
 void Module::load_state_dict(const std::filesystem::path& path) {
   const SafetensorsFile file = SafetensorsFile::open(path);
-  const bool trained = std::ranges::any_of(parameters(), &Variable::requires_grad);
   NamedTensors state;
   try {
     for (const SafetensorsEntry& entry : file.entries()) {
-      const Tensor stored = file.tensor(entry.name);
-      state.emplace_back(entry.name, trained ? stored.clone() : stored);
+      state.emplace_back(entry.name, file.tensor(entry.name));
     }
     load_state_dict(state);
   } catch (const FormatError& error) {

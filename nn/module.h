@@ -50,13 +50,17 @@ class Module {
 
   /// The parameters' tensors by name, shared, not copied.
   NamedTensors state_dict() const;
-  /// Takes each parameter's value from the tensor of its name. FormatError names what is missing,
+  /// Gives each parameter the value of the tensor of its name. FormatError names what is missing,
   /// is left over, or has another shape or a type that it cannot have (16-bit weights must be
-  /// frozen); nothing is changed then. The tensors are shared.
+  /// frozen); nothing is changed then. Parameters that require gradients get copies, as in PyTorch,
+  /// so that training leaves `state` as it is; frozen ones share the tensors, which may be mapped.
   void load_state_dict(const NamedTensors& state);
-  /// The same from a safetensors file, which the messages name: copies where the parameters require
-  /// gradients, else views of the file. IoError.
+  /// The same from a safetensors file, which the messages name; frozen parameters are views of it.
+  /// IoError.
   void load_state_dict(const std::filesystem::path& file);
+  /// As load_state_dict, but without copies: the tensors become the parameters' values, and nothing
+  /// else may use them afterwards. For weights that were made for this module.
+  void take_state_dict(const NamedTensors& state);
 
   /// Gives every parameter PyTorch's default values for its layer, layer by layer in the order of
   /// registration.

@@ -92,7 +92,7 @@ class Layers {
     for (const auto& [name, parameter] : layer->named_parameters()) {
       state.emplace_back(name, weights().tensor(parameter.shape()));
     }
-    layer->load_state_dict(state);
+    layer->take_state_dict(state);
     layer->set_requires_grad(true);
     for (Variable parameter : layer->parameters()) {
       parameter.set_grad(results().tensor(parameter.shape()));

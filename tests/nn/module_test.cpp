@@ -88,7 +88,7 @@ TEST(Module, NewParametersTakeNoMemory) {
   EXPECT_TRUE(huge.weight.requires_grad());
 }
 
-TEST(Module, LoadsByNameInAnyOrderAndSharesTheTensors) {
+TEST(Module, LoadsByNameInAnyOrder) {
   Model model;
   NamedTensors state = numbered_state(model);
   std::ranges::reverse(state);
@@ -96,10 +96,39 @@ TEST(Module, LoadsByNameInAnyOrderAndSharesTheTensors) {
   EXPECT_THAT(model.table->weight.value().to_vector<float>(), ::testing::Each(1));
   EXPECT_THAT(model.block->first->bias.value().to_vector<float>(), ::testing::Each(4));
   EXPECT_THAT(model.block->second->weight.value().to_vector<float>(), ::testing::Each(5));
-  EXPECT_EQ(model.block->second->weight.value().storage(), state[0].second.storage());
   const NamedTensors saved = model.state_dict();
   EXPECT_EQ(saved[0].first, "table.weight");
-  EXPECT_EQ(saved[4].second.storage(), state[0].second.storage());
+  EXPECT_EQ(saved[4].second.storage(), model.block->second->weight.value().storage());
+}
+
+// As in PyTorch, where loading copies. A frozen model needs no copy, and may be far larger.
+TEST(Module, LoadsCopiesWhereItIsTrainedAndSharesWhereFrozen) {
+  Model model;
+  model.table->set_requires_grad(false);
+  const NamedTensors state = numbered_state(model);
+  model.load_state_dict(state);
+  Tensor trained = model.block->scale.value();
+  trained.fill_(7);
+  EXPECT_THAT(state[1].second.to_vector<float>(), ::testing::Each(2));
+  EXPECT_EQ(model.table->weight.value().storage(), state[0].second.storage());
+  for (std::size_t i = 1; i < state.size(); ++i) {
+    EXPECT_NE(model.state_dict()[i].second.storage(), state[i].second.storage()) << state[i].first;
+  }
+  Model other;  // what PyTorch's users write to begin two models with the same weights
+  other.load_state_dict(model.state_dict());
+  trained.fill_(8);
+  EXPECT_THAT(other.block->scale.value().to_vector<float>(), ::testing::Each(7));
+}
+
+TEST(Module, TakesTensorsWithoutACopy) {
+  Model model;
+  const NamedTensors state = numbered_state(model);
+  model.take_state_dict(state);
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    EXPECT_EQ(model.state_dict()[i].second.storage(), state[i].second.storage()) << state[i].first;
+  }
+  EXPECT_THAT(message_of<FormatError>([&] { model.take_state_dict({state[0]}); }),
+              HasSubstr("\"block.scale\" [3] is missing"));
 }
 
 TEST(Module, FreshModulesTrainWithPyTorchsValues) {
@@ -166,6 +195,12 @@ TEST(Module, LoadsASafetensorsFile) {
   init::zeros_(model.block->scale);
   Tensor value = model.table->weight.value();
   EXPECT_NO_THROW(value.fill_(2));  // a copy, which can be trained
+  Model frozen;
+  frozen.table->set_requires_grad(false);
+  frozen.load_state_dict(directory / "m.safetensors");
+  Tensor mapped = frozen.table->weight.value(), copied = frozen.block->scale.value();
+  EXPECT_THROW(mapped.fill_(2), Error);  // a view of the file
+  EXPECT_NO_THROW(copied.fill_(2));
   write_safetensors(directory / "m.safetensors", {{"other", Tensor::ones({1})}});
   EXPECT_THAT(message_of<FormatError>([&] { model.load_state_dict(directory / "m.safetensors"); }),
               AllOf(HasSubstr("m.safetensors: load_state_dict"), HasSubstr("is missing")));

@@ -10,7 +10,7 @@ std::shared_ptr<LanguageModel> make_student(const StudentConfig& config, const W
   std::shared_ptr<LanguageModel> student = make_language_model(ModelConfig::load(config.config));
   if (config.init) {
     const LoadOptions options{.trainable = true, .warn = warn};
-    student->load_state_dict(load_model(find_model(*config.init).paths, options)->state_dict());
+    student->take_state_dict(load_model(find_model(*config.init).paths, options)->state_dict());
   } else {
     Generator generator(static_cast<std::uint64_t>(config.seed));
     student->init_weights(generator);

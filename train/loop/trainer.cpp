@@ -20,13 +20,6 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Writable copies of tensors that lie in a file.
-NamedTensors cloned(const NamedTensors& tensors) {
-  NamedTensors copies;
-  for (const auto& [name, tensor] : tensors) copies.emplace_back(name, tensor.clone());
-  return copies;
-}
-
 // The gradients by the weights' names, each with its weight's shape.
 std::unordered_map<std::string, Tensor> gradients_of(const Checkpoint& checkpoint,
                                                      const NamedVariables& parameters) {
@@ -226,7 +219,7 @@ void Trainer::restore(const Checkpoint& checkpoint) {
     throw FormatError(
         fmt::format("there are gradients, though the group ends before step {}", step));
   }
-  student_->load_state_dict(cloned(checkpoint.weights));
+  student_->load_state_dict(checkpoint.weights);
   optimizer_.load_state_dict(checkpoint.optimizer);
   check_step_counts(optimizer_, checkpoint.state);
   for (const auto& [name, parameter] : parameters) {
