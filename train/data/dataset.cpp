@@ -108,7 +108,7 @@ std::shared_ptr<const Example> Dataset::load(std::int64_t index) const {
     return std::make_shared<const Example>(read_from_source(index));
   } catch (const FormatError& error) {
     if (options_.on_bad_line == OnBadLine::fail) throw;
-    if (warnings_++ < kMaxWarnings) warn(fmt::format("{}; the line is passed over", error.what()));
+    warn_of_bad_line(error);
     return nullptr;
   }
 }
@@ -118,13 +118,31 @@ Example Dataset::read_from_source(std::int64_t index) const {
   const auto& source = *sources_[static_cast<std::size_t>(after - starts_.begin()) - 1];
   const std::int64_t within = index - *std::prev(after);
   Example example = source.read(within);
-  if (!example.ignored.empty() && ignoring_++ < kMaxIgnoring) {
-    warn(fmt::format("{}: {}", source.place(within), ignored_parts_warning(example.ignored)));
-  }
-  for (const std::string& note : std::exchange(example.notes, {})) {
-    if (noted_.insert(note).second) warn(fmt::format("{}: {}", source.place(within), note));
-  }
+  if (!example.ignored.empty() || !example.notes.empty()) warn_of(source, within, example);
+  example.notes.clear();
   return example;
+}
+
+void Dataset::warn_of_bad_line(const FormatError& error) const {
+  const std::lock_guard lock(told_->mutex);
+  if (told_->bad_lines++ < kMaxWarnings) {
+    options_.warn(fmt::format("{}; the line is passed over", error.what()));
+  }
+}
+
+// Of what is not as it should be in a line that is used.
+void Dataset::warn_of(const ExampleSource& source, std::int64_t index,
+                      const Example& example) const {
+  const std::lock_guard lock(told_->mutex);
+  const auto warn = [&](const std::string& text) {
+    options_.warn(fmt::format("{}: {}", source.place(index), text));
+  };
+  if (!example.ignored.empty() && told_->ignoring++ < kMaxIgnoring) {
+    warn(ignored_parts_warning(example.ignored));
+  }
+  for (const std::string& note : example.notes) {
+    if (told_->notes.insert(note).second) warn(note);
+  }
 }
 
 // Small files are read once, and their errors show before training begins.
@@ -134,12 +152,10 @@ void Dataset::hold_first() {
     first_.push_back(load(i));
     bytes += bytes_of(first_.back().get());
   }
-  if (ignoring_ > kMaxIgnoring) {
-    warn(fmt::format("the chat template ignores something of {} of the first {} examples",
-                     ignoring_, first_.size()));
+  if (told_->ignoring > kMaxIgnoring) {
+    options_.warn(fmt::format("the chat template ignores something of {} of the first {} examples",
+                              told_->ignoring, first_.size()));
   }
 }
-
-void Dataset::warn(const std::string& text) const { options_.warn(text); }
 
 }  // namespace gladius

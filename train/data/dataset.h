@@ -5,10 +5,12 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "gladius/tensor/base/error.h"
 #include "gladius/train/data/data_counts.h"
 #include "gladius/train/data/example.h"
 #include "gladius/train/data/example_options.h"
@@ -24,12 +26,13 @@ struct DatasetOptions {
   OnBadLine on_bad_line = OnBadLine::fail;
   /// Told of the tokenizer's notes, of the first ten bad lines that are passed over, and of the
   /// first lines of which the chat template does not show all, and once of each column that is
-  /// passed over though it may mean something (other_columns.h).
+  /// passed over though it may mean something (other_columns.h). By one thread at a time; it must
+  /// not read from the data.
   std::function<void(const std::string&)> warn = [](const std::string&) {};
 };
 
 /// Examples by number. Only the first 8 MiB are held in memory; the rest is read and tokenized when
-/// it is asked for. For one thread at a time: read() is const, but counts its warnings.
+/// it is asked for. Const methods may be called from several threads.
 class Dataset {
  public:
   /// In memory.
@@ -67,17 +70,24 @@ class Dataset {
   Dataset(std::vector<std::unique_ptr<ExampleSource>> sources, DatasetOptions options);
   std::shared_ptr<const Example> load(std::int64_t index) const;
   Example read_from_source(std::int64_t index) const;
+  void warn_of_bad_line(const FormatError& error) const;
+  void warn_of(const ExampleSource& source, std::int64_t index, const Example& example) const;
   void hold_first();
-  void warn(const std::string& text) const;
 
   std::string name_ = "the data";
   std::vector<std::unique_ptr<ExampleSource>> sources_;
   std::vector<std::int64_t> starts_;  // first example of each source, and the number of all
   DatasetOptions options_;
   std::vector<std::shared_ptr<const Example>> first_;
-  mutable int warnings_ = 0;
-  mutable std::set<std::string> noted_;  // notes of examples that were told
-  mutable std::int64_t ignoring_ = 0;    // examples of which the template does not show all
+
+  // What options_.warn was told.
+  struct Told {
+    std::mutex mutex;  // held for all of this, and while it is told
+    int bad_lines = 0;
+    std::set<std::string> notes;  // of examples
+    std::int64_t ignoring = 0;    // examples of which the template does not show all
+  };
+  std::unique_ptr<Told> told_ = std::make_unique<Told>();  // a dataset can be moved, a mutex not
 };
 
 }  // namespace gladius

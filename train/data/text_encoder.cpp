@@ -65,6 +65,7 @@ EncodedChat TextEncoder::encode_as_it_is(const Conversation& conversation,
 
 const ChatTemplate& TextEncoder::template_for(const Conversation& conversation) const {
   const bool with_tools = !conversation.tools.is_null();
+  const std::lock_guard lock(parsing_);
   const auto known = parsed_.find(with_tools);
   if (known != parsed_.end()) return known->second;
   return parsed_.emplace(with_tools, templates_.choose(with_tools)).first->second;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -25,8 +26,8 @@ struct EncodedChat {
   std::vector<std::string> ignored;
 };
 
-/// A tokenizer directory: tokenizer.json and, where there are any, its chat templates. For one
-/// thread at a time: encode_chat() is const, but parses a template when it is first needed.
+/// A tokenizer directory: tokenizer.json and, where there are any, its chat templates. Const
+/// methods may be called from several threads.
 class TextEncoder {
  public:
   explicit TextEncoder(const std::filesystem::path& directory);
@@ -51,7 +52,8 @@ class TextEncoder {
   Tokenizer tokenizer_;
   ChatTemplates templates_;
   nlohmann::ordered_json special_tokens_;
-  mutable std::map<bool, ChatTemplate> parsed_;  // by whether there are tools
+  mutable std::mutex parsing_;                   // held for parsed_
+  mutable std::map<bool, ChatTemplate> parsed_;  // by whether there are tools, when first needed
 };
 
 }  // namespace gladius

@@ -132,6 +132,7 @@ std::string TextPieces::text(std::uint64_t begin, std::uint64_t end) const {
 TextPieces::Ids TextPieces::tokens(std::int64_t begin, std::int64_t end) const {
   const auto after = std::ranges::upper_bound(chunks_, begin, {}, &Chunk::first_token);
   Ids ids;
+  const std::lock_guard lock(reading_);
   for (auto i = static_cast<std::size_t>(after - chunks_.begin()) - 1; begin < end; ++i) {
     const std::int64_t first = chunks_[i].first_token,
                        stop = std::min(end, chunks_[i + 1].first_token);

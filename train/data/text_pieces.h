@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,8 @@ namespace gladius {
 /// stands on the two sides, so the ids are the whole text's. (Only where no such place comes for
 /// 4 MiB a chunk ends between two characters, and the ids around it may be others.) Opening it
 /// tokenizes the file once, to count, and keeps 16 bytes a chunk; reading a piece tokenizes its
-/// chunk again, unless it was the last one. IoError; FormatError "FILE: ...". For one thread at a
-/// time: read() is const, but keeps the last chunk.
+/// chunk again, unless it was the last one. IoError; FormatError "FILE: ...". Threads may share it,
+/// but tokenize one after the other.
 class TextPieces : public ExampleSource {
  public:
   TextPieces(std::filesystem::path file, std::shared_ptr<const ExampleParser> parser,
@@ -50,6 +51,7 @@ class TextPieces : public ExampleSource {
   std::uint64_t file_size_ = 0;
   Ids prefix_, suffix_, newline_;  // the post-processor's tokens; a line's end alone
   std::vector<Chunk> chunks_;      // and the end
+  mutable std::mutex reading_;     // held for the last chunk
   mutable Ids last_ids_;
   mutable std::size_t last_chunk_ = static_cast<std::size_t>(-1);
 };

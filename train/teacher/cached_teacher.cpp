@@ -63,7 +63,7 @@ CachedTeacher::CachedTeacher(const Teacher& teacher, std::optional<std::int64_t>
       k_(std::min(top_k.value_or(0), teacher.vocabulary())),
       cache_(std::move(cache)) {}
 
-LogitRows CachedTeacher::logits(const Batch& batch) const {
+LogitRows CachedTeacher::logits(const Batch& batch) {
   Tensor outputs = Tensor::empty({batch.tokens(), width()});
   std::int64_t begin = 0;
   for (const Batch& example : examples_of(batch)) {

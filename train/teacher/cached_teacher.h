@@ -19,7 +19,7 @@ namespace gladius {
 /// The teacher reads the examples of a batch one by one, so that the bits of an answer do not
 /// depend on the batch it was first given in.
 ///
-/// For one thread at a time: logits() is const, but reads and fills the cache.
+/// For one thread at a time: logits() reads and fills the cache.
 class CachedTeacher {
  public:
   /// `teacher` must outlive it; `cache` may be null, and then nothing is kept.
@@ -27,7 +27,7 @@ class CachedTeacher {
                 std::unique_ptr<TeacherCache> cache);
 
   /// As Teacher::logits; what comes is F32.
-  LogitRows logits(const Batch& batch) const;
+  LogitRows logits(const Batch& batch);
 
  private:
   std::int64_t width() const;

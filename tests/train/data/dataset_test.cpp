@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <fstream>
-#include <random>
+#include <thread>
 
-#include "gladius/train/data/text_pieces.h"
 #include "support/message_of.h"
 #include "train/tiny_models.h"
 
@@ -15,6 +15,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::Json;
 using testing::message_of;
 using testing::TemporaryDirectory;
 using testing::write_file;
@@ -34,6 +35,12 @@ std::vector<Example> read_all(const Dataset& data) {
     if (const auto example = data.read(i)) examples.push_back(*example);
   }
   return examples;
+}
+
+// On four threads at once.
+void in_threads(const std::function<void()>& work) {
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 4; ++i) threads.emplace_back(work);
 }
 
 class DatasetTest : public ::testing::Test {
@@ -347,72 +354,42 @@ TEST_F(DatasetTest, BadLinesArePassedOverIfAskedFor) {
                ConfigError);
 }
 
-// Chunks of a few bytes and of the whole file must give the same pieces.
-void expect_same_pieces(const std::filesystem::path& file, const std::filesystem::path& tokenizer,
-                        const std::string& text) {
-  const auto encoder = std::make_shared<const TextEncoder>(tokenizer);
-  write_file(file, text);
-  const auto ids = encoder->encode(text);
-  for (const std::uint64_t chunk : {1, 7, 64, 1 << 20}) {
-    SCOPED_TRACE(chunk);
-    const auto parser = std::make_shared<const ExampleParser>(encoder, 10, LossOn::all, 1 << 20);
-    const TextPieces pieces(file, parser, chunk);
-    std::vector<std::int32_t> read, labels;
-    for (std::int64_t i = 0; i < pieces.size(); ++i) {
-      const Example piece = pieces.read(i);
-      read.insert(read.end(), piece.ids.begin(), piece.ids.end());
-      labels.insert(labels.end(), piece.labels.begin(), piece.labels.end());
+// Most is read from the file; each bad line has one warning, and no more than ten are told.
+TEST_F(DatasetTest, ThreadsMayShareOne) {
+  constexpr std::int64_t kLines = 60'000, kBad = 200;
+  std::string contents;
+  for (std::int64_t i = 0; i < kLines; ++i) contents += "{\"input_ids\": [5,6]}\n";
+  for (std::int64_t i = 0; i < kBad; ++i) contents += "{\"text\": 5}\n";
+  write_file(directory_ / "data.jsonl", contents);
+  std::vector<std::string> warnings;
+  const Dataset data =
+      Dataset::open({directory_ / "data.jsonl"}, encoder_,
+                    {.vocab_size = kVocabulary,
+                     .on_bad_line = OnBadLine::skip,
+                     .warn = [&](const std::string& text) { warnings.push_back(text); }});
+  ASSERT_FALSE(data.in_memory());
+  ASSERT_THAT(warnings, ::testing::IsEmpty());
+  std::atomic<int> wrong = 0;
+  in_threads([&] {
+    for (std::int64_t i = kLines - 10; i < kLines + kBad; ++i) {
+      wrong += (data.read(i) == nullptr) != (i >= kLines);
     }
-    ASSERT_EQ(read, ids);
-    labels.insert(labels.begin(), ids[0]);
-    ASSERT_EQ(labels.back(), kNoLabel);
-    labels.pop_back();
-    ASSERT_EQ(labels, ids);
-  }
+  });
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(warnings.size(), 10u);
 }
 
-TEST_F(DatasetTest, ATextInChunksHasTheIdsOfTheWhole) {
-  const unsigned seed = std::random_device{}();
-  SCOPED_TRACE(seed);
-  std::mt19937_64 rng(seed);
-  const char* const pieces[] = {"a",        "b",      " ",      "\n",           "\n\n", "\r\n",
-                                "\t",       "abc de", "\u00e9", "\u4f60\u597d", ". ",   "\n  ",
-                                "\n\u00e9", "12",     "'s",     "</s>"};
+TEST_F(DatasetTest, ThreadsMayShareAnEncoderThatHasParsedNoTemplate) {
+  const Json messages = Json::parse(R"([{"role": "user", "content": "ab"}])");
   for (int trial = 0; trial < 20; ++trial) {
-    std::string text;
-    for (std::int64_t i = testing::random_int(rng, 1, 200); i > 0; --i) {
-      text += pieces[testing::random_int(rng, 0, std::ssize(pieces) - 1)];
-    }
-    SCOPED_TRACE(text);
-    expect_same_pieces(directory_ / "text.txt", directory_ / "tokenizer", text);
-    expect_same_pieces(directory_ / "text.txt",
-                       std::string(GLADIUS_SOURCE_DIR) + "/configs/default/tokenizer", text);
+    const TextEncoder encoder(directory_ / "tokenizer");
+    std::atomic<int> wrong = 0;
+    in_threads([&] {
+      const EncodedChat chat = encoder.encode_chat(parse_conversation(messages), true);
+      wrong += chat.ids != std::vector<std::int32_t>{kUser, kA, kB, kEos};
+    });
+    EXPECT_EQ(wrong, 0);
   }
-}
-
-// The experts' own tokenizers, on the repository's documents: code, tables, names, white space.
-TEST_F(DatasetTest, ATextInChunksHasTheIdsOfTheWholeInRealVocabularies) {
-  const std::filesystem::path source = GLADIUS_SOURCE_DIR;
-  std::string text;
-  for (const char* file : {"README.md", "docs/data.md", "run", "models/tokenizer/utf8.h"}) {
-    text += testing::read_file(source / file).substr(0, 1000);
-  }
-  for (const char* name : {"llama2", "qwen3"}) {
-    const std::filesystem::path tokenizer = source / ".." / "shared/data/tokenizers" / name;
-    if (!exists(tokenizer)) GTEST_SKIP() << tokenizer << " is not here: NOT TESTED with it";
-    expect_same_pieces(directory_ / "text.txt", tokenizer, text);
-  }
-}
-
-TEST_F(DatasetTest, ATextWithoutLinesIsCutBetweenCharacters) {
-  std::string text;
-  while (text.size() < (std::size_t{4} << 20) + 100) text += "\u00e9";
-  write_file(directory_ / "text.txt", text);
-  const auto parser =
-      std::make_shared<const ExampleParser>(encoder_, 1000, LossOn::all, kVocabulary);
-  const TextPieces pieces(directory_ / "text.txt", parser);
-  EXPECT_EQ(pieces.size(), static_cast<std::int64_t>(text.size() + 1 + 999) / 1000);
-  EXPECT_THAT(pieces.read(pieces.size() - 1).labels.back(), kNoLabel);
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ TEST_F(CachedTeacherTest, TheTeacherReadsAnExampleOnce) {
     expected.push_back(all_logits(teacher_->logits(batch_of({example})), batch_of({example})));
   }
   break_teacher();
-  const CachedTeacher teacher = cached(), of_five = cached(5);
+  CachedTeacher teacher = cached(), of_five = cached(5);
   for (int trial = 0; trial < 20; ++trial) {  // in batches of any size, in any order
     std::vector<Example> chosen;
     std::vector<float> logits;
@@ -125,7 +125,7 @@ TEST_F(CachedTeacherTest, WhatIsCachedDoesNotMatter) {
     for (int trial = 0; trial < 20; ++trial) {
       const std::vector<Example> some = examples(random_int(rng_, 1, 6));
       const Batch batch = batch_of(some);
-      const CachedTeacher without(*teacher_, top_k, nullptr), with = cached(top_k);
+      CachedTeacher without(*teacher_, top_k, nullptr), with = cached(top_k);
       const std::vector<float> expected = all_logits(without.logits(batch), batch);
       for (const Example& example : some) {  // a part of them, alone
         if (random_int(rng_, 0, 1) == 0) with.logits(batch_of({example}));
