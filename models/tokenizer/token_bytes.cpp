@@ -33,7 +33,11 @@ TokenBytes::TokenBytes(const std::filesystem::path& directory, const Json& root)
   byte_fallback_ = has_stage(decoder, "ByteFallback");
 }
 
-std::optional<std::string> TokenBytes::operator[](std::int64_t id) const {
+std::optional<std::string> TokenBytes::operator[](std::int64_t id) const { return bytes(id, "a"); }
+
+std::optional<std::string> TokenBytes::at_start(std::int64_t id) const { return bytes(id, ""); }
+
+std::optional<std::string> TokenBytes::bytes(std::int64_t id, std::string_view before) const {
   const auto entry = static_cast<std::int32_t>(id);
   const std::string& token = tokenizer_.id_to_token(entry);
   if (token.empty()) return {};
@@ -45,12 +49,17 @@ std::optional<std::string> TokenBytes::operator[](std::int64_t id) const {
   }
   if (!decoder_) return token;
   // Decoders treat the start and the end of a text specially.
+  constexpr std::string_view kAfter = "a";
   TokenList tokens;
-  for (const std::string& part : {std::string("a"), token, std::string("a")})
-    tokens.push_back(part);
+  for (const std::string_view part : {before, std::string_view(token), kAfter}) {
+    if (!part.empty()) tokens.push_back(part);
+  }
   TokenDecoder decoder = decoder_;
   decoder(tokens, /*last=*/true);
-  return tokens.bytes.size() < 2 ? token : tokens.bytes.substr(1, tokens.bytes.size() - 2);
+  const std::size_t around = before.size() + kAfter.size();
+  return tokens.bytes.size() < around
+             ? token
+             : tokens.bytes.substr(before.size(), tokens.bytes.size() - around);
 }
 
 }  // namespace gladius

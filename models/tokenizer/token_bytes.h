@@ -6,6 +6,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "gladius/models/tokenizer/decoders.h"
 #include "gladius/models/tokenizer/tokenizer.h"
@@ -25,10 +26,16 @@ class TokenBytes {
   /// The bytes of an entry in the middle of a text, which need not be UTF-8; nothing where the id
   /// has no entry.
   std::optional<std::string> operator[](std::int64_t id) const;
+  /// The same of an entry that a text begins with: decoders drop the space that tokenizers put
+  /// there.
+  std::optional<std::string> at_start(std::int64_t id) const;
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
 
  private:
+  // Of an entry with the text `before` in front of it.
+  std::optional<std::string> bytes(std::int64_t id, std::string_view before) const;
+
   Tokenizer tokenizer_;
   TokenDecoder decoder_;
   bool byte_level_ = false;     // an entry is bytes, written as characters

@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <numbers>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,7 +11,6 @@
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/train/data/dataset.h"
-#include "gladius/train/data/labelled_bytes.h"
 #include "gladius/train/loop/evaluate.h"
 #include "gladius/train/loop/nonfinite.h"
 #include "gladius/train/run/run_settings.h"
@@ -74,39 +72,23 @@ Dataset open_data(const EvalArguments& options, const Settings& settings,
                         .warn = [&](const std::string& text) { warn(common, text); }});
 }
 
-// The loss by the text that it is a loss of; without a tokenizer that is not known.
-struct ByText {
-  std::optional<std::int64_t> bytes;
-  std::optional<double> bits_per_byte;
-
-  ByText(const Evaluation& evaluation, const Dataset& data, const TextEncoder* encoder) {
-    if (!encoder) return;
-    bytes = labelled_bytes(data, encoder->tokenizer());
-    if (*bytes == 0) return;
-    bits_per_byte = evaluation.cross_entropy * static_cast<double>(evaluation.tokens) /
-                    (std::numbers::ln2 * static_cast<double>(*bytes));
-  }
-};
-
-void print_as_json(const Evaluation& evaluation, const ByText& by_text, const Settings& settings) {
+void print_as_json(const Evaluation& evaluation, const Settings& settings) {
   nlohmann::ordered_json document = evaluation.to_json();
-  if (by_text.bytes) document["bytes"] = *by_text.bytes;
-  if (by_text.bits_per_byte) document["bits_per_byte"] = *by_text.bits_per_byte;
   document.update({{"max_seq_len", settings.max_seq_len},
                    {"loss_on", name_of(settings.loss_on)},
                    {"settings_from", settings.from}});
   print_json(document);
 }
 
-void print_as_text(const Evaluation& evaluation, const ByText& by_text, const Settings& settings) {
+void print_as_text(const Evaluation& evaluation, const Settings& settings) {
   print("settings       max_seq_len {}, loss_on {} ({})\n", settings.max_seq_len,
         name_of(settings.loss_on), settings.from);
   print("examples       {}\ntruncated      {}\ntokens         {}\n", evaluation.data.examples,
         evaluation.data.truncated, evaluation.tokens);
   print("cross-entropy  {:.6f}\nperplexity     {:.4f}\n", evaluation.cross_entropy,
         evaluation.perplexity);
-  if (by_text.bits_per_byte) {
-    print("bits per byte  {:.4f} (over {} bytes)\n", *by_text.bits_per_byte, *by_text.bytes);
+  if (evaluation.bits_per_byte) {
+    print("bits per byte  {:.4f} (over {} bytes)\n", *evaluation.bits_per_byte, *evaluation.bytes);
   }
   if (evaluation.skipped_lines > 0) print("bad lines      {}\n", evaluation.skipped_lines);
 }
@@ -115,8 +97,8 @@ void run(const EvalArguments& options, const Common& common) {
   const Settings settings = resolve(options);
   const ModelPaths paths = locate_model(options.model, common);
   const auto model = load_model(paths, {.warn = warner(common)});
-  const auto encoder = load_encoder(paths.tokenizer);
-  const Dataset examples = open_data(options, settings, encoder, *model, common);
+  const Dataset examples =
+      open_data(options, settings, load_encoder(paths.tokenizer), *model, common);
   const Evaluation evaluation = *evaluate(*model, examples);
   if (!evaluation.is_finite()) {
     throw Error(fmt::format("{}: the cross-entropy is {}: {}", options.model,
@@ -127,16 +109,15 @@ void run(const EvalArguments& options, const Common& common) {
     warn(common, describe(data, settings.max_seq_len));
   }
   warn_of_length(common, model->config(), data.longest);
-  const ByText by_text(evaluation, examples, encoder.get());
-  common.json ? print_as_json(evaluation, by_text, settings)
-              : print_as_text(evaluation, by_text, settings);
+  common.json ? print_as_json(evaluation, settings) : print_as_text(evaluation, settings);
 }
 
 }  // namespace
 
 void add_eval(CLI::App& program, const Common& common) {
   CLI::App* command =
-      add_command(program, "eval", "Mean cross-entropy and perplexity per token of data files",
+      add_command(program, "eval",
+                  "Mean cross-entropy and perplexity per token of data files, and bits per byte",
                   "gladius eval --model runs/mine/model --data configs/default/eval.jsonl");
   const auto options = std::make_shared<EvalArguments>();
   add_model_option(*command, options->model);

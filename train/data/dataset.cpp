@@ -80,13 +80,14 @@ Dataset Dataset::open(const std::vector<std::filesystem::path>& files,
   if (encoder) {
     for (const std::string& note : encoder->tokenizer().notes()) options.warn(note);
   }
-  const auto parser = std::make_shared<const ExampleParser>(std::move(encoder), options.max_seq_len,
+  const auto parser = std::make_shared<const ExampleParser>(encoder, options.max_seq_len,
                                                             options.loss_on, options.vocab_size);
   std::vector<std::unique_ptr<ExampleSource>> sources;
   const std::vector<std::filesystem::path> found = expand_patterns(files);
   for (const std::filesystem::path& file : found) sources.push_back(open_file(file, parser));
   Dataset data(std::move(sources), options);
   if (!found.empty()) data.name_ = name_of_all(found);
+  data.encoder_ = std::move(encoder);
   return data;
 }
 

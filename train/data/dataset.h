@@ -57,6 +57,8 @@ class Dataset {
 
   /// For messages: "a.jsonl", "a.jsonl and 2 more"; "the data" where there is no file.
   const std::string& name() const { return name_; }
+  /// What the ids are the tokens of; null where that is not known.
+  const TextEncoder* encoder() const { return encoder_.get(); }
   /// Examples, bad lines included.
   std::int64_t size() const { return starts_.back(); }
   /// Whether all are held in memory.
@@ -75,6 +77,7 @@ class Dataset {
   void hold_first();
 
   std::string name_ = "the data";
+  std::shared_ptr<const TextEncoder> encoder_;
   std::vector<std::unique_ptr<ExampleSource>> sources_;
   std::vector<std::int64_t> starts_;  // first example of each source, and the number of all
   DatasetOptions options_;

@@ -3,16 +3,14 @@
 
 #include <cstdint>
 
-#include "gladius/models/tokenizer/tokenizer.h"
-#include "gladius/train/data/dataset.h"
+#include "gladius/models/tokenizer/token_bytes.h"
+#include "gladius/train/data/example.h"
 
 namespace gladius {
 
-/// The bytes of the decoded text that the tokens with a label add to it; special tokens (the end of
-/// a turn, say) stand for none. Losses of models with different tokenizers are compared by it.
-std::int64_t labelled_bytes(const Example& example, const Tokenizer& tokenizer);
-
-/// Of all examples.
-std::int64_t labelled_bytes(const Dataset& data, const Tokenizer& tokenizer);
+/// The bytes of text that the tokens with a label stand for; special tokens (the end of a turn,
+/// say) and ids without an entry stand for none. Losses of models with different tokenizers are
+/// compared by it.
+std::int64_t labelled_bytes(const Example& example, const TokenBytes& entries);
 
 }  // namespace gladius

@@ -24,12 +24,12 @@ std::vector<bool> overlapping(const std::vector<ByteSpan>& tokens,
 }  // namespace
 
 TextEncoder::TextEncoder(const std::filesystem::path& directory)
-    : tokenizer_(Tokenizer::load(directory)),
+    : token_bytes_(directory),
       templates_(ChatTemplates::load(directory)),
-      special_tokens_(tokenizer_.special_tokens()) {}
+      special_tokens_(tokenizer().special_tokens()) {}
 
 std::vector<std::int32_t> TextEncoder::encode(const std::string& text) const {
-  return tokenizer_.encode(text);
+  return tokenizer().encode(text);
 }
 
 EncodedChat TextEncoder::encode_chat(const Conversation& conversation, bool find_assistant) const {
@@ -50,14 +50,14 @@ EncodedChat TextEncoder::encode_as_it_is(const Conversation& conversation,
   EncodedChat chat;
   chat.ignored = ignored_parts(chat_template, conversation, special_tokens_, rendering);
   if (find_assistant) {
-    Encoding encoding = tokenizer_.encode_with_spans(rendering.text, false);
+    Encoding encoding = tokenizer().encode_with_spans(rendering.text, false);
     chat.from_assistant = overlapping(
         encoding.spans,
-        assistant_spans({chat_template, special_tokens_, tokenizer_}, conversation, rendering));
+        assistant_spans({chat_template, special_tokens_, tokenizer()}, conversation, rendering));
     chat.ids = std::move(encoding.ids);
     chat.spans = std::move(encoding.spans);
   } else {
-    chat.ids = tokenizer_.encode(rendering.text, /*add_special_tokens=*/false);
+    chat.ids = tokenizer().encode(rendering.text, /*add_special_tokens=*/false);
   }
   chat.text = std::move(rendering.text);
   return chat;

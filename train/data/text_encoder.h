@@ -10,6 +10,7 @@
 
 #include "gladius/models/chat_template/chat_templates.h"
 #include "gladius/models/chat_template/conversation.h"
+#include "gladius/models/tokenizer/token_bytes.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 
 namespace gladius {
@@ -43,13 +44,14 @@ class TextEncoder {
   /// assistant masks; finding them takes more time.
   EncodedChat encode_chat(const Conversation& conversation, bool find_assistant) const;
 
-  const Tokenizer& tokenizer() const { return tokenizer_; }
+  const Tokenizer& tokenizer() const { return token_bytes_.tokenizer(); }
+  const TokenBytes& token_bytes() const { return token_bytes_; }
 
  private:
   EncodedChat encode_as_it_is(const Conversation& conversation, bool find_assistant) const;
   const ChatTemplate& template_for(const Conversation& conversation) const;
 
-  Tokenizer tokenizer_;
+  TokenBytes token_bytes_;
   ChatTemplates templates_;
   nlohmann::ordered_json special_tokens_;
   mutable std::mutex parsing_;                   // held for parsed_

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <numbers>
 
 #include "gladius/autograd/grad_mode.h"
 #include "gladius/tensor/base/error.h"
+#include "gladius/train/data/labelled_bytes.h"
 #include "gladius/train/loop/objective.h"
 
 namespace gladius {
@@ -13,6 +15,16 @@ namespace {
 
 // Examples a forward pass: as many as make about this many tokens, at least one. Bounds the logits.
 constexpr std::size_t kTokensAPass = 512;
+
+template <class Number>
+nlohmann::ordered_json number_or_null(const std::optional<Number>& value) {
+  return value ? nlohmann::ordered_json(*value) : nullptr;
+}
+
+std::optional<double> bits_per_byte(double nats, const std::optional<std::int64_t>& bytes) {
+  if (bytes.value_or(0) == 0) return {};
+  return nats / std::numbers::ln2 / static_cast<double>(*bytes);
+}
 
 }  // namespace
 
@@ -25,6 +37,8 @@ nlohmann::ordered_json Evaluation::to_json() const {
                               {"tokens", tokens},
                               {"cross_entropy", cross_entropy},
                               {"perplexity", perplexity},
+                              {"bits_per_byte", number_or_null(bits_per_byte)},
+                              {"bytes", number_or_null(bytes)},
                               {"truncated", data.truncated},
                               {"lost_labels", data.lost_labels},
                               {"unlabelled", data.unlabelled}};
@@ -38,6 +52,8 @@ std::optional<Evaluation> evaluate(const LanguageModel& model, const Dataset& da
   double total = 0;
   DataCounts counts;
   std::int64_t tokens = 0;
+  std::optional<std::int64_t> bytes;
+  if (data.encoder()) bytes = 0;
   std::vector<std::shared_ptr<const Example>> chosen;
   std::size_t size = 0;
   const auto pass = [&] {
@@ -61,6 +77,7 @@ std::optional<Evaluation> evaluate(const LanguageModel& model, const Dataset& da
     }
     size += example->ids.size();
     counts.add(*example);
+    if (bytes) *bytes += labelled_bytes(*example, data.encoder()->token_bytes());
     chosen.push_back(example);
   }
   if (!chosen.empty()) pass();
@@ -76,7 +93,9 @@ std::optional<Evaluation> evaluate(const LanguageModel& model, const Dataset& da
                     .skipped_lines = data.size() - counts.examples,
                     .tokens = tokens,
                     .cross_entropy = mean,
-                    .perplexity = std::exp(mean)};
+                    .perplexity = std::exp(mean),
+                    .bytes = bytes,
+                    .bits_per_byte = bits_per_byte(total, bytes)};
 }
 
 }  // namespace gladius

@@ -17,10 +17,15 @@ struct Evaluation {
   std::int64_t tokens = 0;         // that have a label
   double cross_entropy = 0;        // mean over these, in nats
   double perplexity = 0;           // exp of it
+  /// Of the text that these tokens stand for (labelled_bytes.h); nothing without a tokenizer.
+  std::optional<std::int64_t> bytes = {};
+  /// The sum of their cross-entropies, special tokens' included, in bits, by these bytes. Nothing
+  /// where there are none.
+  std::optional<double> bits_per_byte = {};
 
   /// Whether the cross-entropy is a number; what a broken model says is not.
   bool is_finite() const;
-  /// What is not finite is null.
+  /// What is not finite or not known is null.
   nlohmann::ordered_json to_json() const;
 };
 

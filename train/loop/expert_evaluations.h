@@ -11,7 +11,8 @@
 namespace gladius {
 
 /// expert_evaluations.json of a run: {"data": which data, "experts": [{"expert", "model",
-/// "sequences", "tokens", "cross_entropy", "perplexity"}]}.
+/// "sequences", "tokens", "cross_entropy", "perplexity", "bits_per_byte", "bytes", ...}]}; earlier
+/// versions wrote no bytes.
 class ExpertEvaluations {
  public:
   /// Those that the file has of the same data; none where it is not there or cannot be read.

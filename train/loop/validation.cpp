@@ -33,9 +33,20 @@ std::string identify(const RunConfig& config, const Json& settings) {
   return sha256(std::as_bytes(std::span(text)));
 }
 
-// "cross-entropy 3.2189, perplexity 25.00"
-std::string describe_numbers(double cross_entropy, double perplexity) {
-  return fmt::format("cross-entropy {:.4f}, perplexity {:.2f}", cross_entropy, perplexity);
+// "cross-entropy 3.2189, perplexity 25.00, 1.2041 bits per byte"
+std::string describe_numbers(double cross_entropy, double perplexity,
+                             const std::optional<double>& bits_per_byte) {
+  return fmt::format("cross-entropy {:.4f}, perplexity {:.2f}{}", cross_entropy, perplexity,
+                     bits_per_byte ? fmt::format(", {:.4f} bits per byte", *bits_per_byte) : "");
+}
+
+// A line of expert_evaluations.json; those of earlier versions have no bits per byte.
+std::string describe_expert(const Json& expert) {
+  const Json bits = expert.value("bits_per_byte", Json());
+  return fmt::format(
+      "expert {}: {}", expert.at("expert").get<std::string>(),
+      describe_numbers(expert.at("cross_entropy"), expert.at("perplexity"),
+                       bits.is_number() ? std::optional(bits.get<double>()) : std::nullopt));
 }
 
 }  // namespace
@@ -94,6 +105,7 @@ std::optional<StepEvaluation> Validation::evaluate_student(const LanguageModel& 
   if (!last_) return {};
   const StepEvaluation result{.cross_entropy = last_->cross_entropy,
                               .perplexity = last_->perplexity,
+                              .bits_per_byte = last_->bits_per_byte,
                               .tokens = last_->tokens};
   if (config_.keep_best) {
     Json described{{"step", step}};
@@ -109,9 +121,10 @@ void Validation::tell(const StepRecord& record) const {
     events_.warn(fmt::format("step {}: the validation cross-entropy is not finite", record.step));
   } else if (config_.eval_every > 0) {
     const bool is_best = config_.keep_best && best() && best()->step == record.step;
-    events_.info(fmt::format("step {}: validation {}{}", record.step,
-                             describe_numbers(evaluation.cross_entropy, evaluation.perplexity),
-                             is_best ? ", the best so far" : ""));
+    events_.info(fmt::format(
+        "step {}: validation {}{}", record.step,
+        describe_numbers(evaluation.cross_entropy, evaluation.perplexity, evaluation.bits_per_byte),
+        is_best ? ", the best so far" : ""));
   }
 }
 
@@ -140,13 +153,12 @@ bool Validation::finish(const LanguageModel& student) {
   if (!last_) last_ = evaluate(student, "student");
   if (!last_) return false;
   write_text_file(paths_.evaluation(), describe(*last_).dump(2) + "\n");
-  std::string text =
-      fmt::format("evaluation: {} over {} tokens (max_seq_len {}, loss_on {})",
-                  describe_numbers(last_->cross_entropy, last_->perplexity), last_->tokens,
-                  config_.data.max_seq_len, settings_.at("loss_on").get<std::string>());
+  std::string text = fmt::format(
+      "evaluation: {} over {} tokens (max_seq_len {}, loss_on {})",
+      describe_numbers(last_->cross_entropy, last_->perplexity, last_->bits_per_byte),
+      last_->tokens, config_.data.max_seq_len, settings_.at("loss_on").get<std::string>());
   for (const Json& expert : experts_.experts()) {
-    text += fmt::format("; expert {}: {}", expert.at("expert").get<std::string>(),
-                        describe_numbers(expert.at("cross_entropy"), expert.at("perplexity")));
+    text += "; " + describe_expert(expert);
   }
   events_.info(text);
   return true;

@@ -47,6 +47,7 @@ Json StepRecord::to_json() const {
   if (evaluation) {
     json["eval_cross_entropy"] = optional_number(evaluation->cross_entropy);
     json["eval_perplexity"] = optional_number(evaluation->perplexity);
+    json["eval_bits_per_byte"] = optional_number(evaluation->bits_per_byte);
     json["eval_tokens"] = evaluation->tokens;
   }
   return json;
@@ -71,6 +72,7 @@ StepRecord StepRecord::from_json(const Json& json) try {
   if (json.contains("eval_tokens")) {
     record.evaluation = {.cross_entropy = read_number(json.at("eval_cross_entropy")),
                          .perplexity = read_number(json.at("eval_perplexity")),
+                         .bits_per_byte = read_optional(json.value("eval_bits_per_byte", Json())),
                          .tokens = json.at("eval_tokens").get<std::int64_t>()};
   }
   return record;

@@ -17,6 +17,7 @@ namespace gladius {
 struct StepEvaluation {
   double cross_entropy = 0;  // mean over the tokens that have a label, in nats
   double perplexity = 0;     // exp of it
+  std::optional<double> bits_per_byte = {};  // of the text; nothing where that is not known
   std::int64_t tokens = 0;   // that have a label
 };
 
@@ -39,7 +40,8 @@ struct StepRecord {
   double tokens_per_s = 0;           // of this step
   double elapsed_s = 0;              // of training, pauses between resumed runs left out
   std::int64_t skipped_lines = 0;    // bad ones so far; not in the file if there are none
-  /// In the file, as eval_cross_entropy, eval_perplexity and eval_tokens, only where there is one.
+  /// In the file, as eval_cross_entropy, eval_perplexity, eval_bits_per_byte and eval_tokens, only
+  /// where there is one.
   std::optional<StepEvaluation> evaluation = {};
 
   nlohmann::ordered_json to_json() const;

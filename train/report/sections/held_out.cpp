@@ -16,9 +16,13 @@ std::string number(const Json& evaluation, const char* key) {
   return value.is_number_integer() ? format_count(value.get<std::int64_t>()) : "-";
 }
 
+std::string number(const std::optional<double>& value) {
+  return value ? fmt::format("{:.4f}", *value) : "-";
+}
+
 std::vector<std::string> row(std::string model, const Json& evaluation) {
   return {std::move(model), number(evaluation, "cross_entropy"), number(evaluation, "perplexity"),
-          number(evaluation, "tokens")};
+          number(evaluation, "bits_per_byte"), number(evaluation, "tokens")};
 }
 
 const StepRecord* last_evaluated(const RunRecord& record) {
@@ -29,13 +33,14 @@ const StepRecord* last_evaluated(const RunRecord& record) {
 }
 
 Table held_out(const RunRecord& record) {
-  Table table{{"Model", "Cross-entropy", "Perplexity", "Tokens"}, {}, 1};
+  Table table{{"Model", "Cross-entropy", "Perplexity", "Bits per byte", "Tokens"}, {}, 1};
   if (!record.evaluation.empty()) {
     table.rows.push_back(row("student, trained", record.evaluation));
   } else if (const StepRecord* last = last_evaluated(record)) {
     table.rows.push_back({fmt::format("student, step {}", format_count(last->step)),
                           fmt::format("{:.4f}", last->evaluation->cross_entropy),
                           fmt::format("{:.4f}", last->evaluation->perplexity),
+                          number(last->evaluation->bits_per_byte),
                           format_count(last->evaluation->tokens)});
   }
   if (!record.best.empty()) {
@@ -53,12 +58,13 @@ Table held_out(const RunRecord& record) {
 
 // Every evaluation of the student.
 Table curve(const RunRecord& record) {
-  Table table{{"Step", "Cross-entropy", "Perplexity"}, {}, 0};
+  Table table{{"Step", "Cross-entropy", "Perplexity", "Bits per byte"}, {}, 0};
   for (const StepRecord& step : record.metrics) {
     if (!step.evaluation) continue;
     table.rows.push_back({format_count(step.step),
                           fmt::format("{:.4f}", step.evaluation->cross_entropy),
-                          fmt::format("{:.4f}", step.evaluation->perplexity)});
+                          fmt::format("{:.4f}", step.evaluation->perplexity),
+                          number(step.evaluation->bits_per_byte)});
   }
   return table;
 }

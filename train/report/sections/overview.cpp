@@ -82,6 +82,7 @@ void add_speed(Facts& facts, const RunRecord& record) {
 
 std::string describe(const nlohmann::ordered_json& value) {
   if (value.is_string()) return value.get<std::string>();
+  if (value.is_null()) return "-";  // not finite, or not known
   return value.is_number_float() ? fmt::format("{:.4f}", value.get<double>()) : value.dump();
 }
 

@@ -89,7 +89,8 @@ std::string summary(const StepRecord& record) {
       {"throughput/tokens_per_s", record.tokens_per_s},
       {"eval/eval_cross_entropy",
        evaluation ? std::optional(evaluation->cross_entropy) : std::nullopt},
-      {"eval/eval_perplexity", evaluation ? std::optional(evaluation->perplexity) : std::nullopt}};
+      {"eval/eval_perplexity", evaluation ? std::optional(evaluation->perplexity) : std::nullopt},
+      {"eval/eval_bits_per_byte", evaluation ? evaluation->bits_per_byte : std::nullopt}};
   std::string message;
   for (const auto& [tag, value] : scalars) {
     if (value && std::isfinite(*value)) message += scalar(tag, *value);
