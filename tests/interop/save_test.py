@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import shutil
 import subprocess
 
@@ -12,6 +13,7 @@ from helpers import (BINARY, DTYPES, FAMILIES, ROOT, check_close, check_same_log
                      random_config, random_ids, random_model, save_model)
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from tokenizer_texts import WORDS
 
 
 def header_of(path):
@@ -325,3 +327,48 @@ def test_eval_is_the_mean_cross_entropy(rng, tmp_path):
     check_close("eval cross-entropy", abs(ours["cross_entropy"] / (total / tokens) - 1), 1e-5)
     perplexity = torch.tensor(total / tokens).exp().item()
     check_close("eval perplexity", abs(ours["perplexity"] / perplexity - 1), 1e-4)
+
+
+def random_text(rng):
+    """Of words that the Llama kind gives back as they are: no mark of a space, no name of a byte."""
+    words = [word for word in WORDS if "▁" not in word and "<0x" not in word]
+    return "".join(rng.choice(words) if rng.random() < 0.5 else
+                   "".join(rng.choice("etaoin ") for _ in range(rng.randint(1, 9)))
+                   for _ in range(rng.randint(2, 30)))
+
+
+@pytest.mark.parametrize("kind", ["llama", "byte-level"])
+def test_eval_gives_bits_per_byte_of_the_text(kind, rng, tmp_path):
+    """Tokens of several characters, characters of several tokens; the end costs and has no bytes."""
+    texts = ["start of a text " + random_text(rng) for _ in range(6)]
+    (tmp_path / "texts.txt").write_text("\n".join(texts), newline="")
+    gladius("tokenizer", "train", "--data", tmp_path / "texts.txt", "--vocab-size", 400,
+            "--kind", kind, "--out", tmp_path / "tokenizer")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "tokenizer")
+    config = random_config(rng, vocab_size=len(tokenizer), max_position_embeddings=4096)
+    path = save_model(random_model(rng, config), tmp_path / "model")
+    shutil.copytree(tmp_path / "tokenizer", path, dirs_exist_ok=True)
+    model, lines, nats, size = load_without_complaint(path), [], 0.0, 0
+    for text in texts:
+        ids = tokenizer(text).input_ids
+        line = {"text": text}
+        if rng.random() < 0.5:
+            ids.append(tokenizer.eos_token_id)
+            line = {"input_ids": ids}
+        lines.append(json.dumps(line) + "\n")
+        with torch.no_grad():
+            logits = model(torch.tensor([ids])).logits[0].double()
+        nats += torch.nn.functional.cross_entropy(logits[:-1], torch.tensor(ids[1:]),
+                                                  reduction="sum").item()
+        # The first token has no label; the Llama kind's is <s>.
+        first = tokenizer.decode(ids[:1], skip_special_tokens=True)
+        assert text.startswith(first)
+        size += len(text.encode()) - len(first.encode())
+    (tmp_path / "data.jsonl").write_text("".join(lines))
+    arguments = ("eval", "--model", path, "--data", tmp_path / "data.jsonl", "--max-seq-len", 4096)
+    ours = gladius_json(*arguments)
+    assert ours["bytes"] == size
+    expected = nats / math.log(2) / size
+    check_close("eval bits per byte", abs(ours["bits_per_byte"] / expected - 1), 1e-5)
+    line = f"bits per byte  {ours['bits_per_byte']:.4f} (over {size} bytes)\n"
+    assert line in gladius(*arguments)

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from helpers import BINARY, gladius, random_config, random_ids, random_model, save_model
+from helpers import BINARY, ROOT, gladius, random_config, random_ids, random_model, save_model
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.util import tensor_util
@@ -15,18 +15,21 @@ from tensorboard.util import tensor_util
 STEPS = 40
 TAGS = ["loss/loss", "loss/loss_running_mean", "loss/loss_window_mean", "loss/kl", "loss/ce",
         "optimizer/lr", "optimizer/grad_norm", "throughput/tokens_per_s", "eval/eval_cross_entropy",
-        "eval/eval_perplexity"]
+        "eval/eval_perplexity", "eval/eval_bits_per_byte"]
 
 
 def make_run(rng, directory):
     """A run on a tiny expert; returns its run file."""
-    config = random_config(rng, "llama")
+    tokenizer = ROOT / "configs/default/tokenizer"
+    vocabulary = json.loads((tokenizer / "tokenizer.json").read_text())["model"]["vocab"]
+    config = random_config(rng, "llama", vocab_size=len(vocabulary))
     save_model(random_model(rng, config), directory / "expert")
     with open(directory / "data.jsonl", "w", encoding="utf-8") as file:
         for _ in range(10):
             ids = random_ids(rng, config.vocab_size, rng.randint(2, 20))
             file.write(json.dumps({"input_ids": ids}) + "\n")
-    run = {"student": {"config": str(directory / "expert/config.json")},
+    run = {"student": {"config": str(directory / "expert/config.json"),
+                       "tokenizer": str(tokenizer)},
            "experts": [{"name": "only", "model": str(directory / "expert"), "steps": STEPS}],
            "data": {"train": str(directory / "data.jsonl"), "eval": str(directory / "data.jsonl")},
            "gradient_accumulation": 3, "checkpoint_every": 7, "eval_every": 5}

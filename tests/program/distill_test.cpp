@@ -221,7 +221,8 @@ TEST_F(DistillProgram, EvalReadsDataAsTheRunDid) {
     return Json::parse(result.out);
   };
   const Json report = eval(path("out/model"));
-  for (const char* key : {"examples", "tokens", "truncated", "cross_entropy", "perplexity"}) {
+  for (const char* key : {"examples", "tokens", "truncated", "cross_entropy", "perplexity",
+                          "bits_per_byte", "bytes"}) {
     EXPECT_EQ(report.at(key), expected.at(key)) << key;
   }
   EXPECT_EQ(report.at("max_seq_len"), 4);

@@ -31,6 +31,16 @@ class DataCountsTest : public ::testing::Test {
   }
 
   TemporaryDirectory directory_;
+  std::int64_t bytes_of(const char* file, DatasetOptions options = {}) const {
+    options.vocab_size = kModelVocabulary;
+    const Dataset data = Dataset::open({directory_ / file}, encoder_, options);
+    std::int64_t bytes = 0;
+    for (std::int64_t i = 0; i < data.size(); ++i) {
+      bytes += labelled_bytes(*data.read(i), encoder_->token_bytes());
+    }
+    return bytes;
+  }
+
   std::shared_ptr<const TextEncoder> encoder_;
 };
 
@@ -68,11 +78,9 @@ TEST_F(DataCountsTest, CountsWhatIsCutAndWhatHasNoLabel) {
 }
 
 TEST_F(DataCountsTest, LabelsStandForTheBytesOfTheirText) {
-  const Tokenizer& tokenizer = encoder_->tokenizer();
-  const auto bytes = [&](const std::string& line, DatasetOptions options = {}) {
+  const auto bytes = [&](const std::string& line, const DatasetOptions& options = {}) {
     write_file(directory_ / "data.jsonl", line);
-    options.vocab_size = kModelVocabulary;
-    return labelled_bytes(Dataset::open({directory_ / "data.jsonl"}, encoder_, options), tokenizer);
+    return bytes_of("data.jsonl", options);
   };
   EXPECT_EQ(bytes(R"({"text": "ab c"})"), 4);
   EXPECT_EQ(bytes(R"({"text": " a"})"), 2);
@@ -83,19 +91,23 @@ TEST_F(DataCountsTest, LabelsStandForTheBytesOfTheirText) {
   EXPECT_EQ(bytes(kChatLine), 8);
   EXPECT_EQ(bytes(kChatLine, {.loss_on = LossOn::assistant}), 3);
   write_file(directory_ / "data.txt", "abcab");
-  const Dataset text = Dataset::open({directory_ / "data.txt"}, encoder_,
-                                     {.max_seq_len = 2, .vocab_size = kModelVocabulary});
-  EXPECT_EQ(labelled_bytes(text, tokenizer), 5);
+  EXPECT_EQ(bytes_of("data.txt", {.max_seq_len = 2}), 5);
 }
 
 // Characters of several tokens, and the space that the tokenizer puts before a text.
 TEST_F(DataCountsTest, BytesAreThoseOfTheText) {
-  const Tokenizer tokenizer =
-      Tokenizer::load(std::string(GLADIUS_SOURCE_DIR) + "/configs/default/tokenizer");
+  const TokenBytes entries(std::string(GLADIUS_SOURCE_DIR) + "/configs/default/tokenizer");
   const std::string text = "Hello w\u00f6rld \u4f60\u597d \U0001f600!";
-  const auto ids = tokenizer.encode(text);
+  const auto ids = entries.tokenizer().encode(text);
   const auto length = std::ssize(ids);
-  EXPECT_EQ(labelled_bytes(next_token_example(ids, length), tokenizer), std::ssize(text));
+  EXPECT_EQ(labelled_bytes(next_token_example(ids, length), entries), std::ssize(text));
+  // The pieces of a text go on, within characters too.
+  for (std::int64_t cut = 1; cut < length; ++cut) {
+    const std::vector<std::int32_t> rest(ids.begin() + cut, ids.end());
+    EXPECT_EQ(labelled_bytes(next_token_example(ids, cut), entries) +
+                  labelled_bytes(next_token_example(rest, length), entries),
+              std::ssize(text));
+  }
 }
 
 }  // namespace

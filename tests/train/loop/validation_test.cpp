@@ -423,7 +423,7 @@ TEST_F(ValidationTest, PutsTheExpertsBesideTheStudent) {
                                               HasSubstr("tokens (max_seq_len 512, loss_on all)"),
                                               HasSubstr("; expert one: cross-entropy "))));
   EXPECT_THAT(read_file(out() / "report.md"),
-              AllOf(HasSubstr("| Model | Cross-entropy | Perplexity | Tokens |"),
+              AllOf(HasSubstr("| Model | Cross-entropy | Perplexity | Bits per byte | Tokens |"),
                     HasSubstr("| student, trained | "), HasSubstr("| expert one | "),
                     HasSubstr("loss\\_on all, examples cut at 512 tokens"),
                     HasSubstr("<summary>4 evaluations</summary>"), Not(HasSubstr("best/"))));

@@ -56,15 +56,30 @@ TEST(Metrics, BadLinesAreCountedWhereThereAreAny) {
 
 TEST(Metrics, AnEvaluationStandsInTheLineOfItsStep) {
   StepRecord evaluated = record(0);
-  evaluated.evaluation = {.cross_entropy = 0.5, .perplexity = 1.625, .tokens = 70};
+  evaluated.evaluation = {
+      .cross_entropy = 0.5, .perplexity = 1.625, .bits_per_byte = 0.25, .tokens = 70};
   EXPECT_THAT(evaluated.to_json().dump(),
-              HasSubstr(R"("eval_cross_entropy":0.5,"eval_perplexity":1.625,"eval_tokens":70})"));
+              HasSubstr(R"("eval_cross_entropy":0.5,"eval_perplexity":1.625,)"
+                        R"("eval_bits_per_byte":0.25,"eval_tokens":70})"));
   EXPECT_EQ(StepRecord::from_json(evaluated.to_json()).to_json(), evaluated.to_json());
   EXPECT_FALSE(StepRecord::from_json(record(0).to_json()).evaluation);
   evaluated.evaluation->perplexity = INFINITY;
   const StepRecord read = StepRecord::from_json(evaluated.to_json());
   EXPECT_EQ(read.evaluation->cross_entropy, 0.5);
   EXPECT_TRUE(std::isnan(read.evaluation->perplexity));
+}
+
+// Of data without a tokenizer, and of a run that was begun before there were any.
+TEST(Metrics, AnEvaluationMayHaveNoBitsPerByte) {
+  StepRecord evaluated = record(0);
+  evaluated.evaluation = {.cross_entropy = 0.5, .perplexity = 1.625, .tokens = 70};
+  auto line = evaluated.to_json();
+  EXPECT_TRUE(line.at("eval_bits_per_byte").is_null());
+  EXPECT_FALSE(StepRecord::from_json(line).evaluation->bits_per_byte);
+  line.erase("eval_bits_per_byte");
+  const StepRecord before = StepRecord::from_json(line);
+  EXPECT_FALSE(before.evaluation->bits_per_byte);
+  EXPECT_EQ(before.evaluation->tokens, 70);
 }
 
 // Of a run that was begun before there was a window.

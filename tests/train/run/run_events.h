@@ -16,9 +16,10 @@ namespace gladius::testing {
 inline std::map<std::string, float> expected_scalars(const StepRecord& record) {
   const nlohmann::ordered_json line = record.to_json();
   std::map<std::string, float> scalars;
-  for (const char* tag : {"loss/loss", "loss/loss_running_mean", "loss/loss_window_mean", "loss/kl",
-                          "loss/ce", "eval/eval_cross_entropy", "eval/eval_perplexity",
-                          "optimizer/lr", "optimizer/grad_norm", "throughput/tokens_per_s"}) {
+  for (const char* tag :
+       {"loss/loss", "loss/loss_running_mean", "loss/loss_window_mean", "loss/kl", "loss/ce",
+        "eval/eval_cross_entropy", "eval/eval_perplexity", "eval/eval_bits_per_byte",
+        "optimizer/lr", "optimizer/grad_norm", "throughput/tokens_per_s"}) {
     const std::string name = tag;
     const auto value = line.value(name.substr(name.find('/') + 1), nlohmann::ordered_json());
     if (value.is_number() && std::isfinite(value.get<double>())) scalars[tag] = value.get<float>();

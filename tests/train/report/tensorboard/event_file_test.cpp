@@ -81,9 +81,11 @@ TEST(Event, AStepHasItsNumbersUnderTheMetricsNames) {
 
 TEST(Event, AnEvaluationHasItsOwnGroup) {
   StepRecord step = record(0);
-  step.evaluation = {.cross_entropy = 0.5, .perplexity = INFINITY, .tokens = 70};
+  step.evaluation = {
+      .cross_entropy = 0.5, .perplexity = INFINITY, .bits_per_byte = 0.25, .tokens = 70};
   const ReadEvent event = read_events(step_frame(step, 0)).at(0);
   EXPECT_EQ(event.scalars.at("eval/eval_cross_entropy"), 0.5F);
+  EXPECT_EQ(event.scalars.at("eval/eval_bits_per_byte"), 0.25F);
   EXPECT_FALSE(event.scalars.contains("eval/eval_perplexity"));
 }
 
