@@ -15,10 +15,10 @@ namespace gladius {
 
 /// How the student does on data that it does not learn from (data.eval), after a step's update.
 struct StepEvaluation {
-  double cross_entropy = 0;  // mean over the tokens that have a label, in nats
-  double perplexity = 0;     // exp of it
+  double cross_entropy = 0;                  // mean over the tokens that have a label, in nats
+  double perplexity = 0;                     // exp of it
   std::optional<double> bits_per_byte = {};  // of the text; nothing where that is not known
-  std::int64_t tokens = 0;   // that have a label
+  std::int64_t tokens = 0;                   // that have a label
 };
 
 /// The losses that StepRecord::loss_window_mean is a mean of, at most.
