@@ -135,15 +135,23 @@ LogitRows rows_of(Tensor logits, std::int64_t N) {
 DistillationLoss linear_distillation_loss(const Variable& x, const Variable& weight,
                                           const LogitRows& teacher, const Tensor& labels,
                                           const DistillationOptions& options) {
+  const TargetRows targets = [&](const Tensor& student, std::int64_t begin) {
+    return teacher(begin, begin + student.size(0));
+  };
+  return linear_distillation_loss(x, weight, targets, labels, options);
+}
+
+DistillationLoss linear_distillation_loss(const Variable& x, const Variable& weight,
+                                          const TargetRows& targets, const Tensor& labels,
+                                          const DistillationOptions& options) {
   constexpr const char* kName = "linear_distillation_loss";
   check(kName, x, weight, labels);
-  const Tensor targets = fitting_labels(kName, labels);
-  const Distillation settled = distillation(kName, weight.size(0), targets, options);
+  const Tensor classes = fitting_labels(kName, labels);
+  const Distillation settled = distillation(kName, weight.size(0), classes, options);
   const Task& task = settled.task;
   LinearLossForward result =
-      forward(task, x, weight, targets, [&](const Tensor& logits, std::int64_t begin) {
-        return fitting_teacher(task, logits, teacher(begin, begin + logits.size(0)),
-                               options.vocabulary == 0);
+      forward(task, x, weight, classes, [&](const Tensor& logits, std::int64_t begin) {
+        return fitting_teacher(task, logits, targets(logits, begin), options.vocabulary == 0);
       });
   Variable loss = record(
       kName, Tensor::scalar(total(result.terms, task), x.dtype()), {x, weight},

@@ -29,10 +29,18 @@ using LogitRows = std::function<Tensor(std::int64_t begin, std::int64_t end)>;
 /// Rows of logits in memory, of which there must be N (ShapeError).
 LogitRows rows_of(Tensor logits, std::int64_t N);
 
+/// Gives the targets of rows, as teacher logits [n, V'], for the student's logits [n, V], the first
+/// row of which is `begin`: a teacher of another vocabulary answers in terms of the student's.
+using TargetRows = std::function<Tensor(const Tensor& student, std::int64_t begin)>;
+
 /// distillation_loss(linear(x, weight), teacher, labels, options). The teacher is asked for blocks
 /// of rows, in order. Differentiable once (GraphError).
 DistillationLoss linear_distillation_loss(const Variable& x, const Variable& weight,
                                           const LogitRows& teacher, const Tensor& labels,
+                                          const DistillationOptions& options = {});
+/// The same with targets, which have no gradient.
+DistillationLoss linear_distillation_loss(const Variable& x, const Variable& weight,
+                                          const TargetRows& targets, const Tensor& labels,
                                           const DistillationOptions& options = {});
 
 }  // namespace gladius

@@ -61,6 +61,7 @@ struct DistillationOptions {
   /// cross-entropy is always a mean.
   LossReduction reduction = LossReduction::mean;
   std::int64_t sequences = 1;  // for batchmean
+  std::int64_t rows = 0;       // for mean: how many the divergence counts; 0: all
   std::int64_t vocabulary =
       0;  // first entries that both compare; 0: all, and the widths must agree
   std::int64_t ignore_index = -100;

@@ -45,14 +45,14 @@ Distillation distillation(const char* op, std::int64_t V, const Tensor& labels,
     throw ConfigError(fmt::format("{}: reduction {}; expected mean or batchmean", op,
                                   options.reduction == LossReduction::sum ? "sum" : "none"));
   }
-  Distillation result{
-      .task = {.op = op,
-               .ignore_index = options.ignore_index,
-               .vocabulary = options.vocabulary != 0 ? options.vocabulary : V,
-               .temperature = options.temperature},
-      .counted = static_cast<double>(std::max<std::int64_t>(
-          1, options.reduction == LossReduction::mean ? labels.numel() : options.sequences)),
-      .labelled = static_cast<double>(std::max<std::int64_t>(1, labelled))};
+  const std::int64_t rows = options.rows != 0 ? options.rows : labels.numel();
+  const std::int64_t counted = options.reduction == LossReduction::mean ? rows : options.sequences;
+  Distillation result{.task = {.op = op,
+                               .ignore_index = options.ignore_index,
+                               .vocabulary = options.vocabulary != 0 ? options.vocabulary : V,
+                               .temperature = options.temperature},
+                      .counted = static_cast<double>(std::max<std::int64_t>(1, counted)),
+                      .labelled = static_cast<double>(std::max<std::int64_t>(1, labelled))};
   result.task.ce_scale = (1 - options.alpha) / result.labelled;
   result.task.kl_scale = options.alpha / result.counted;
   return result;

@@ -1,0 +1,137 @@
+#include "gladius/models/tokenizer/text_alignment.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+namespace gladius {
+namespace {
+
+// The tokens [first, last) that lie within a content; offsets are from its begin.
+class ContentTokens {
+ public:
+  ContentTokens(const TokenizedText& text, ByteSpan content)
+      : text_(text), begin_(content.begin), size_(content.end - content.begin) {
+    const auto inside = [&](const TokenPlace& place) {
+      return place.end > place.begin && place.begin >= content.begin && place.end <= content.end;
+    };
+    const auto& places = text.places;
+    const auto first = std::ranges::find_if(places, inside);
+    first_ = static_cast<std::int32_t>(first - places.begin());
+    last_ =
+        static_cast<std::int32_t>(std::find_if_not(first, places.end(), inside) - places.begin());
+  }
+
+  bool empty() const { return first_ == last_; }
+  std::int32_t first() const { return first_; }
+  std::int32_t last() const { return last_; }
+  std::int64_t size() const { return size_; }
+  std::int64_t begin(std::int32_t token) const { return at(token).begin - begin_; }
+  std::int64_t end(std::int32_t token) const { return at(token).end - begin_; }
+  bool exact(std::int32_t token) const { return at(token).exact; }
+  bool reaches_end() const { return !empty() && end(last_ - 1) == size_; }
+  // The token behind the content, or -1.
+  std::int32_t following() const {
+    const auto next = static_cast<std::size_t>(last_);
+    return reaches_end() && next < text_.ids.size() ? text_.ids[next] : -1;
+  }
+
+  // The token that `offset` lies in, or begins with.
+  std::optional<std::int32_t> covering(std::int64_t offset) const {
+    const auto tokens = text_.places.begin();
+    const auto found =
+        std::partition_point(tokens + first_, tokens + last_,
+                             [&](const TokenPlace& place) { return place.end - begin_ <= offset; });
+    const auto token = static_cast<std::int32_t>(found - tokens);
+    if (token == last_ || begin(token) > offset) return {};
+    return token;
+  }
+
+  // Whether tokens [from, to) stand for just their bytes, without a gap.
+  bool spells(std::int32_t from, std::int32_t to) const {
+    for (std::int32_t i = from; i < to; ++i) {
+      if (!exact(i) || (i > from && begin(i) != end(i - 1))) return false;
+    }
+    return true;
+  }
+
+ private:
+  const TokenPlace& at(std::int32_t token) const {
+    return text_.places[static_cast<std::size_t>(token)];
+  }
+
+  const TokenizedText& text_;
+  std::int64_t begin_, size_;
+  std::int32_t first_ = 0, last_ = 0;
+};
+
+// The teacher's tokens that spell the student's `token`, of which `covering` is the first: if it is
+// more than one, and their borders are the same.
+std::pair<std::int32_t, std::int32_t> chain(const ContentTokens& student, std::int32_t token,
+                                            const ContentTokens& teacher, std::int32_t covering) {
+  const std::int64_t end = student.end(token);
+  if (end <= teacher.end(covering)) return {0, 0};
+  std::int32_t last = covering + 1;
+  while (last < teacher.last() && teacher.end(last) < end) ++last;
+  if (last == teacher.last() || teacher.end(last) != end) return {0, 0};
+  return teacher.spells(covering, last + 1) ? std::pair(covering, last + 1) : std::pair(0, 0);
+}
+
+// The row that predicts the student's `token`, which is of the content.
+AlignedRow row_before(const ContentTokens& student, std::int32_t token,
+                      const ContentTokens& teacher) {
+  const std::int64_t offset = student.begin(token);
+  const auto covering = teacher.covering(offset);
+  if (!covering || *covering == 0 || !teacher.exact(*covering)) return {};
+  const std::int64_t boundary = teacher.begin(*covering);
+  std::int32_t first = token;  // of the student's, from the teacher's boundary on
+  while (first > student.first() && student.begin(first) > boundary) --first;
+  if (student.begin(first) != boundary || !student.spells(first, token + 1)) return {};
+  AlignedRow row{.teacher_row = *covering - 1, .emitted = token - first};
+  std::tie(row.chain_begin, row.chain_end) = chain(student, token, teacher, *covering);
+  return row;
+}
+
+void align_content(const ContentTokens& student, const ContentTokens& teacher,
+                   const TokenizedText& text, const TokenPieces& pieces,
+                   std::pair<std::int32_t, std::int32_t> ends, std::vector<AlignedRow>& rows) {
+  const auto put = [&](std::int32_t index, AlignedRow row) {
+    if (row.teacher_row < 0) return;
+    if (row.emitted == 0) std::tie(row.teacher_end, row.student_end) = ends;
+    rows[static_cast<std::size_t>(index)] = row;
+  };
+  for (std::int32_t token = std::max(student.first(), 1); token < student.last(); ++token) {
+    AlignedRow row = row_before(student, token, teacher);
+    row.next = pieces.canonical(text.ids[static_cast<std::size_t>(token)]);
+    put(token - 1, row);
+  }
+  if (!student.reaches_end() || !teacher.reaches_end()) return;
+  put(student.last() - 1, {.teacher_row = teacher.last() - 1, .next = ends.second});
+}
+
+}  // namespace
+
+std::vector<AlignedRow> align(const TokenizedText& student, const TokenizedText& teacher,
+                              const TokenPieces& pieces,
+                              const std::function<bool(std::int32_t)>& is_special) {
+  std::vector<AlignedRow> rows(student.ids.size());
+  const std::size_t contents = std::min(student.contents.size(), teacher.contents.size());
+  for (std::size_t i = 0; i < contents; ++i) {
+    const ContentTokens ours(student, student.contents[i]), theirs(teacher, teacher.contents[i]);
+    if (ours.empty() || theirs.empty() || ours.size() != theirs.size()) continue;
+    std::pair<std::int32_t, std::int32_t> ends{theirs.following(), ours.following()};
+    if (ends.first < 0 || ends.second < 0 || !is_special(ends.first)) {
+      ends = {-1, -1};
+    }
+    align_content(ours, theirs, student, pieces, ends, rows);
+  }
+  return rows;
+}
+
+std::int64_t count_aligned(const std::vector<AlignedRow>& rows) {
+  return std::ranges::count_if(rows, [](const AlignedRow& row) { return row.teacher_row >= 0; });
+}
+
+}  // namespace gladius

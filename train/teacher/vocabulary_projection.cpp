@@ -1,0 +1,221 @@
+#include "gladius/train/teacher/vocabulary_projection.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "gladius/tensor/kernels/softmax.h"
+#include "gladius/tensor/kernels/unary.h"
+#include "gladius/tensor/parallel.h"
+
+namespace gladius {
+namespace {
+
+// Rows of the teacher's logits that are in memory at once: 39 MB for 151,936 entries.
+constexpr std::int64_t kTeacherRows = 64;
+// With less of the teacher's probability behind it a position is not compared.
+constexpr double kNegligible = 1e-6;
+
+// The teacher's rows that are needed: those that rows name, and those of the chains.
+std::pair<std::int64_t, std::int64_t> needed(std::span<const AlignedRow> rows) {
+  std::int64_t begin = std::numeric_limits<std::int64_t>::max(), end = 0;
+  for (const AlignedRow& row : rows) {
+    if (row.teacher_row < 0) continue;
+    begin = std::min<std::int64_t>(begin, row.teacher_row);
+    end = std::max<std::int64_t>({end, row.teacher_row + 1, row.chain_end - 1});
+  }
+  return {std::min(begin, end), end};
+}
+
+// log(sum(exp(z / T))) over the chosen entries.
+double log_sum(const float* z, const std::vector<bool>& chosen, float T) {
+  double largest = -std::numeric_limits<double>::infinity(), sum = 0;
+  for (std::size_t s = 0; s < chosen.size(); ++s) {
+    if (chosen[s]) largest = std::max(largest, static_cast<double>(z[s] / T));
+  }
+  for (std::size_t s = 0; s < chosen.size(); ++s) {
+    if (chosen[s]) sum += std::exp(static_cast<double>(z[s] / T) - largest);
+  }
+  return largest + std::log(sum);
+}
+
+}  // namespace
+
+// What is summed up of n student rows.
+struct VocabularyProjection::Sums {
+  Tensor q;                           // F32 [n, V]
+  std::vector<double> total, rest;    // Z, and what of it is the rest
+  std::vector<float> text;            // P(the text's next token) by the teacher's rows
+  std::int64_t text_begin;            // the first of these
+  std::span<const std::int32_t> ids;  // of the student
+  std::int64_t first_row;             // of the student, in ids
+  std::span<const std::int32_t> teacher_ids;
+};
+
+VocabularyProjection::VocabularyProjection(std::shared_ptr<const TokenPieces> pieces,
+                                           double temperature)
+    : pieces_(std::move(pieces)), temperature_(static_cast<float>(temperature)) {
+  for (std::int32_t t = 0; t < pieces_->teacher_size(); ++t) {
+    const auto list = pieces_->pieces(t);
+    first_pieces_.push_back(list.empty() ? -1 : list.front());
+  }
+}
+
+// The student's tokens behind the teacher's boundary.
+std::vector<std::int32_t> VocabularyProjection::emitted(const Sums& sums, std::int64_t i,
+                                                        const AlignedRow& row) const {
+  std::vector<std::int32_t> tokens;
+  const std::int64_t end = sums.first_row + i + 1;
+  for (std::int64_t at = end - row.emitted; at < end; ++at) {
+    tokens.push_back(pieces_->canonical(sums.ids[static_cast<std::size_t>(at)]));
+  }
+  return tokens;
+}
+
+// P(t) goes to the piece of t that is next.
+void VocabularyProjection::add_row(Sums& sums, std::int64_t i, const AlignedRow& row,
+                                   const float* P, std::int64_t V) const {
+  const auto index = static_cast<std::size_t>(i);
+  float* q = sums.q.data<float>() + i * sums.q.size(1);
+  double total = 0, rest = 0;
+  if (row.emitted == 0) {
+    const std::int64_t entries = std::min(V, pieces_->teacher_size());
+    for (std::int64_t t = 0; t < entries; ++t) {
+      const std::int32_t piece = first_pieces_[static_cast<std::size_t>(t)];
+      if (piece < 0 || t == row.teacher_end) continue;
+      q[piece] += P[t];
+      total += static_cast<double>(P[t]);
+    }
+    if (row.teacher_end >= 0 && row.teacher_end < V) {
+      q[row.student_end] += P[row.teacher_end];
+      total += static_cast<double>(P[row.teacher_end]);
+    }
+  } else {
+    const std::vector<std::int32_t> prefix = emitted(sums, i, row);
+    const auto [first, last] = pieces_->beginning_with(prefix);
+    for (const std::int32_t t : pieces_->order().subspan(first, last - first)) {
+      if (t >= V) continue;
+      const auto list = pieces_->pieces(t);
+      const auto p = static_cast<double>(P[t]);
+      total += p;
+      if (list.size() == prefix.size()) {
+        rest += p;
+      } else {
+        q[list[prefix.size()]] += P[t];
+      }
+    }
+  }
+  sums.total[index] = total;
+  sums.rest[index] = rest;
+}
+
+void VocabularyProjection::add_block(Sums& sums, std::span<const AlignedRow> rows,
+                                     const Tensor& probabilities, std::int64_t begin) const {
+  const std::int64_t count = probabilities.size(0), V = probabilities.size(1);
+  float* P = probabilities.data<float>();
+  // The student's rows of each of the teacher's.
+  std::vector<std::vector<std::int64_t>> readers(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::int64_t row = rows[i].teacher_row - begin;
+    if (rows[i].teacher_row >= 0 && row >= 0 && row < count) {
+      readers[static_cast<std::size_t>(row)].push_back(static_cast<std::int64_t>(i));
+    }
+  }
+  parallel_for(count, 1, [&](std::int64_t low, std::int64_t high) {
+    for (std::int64_t row = low; row < high; ++row) {
+      float* p = P + row * V;
+      for (std::int64_t v = 0; v < V; ++v) p[v] /= temperature_;
+      kernels::softmax(p, p, 1, V);
+      const auto next = static_cast<std::size_t>(begin + row + 1);
+      if (next < sums.teacher_ids.size() && sums.teacher_ids[next] < V) {
+        sums.text[static_cast<std::size_t>(begin + row - sums.text_begin)] =
+            p[sums.teacher_ids[next]];
+      }
+      for (const std::int64_t i : readers[static_cast<std::size_t>(row)]) {
+        add_row(sums, i, rows[static_cast<std::size_t>(i)], p, V);
+      }
+    }
+  });
+}
+
+// A token of the text that the teacher spells with several has the product of their probabilities.
+void VocabularyProjection::move_chain(Sums& sums, std::int64_t i, const AlignedRow& row) const {
+  if (row.chain_end == row.chain_begin) return;
+  double product = 1;
+  for (std::int32_t token = row.chain_begin; token < row.chain_end; ++token) {
+    product *=
+        static_cast<double>(sums.text[static_cast<std::size_t>(token - 1 - sums.text_begin)]);
+  }
+  const auto list = pieces_->pieces(sums.teacher_ids[static_cast<std::size_t>(row.chain_begin)]);
+  const std::vector<std::int32_t> before = emitted(sums, i, row);
+  const std::size_t place = before.size();
+  const bool received = place < list.size() && std::ranges::equal(list.first(place), before);
+  if (!received || list[place] == row.next) return;
+  float* q = sums.q.data<float>() + i * sums.q.size(1);
+  const float moved = std::min(static_cast<float>(product), q[list[place]]);
+  q[list[place]] -= moved;
+  q[row.next] += moved;
+}
+
+// From sums of probabilities to T log q', with the student's logits z.
+void VocabularyProjection::to_logits(Sums& sums, std::int64_t i, const float* z) const {
+  const std::int64_t V = sums.q.size(1);
+  const float T = temperature_;
+  const double total = sums.total[static_cast<std::size_t>(i)];
+  float* q = sums.q.data<float>() + i * V;
+  for (std::int64_t s = 0; s < V; ++s) q[s] *= static_cast<float>(1 / total);
+  for (const auto& [other, canonical] : pieces_->twins()) {
+    if (!(q[canonical] > 0)) continue;
+    const float share = 1 / (1 + std::exp((z[canonical] - z[other]) / T));
+    q[other] = q[canonical] * share;
+    q[canonical] *= 1 - share;
+  }
+  const double rest = sums.rest[static_cast<std::size_t>(i)] / total;
+  std::vector<bool> in_rest;
+  float shift = 0;
+  if (rest > 0) {
+    for (std::int64_t s = 0; s < V; ++s) in_rest.push_back(q[s] <= 0);
+    shift = T * static_cast<float>(std::log(rest) - log_sum(z, in_rest, T));
+  }
+  kernels::log(q, q, V);
+  for (std::int64_t s = 0; s < V; ++s) {
+    q[s] = rest > 0 && in_rest[static_cast<std::size_t>(s)] ? z[s] + shift : T * q[s];
+  }
+}
+
+Tensor VocabularyProjection::targets(const Tensor& student, std::span<const AlignedRow> rows,
+                                     std::span<const std::int32_t> student_ids,
+                                     std::int64_t first_row, const TeacherReading& teacher) const {
+  const std::int64_t n = student.size(0), V = student.size(1);
+  const auto [begin, end] = needed(rows);
+  Sums sums{.q = Tensor::zeros({n, V}),
+            .total = std::vector<double>(rows.size()),
+            .rest = std::vector<double>(rows.size()),
+            .text = std::vector<float>(static_cast<std::size_t>(end - begin)),
+            .text_begin = begin,
+            .ids = student_ids,
+            .first_row = first_row,
+            .teacher_ids = teacher.ids};
+  for (std::int64_t at = begin; at < end; at += kTeacherRows) {
+    const std::int64_t last = std::min(at + kTeacherRows, end);
+    // A copy where the teacher has its logits for longer: they become probabilities in place.
+    add_block(sums, rows, teacher.logits(at, last).clone(), at);
+  }
+  parallel_for(n, 1, [&](std::int64_t low, std::int64_t high) {
+    for (std::int64_t i = low; i < high; ++i) {
+      const auto index = static_cast<std::size_t>(i);
+      const float* z = student.data<float>() + i * V;
+      if (rows[index].teacher_row < 0 || !(sums.total[index] > kNegligible)) {
+        std::copy_n(z, V, sums.q.data<float>() + i * V);
+        continue;
+      }
+      move_chain(sums, i, rows[index]);
+      to_logits(sums, i, z);
+    }
+  });
+  return sums.q;
+}
+
+}  // namespace gladius

@@ -1,0 +1,62 @@
+// A teacher's distributions over its own vocabulary as targets over a student's.
+//
+// With the text read up to the student's position, of which the student's tokens u lie behind the
+// teacher's last boundary, P the teacher's softened distribution at that boundary and pieces(t) the
+// student's encoding of the teacher's token t:
+//   Z    = sum of P(t) over t whose pieces begin with u
+//   q(s) = sum of P(t) over t whose pieces begin with u s, divided by Z
+//   r    = P(pieces(t) = u) / Z, the rest: the teacher's token ends here and says no more
+// Where the text's next student token is several teacher tokens, the product of their
+// probabilities is its probability, and moves there from the first piece that had received it.
+// A token that ends a message on one side is the one that ends it on the other.
+//
+// The student is compared over classes: entries with the same bytes count as one, and so do all
+// that q gives nothing, which together have the rest. The divergence of the classes is that of a
+// distribution q' over all entries in which each class's share is divided as the student divides
+// it, with the same gradient; so the loss is distillation_loss against the logits T log q'. (Where q
+// gives something to every entry the rest has no place, and is left out.)
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "gladius/autograd/ops/linear_losses.h"
+#include "gladius/models/tokenizer/text_alignment.h"
+
+namespace gladius {
+
+/// A teacher's reading of a batch: its logits by rows, as they are asked for, and its tokens.
+struct TeacherReading {
+  LogitRows logits;
+  std::vector<std::int32_t> ids;
+};
+
+/// Const methods may be called from several threads.
+class VocabularyProjection {
+ public:
+  VocabularyProjection(std::shared_ptr<const TokenPieces> pieces, double temperature);
+
+  /// The target logits [n, V], as distillation_loss takes them, for the student's `rows`, the first
+  /// of which has read the tokens `student_ids`[0 .. first_row]. `student` are the student's own
+  /// logits [n, V] of these rows; positions without a teacher get them as the target, so that their
+  /// divergence is 0. The teacher is asked for blocks of a few rows.
+  Tensor targets(const Tensor& student, std::span<const AlignedRow> rows,
+                 std::span<const std::int32_t> student_ids, std::int64_t first_row,
+                 const TeacherReading& teacher) const;
+
+ private:
+  struct Sums;
+  std::vector<std::int32_t> emitted(const Sums& sums, std::int64_t i, const AlignedRow& row) const;
+  void add_block(Sums& sums, std::span<const AlignedRow> rows, const Tensor& probabilities,
+                 std::int64_t begin) const;
+  void add_row(Sums& sums, std::int64_t i, const AlignedRow& row, const float* P,
+               std::int64_t V) const;
+  void move_chain(Sums& sums, std::int64_t i, const AlignedRow& row) const;
+  void to_logits(Sums& sums, std::int64_t i, const float* z) const;
+
+  std::shared_ptr<const TokenPieces> pieces_;
+  float temperature_;
+  std::vector<std::int32_t> first_pieces_;  // of the teacher's entries; -1: none
+};
+
+}  // namespace gladius
