@@ -6,6 +6,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/train/complete_run.h"
 #include "gladius/train/loop/finished_model.h"
+#include "gladius/train/loop/input_checks.h"
 #include "gladius/train/loop/run_inputs.h"
 #include "gladius/train/run/checkpoint.h"
 #include "gladius/train/run/fingerprint.h"
@@ -109,7 +110,8 @@ RunOutcome resume_run(const RunConfig& config, const std::filesystem::path& out,
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
                    const RunEvents& events) {
   for (const std::string& note : config.notes) events.info(note);
-  return resume ? resume_run(config, out, events) : begin_run(config, out, events);
+  const RunConfig settled = settle_vocabularies(config);
+  return resume ? resume_run(settled, out, events) : begin_run(settled, out, events);
 }
 
 }  // namespace gladius

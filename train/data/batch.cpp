@@ -1,6 +1,7 @@
 #include "gladius/train/data/batch.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace gladius {
 
@@ -11,16 +12,22 @@ std::int64_t Batch::labelled() const {
 
 Batch pack(const std::vector<const Example*>& examples) {
   std::vector<std::int64_t> ids, labels, lengths;
+  std::vector<std::shared_ptr<const Conversation>> conversations;
+  bool given_as_ids = false;
   for (const Example* example : examples) {
     ids.insert(ids.end(), example->ids.begin(), example->ids.end());
     labels.insert(labels.end(), example->labels.begin(), example->labels.end());
     lengths.push_back(static_cast<std::int64_t>(example->ids.size()));
+    conversations.push_back(example->conversation);
+    given_as_ids = given_as_ids || example->given_as_ids;
   }
   const auto N = static_cast<std::int64_t>(ids.size());
   return {.ids = Tensor::from(ids, {1, N}),
           .labels = Tensor::from(labels, {N}),
           .context = packed_context(lengths),
-          .sequences = static_cast<std::int64_t>(examples.size())};
+          .sequences = static_cast<std::int64_t>(examples.size()),
+          .conversations = std::move(conversations),
+          .given_as_ids = given_as_ids};
 }
 
 }  // namespace gladius

@@ -1,6 +1,7 @@
 // A micro-batch without padding.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "gladius/models/language_model.h"
@@ -14,6 +15,9 @@ struct Batch {
   Tensor labels;         // I64 [N]
   TokenContext context;  // positions and the sequences' borders
   std::int64_t sequences = 0;
+  /// What each sequence is of (see Example).
+  std::vector<std::shared_ptr<const Conversation>> conversations = {};
+  bool given_as_ids = false;  // one of them
 
   std::int64_t tokens() const { return labels.numel(); }
   std::int64_t labelled() const;

@@ -56,7 +56,10 @@ std::vector<std::unique_ptr<ExampleSource>> source_of(std::vector<Example> examp
 // With what the allocator adds.
 std::size_t bytes_of(const Example* example) {
   constexpr std::size_t kOverhead = 160;
-  return kOverhead + (example ? example->ids.size() * 2 * sizeof(std::int32_t) : 0);
+  if (!example) return kOverhead;
+  // A conversation takes about ten bytes for each of its text, which is about four a token.
+  const std::size_t token = 2 * sizeof(std::int32_t) + (example->conversation ? 40 : 0);
+  return kOverhead + example->ids.size() * token;
 }
 
 std::string name_of_all(const std::vector<std::filesystem::path>& files) {
@@ -80,8 +83,9 @@ Dataset Dataset::open(const std::vector<std::filesystem::path>& files,
   if (encoder) {
     for (const std::string& note : encoder->tokenizer().notes()) options.warn(note);
   }
-  const auto parser = std::make_shared<const ExampleParser>(encoder, options.max_seq_len,
-                                                            options.loss_on, options.vocab_size);
+  const auto parser =
+      std::make_shared<const ExampleParser>(encoder, options.max_seq_len, options.loss_on,
+                                            options.vocab_size, options.keep_conversations);
   std::vector<std::unique_ptr<ExampleSource>> sources;
   const std::vector<std::filesystem::path> found = expand_patterns(files);
   for (const std::filesystem::path& file : found) sources.push_back(open_file(file, parser));

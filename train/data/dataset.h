@@ -24,6 +24,8 @@ struct DatasetOptions {
   LossOn loss_on = LossOn::all;
   std::int64_t vocab_size = 0;  // of the model: ids and labels lie below
   OnBadLine on_bad_line = OnBadLine::fail;
+  /// Examples keep their conversations, for teachers with another chat template.
+  bool keep_conversations = false;
   /// Told of the tokenizer's notes, of the first ten bad lines that are passed over, and of the
   /// first lines of which the chat template does not show all, and once of each column that is
   /// passed over though it may mean something (other_columns.h). By one thread at a time; it must

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace gladius {
+
+struct Conversation;
 
 /// The label of a position that no loss counts.
 constexpr std::int32_t kNoLabel = -100;
@@ -22,6 +25,9 @@ struct Example {
   // What was longer than max_seq_len: positions that were cut off, and those of them with a label.
   std::int64_t cut_tokens = 0;
   std::int64_t cut_labels = 0;
+  /// What the ids are of, for teachers with another tokenizer: null for a plain text.
+  std::shared_ptr<const Conversation> conversation = {};
+  bool given_as_ids = false;  // there is no text
 };
 
 /// Positions that have a label.

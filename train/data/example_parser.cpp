@@ -55,11 +55,12 @@ Example chat_example(EncodedChat chat) {
 }
 
 ExampleParser::ExampleParser(std::shared_ptr<const TextEncoder> encoder, std::int64_t max_seq_len,
-                             LossOn loss_on, std::int64_t vocab_size)
+                             LossOn loss_on, std::int64_t vocab_size, bool keep_conversations)
     : encoder_(std::move(encoder)),
       max_seq_len_(max_seq_len),
       loss_on_(loss_on),
-      vocab_size_(vocab_size) {}
+      vocab_size_(vocab_size),
+      keep_conversations_(keep_conversations) {}
 
 Example ExampleParser::parse(const std::string& line) const {
   Example example = from_line(parse_json(line));
@@ -96,8 +97,11 @@ Example ExampleParser::by_kind(const Json& json, LineKind kind) const {
     case LineKind::messages:
       return from_chat(json);
     default:
-      return from_ids(json);
+      break;
   }
+  Example example = from_ids(json);
+  example.given_as_ids = true;
+  return example;
 }
 
 Example ExampleParser::from_text(const Json& text) const {
@@ -115,6 +119,9 @@ Example ExampleParser::from_chat(const Json& json) const {
         "\"all\" every token has a label");
   }
   truncate(example, max_seq_len_);
+  if (keep_conversations_) {
+    example.conversation = std::make_shared<const Conversation>(conversation);
+  }
   return example;
 }
 

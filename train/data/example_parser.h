@@ -22,7 +22,7 @@ class ExampleParser {
  public:
   /// `encoder` may be null, which is a ConfigError where there is text.
   ExampleParser(std::shared_ptr<const TextEncoder> encoder, std::int64_t max_seq_len,
-                LossOn loss_on, std::int64_t vocab_size);
+                LossOn loss_on, std::int64_t vocab_size, bool keep_conversations = false);
 
   /// FormatError for a line that is no example; ConfigError if it needs what is not there.
   Example parse(const std::string& line) const;
@@ -46,6 +46,7 @@ class ExampleParser {
   std::int64_t max_seq_len_;
   LossOn loss_on_;
   std::int64_t vocab_size_;
+  bool keep_conversations_;
 };
 
 }  // namespace gladius

@@ -63,6 +63,22 @@ EncodedChat TextEncoder::encode_as_it_is(const Conversation& conversation,
   return chat;
 }
 
+TokenizedChat TextEncoder::tokenize_chat(const Conversation& conversation) const {
+  const auto tokenize = [this](const Conversation& chat) {
+    Rendering rendering = render_chat_with_origins(template_for(chat), chat.messages, false,
+                                                   special_tokens_, chat.tools);
+    Encoding encoding = tokenizer().encode_with_spans(rendering.text, false);
+    return TokenizedChat{std::move(rendering), std::move(encoding)};
+  };
+  try {
+    return tokenize(conversation);
+  } catch (const FormatError&) {
+    const auto filled = with_empty_contents(conversation);
+    if (!filled) throw;
+    return tokenize(*filled);
+  }
+}
+
 const ChatTemplate& TextEncoder::template_for(const Conversation& conversation) const {
   const bool with_tools = !conversation.tools.is_null();
   const std::lock_guard lock(parsing_);

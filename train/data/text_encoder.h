@@ -27,6 +27,12 @@ struct EncodedChat {
   std::vector<std::string> ignored;
 };
 
+/// A conversation's text in the form of a chat template, and what the tokenizer makes of it.
+struct TokenizedChat {
+  Rendering rendering;
+  Encoding encoding;
+};
+
 /// A tokenizer directory: tokenizer.json and, where there are any, its chat templates. Const
 /// methods may be called from several threads.
 class TextEncoder {
@@ -43,6 +49,13 @@ class TextEncoder {
   /// Tokens belong to the assistant that hold a byte of assistant_spans(), as in transformers'
   /// assistant masks; finding them takes more time.
   EncodedChat encode_chat(const Conversation& conversation, bool find_assistant) const;
+
+  /// The conversation likewise, with the places of its tokens and messages.
+  TokenizedChat tokenize_chat(const Conversation& conversation) const;
+  /// A plain text's tokens and their bytes, with the post-processor's tokens.
+  Encoding encode_with_spans(const std::string& text) const {
+    return tokenizer().encode_with_spans(text);
+  }
 
   const Tokenizer& tokenizer() const { return token_bytes_.tokenizer(); }
   const TokenBytes& token_bytes() const { return token_bytes_; }

@@ -9,6 +9,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/text_format.h"
 #include "gladius/train/run/model_paths.h"
+#include "gladius/train/teacher/aligned_teacher.h"
 #include "gladius/train/teacher/teacher.h"
 
 namespace gladius {
@@ -45,6 +46,15 @@ void require_same_tokenizer(const ExpertConfig& expert, const fs::path& student,
   if (!compared.note.empty()) info(fmt::format("expert {}: {}", expert.name, compared.note));
 }
 
+// False where nobody can say: `same` then refuses what it cannot compare.
+bool has_another_tokenizer(const ExpertConfig& expert, const std::optional<fs::path>& student) try {
+  if (!student || !has_tokenizer(*student)) return false;
+  const fs::path of_expert = find_model(expert.model).paths.tokenizer;
+  return has_tokenizer(of_expert) && compare_tokenizers(*student, of_expert).difference.has_value();
+} catch (const Error&) {
+  return false;
+}
+
 // Most entries of two vocabularies mean different texts.
 void warn_of_truncation(const ExpertConfig& expert, const fs::path& student,
                         std::int64_t vocabulary, const Say& warn) try {
@@ -69,12 +79,23 @@ void check_expert(const RunConfig& config, const ExpertConfig& expert, std::int6
   check_vocabulary(expert, student_size, expert_size);
   const auto& student = config.student.tokenizer;
   const bool both = student && has_tokenizer(*student) && has_tokenizer(paths.tokenizer);
+  if (!both && expert.vocabulary == VocabularyMode::align) {
+    throw ConfigError(fmt::format(
+        "expert {}: \"vocabulary\": \"align\" compares texts, so both tokenizers must be there: {} "
+        "has no tokenizer.json",
+        expert.name, student ? expert.model.string() : "the student"));
+  }
   if (!both) {
     info(
         fmt::format("expert {}: {} has no tokenizer.json, so only the sizes of the vocabularies "
                     "are compared, not what their entries mean",
                     expert.name, student ? expert.model.string() : "the student"));
-  } else if (expert.vocabulary == VocabularyMode::same) {
+  } else if (expert.vocabulary == VocabularyMode::align) {
+    info(fmt::format(
+        "expert {}: it reads the texts through its own tokenizer, and its distributions are "
+        "projected onto the student's vocabulary",
+        expert.name));
+  } else if (expert.vocabulary != VocabularyMode::truncate) {
     require_same_tokenizer(expert, *student, info);
   } else {
     warn_of_truncation(expert, *student, std::min(student_size, expert_size), warn);
@@ -128,11 +149,29 @@ bool has_no_labels(const Dataset& data, const DataCounts& counts) {
 
 }  // namespace
 
+RunConfig settle_vocabularies(RunConfig config) {
+  for (ExpertConfig& expert : config.experts) {
+    if (expert.vocabulary != VocabularyMode::automatic) continue;
+    expert.vocabulary = has_another_tokenizer(expert, config.student.tokenizer)
+                            ? VocabularyMode::align
+                            : VocabularyMode::same;
+  }
+  return config;
+}
+
 void check_vocabularies(const RunConfig& config, const ModelConfig& student, const Say& info,
                         const Say& warn) {
   check_student_tokenizer(config.student, warn);
   for (const ExpertConfig& expert : config.experts) {
     check_expert(config, expert, student.vocab_size, info, warn);
+  }
+}
+
+void check_texts(const RunConfig& config, const Dataset& train) {
+  const auto first = train.size() > 0 ? train.read(0) : nullptr;
+  if (!first || !first->given_as_ids) return;
+  for (const ExpertConfig& expert : config.experts) {
+    if (expert.vocabulary == VocabularyMode::align) throw_no_text(expert.name);
   }
 }
 

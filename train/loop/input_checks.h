@@ -13,6 +13,13 @@ namespace gladius {
 
 using Say = std::function<void(const std::string&)>;
 
+/// The run with `auto` settled for each expert: `align` where its tokenizer is another than the
+/// student's, else `same`.
+RunConfig settle_vocabularies(RunConfig config);
+
+/// ConfigError if the first example is given as ids and an expert reads texts (`align`).
+void check_texts(const RunConfig& config, const Dataset& train);
+
 /// ConfigError if an expert's vocabulary does not fit as its mode says (check_vocabulary), or with
 /// VocabularyMode::same its tokenizer is another than the student's, in a line with the first
 /// difference, or the two cannot be compared. `warn` is told how many entries truncated

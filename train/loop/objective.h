@@ -24,4 +24,9 @@ ObjectiveValue cross_entropy_objective(const LanguageModel& student, const Batch
 ObjectiveValue distillation_objective(const LanguageModel& student, const LogitRows& teacher,
                                       const Batch& batch, DistillationOptions options);
 
+/// The same against targets in terms of the student's vocabulary, which `options.rows` of the
+/// batch's tokens have.
+ObjectiveValue distillation_objective(const LanguageModel& student, const TargetRows& targets,
+                                      const Batch& batch, DistillationOptions options);
+
 }  // namespace gladius

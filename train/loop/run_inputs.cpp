@@ -1,5 +1,7 @@
 #include "gladius/train/loop/run_inputs.h"
 
+#include <algorithm>
+
 #include "gladius/train/data/batch_stream.h"
 #include "gladius/train/loop/input_checks.h"
 #include "gladius/train/loop/student.h"
@@ -11,12 +13,16 @@ namespace {
 Dataset open_data(const std::vector<std::filesystem::path>& files, const RunConfig& config,
                   std::shared_ptr<const TextEncoder> encoder, std::int64_t vocab_size,
                   const RunEvents& events) {
-  return Dataset::open(files, std::move(encoder),
-                       {.max_seq_len = config.data.max_seq_len,
-                        .loss_on = config.data.loss_on,
-                        .vocab_size = vocab_size,
-                        .on_bad_line = config.data.on_bad_line,
-                        .warn = events.warn});
+  return Dataset::open(
+      files, std::move(encoder),
+      {.max_seq_len = config.data.max_seq_len,
+       .loss_on = config.data.loss_on,
+       .vocab_size = vocab_size,
+       .on_bad_line = config.data.on_bad_line,
+       .keep_conversations = std::ranges::any_of(
+           config.experts,
+           [](const ExpertConfig& expert) { return expert.vocabulary == VocabularyMode::align; }),
+       .warn = events.warn});
 }
 
 void check_memory(const RunConfig& config, const LanguageModel& student, const Dataset& examples,
@@ -52,6 +58,7 @@ RunInputs read_inputs(const RunConfig& config, const RunEvents& events) {
     encoder = std::make_shared<const TextEncoder>(*config.student.tokenizer);
   }
   Dataset examples = open_data(config.data.train, config, encoder, student.vocab_size, events);
+  check_texts(config, examples);
   std::optional<Dataset> eval;
   if (!config.data.eval.empty()) {
     eval = open_data(config.data.eval, config, encoder, student.vocab_size, events);

@@ -99,6 +99,7 @@ StepRecord Trainer::step() {
 bool Trainer::enter_stage() {
   const Stage& stage = plan_.stage_of(state_.step);
   if (&stage == stage_) return false;
+  aligned_teacher_.reset();
   cached_teacher_.reset();
   teacher_.reset();
   if (stage.expert) load_teacher(stage);
@@ -110,9 +111,19 @@ void Trainer::load_teacher(const Stage& stage) {
   teacher_ = std::make_unique<Teacher>(*stage.expert, student_->config().vocab_size, warn_);
   const auto expert = static_cast<std::size_t>(&stage - plan_.stages().data());
   std::unique_ptr<TeacherCache> cache = open_cache_(expert);
-  if (!cache && !config_.teacher_cache.top_k) return;
-  cached_teacher_ =
-      std::make_unique<CachedTeacher>(*teacher_, config_.teacher_cache.top_k, std::move(cache));
+  if (cache || config_.teacher_cache.top_k) {
+    cached_teacher_ =
+        std::make_unique<CachedTeacher>(*teacher_, config_.teacher_cache.top_k, std::move(cache));
+  }
+  if (stage.expert->vocabulary == VocabularyMode::align) {
+    aligned_teacher_ = std::make_unique<AlignedTeacher>(
+        *stage.expert, config_.student.tokenizer.value(), config_.loss.temperature,
+        [this](const Batch& batch) { return teacher_logits(batch); });
+  }
+}
+
+LogitRows Trainer::teacher_logits(const Batch& batch) const {
+  return cached_teacher_ ? cached_teacher_->logits(batch) : teacher_->logits(batch);
 }
 
 Batch Trainer::next_batch() {
@@ -126,13 +137,16 @@ Batch Trainer::next_batch() {
 
 ObjectiveValue Trainer::objective(const Batch& batch) const {
   if (!teacher_) return cross_entropy_objective(*student_, batch);
-  const LogitRows teacher =
-      cached_teacher_ ? cached_teacher_->logits(batch) : teacher_->logits(batch);
-  return distillation_objective(*student_, teacher, batch,
-                                {.temperature = config_.loss.temperature,
-                                 .alpha = config_.loss.alpha,
-                                 .reduction = config_.loss.reduction,
-                                 .vocabulary = teacher_->vocabulary()});
+  DistillationOptions options{.temperature = config_.loss.temperature,
+                              .alpha = config_.loss.alpha,
+                              .reduction = config_.loss.reduction};
+  if (aligned_teacher_) {
+    const AlignedTargets targets = aligned_teacher_->targets(batch);
+    options.rows = targets.aligned;
+    return distillation_objective(*student_, targets.rows, batch, options);
+  }
+  options.vocabulary = teacher_->vocabulary();
+  return distillation_objective(*student_, teacher_logits(batch), batch, options);
 }
 
 // Adds the loss's gradient, divided by the number of micro-batches in the group.

@@ -15,6 +15,7 @@
 #include "gladius/train/run/metrics.h"
 #include "gladius/train/run/run_config.h"
 #include "gladius/train/run/training_plan.h"
+#include "gladius/train/teacher/aligned_teacher.h"
 #include "gladius/train/teacher/cached_teacher.h"
 #include "gladius/train/teacher/teacher.h"
 
@@ -73,6 +74,7 @@ class Trainer {
   static void keep_gradients(const NamedVariables& /*parameters*/) {}
 
   void load_teacher(const Stage& stage);
+  LogitRows teacher_logits(const Batch& batch) const;
   Batch next_batch();
   ObjectiveValue objective(const Batch& batch) const;
   void accumulate(const ObjectiveValue& value);
@@ -96,7 +98,8 @@ class Trainer {
   int warnings_without_labels_ = 0;
   const Stage* stage_ = nullptr;  // that teacher_ belongs to
   std::unique_ptr<Teacher> teacher_;
-  std::unique_ptr<CachedTeacher> cached_teacher_;  // null: teacher_ reads whole batches
+  std::unique_ptr<CachedTeacher> cached_teacher_;    // null: teacher_ reads whole batches
+  std::unique_ptr<AlignedTeacher> aligned_teacher_;  // null: the vocabularies are the same
 };
 
 }  // namespace gladius

@@ -31,18 +31,21 @@ struct StudentConfig {
   std::int64_t seed = 0;                           // of fresh weights
 };
 
-/// Which entries of the vocabulary a teacher and the student are compared over.
-enum class VocabularyMode { same, truncate };
+/// How a teacher's and the student's vocabularies are compared.
+enum class VocabularyMode { automatic, same, align, truncate };
 template <>
 inline constexpr EnumName<VocabularyMode> kEnumNames<VocabularyMode>[] = {
-    {VocabularyMode::same, "same"}, {VocabularyMode::truncate, "truncate"}};
+    {VocabularyMode::automatic, "auto"},
+    {VocabularyMode::same, "same"},
+    {VocabularyMode::align, "align"},
+    {VocabularyMode::truncate, "truncate"}};
 
 /// A model to learn from.
 struct ExpertConfig {
   std::string name;
   std::filesystem::path model;
   std::int64_t steps = 1000;
-  VocabularyMode vocabulary = VocabularyMode::same;
+  VocabularyMode vocabulary = VocabularyMode::automatic;
 };
 
 struct DataConfig {

@@ -39,10 +39,11 @@ const RunKeys<ExpertConfig>& expert_keys() {
       integer("steps", &C::steps, {1, kMaxSteps}, "micro-batches that it teaches",
               OnResume::length),
       choice("vocabulary", &C::vocabulary,
-             "`same`: the sizes must match, and the tokenizers. `truncate`: teacher and "
-             "student are compared over the first entries that both have, renormalised; an entry "
-             "is the same token in both only where the tokenizers agree, and a warning says for "
-             "how many that is so"),
+             "`auto`: `same` if the tokenizers are, else `align`; `run.json` says which. `same`: "
+             "the sizes must match, and the tokenizers. `align`: the teacher reads the same texts "
+             "through its own tokenizer and chat template, and its distributions are projected "
+             "onto the student's vocabulary. `truncate`: both are compared over the first entries "
+             "by their ids, renormalised; a warning says how few of them mean the same text"),
   };
   return keys;
 }

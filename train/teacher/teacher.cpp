@@ -29,7 +29,8 @@ std::int64_t shared_vocabulary(const ExpertConfig& expert, std::int64_t student,
                                std::int64_t teacher,
                                const std::function<void(const std::string&)>& warn) {
   check_vocabulary(expert, student, teacher);
-  if (expert.vocabulary == VocabularyMode::same) return student;
+  if (expert.vocabulary == VocabularyMode::align) return teacher;
+  if (expert.vocabulary != VocabularyMode::truncate) return student;
   std::int64_t vocabulary = std::min(student, teacher);
   vocabulary = std::min(vocabulary, tokenizer_size(expert).value_or(vocabulary));
   warn(fmt::format(
@@ -61,9 +62,9 @@ std::shared_ptr<const LanguageModel> with_vocabulary(std::shared_ptr<const Langu
 
 void check_vocabulary(const ExpertConfig& expert, std::int64_t student_vocab_size,
                       std::int64_t expert_vocab_size) {
-  if (expert.vocabulary == VocabularyMode::truncate || student_vocab_size == expert_vocab_size) {
-    return;
-  }
+  const bool by_id =
+      expert.vocabulary == VocabularyMode::automatic || expert.vocabulary == VocabularyMode::same;
+  if (!by_id || student_vocab_size == expert_vocab_size) return;
   throw ConfigError(fmt::format(
       "expert {}: its vocabulary has {} entries, the student's {}; with \"vocabulary\": \"same\" "
       "they must be equal (\"truncate\" compares the first {})",

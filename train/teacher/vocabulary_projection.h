@@ -13,8 +13,8 @@
 // The student is compared over classes: entries with the same bytes count as one, and so do all
 // that q gives nothing, which together have the rest. The divergence of the classes is that of a
 // distribution q' over all entries in which each class's share is divided as the student divides
-// it, with the same gradient; so the loss is distillation_loss against the logits T log q'. (Where q
-// gives something to every entry the rest has no place, and is left out.)
+// it, with the same gradient; so the loss is distillation_loss against the logits T log q'. (Where
+// q gives something to every entry the rest has no place, and is left out.)
 #pragma once
 
 #include <memory>

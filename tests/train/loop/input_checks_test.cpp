@@ -151,6 +151,9 @@ TEST(InputChecks, ComparesTokenizersBeforeTheWork) {
   file.erase("steps");
   file["student"] = {{"config", "wide.json"}, {"tokenizer", "tokenizer"}};
   file["experts"] = {{{"model", "equal"}, {"steps", 3}}, {{"model", "other"}, {"steps", 3}}};
+  EXPECT_THAT(message_of<ConfigError>([&] { execute(run.config(file), run.directory / "out"); }),
+              HasSubstr("expert other: data given as ids has no text"));
+  file["experts"][1]["vocabulary"] = "same";
   EXPECT_THAT(
       message_of<ConfigError>([&] { execute(run.config(file), run.directory / "out"); }),
       AllOf(HasSubstr("expert other: its tokenizer is another than the student's: token 261 "

@@ -207,7 +207,9 @@ TEST(VocabularyProjection, IsWhatTheDefinitionSays) {
         const double share = wanted.q.at(s) / (has_place ? 1 : 1 - wanted.rest);
         ASSERT_NEAR(value, share, 2e-5) << "row " << i << ", entry " << s;
       }
-      if (has_place) ASSERT_NEAR(outside, wanted.rest, 2e-5) << "row " << i;
+      if (has_place) {
+        ASSERT_NEAR(outside, wanted.rest, 2e-5) << "row " << i;
+      }
     }
   }
   EXPECT_GT(compared, 1000);

@@ -1,0 +1,79 @@
+#include "gladius/train/teacher/message_contents.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gladius {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kSpace = " \t\r\n";
+
+std::string trimmed(std::string_view text) {
+  const std::size_t begin = std::min(text.find_first_not_of(kSpace), text.size());
+  const std::size_t end = text.find_last_not_of(kSpace);
+  return std::string(text.substr(begin, end == std::string_view::npos ? 0 : end + 1 - begin));
+}
+
+// What of a message a template may write, the longest first.
+std::vector<std::string> candidates(const Json& message) {
+  const auto content = message.find("content");
+  if (content == message.end() || !content->is_string()) return {};
+  const auto& text = content->get_ref<const std::string&>();
+  std::vector<std::string> found{trimmed(text)};
+  constexpr std::string_view kThought = "</think>";
+  if (const std::size_t end = text.rfind(kThought); end != std::string::npos) {
+    found.push_back(trimmed(std::string_view(text).substr(end + kThought.size())));
+  }
+  std::erase(found, "");
+  return found;
+}
+
+// The messages' texts in order, each behind the last: in its message's turn where the template
+// shows that.
+class Reader {
+ public:
+  explicit Reader(const Rendering& rendering) : rendering_(rendering) {}
+
+  std::optional<ByteSpan> find(std::size_t message, const std::string& text) const {
+    std::size_t begin = last_, end = rendering_.text.size();
+    for (const MessageSpan& turn : rendering_.origins.messages) {
+      if (turn.message != message) continue;
+      begin = std::max<std::size_t>(begin, turn.bytes.begin), end = turn.bytes.end;
+      break;
+    }
+    const std::size_t at = rendering_.text.find(text, begin);
+    if (at == std::string::npos || at + text.size() > end) return {};
+    return ByteSpan{static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(at + text.size())};
+  }
+
+  void pass(ByteSpan span) { last_ = span.end; }
+
+ private:
+  const Rendering& rendering_;
+  std::size_t last_ = 0;
+};
+
+}  // namespace
+
+std::pair<std::vector<ByteSpan>, std::vector<ByteSpan>> shared_contents(
+    const Conversation& conversation, const Rendering& first, const Rendering& second) {
+  std::pair<std::vector<ByteSpan>, std::vector<ByteSpan>> spans;
+  Reader ours(first), theirs(second);
+  for (std::size_t message = 0; message < conversation.messages.size(); ++message) {
+    for (const std::string& text : candidates(conversation.messages[message])) {
+      const auto here = ours.find(message, text), there = theirs.find(message, text);
+      if (!here || !there) continue;
+      ours.pass(*here), theirs.pass(*there);
+      spans.first.push_back(*here), spans.second.push_back(*there);
+      break;
+    }
+  }
+  return spans;
+}
+
+}  // namespace gladius
