@@ -42,7 +42,12 @@ std::map<std::string, Paths> input_files(const RunConfig& config) {
     inputs["student.tokenizer"] = tokenizer_files(*config.student.tokenizer);
   }
   for (std::size_t i = 0; i < config.experts.size(); ++i) {
-    inputs[fmt::format("experts.{}.model", i)] = model_files(config.experts[i].model);
+    const ExpertConfig& expert = config.experts[i];
+    inputs[fmt::format("experts.{}.model", i)] = model_files(expert.model);
+    if (expert.vocabulary == VocabularyMode::align) {  // its tokens and template count
+      inputs[fmt::format("experts.{}.tokenizer", i)] =
+          tokenizer_files(find_model(expert.model).paths.tokenizer);
+    }
   }
   return inputs;
 }

@@ -191,6 +191,14 @@ TEST_F(AlignedRun, TheSameTokenizerIsNotAligned) {
   EXPECT_EQ(recorded("same").at("vocabulary"), "same");
 }
 
+TEST_F(AlignedRun, ATemplateThatHasChangedMakesAnotherRun) {
+  execute(config(), directory_ / "out", false, 5);
+  const Json changed{{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"chat_template", "{{ 1 }}"}};
+  write_file(directory_ / "expert/tokenizer_config.json", changed.dump());
+  EXPECT_THAT(message_of<ConfigError>([&] { execute(config(), directory_ / "out", true); }),
+              HasSubstr("experts.0.tokenizer"));
+}
+
 TEST_F(AlignedRun, DataGivenAsIdsHasNoText) {
   write_file(directory_ / "data.jsonl", "{\"input_ids\": [1, 260, 261]}\n");
   EXPECT_THAT(message_of<ConfigError>([&] { execute(config(), directory_ / "ids"); }),
