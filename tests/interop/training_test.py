@@ -1,5 +1,6 @@
 """`gladius distill` against the same training in PyTorch, from the same weights."""
 
+import functools
 import json
 
 import pytest
@@ -66,12 +67,12 @@ def make_optimizers(model, options):
     return optimizers
 
 
-def train_in_torch(run, student, stages, data, loss_options):
+def train_in_torch(run, student, stages, data, loss_options, dtype=torch.float64):
     """`stages`: (teacher or None, steps). Returns each step's metrics and the trained model.
 
-    In float64: AdamW carries float32's rounding on from step to step, up to 2e-4 of a loss.
+    In float64: AdamW carries float32's rounding on from step to step.
     """
-    model, options = load_reference(student).double(), run["optimizer"]
+    model, options = load_reference(student).to(dtype), run["optimizer"]
     optimizers = make_optimizers(model, options)
     name = options["schedule"]
     schedules = [transformers.get_scheduler(
@@ -106,23 +107,38 @@ def train_in_torch(run, student, stages, data, loss_options):
     return metrics, model
 
 
+def stages_of(run, dtype):
+    return [(load_reference(expert["model"]).to(dtype), expert["steps"])
+            for expert in run["experts"]] or [(None, run["steps"])]
+
+
+def relative(value, reference, key):
+    # A small loss is a difference of large logits, so it has an absolute rounding error.
+    floor = 1e-12 if key == "lr" else 0.1
+    return abs(value - reference) / max(abs(reference), floor)
+
+
 def check_training(run, student, data, tmp_path, **loss_options):
-    stages = [(load_reference(expert["model"]).double(), expert["steps"])
-              for expert in run["experts"]]
     (tmp_path / "run.json").write_text(json.dumps(run))
     gladius("distill", tmp_path / "run.json", "--out", tmp_path / "out")
     lines = (tmp_path / "out/metrics.jsonl").read_text().splitlines()
     ours = [json.loads(line) for line in lines]
-    expected, trained = train_in_torch(run, student, stages or [(None, run["steps"])], data,
+    expected, trained = train_in_torch(run, student, stages_of(run, torch.float64), data,
                                        loss_options)
+    # A random model's training may be so sensitive that PyTorch's own float32 strays further from
+    # its float64 than the limit (2e-4 after 25 steps: seed 1166803988); then it is the measure.
+    in_float32 = functools.cache(lambda: train_in_torch(
+        run, student, stages_of(run, torch.float32), data, loss_options, torch.float32)[0])
     assert [line["step"] for line in ours] == list(range(len(expected)))
     mean = 0.0
     for step, (line, reference) in enumerate(zip(ours, expected)):
         for key, value in reference.items():
-            # A small loss is a difference of large logits, so it has an absolute rounding error.
-            floor = 1e-12 if key == "lr" else 0.1
-            difference = abs(line[key] - value) / max(abs(value), floor)
+            difference = relative(line[key], value, key)
             limit = 1e-3 if key == "grad_norm" else 1e-4
+            if difference > limit:
+                strays = [relative(line[key], reference[key], key)
+                          for line, reference in zip(in_float32(), expected) if key in reference]
+                limit = max(limit, 2 * max(strays))
             assert difference <= limit, (step, key, line[key], value)
             check_close(f"training {key}", difference, limit)
         mean += (reference["loss"] - mean) / (step + 1)
