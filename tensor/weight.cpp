@@ -14,11 +14,6 @@ Tensor as_rows(const Tensor& x) {
   return x.reshape({numel({x.shape().begin(), x.shape().end() - 1}), x.shape().back()});
 }
 
-Shape with_last(Shape shape, std::int64_t size) {
-  shape.back() = size;
-  return shape;
-}
-
 }  // namespace
 
 Weight::Weight(Tensor matrix)
@@ -34,33 +29,31 @@ Weight::Weight(Tensor matrix)
 
 Dtype Weight::activation_dtype() const { return format_->activation_dtype(); }
 
-void Weight::check(const char* op, const Tensor& x, std::int64_t size) const {
-  if (x.dim() == 0 || x.size(-1) != size) {
-    throw ShapeError(fmt::format("{}: input {} does not fit weight {}", op, to_string(x.shape()),
+Tensor Weight::apply(Product product, const Tensor& x, std::int64_t from, std::int64_t to) const {
+  if (x.dim() == 0 || x.size(-1) != from) {
+    throw ShapeError(fmt::format("linear: input {} does not fit weight {}", to_string(x.shape()),
                                  to_string(shape())));
   }
   if (x.dtype() != activation_dtype()) {
     throw DtypeError(
-        fmt::format("{}: input {} with weight {}: the types must be the same, or F32 with a BF16 "
-                    "or F16 weight",
-                    op, x.describe(), matrix_.describe()));
+        fmt::format("linear: input {} with weight {}: the types must be the same, or F32 with a "
+                    "BF16 or F16 weight",
+                    x.describe(), matrix_.describe()));
   }
+  Shape out = x.shape();
+  out.back() = to;
+  Tensor y = Tensor::empty(out, x.dtype());
+  Tensor rows = as_rows(y);
+  (format_->*product)(matrix_, as_rows(x), rows);
+  return y;
 }
 
 Tensor Weight::multiply(const Tensor& x) const {
-  check("linear", x, matrix_.size(1));
-  Tensor y = Tensor::empty(with_last(x.shape(), matrix_.size(0)), x.dtype());
-  Tensor rows = as_rows(y);
-  format_->multiply(matrix_, as_rows(x), rows);
-  return y;
+  return apply(&WeightFormat::multiply, x, matrix_.size(1), matrix_.size(0));
 }
 
 Tensor Weight::multiply_transposed(const Tensor& g) const {
-  check("linear", g, matrix_.size(0));
-  Tensor y = Tensor::empty(with_last(g.shape(), matrix_.size(1)), g.dtype());
-  Tensor rows = as_rows(y);
-  format_->multiply_transposed(matrix_, as_rows(g), rows);
-  return y;
+  return apply(&WeightFormat::multiply_transposed, g, matrix_.size(0), matrix_.size(1));
 }
 
 void Weight::multiply_transposed_into(Tensor& out, const Tensor& g) const {

@@ -34,7 +34,9 @@ class Weight {
   Tensor rows(const Tensor& ids) const;
 
  private:
-  void check(const char* op, const Tensor& x, std::int64_t size) const;
+  using Product = void (WeightFormat::*)(const Tensor&, const Tensor&, Tensor&) const;
+  // `product` of x [..., from] as rows -> [..., to].
+  Tensor apply(Product product, const Tensor& x, std::int64_t from, std::int64_t to) const;
 
   Tensor matrix_;
   const WeightFormat* format_;

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "gladius/models/tokenizer/token_bytes.h"
 #include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/base/json_file.h"
 
@@ -34,19 +33,20 @@ Json without_prefix(Json component) {
   return component;
 }
 
-// A tokenizer.json whose encodings are those of the middle of a text.
-Json of_continuations(Json root) {
+// A directory's tokenizer whose encodings are those of the middle of a text.
+Tokenizer load_for_continuations(const std::filesystem::path& directory) {
+  auto root = read_json_file<Json>(directory / "tokenizer.json");
   for (const char* role : {"normalizer", "pre_tokenizer"}) {
     if (root.contains(role)) root[role] = without_prefix(root.at(role));
   }
-  return root;
+  return Tokenizer::load(directory, root);
 }
 
 // Writes bytes in the student's entries.
 class PieceEncoder {
  public:
-  PieceEncoder(const std::filesystem::path& directory, const Json& root, const TokenBytes& bytes)
-      : tokenizer_(Tokenizer::load(directory, of_continuations(root))) {
+  PieceEncoder(const TokenBytes& bytes, const std::filesystem::path& directory)
+      : tokenizer_(load_for_continuations(directory)) {
     const auto size = bytes.tokenizer().vocab_size();
     std::unordered_map<std::string, std::int32_t> first;
     single_bytes_.fill(-1);
@@ -120,19 +120,16 @@ std::vector<std::int32_t> special_piece(const Tokenizer& teacher, std::int32_t i
 
 }  // namespace
 
-TokenPieces::TokenPieces(const std::filesystem::path& teacher,
-                         const std::filesystem::path& student) {
-  const TokenBytes source(teacher);
-  const auto root = read_json_file<Json>(student / "tokenizer.json");
-  const TokenBytes target(student, root);
-  PieceEncoder encoder(student, root, target);
+TokenPieces::TokenPieces(const TokenBytes& teacher, const TokenBytes& student,
+                         const std::filesystem::path& student_directory) {
+  PieceEncoder encoder(student, student_directory);
   begins_.push_back(0);
-  const auto size = static_cast<std::int32_t>(source.tokenizer().vocab_size());
+  const auto size = static_cast<std::int32_t>(teacher.tokenizer().vocab_size());
   for (std::int32_t id = 0; id < size; ++id) {
     const std::vector<std::int32_t> pieces =
-        source.tokenizer().is_special(id)
-            ? special_piece(source.tokenizer(), id, target.tokenizer())
-            : encoder.encode(source[id].value_or(""));
+        teacher.tokenizer().is_special(id)
+            ? special_piece(teacher.tokenizer(), id, student.tokenizer())
+            : encoder.encode(teacher[id].value_or(""));
     pieces_.insert(pieces_.end(), pieces.begin(), pieces.end());
     begins_.push_back(static_cast<std::uint32_t>(pieces_.size()));
   }

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "gladius/models/tokenizer/token_bytes.h"
+
 namespace gladius {
 
 /// What the entries of a teacher's vocabulary are in a student's: each entry's bytes
@@ -25,8 +27,9 @@ class TokenPieces {
  public:
   using Ids = std::span<const std::int32_t>;
 
-  /// From the directories of the two tokenizers. Errors of Tokenizer::load.
-  TokenPieces(const std::filesystem::path& teacher, const std::filesystem::path& student);
+  /// Of two tokenizers, the student's with its directory. Errors of Tokenizer::load.
+  TokenPieces(const TokenBytes& teacher, const TokenBytes& student,
+              const std::filesystem::path& student_directory);
   /// From the pieces themselves, one list for each teacher entry, and the canonical id of each
   /// student entry.
   TokenPieces(const std::vector<std::vector<std::int32_t>>& pieces,

@@ -125,8 +125,9 @@ def check_training(run, student, data, tmp_path, **loss_options):
     ours = [json.loads(line) for line in lines]
     expected, trained = train_in_torch(run, student, stages_of(run, torch.float64), data,
                                        loss_options)
-    # A random model's training may be so sensitive that PyTorch's own float32 strays further from
-    # its float64 than the limit (2e-4 after 25 steps: seed 1166803988); then it is the measure.
+    # A random model's training may be so sensitive that PyTorch's own float32 has strayed further
+    # from its float64 than the limit (2.6e-4 of the loss and 1e-2 of the gradient's norm after 25
+    # steps: seed 1166803988); then that is the measure, from there on.
     in_float32 = functools.cache(lambda: train_in_torch(
         run, student, stages_of(run, torch.float32), data, loss_options, torch.float32)[0])
     assert [line["step"] for line in ours] == list(range(len(expected)))
@@ -136,9 +137,11 @@ def check_training(run, student, data, tmp_path, **loss_options):
             difference = relative(line[key], value, key)
             limit = 1e-3 if key == "grad_norm" else 1e-4
             if difference > limit:
-                strays = [relative(line[key], reference[key], key)
-                          for line, reference in zip(in_float32(), expected) if key in reference]
-                limit = max(limit, 2 * max(strays))
+                stray = max(relative(theirs[key], exact[key], key)
+                            for theirs, exact in zip(in_float32()[:step + 1], expected)
+                            if key in exact)
+                assert stray <= 20 * limit, (step, key, stray)  # this says nothing any more
+                limit = max(limit, 2 * stray)
             assert difference <= limit, (step, key, line[key], value)
             check_close(f"training {key}", difference, limit)
         mean += (reference["loss"] - mean) / (step + 1)

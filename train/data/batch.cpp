@@ -10,6 +10,15 @@ std::int64_t Batch::labelled() const {
   return static_cast<std::int64_t>(all.size()) - std::ranges::count(all, kNoLabel);
 }
 
+std::vector<std::int64_t> Batch::lengths() const {
+  std::vector<std::int64_t> lengths;
+  for (const auto position : context.positions.to_vector<std::int64_t>()) {
+    if (position == 0) lengths.push_back(0);
+    ++lengths.back();
+  }
+  return lengths;
+}
+
 Batch pack(const std::vector<const Example*>& examples) {
   std::vector<std::int64_t> ids, labels, lengths;
   std::vector<std::shared_ptr<const Conversation>> conversations;

@@ -21,6 +21,8 @@ struct Batch {
 
   std::int64_t tokens() const { return labels.numel(); }
   std::int64_t labelled() const;
+  /// Tokens of each sequence, in order.
+  std::vector<std::int64_t> lengths() const;
 };
 
 /// Packs at least one example.

@@ -21,6 +21,18 @@ std::vector<bool> overlapping(const std::vector<ByteSpan>& tokens,
   return out;
 }
 
+// f(conversation), and where the template fails for a content that is null, with "" in its place.
+template <class F>
+auto with_contents(const Conversation& conversation, F f) {
+  try {
+    return f(conversation);
+  } catch (const FormatError&) {
+    const auto filled = with_empty_contents(conversation);
+    if (!filled) throw;
+    return f(*filled);
+  }
+}
+
 }  // namespace
 
 TextEncoder::TextEncoder(const std::filesystem::path& directory)
@@ -33,20 +45,28 @@ std::vector<std::int32_t> TextEncoder::encode(const std::string& text) const {
 }
 
 EncodedChat TextEncoder::encode_chat(const Conversation& conversation, bool find_assistant) const {
-  try {
-    return encode_as_it_is(conversation, find_assistant);
-  } catch (const FormatError&) {
-    const auto filled = with_empty_contents(conversation);
-    if (!filled) throw;
-    return encode_as_it_is(*filled, find_assistant);
-  }
+  return with_contents(conversation, [&](const Conversation& chat) {
+    return encode_as_it_is(chat, find_assistant);
+  });
+}
+
+TokenizedChat TextEncoder::tokenize_chat(const Conversation& conversation) const {
+  return with_contents(conversation, [this](const Conversation& chat) {
+    Rendering rendering = render(chat);
+    Encoding encoding = tokenizer().encode_with_spans(rendering.text, false);
+    return TokenizedChat{std::move(rendering), std::move(encoding)};
+  });
+}
+
+Rendering TextEncoder::render(const Conversation& conversation) const {
+  return render_chat_with_origins(template_for(conversation), conversation.messages, false,
+                                  special_tokens_, conversation.tools);
 }
 
 EncodedChat TextEncoder::encode_as_it_is(const Conversation& conversation,
                                          bool find_assistant) const {
   const ChatTemplate& chat_template = template_for(conversation);
-  Rendering rendering = render_chat_with_origins(chat_template, conversation.messages, false,
-                                                 special_tokens_, conversation.tools);
+  Rendering rendering = render(conversation);
   EncodedChat chat;
   chat.ignored = ignored_parts(chat_template, conversation, special_tokens_, rendering);
   if (find_assistant) {
@@ -61,22 +81,6 @@ EncodedChat TextEncoder::encode_as_it_is(const Conversation& conversation,
   }
   chat.text = std::move(rendering.text);
   return chat;
-}
-
-TokenizedChat TextEncoder::tokenize_chat(const Conversation& conversation) const {
-  const auto tokenize = [this](const Conversation& chat) {
-    Rendering rendering = render_chat_with_origins(template_for(chat), chat.messages, false,
-                                                   special_tokens_, chat.tools);
-    Encoding encoding = tokenizer().encode_with_spans(rendering.text, false);
-    return TokenizedChat{std::move(rendering), std::move(encoding)};
-  };
-  try {
-    return tokenize(conversation);
-  } catch (const FormatError&) {
-    const auto filled = with_empty_contents(conversation);
-    if (!filled) throw;
-    return tokenize(*filled);
-  }
 }
 
 const ChatTemplate& TextEncoder::template_for(const Conversation& conversation) const {

@@ -52,15 +52,12 @@ class TextEncoder {
 
   /// The conversation likewise, with the places of its tokens and messages.
   TokenizedChat tokenize_chat(const Conversation& conversation) const;
-  /// A plain text's tokens and their bytes, with the post-processor's tokens.
-  Encoding encode_with_spans(const std::string& text) const {
-    return tokenizer().encode_with_spans(text);
-  }
 
   const Tokenizer& tokenizer() const { return token_bytes_.tokenizer(); }
   const TokenBytes& token_bytes() const { return token_bytes_; }
 
  private:
+  Rendering render(const Conversation& conversation) const;
   EncodedChat encode_as_it_is(const Conversation& conversation, bool find_assistant) const;
   const ChatTemplate& template_for(const Conversation& conversation) const;
 

@@ -56,22 +56,22 @@ AlignedTeacher::AlignedTeacher(const ExpertConfig& expert,
     : name_(expert.name),
       student_(student_tokenizer),
       teacher_(tokenizer_of(expert)),
-      pieces_(std::make_shared<const TokenPieces>(tokenizer_of(expert), student_tokenizer)),
+      pieces_(std::make_shared<const TokenPieces>(teacher_.token_bytes(), student_.token_bytes(),
+                                                  student_tokenizer)),
       projection_(pieces_, temperature),
       read_(std::move(read)) {}
 
 AlignedTargets AlignedTeacher::targets(const Batch& batch) const {
   if (batch.given_as_ids) throw_no_text(name_);
-  const auto positions = batch.context.positions.to_vector<std::int64_t>();
   const auto ids = batch.ids.to_vector<std::int32_t>();
+  const std::vector<std::int64_t> lengths = batch.lengths();
   std::vector<AlignedRow> rows;
   std::vector<Example> read;
   std::int32_t offset = 0;  // of the teacher's rows
-  for (std::size_t begin = 0, end = 0, sequence = 0; begin < ids.size(); begin = end, ++sequence) {
-    end = begin + 1;
-    while (end < ids.size() && positions[end] != 0) ++end;
-    const std::vector<std::int32_t> own(ids.begin() + static_cast<std::ptrdiff_t>(begin),
-                                        ids.begin() + static_cast<std::ptrdiff_t>(end));
+  auto begin = ids.begin();
+  for (std::size_t sequence = 0; sequence < lengths.size(); ++sequence) {
+    const std::vector<std::int32_t> own(begin, begin + lengths[sequence]);
+    begin += lengths[sequence];
     const auto& chat = batch.conversations.at(sequence);
     Sequence aligned = chat ? align_chat(own, *chat) : align_text(own);
     for (AlignedRow row : aligned.rows) {
@@ -108,7 +108,7 @@ AlignedTeacher::Sequence AlignedTeacher::align_text(const std::vector<std::int32
   SpelledText spelled = spell(ids, student_.token_bytes());
   const ByteSpan whole = whole_characters(spelled.text);
   const std::string text = spelled.text.substr(whole.begin, whole.end - whole.begin);
-  Encoding encoding = teacher_.encode_with_spans(text);
+  Encoding encoding = teacher_.tokenizer().encode_with_spans(text);
   TokenizedText teacher{.ids = encoding.ids,
                         .places = token_places(encoding, text, teacher_.token_bytes()),
                         .contents = {{0, whole.end - whole.begin}}};

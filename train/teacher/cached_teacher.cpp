@@ -22,17 +22,14 @@ static_assert(sizeof(float) == sizeof(std::int32_t));
 
 // The examples of a batch, each as a batch of its own; positions begin anew in each.
 std::vector<Batch> examples_of(const Batch& batch) {
-  const auto positions = batch.context.positions.to_vector<std::int64_t>();
-  const std::int64_t N = batch.tokens();
   std::vector<Batch> examples;
-  for (std::int64_t begin = 0, end = 0; begin < N; begin = end) {
-    do {
-      ++end;
-    } while (end < N && positions[static_cast<std::size_t>(end)] != 0);
-    examples.push_back({.ids = batch.ids.narrow(1, begin, end - begin).contiguous(),
-                        .labels = batch.labels.narrow(0, begin, end - begin),
-                        .context = packed_context({end - begin}),
+  std::int64_t begin = 0;
+  for (const std::int64_t length : batch.lengths()) {
+    examples.push_back({.ids = batch.ids.narrow(1, begin, length).contiguous(),
+                        .labels = batch.labels.narrow(0, begin, length),
+                        .context = packed_context({length}),
                         .sequences = 1});
+    begin += length;
   }
   return examples;
 }

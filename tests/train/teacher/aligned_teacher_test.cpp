@@ -128,7 +128,8 @@ TEST_F(RealTokenizers, OfTheSameTokenizerEveryTokenOfATextIsAligned) {
 }
 
 TEST_F(RealTokenizers, EntriesAreComparedByTheirBytes) {
-  const TokenPieces pieces(directory_ / "qwen3", directory_ / "llama2");
+  const TokenPieces pieces(TokenBytes(directory_ / "qwen3"), TokenBytes(directory_ / "llama2"),
+                           directory_ / "llama2");
   EXPECT_EQ(pieces.twins().size(), 125U);  // "<0x41>" beside "A"
   std::int64_t single = 0;
   for (std::int32_t t = 0; t < pieces.teacher_size(); ++t) {
