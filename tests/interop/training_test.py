@@ -125,9 +125,9 @@ def check_training(run, student, data, tmp_path, **loss_options):
     ours = [json.loads(line) for line in lines]
     expected, trained = train_in_torch(run, student, stages_of(run, torch.float64), data,
                                        loss_options)
-    # A random model's training may be so sensitive that PyTorch's own float32 has strayed further
-    # from its float64 than the limit (2.6e-4 of the loss and 1e-2 of the gradient's norm after 25
-    # steps: seed 1166803988); then that is the measure, from there on.
+    # A random model's training may be so sensitive that PyTorch's own float32 strays further from
+    # its float64 than the limit (2.6e-4 of the loss and 1e-2 of the gradient's norm: seed
+    # 1166803988); then that is the measure. At which step it strays most is chance.
     in_float32 = functools.cache(lambda: train_in_torch(
         run, student, stages_of(run, torch.float32), data, loss_options, torch.float32)[0])
     assert [line["step"] for line in ours] == list(range(len(expected)))
@@ -138,8 +138,7 @@ def check_training(run, student, data, tmp_path, **loss_options):
             limit = 1e-3 if key == "grad_norm" else 1e-4
             if difference > limit:
                 stray = max(relative(theirs[key], exact[key], key)
-                            for theirs, exact in zip(in_float32()[:step + 1], expected)
-                            if key in exact)
+                            for theirs, exact in zip(in_float32(), expected) if key in exact)
                 assert stray <= 20 * limit, (step, key, stray)  # this says nothing any more
                 limit = max(limit, 2 * stray)
             assert difference <= limit, (step, key, line[key], value)
