@@ -30,8 +30,15 @@ def joined(function):
 
 
 def along(x, dim, picked):
-    """An index of all dimensions that picks along one."""
+    """An index of all dimensions that picks along one.
+
+    A step beyond the dimension picks the first element alone, as one of its size does: PyTorch adds
+    the step to the size, which overflows (step 2^63 - 2 of three: a size of -1).
+    """
     index = [slice(None)] * x.dim()
+    if isinstance(picked, slice) and picked.step is not None and picked.step > 0:
+        start, end, step = picked.indices(x.size(dim))
+        picked = slice(start, end, min(step, max(x.size(dim), 1)))
     index[dim] = picked
     return tuple(index)
 
