@@ -94,12 +94,33 @@ AlignedRow row_before(const ContentTokens& student, std::int32_t token,
   return row;
 }
 
-void align_content(const ContentTokens& student, const ContentTokens& teacher,
-                   const TokenizedText& text, const TokenPieces& pieces,
-                   std::pair<std::int32_t, std::int32_t> ends, std::vector<AlignedRow>& rows) {
+// The tokens of a content on both sides, and those that end it, or -1.
+struct SharedContent {
+  ContentTokens student, teacher;
+  std::pair<std::int32_t, std::int32_t> ends;
+};
+
+std::vector<SharedContent> shared_contents(const TokenizedText& student,
+                                           const TokenizedText& teacher,
+                                           const std::function<bool(std::int32_t)>& is_special) {
+  std::vector<SharedContent> shared;
+  const std::size_t contents = std::min(student.contents.size(), teacher.contents.size());
+  for (std::size_t i = 0; i < contents; ++i) {
+    const ContentTokens ours(student, student.contents[i]), theirs(teacher, teacher.contents[i]);
+    if (ours.empty() || theirs.empty() || ours.size() != theirs.size()) continue;
+    std::pair<std::int32_t, std::int32_t> ends{theirs.following(), ours.following()};
+    if (ends.first < 0 || ends.second < 0 || !is_special(ends.first)) ends = {-1, -1};
+    shared.push_back({ours, theirs, ends});
+  }
+  return shared;
+}
+
+void align_content(const SharedContent& content, const TokenizedText& text,
+                   const TokenPieces& pieces, std::vector<AlignedRow>& rows) {
+  const auto& [student, teacher, ends] = content;
   const auto put = [&](std::int32_t index, AlignedRow row) {
     if (row.teacher_row < 0) return;
-    if (row.emitted == 0) std::tie(row.teacher_end, row.student_end) = ends;
+    if (row.emitted == 0) std::tie(row.teacher_end, row.student_end) = content.ends;
     rows[static_cast<std::size_t>(index)] = row;
   };
   for (std::int32_t token = std::max(student.first(), 1); token < student.last(); ++token) {
@@ -111,23 +132,56 @@ void align_content(const ContentTokens& student, const ContentTokens& teacher,
   put(student.last() - 1, {.teacher_row = teacher.last() - 1, .next = ends.second});
 }
 
+// The first ends behind `student` and `teacher`, where tokens of both begin, that both have.
+std::pair<std::int32_t, std::int32_t> next_border(const SharedContent& content,
+                                                  std::int32_t student, std::int32_t teacher) {
+  const auto& [ours, theirs, ends] = content;
+  while (student < ours.last() && teacher < theirs.last()) {
+    const std::int64_t difference = ours.end(student) - theirs.end(teacher);
+    if (difference == 0) return {student + 1, teacher + 1};
+    ++(difference < 0 ? student : teacher);
+  }
+  return {ours.last(), theirs.last()};
+}
+
+void chunk_content(const SharedContent& content, std::vector<AlignedChunk>& chunks) {
+  const auto& [ours, theirs, ends] = content;
+  std::int32_t student = ours.first(), teacher = theirs.first();
+  while (student < ours.last() && teacher < theirs.last()) {
+    if (ours.begin(student) != theirs.begin(teacher)) {
+      ++(ours.begin(student) < theirs.begin(teacher) ? student : teacher);
+      continue;
+    }
+    const auto [our_end, their_end] = next_border(content, student, teacher);
+    if (student > 0 && teacher > 0 && ours.end(our_end - 1) == theirs.end(their_end - 1) &&
+        ours.spells(student, our_end) && theirs.spells(teacher, their_end)) {
+      chunks.push_back({student, our_end, teacher, their_end});
+    }
+    student = our_end, teacher = their_end;
+  }
+  if (ends.first < 0) return;
+  chunks.push_back({ours.last(), ours.last() + 1, theirs.last(), theirs.last() + 1});
+}
+
 }  // namespace
 
 std::vector<AlignedRow> align(const TokenizedText& student, const TokenizedText& teacher,
                               const TokenPieces& pieces,
                               const std::function<bool(std::int32_t)>& is_special) {
   std::vector<AlignedRow> rows(student.ids.size());
-  const std::size_t contents = std::min(student.contents.size(), teacher.contents.size());
-  for (std::size_t i = 0; i < contents; ++i) {
-    const ContentTokens ours(student, student.contents[i]), theirs(teacher, teacher.contents[i]);
-    if (ours.empty() || theirs.empty() || ours.size() != theirs.size()) continue;
-    std::pair<std::int32_t, std::int32_t> ends{theirs.following(), ours.following()};
-    if (ends.first < 0 || ends.second < 0 || !is_special(ends.first)) {
-      ends = {-1, -1};
-    }
-    align_content(ours, theirs, student, pieces, ends, rows);
+  for (const SharedContent& content : shared_contents(student, teacher, is_special)) {
+    align_content(content, student, pieces, rows);
   }
   return rows;
+}
+
+std::vector<AlignedChunk> align_chunks(const TokenizedText& student, const TokenizedText& teacher,
+                                       const std::function<bool(std::int32_t)>& is_special) {
+  std::vector<AlignedChunk> chunks;
+  for (const SharedContent& content : shared_contents(student, teacher, is_special)) {
+    chunk_content(content, chunks);
+  }
+  return chunks;
 }
 
 std::int64_t count_aligned(const std::vector<AlignedRow>& rows) {

@@ -43,6 +43,18 @@ std::vector<AlignedRow> align(const TokenizedText& student, const TokenizedText&
                               const TokenPieces& pieces,
                               const std::function<bool(std::int32_t)>& is_special);
 
+/// Tokens of both readings that spell the same piece of the text, between two borders that both
+/// have and without another such border within: the student's [begin, end) and the teacher's.
+struct AlignedChunk {
+  std::int32_t student_begin, student_end, teacher_begin, teacher_end;
+};
+
+/// The chunks of the contents, in order. The tokens that end a content on each side are one. Tokens
+/// whose bytes are not the text's are in none, and so is the first token of a reading, which
+/// nothing predicts.
+std::vector<AlignedChunk> align_chunks(const TokenizedText& student, const TokenizedText& teacher,
+                                       const std::function<bool(std::int32_t)>& is_special);
+
 /// Positions with a teacher.
 std::int64_t count_aligned(const std::vector<AlignedRow>& rows);
 

@@ -20,6 +20,11 @@ bool has_stage(const Json& decoder, const char* type) {
          std::ranges::any_of(stages, [&](const Json& stage) { return has_stage(stage, type); });
 }
 
+// Whether <0xNN> stands for a byte when a text is encoded, though the decoder may not say so.
+bool encodes_bytes(const Json& model) {
+  return model.is_object() && model.value("byte_fallback", Json()) == true;
+}
+
 }  // namespace
 
 TokenBytes::TokenBytes(const std::filesystem::path& directory)
@@ -30,7 +35,7 @@ TokenBytes::TokenBytes(const std::filesystem::path& directory, const Json& root)
   const Json decoder = root.value("decoder", Json());
   decoder_ = make_decoder(decoder);
   byte_level_ = has_stage(decoder, "ByteLevel");
-  byte_fallback_ = has_stage(decoder, "ByteFallback");
+  byte_fallback_ = has_stage(decoder, "ByteFallback") || encodes_bytes(root.value("model", Json()));
 }
 
 std::optional<std::string> TokenBytes::operator[](std::int64_t id) const { return bytes(id, "a"); }

@@ -282,6 +282,41 @@ def loss_case(draw, op):
                  "ignore_index": ignore_index})
 
 
+def chunks_of(draw, rows):
+    """Some of the rows in runs, apart from each other: [K, 2]."""
+    chunks, at = [], draw.integer(0, 2)
+    while at < rows:
+        end = min(rows, at + draw.choice([1, 1, 2, 3, 9]))
+        if draw.chance(0.8):
+            chunks.append((at, end))
+        at = end + draw.choice([0, 0, 0, 1, 3])
+    return torch.tensor(chunks, dtype=torch.int64).reshape(-1, 2)
+
+
+def cross_vocabulary_case(draw, op):
+    rows = draw.integer(500, 1100) if draw.chance(0.2) else draw.integer(1, 12)
+    classes, width, ignore_index = draw.integer(2, 40), draw.integer(1, 8), -100
+    # Equal entries may be ranked either way.
+    student = [draw.input((rows, width)), draw.input((classes, width), expanded=False)]
+    labels = label_input(draw, rows, classes, ignore_index)
+    attributes = {"temperature": draw.choice([1.0, 2.0, draw.uniform(0.5, 5)]),
+                  "alpha": draw.choice([0.5, 1.0, draw.uniform(0, 1)]),
+                  "reduction": draw.choice(["mean", "batchmean"]),
+                  "sequences": draw.integer(1, 4), "vocabulary": 0, "ignore_index": ignore_index}
+    if op == "linear_alm_loss":
+        chunks = chunks_of(draw, rows)
+        teacher = draw.choice([lambda n: -draw.positive(n) * 20, lambda n: -draw.positive(n),
+                               torch.zeros])
+        targets = [Input(draw.integers((rows,), 0, classes - 1)), Input(chunks),
+                   Input(teacher((len(chunks),)).double())]
+        return Case(op, [*student, *targets, labels],
+                    attributes | {"tau": draw.choice([100.0, 1.0, draw.uniform(1, 200)])})
+    teacher_rows = draw.integer(1, 150)
+    targets = [draw.input((teacher_rows, draw.integer(1, 60)), grad=False),
+               Input(draw.integers((rows,), -1, teacher_rows - 1))]
+    return Case(op, [*student, *targets, labels], attributes)
+
+
 def comparison_case(draw, op):
     shape = draw.shape()
     fill = draw.choice([draw.ties, draw.special, draw.normal,
@@ -357,6 +392,7 @@ FAMILIES = {
     "differences": (divergence_case, ["mse_loss", "kl_div"]),
     "losses": (loss_case, ["cross_entropy", "nll_loss", "distillation_loss", "linear_cross_entropy",
                            "linear_distillation_loss"]),
+    "cross-vocabulary losses": (cross_vocabulary_case, ["linear_alm_loss", "linear_uld_loss"]),
     "comparisons": (comparison_case, ["eq", "ne", "lt", "le", "gt", "ge"]),
     "orders": (order_case, ["argmax", "argmin", "sort", "topk", "cumsum"]),
     "triangles": (triangle_case, ["tril", "triu"]),

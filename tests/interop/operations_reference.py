@@ -79,6 +79,47 @@ def distillation(student, teacher, labels, **options):
     return loss, kl.detach(), ce.detach()
 
 
+def mixed(student, divergences, labels, *, temperature, alpha, reduction, sequences,
+          ignore_index, **_):
+    """A cross-vocabulary loss from its terms, as distillation_loss mixes them."""
+    ce = F.cross_entropy(student, labels, ignore_index=ignore_index)
+    count = sequences if reduction == "batchmean" else max(1, len(divergences))
+    total = sum(divergences, start=0 * student.sum())
+    divergence = total * temperature**2 / count
+    return alpha * divergence + (1 - alpha) * ce, divergence.detach(), ce.detach()
+
+
+def alm(x, weight, tokens, chunks, teacher, labels, *, temperature, tau, **options):
+    """Of chunks [K, 2] of rows and the logarithms [K] of a teacher's likelihoods of them."""
+    student = x @ weight.T
+
+    def log_p(row):  # log_softmax loses the digits of 1 - p
+        z = student[row] / temperature
+        others = torch.arange(len(z)) != tokens[row]
+        return -torch.log1p(torch.exp(z[others] - z[tokens[row]]).sum())
+
+    terms = []
+    for (begin, end), of_teacher in zip(chunks.tolist(), teacher, strict=True):
+        a = sum(log_p(row) for row in range(begin, end)) / tau
+        p = torch.exp(of_teacher / tau)
+        terms.append(-(p * a + (1 - p) * torch.log(-torch.expm1(a))))
+    return mixed(student, terms, labels, temperature=temperature, **options)
+
+
+def uld(x, weight, teacher, rows, labels, *, temperature, **options):
+    """Row i of the student beside row rows[i] of the teacher; negative: none."""
+    student = x @ weight.T
+    size = max(student.shape[1], teacher.shape[1])
+    terms = []
+    for row, counterpart in enumerate(rows.tolist()):
+        if counterpart < 0:
+            continue
+        sides = [F.pad(torch.softmax(z / temperature, -1).sort(descending=True).values,
+                       (0, size - len(z))) for z in (student[row], teacher[counterpart])]
+        terms.append((sides[0] - sides[1]).abs().sum())
+    return mixed(student, terms, labels, temperature=temperature, **options)
+
+
 def updated(optimizer, x, gradients):
     """The parameter after a step with each gradient, at learning rates that fall as 1 / step."""
     parameter = torch.nn.Parameter(x.clone())
@@ -217,6 +258,8 @@ OPERATIONS = {
         x @ weight.T, labels, ignore_index=ignore_index),
     "linear_distillation_loss": lambda x, weight, teacher, labels, **options: distillation(
         x @ weight.T, teacher, labels, **options),
+    "linear_alm_loss": alm,
+    "linear_uld_loss": uld,
     # Without gradients.
     "eq": binary(torch.eq),
     "lt": binary(torch.lt),

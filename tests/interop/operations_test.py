@@ -31,7 +31,8 @@ def test_random_cases(family, rng, tmp_path):
 # The reference formulas of these broadcast or wrap indices where the operation refuses; what
 # PyTorch refuses they have to refuse as well.
 STRICTER = {"attention", "rotary_embedding", "swiglu", "distillation_loss", "linear", "mse_loss",
-            "kl_div", "linear_cross_entropy", "linear_distillation_loss"}
+            "kl_div", "linear_cross_entropy", "linear_distillation_loss", "linear_alm_loss",
+            "linear_uld_loss"}
 
 
 def changed_shape(draw, shape):

@@ -18,6 +18,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "gladius/autograd/ops/alm_loss.h"
 #include "gladius/autograd/ops/arithmetic.h"
 #include "gladius/autograd/ops/attention.h"
 #include "gladius/autograd/ops/embedding.h"
@@ -31,6 +32,7 @@
 #include "gladius/autograd/ops/rotary_embedding.h"
 #include "gladius/autograd/ops/softmax.h"
 #include "gladius/autograd/ops/swiglu.h"
+#include "gladius/autograd/ops/uld_loss.h"
 #include "gladius/autograd/ops/views.h"
 #include "gladius/optim/muon.h"
 #include "gladius/tensor/elementwise.h"
@@ -150,6 +152,20 @@ DistillationOptions distillation_options(Attributes a) {
 Variables parts(const DistillationLoss& result) {
   return {result.loss, Variable(Tensor::scalar(result.kl, Dtype::F64)),
           Variable(Tensor::scalar(result.ce, Dtype::F64))};
+}
+
+// Rows [K, 2] and likelihoods [K].
+std::vector<AlmChunk> alm_chunks(const Tensor& rows, const Tensor& teacher) {
+  if (teacher.dim() != 1 || rows.shape() != Shape{teacher.size(0), 2}) {
+    throw ShapeError("chunks are not [K, 2] with likelihoods [K]");
+  }
+  const auto ends = rows.to_vector<std::int64_t>();
+  const auto likelihoods = teacher.to_vector<double>();
+  std::vector<AlmChunk> chunks;
+  for (std::size_t i = 0; i < likelihoods.size(); ++i) {
+    chunks.push_back({ends[2 * i], ends[2 * i + 1], likelihoods[i]});
+  }
+  return chunks;
 }
 
 Variables both(Sorted sorted) {
@@ -300,6 +316,17 @@ const std::map<std::string, Operation>& operations() {
          return parts(linear_distillation_loss(x.at(0), x.at(1),
                                                rows_of(x.at(2).value(), x.at(0).size(0)),
                                                x.at(3).value(), distillation_options(a)));
+       })},
+      {"linear_alm_loss", operation([](Inputs x, Attributes a) {
+         return parts(linear_alm_loss(
+             x.at(0), x.at(1), {x.at(2).value(), alm_chunks(x.at(3).value(), x.at(4).value())},
+             x.at(5).value(), distillation_options(a), a.number("tau")));
+       })},
+      {"linear_uld_loss", operation([](Inputs x, Attributes a) {
+         const Tensor teacher = x.at(2).value();
+         return parts(linear_uld_loss(x.at(0), x.at(1), rows_of(teacher, teacher.size(0)),
+                                      x.at(3).value().to_vector<std::int64_t>(), x.at(4).value(),
+                                      distillation_options(a)));
        })},
       // Without gradients.
       {"eq", comparison(eq)},

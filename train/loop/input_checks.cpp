@@ -72,6 +72,19 @@ void warn_of_truncation(const ExpertConfig& expert, const fs::path& student,
       expert.name, format_count(vocabulary), error.what()));
 }
 
+// What is compared of an expert that aligns.
+const char* in_words(CrossLoss cross) {
+  switch (cross) {
+    case CrossLoss::project:
+      break;
+    case CrossLoss::alm:
+      return "how likely it finds the pieces of text between shared borders is matched";
+    case CrossLoss::uld:
+      return "its sorted probabilities are compared at shared borders";
+  }
+  return "its distributions are projected onto the student's vocabulary";
+}
+
 void check_expert(const RunConfig& config, const ExpertConfig& expert, std::int64_t student_size,
                   const Say& info, const Say& warn) {
   const ModelPaths paths = find_model(expert.model).paths;
@@ -91,15 +104,27 @@ void check_expert(const RunConfig& config, const ExpertConfig& expert, std::int6
                     "are compared, not what their entries mean",
                     expert.name, student ? expert.model.string() : "the student"));
   } else if (expert.vocabulary == VocabularyMode::align) {
-    info(fmt::format(
-        "expert {}: it reads the texts through its own tokenizer, and its distributions are "
-        "projected onto the student's vocabulary",
-        expert.name));
+    info(fmt::format("expert {}: it reads the texts through its own tokenizer, and {}", expert.name,
+                     in_words(config.loss.cross)));
   } else if (expert.vocabulary != VocabularyMode::truncate) {
     require_same_tokenizer(expert, *student, info);
   } else {
     warn_of_truncation(expert, *student, std::min(student_size, expert_size), warn);
   }
+}
+
+// It would change nothing, and the run would pass for one that it is not.
+void check_cross_loss(const RunConfig& config) {
+  const auto aligns = [](const ExpertConfig& expert) {
+    return expert.vocabulary == VocabularyMode::align;
+  };
+  if (config.loss.cross == CrossLoss::project || std::ranges::any_of(config.experts, aligns))
+    return;
+  throw ConfigError(fmt::format(
+      "loss.cross is \"{}\", which is for experts with another vocabulary (\"vocabulary\": "
+      "\"align\"), and this run has none{}; remove it",
+      name_of(config.loss.cross),
+      config.experts.empty() ? "" : ": each is compared entry by entry"));
 }
 
 // The weights to start from know their own tokenizer's ids.
@@ -161,6 +186,7 @@ RunConfig settle_vocabularies(RunConfig config) {
 
 void check_vocabularies(const RunConfig& config, const ModelConfig& student, const Say& info,
                         const Say& warn) {
+  check_cross_loss(config);
   check_student_tokenizer(config.student, warn);
   for (const ExpertConfig& expert : config.experts) {
     check_expert(config, expert, student.vocab_size, info, warn);

@@ -20,11 +20,11 @@ RunConfig settle_vocabularies(RunConfig config);
 /// ConfigError if the first example is given as ids and an expert reads texts (`align`).
 void check_texts(const RunConfig& config, const Dataset& train);
 
-/// ConfigError if an expert's vocabulary does not fit as its mode says (check_vocabulary), or with
-/// VocabularyMode::same its tokenizer is another than the student's, in a line with the first
-/// difference, or the two cannot be compared. `warn` is told how many entries truncated
-/// vocabularies share, and if the weights to start from had another tokenizer; `info` where there
-/// are no tokenizers to compare.
+/// ConfigError if `loss.cross` is chosen and no expert aligns. ConfigError if an expert's
+/// vocabulary does not fit as its mode says (check_vocabulary), or with VocabularyMode::same its
+/// tokenizer is another than the student's, in a line with the first difference, or the two cannot
+/// be compared. `warn` is told how many entries truncated vocabularies share, and if the weights to
+/// start from had another tokenizer; `info` where there are no tokenizers to compare.
 void check_vocabularies(const RunConfig& config, const ModelConfig& student, const Say& info,
                         const Say& warn);
 

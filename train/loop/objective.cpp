@@ -13,26 +13,53 @@ ObjectiveValue cross_entropy_objective(const LanguageModel& student, const Batch
 
 namespace {
 
-template <class Rows>
-ObjectiveValue distillation(const LanguageModel& student, const Rows& rows, const Batch& batch,
-                            DistillationOptions options) {
+// `loss` of the hidden states, the head's weight, the labels and the options.
+template <class Loss>
+ObjectiveValue distillation(const LanguageModel& student, const Batch& batch,
+                            DistillationOptions options, const Loss& loss) {
   options.sequences = batch.sequences;
   options.ignore_index = kNoLabel;
-  DistillationLoss loss = linear_distillation_loss(
-      batch_hidden_states(student, batch), student.head_weight(), rows, batch.labels, options);
-  return {.loss = std::move(loss.loss), .kl = loss.kl, .ce = loss.ce};
+  DistillationLoss value =
+      loss(batch_hidden_states(student, batch), student.head_weight(), batch.labels, options);
+  return {.loss = std::move(value.loss), .kl = value.kl, .ce = value.ce};
+}
+
+template <class Rows>
+ObjectiveValue of_rows(const LanguageModel& student, const Rows& rows, const Batch& batch,
+                       const DistillationOptions& options) {
+  return distillation(student, batch, options,
+                      [&](const auto& x, const auto& head, const auto&... rest) {
+                        return linear_distillation_loss(x, head, rows, rest...);
+                      });
 }
 
 }  // namespace
 
 ObjectiveValue distillation_objective(const LanguageModel& student, const LogitRows& teacher,
                                       const Batch& batch, DistillationOptions options) {
-  return distillation(student, teacher, batch, options);
+  return of_rows(student, teacher, batch, options);
 }
 
 ObjectiveValue distillation_objective(const LanguageModel& student, const TargetRows& targets,
                                       const Batch& batch, DistillationOptions options) {
-  return distillation(student, targets, batch, options);
+  return of_rows(student, targets, batch, options);
+}
+
+ObjectiveValue alm_objective(const LanguageModel& student, const AlmTargets& targets,
+                             const Batch& batch, DistillationOptions options) {
+  return distillation(student, batch, options,
+                      [&](const auto& x, const auto& head, const auto&... rest) {
+                        return linear_alm_loss(x, head, targets, rest...);
+                      });
+}
+
+ObjectiveValue uld_objective(const LanguageModel& student, const LogitRows& teacher,
+                             std::span<const std::int64_t> teacher_rows, const Batch& batch,
+                             DistillationOptions options) {
+  return distillation(student, batch, options,
+                      [&](const auto& x, const auto& head, const auto&... rest) {
+                        return linear_uld_loss(x, head, teacher, teacher_rows, rest...);
+                      });
 }
 
 }  // namespace gladius

@@ -3,7 +3,9 @@
 
 #include <optional>
 
+#include "gladius/autograd/ops/alm_loss.h"
 #include "gladius/autograd/ops/linear_losses.h"
+#include "gladius/autograd/ops/uld_loss.h"
 #include "gladius/models/language_model.h"
 #include "gladius/train/data/batch.h"
 
@@ -28,5 +30,14 @@ ObjectiveValue distillation_objective(const LanguageModel& student, const LogitR
 /// batch's tokens have.
 ObjectiveValue distillation_objective(const LanguageModel& student, const TargetRows& targets,
                                       const Batch& batch, DistillationOptions options);
+
+/// With alm_loss.h's loss in place of KL.
+ObjectiveValue alm_objective(const LanguageModel& student, const AlmTargets& targets,
+                             const Batch& batch, DistillationOptions options);
+
+/// With uld_loss.h's loss in place of KL; `teacher_rows` are those of the batch's tokens.
+ObjectiveValue uld_objective(const LanguageModel& student, const LogitRows& teacher,
+                             std::span<const std::int64_t> teacher_rows, const Batch& batch,
+                             DistillationOptions options);
 
 }  // namespace gladius

@@ -140,13 +140,22 @@ ObjectiveValue Trainer::objective(const Batch& batch) const {
   DistillationOptions options{.temperature = config_.loss.temperature,
                               .alpha = config_.loss.alpha,
                               .reduction = config_.loss.reduction};
-  if (aligned_teacher_) {
-    const AlignedTargets targets = aligned_teacher_->targets(batch);
-    options.rows = targets.aligned;
-    return distillation_objective(*student_, targets.rows, batch, options);
-  }
+  if (aligned_teacher_) return aligned_objective(batch, options);
   options.vocabulary = teacher_->vocabulary();
   return distillation_objective(*student_, teacher_logits(batch), batch, options);
+}
+
+ObjectiveValue Trainer::aligned_objective(const Batch& batch, DistillationOptions options) const {
+  if (config_.loss.cross == CrossLoss::alm) {
+    return alm_objective(*student_, aligned_teacher_->likelihoods(batch), batch, options);
+  }
+  if (config_.loss.cross == CrossLoss::uld) {
+    const SharedBorders borders = aligned_teacher_->shared_borders(batch);
+    return uld_objective(*student_, borders.logits, borders.rows, batch, options);
+  }
+  const AlignedTargets targets = aligned_teacher_->targets(batch);
+  options.rows = targets.aligned;
+  return distillation_objective(*student_, targets.rows, batch, options);
 }
 
 // Adds the loss's gradient, divided by the number of micro-batches in the group.

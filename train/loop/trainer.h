@@ -77,6 +77,7 @@ class Trainer {
   LogitRows teacher_logits(const Batch& batch) const;
   Batch next_batch();
   ObjectiveValue objective(const Batch& batch) const;
+  ObjectiveValue aligned_objective(const Batch& batch, DistillationOptions options) const;
   void accumulate(const ObjectiveValue& value);
   void count_loss(double loss);
   void update();

@@ -69,10 +69,17 @@ template <>
 inline constexpr EnumName<LossReduction> kEnumNames<LossReduction>[] = {
     {LossReduction::mean, "mean"}, {LossReduction::batchmean, "batchmean"}};
 
+/// How an expert of another vocabulary (VocabularyMode::align) is compared with the student.
+enum class CrossLoss { project, alm, uld };
+template <>
+inline constexpr EnumName<CrossLoss> kEnumNames<CrossLoss>[] = {
+    {CrossLoss::project, "project"}, {CrossLoss::alm, "alm"}, {CrossLoss::uld, "uld"}};
+
 /// loss = alpha * KL * temperature^2 + (1 - alpha) * CE.
 struct LossConfig {
   double temperature = 2;
   double alpha = 0.5;
+  CrossLoss cross = CrossLoss::project;
   LossReduction reduction = LossReduction::mean;  // of the divergence
 };
 

@@ -92,9 +92,14 @@ const RunKeys<LossConfig>& loss_keys() {
       number("temperature", &C::temperature, kPositive,
              "T in loss = alpha KL T^2 + (1 - alpha) CE"),
       number("alpha", &C::alpha, {.low = 0, .high = 1}, "the share of the divergence in the loss"),
+      choice("cross", &C::cross,
+             "what takes the place of KL for experts with another vocabulary (`align`). `project`: "
+             "KL of the teacher's distributions, projected onto the student's vocabulary. `alm`: "
+             "approximate likelihood matching of the pieces of text between shared borders. "
+             "`uld`: the difference of the sorted probabilities at shared borders"),
       choice("reduction", &C::reduction,
-             "of the divergence: `mean` over the tokens, `batchmean` the sum over the tokens by "
-             "the number of sequences (the model card's)"),
+             "of the divergence: `mean` over the tokens (with `alm` the pieces, with `uld` the "
+             "shared borders), `batchmean` the sum by the number of sequences (the model card's)"),
   };
   return keys;
 }

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/train/run/model_paths.h"
 #include "gladius/train/teacher/message_contents.h"
+#include "gladius/train/teacher/text_likelihoods.h"
 
 namespace gladius {
 namespace {
@@ -28,10 +30,11 @@ ByteSpan whole_characters(const std::string& text) {
   return {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)};
 }
 
-// The teacher's rows that rows need, from its first.
-std::size_t needed(const std::vector<AlignedRow>& rows) {
+// The teacher's tokens that are needed, from its first.
+std::size_t needed(const std::vector<AlignedRow>& rows, const std::vector<AlignedChunk>& chunks) {
   std::int32_t end = 0;
   for (const AlignedRow& row : rows) end = std::max({end, row.teacher_row + 2, row.chain_end});
+  for (const AlignedChunk& chunk : chunks) end = std::max(end, chunk.teacher_end);
   return static_cast<std::size_t>(end);
 }
 
@@ -44,10 +47,38 @@ void throw_no_text(const std::string& expert) {
       expert));
 }
 
-// One sequence of a batch: the student's rows, and the tokens that the teacher reads.
+// One sequence of a batch, or several one behind another.
 struct AlignedTeacher::Sequence {
-  std::vector<AlignedRow> rows;
-  std::vector<std::int32_t> teacher_ids;
+  std::vector<AlignedRow> rows;    // of the student
+  std::vector<std::int64_t> next;  // the student's tokens that these predict; 0: not known
+  std::vector<AlignedChunk> chunks;
+  std::vector<std::int32_t> teacher_ids;  // that the teacher reads; none if nothing is aligned
+
+  void append(Sequence other);
+};
+
+void AlignedTeacher::Sequence::append(Sequence other) {
+  const auto ours = static_cast<std::int32_t>(rows.size());
+  const auto theirs = static_cast<std::int32_t>(teacher_ids.size());
+  for (AlignedRow row : other.rows) {
+    if (row.teacher_row >= 0) row.teacher_row += theirs;
+    if (row.chain_end > 0) row.chain_begin += theirs, row.chain_end += theirs;
+    rows.push_back(row);
+  }
+  for (AlignedChunk chunk : other.chunks) {
+    chunk.student_begin += ours, chunk.student_end += ours;
+    chunk.teacher_begin += theirs, chunk.teacher_end += theirs;
+    chunks.push_back(chunk);
+  }
+  next.insert(next.end(), other.next.begin(), other.next.end());
+  teacher_ids.insert(teacher_ids.end(), other.teacher_ids.begin(), other.teacher_ids.end());
+}
+
+// A batch, and what the teacher says of it.
+struct AlignedTeacher::Reading {
+  Sequence all;
+  std::vector<std::int32_t> ids;  // the student's
+  LogitRows logits;               // null if nothing is aligned
 };
 
 AlignedTeacher::AlignedTeacher(const ExpertConfig& expert,
@@ -58,50 +89,71 @@ AlignedTeacher::AlignedTeacher(const ExpertConfig& expert,
       teacher_(tokenizer_of(expert)),
       pieces_(std::make_shared<const TokenPieces>(teacher_.token_bytes(), student_.token_bytes(),
                                                   student_tokenizer)),
+      temperature_(temperature),
       projection_(pieces_, temperature),
       read_(std::move(read)) {}
 
-AlignedTargets AlignedTeacher::targets(const Batch& batch) const {
+AlignedTeacher::Reading AlignedTeacher::read(const Batch& batch) const {
   if (batch.given_as_ids) throw_no_text(name_);
-  const auto ids = batch.ids.to_vector<std::int32_t>();
+  Reading reading{.all = {}, .ids = batch.ids.to_vector<std::int32_t>(), .logits = {}};
   const std::vector<std::int64_t> lengths = batch.lengths();
-  std::vector<AlignedRow> rows;
   std::vector<Example> read;
-  std::int32_t offset = 0;  // of the teacher's rows
-  auto begin = ids.begin();
+  auto begin = reading.ids.begin();
   for (std::size_t sequence = 0; sequence < lengths.size(); ++sequence) {
     const std::vector<std::int32_t> own(begin, begin + lengths[sequence]);
     begin += lengths[sequence];
     const auto& chat = batch.conversations.at(sequence);
     Sequence aligned = chat ? align_chat(own, *chat) : align_text(own);
-    for (AlignedRow row : aligned.rows) {
-      if (row.teacher_row >= 0) row.teacher_row += offset;
-      if (row.chain_end > 0) row.chain_begin += offset, row.chain_end += offset;
-      rows.push_back(row);
+    if (!aligned.teacher_ids.empty()) {
+      read.push_back({.ids = aligned.teacher_ids, .labels = {}});
+      read.back().labels.assign(read.back().ids.size(), kNoLabel);
     }
-    if (aligned.teacher_ids.empty()) continue;
-    offset += static_cast<std::int32_t>(aligned.teacher_ids.size());
-    read.push_back({.ids = std::move(aligned.teacher_ids), .labels = {}});
-    read.back().labels.assign(read.back().ids.size(), kNoLabel);
+    reading.all.append(std::move(aligned));
   }
-  AlignedTargets targets{
-      .rows = [](const Tensor& student, std::int64_t) { return student.clone(); },
-      .aligned = count_aligned(rows)};
-  if (targets.aligned == 0) return targets;
   std::vector<const Example*> sequences;
-  TeacherReading reading;
-  for (const Example& example : read) {
-    sequences.push_back(&example);
-    reading.ids.insert(reading.ids.end(), example.ids.begin(), example.ids.end());
-  }
-  reading.logits = read_(pack(sequences));
-  targets.rows = [this, rows, ids, reading](const Tensor& student, std::int64_t begin) {
+  for (const Example& example : read) sequences.push_back(&example);
+  if (!sequences.empty()) reading.logits = read_(pack(sequences));
+  return reading;
+}
+
+AlignedTargets AlignedTeacher::targets(const Batch& batch) const {
+  const auto reading = std::make_shared<const Reading>(read(batch));
+  const std::int64_t aligned = count_aligned(reading->all.rows);
+  if (aligned == 0) return {[](const Tensor& student, std::int64_t) { return student.clone(); }, 0};
+  const auto rows = [this, reading](const Tensor& student, std::int64_t begin) {
     const auto count = static_cast<std::size_t>(student.size(0));
-    return projection_.targets(student,
-                               std::span(rows).subspan(static_cast<std::size_t>(begin), count), ids,
-                               begin, reading);
+    return projection_.targets(
+        student, std::span(reading->all.rows).subspan(static_cast<std::size_t>(begin), count),
+        reading->ids, begin, {reading->logits, reading->all.teacher_ids});
   };
+  return {rows, aligned};
+}
+
+AlmTargets AlignedTeacher::likelihoods(const Batch& batch) const {
+  const Reading reading = read(batch);
+  AlmTargets targets{.tokens = Tensor::from(reading.all.next, {std::ssize(reading.all.next)}),
+                     .chunks = {}};
+  const std::vector<AlignedChunk>& chunks = reading.all.chunks;
+  if (chunks.empty()) return targets;
+  const std::vector<double> text =
+      text_log_probabilities(reading.logits, reading.all.teacher_ids, chunks.front().teacher_begin,
+                             chunks.back().teacher_end, temperature_);
+  for (const AlignedChunk& chunk : chunks) {
+    const auto first = text.begin() + (chunk.teacher_begin - chunks.front().teacher_begin);
+    targets.chunks.push_back(
+        {chunk.student_begin - 1, chunk.student_end - 1,
+         std::accumulate(first, first + (chunk.teacher_end - chunk.teacher_begin), 0.0)});
+  }
   return targets;
+}
+
+SharedBorders AlignedTeacher::shared_borders(const Batch& batch) const {
+  const Reading reading = read(batch);
+  SharedBorders borders{.logits = reading.logits, .rows = {}};
+  for (const AlignedRow& row : reading.all.rows) {
+    borders.rows.push_back(row.emitted == 0 ? row.teacher_row : -1);
+  }
+  return borders;
 }
 
 AlignedTeacher::Sequence AlignedTeacher::align_text(const std::vector<std::int32_t>& ids) const {
@@ -135,9 +187,16 @@ AlignedTeacher::Sequence AlignedTeacher::align_chat(const std::vector<std::int32
 AlignedTeacher::Sequence AlignedTeacher::finish(TokenizedText student, TokenizedText teacher,
                                                 std::size_t length) const {
   const auto is_special = [this](std::int32_t id) { return teacher_.tokenizer().is_special(id); };
-  Sequence result{.rows = align(student, teacher, *pieces_, is_special), .teacher_ids = {}};
+  Sequence result{.rows = align(student, teacher, *pieces_, is_special),
+                  .next = {student.ids.begin() + 1, student.ids.end()},
+                  .chunks = align_chunks(student, teacher, is_special),
+                  .teacher_ids = {}};
   result.rows.resize(length);
-  teacher.ids.resize(std::min(teacher.ids.size(), needed(result.rows)));
+  result.next.resize(length);
+  std::erase_if(result.chunks, [&](const AlignedChunk& chunk) {
+    return static_cast<std::size_t>(chunk.student_end) > length + 1;
+  });
+  teacher.ids.resize(std::min(teacher.ids.size(), needed(result.rows, result.chunks)));
   if (count_aligned(result.rows) > 0) result.teacher_ids = std::move(teacher.ids);
   return result;
 }

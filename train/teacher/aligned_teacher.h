@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "gladius/autograd/ops/alm_loss.h"
 #include "gladius/train/data/batch.h"
 #include "gladius/train/data/text_encoder.h"
 #include "gladius/train/run/run_config.h"
@@ -21,6 +22,13 @@ struct AlignedTargets {
   std::int64_t aligned = 0;  // positions that have a teacher
 };
 
+/// The teacher's logits, and its row for each of the batch's tokens that ends where one of the
+/// teacher's does; -1 for the others.
+struct SharedBorders {
+  LogitRows logits;
+  std::vector<std::int64_t> rows;
+};
+
 /// A plain text is what the student's tokens spell, so that the teacher reads just what the student
 /// does; of a conversation each side renders its own template, and the contents of the messages are
 /// compared. For one thread at a time.
@@ -33,11 +41,20 @@ class AlignedTeacher {
   AlignedTeacher(const ExpertConfig& expert, const std::filesystem::path& student_tokenizer,
                  double temperature, Read read);
 
-  /// ConfigError for data given as ids, which has no text.
+  // What the losses of LossConfig::cross compare the student with. ConfigError for data given as
+  // ids, which has no text.
+
+  /// The teacher's distributions, projected.
   AlignedTargets targets(const Batch& batch) const;
+  /// How likely it finds the pieces of the text between shared borders.
+  AlmTargets likelihoods(const Batch& batch) const;
+  /// Its distributions at shared borders.
+  SharedBorders shared_borders(const Batch& batch) const;
 
  private:
   struct Sequence;
+  struct Reading;
+  Reading read(const Batch& batch) const;
   Sequence align_text(const std::vector<std::int32_t>& ids) const;
   Sequence align_chat(const std::vector<std::int32_t>& ids, const Conversation& chat) const;
   Sequence finish(TokenizedText student, TokenizedText teacher, std::size_t length) const;
@@ -45,6 +62,7 @@ class AlignedTeacher {
   std::string name_;
   TextEncoder student_, teacher_;
   std::shared_ptr<const TokenPieces> pieces_;
+  double temperature_;
   VocabularyProjection projection_;
   Read read_;
 };

@@ -29,10 +29,11 @@ std::int64_t shared_vocabulary(const ExpertConfig& expert, std::int64_t student,
                                std::int64_t teacher,
                                const std::function<void(const std::string&)>& warn) {
   check_vocabulary(expert, student, teacher);
-  if (expert.vocabulary == VocabularyMode::align) return teacher;
-  if (expert.vocabulary != VocabularyMode::truncate) return student;
-  std::int64_t vocabulary = std::min(student, teacher);
+  const bool align = expert.vocabulary == VocabularyMode::align;
+  if (!align && expert.vocabulary != VocabularyMode::truncate) return student;
+  std::int64_t vocabulary = align ? teacher : std::min(student, teacher);
   vocabulary = std::min(vocabulary, tokenizer_size(expert).value_or(vocabulary));
+  if (align) return vocabulary;
   warn(fmt::format(
       "expert {}: vocabulary truncated to the first {} entries (student {}, expert {}), "
       "over which both distributions are renormalised",

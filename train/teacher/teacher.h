@@ -24,7 +24,8 @@ void check_vocabulary(const ExpertConfig& expert, std::int64_t student_vocab_siz
 /// all, and the models' sizes must be equal (ConfigError). With truncate they are the first of both
 /// models' and of the expert's own tokenizer, where its directory has one: rows of the output
 /// beyond its last token (models pad them to round numbers) never count. Rows beyond them are not
-/// even computed. With align it has all of its own, and reads its own tokens (aligned_teacher.h).
+/// even computed. With align it has all of its own tokenizer's, and reads its own tokens
+/// (aligned_teacher.h).
 class Teacher {
  public:
   /// `warn` is told what truncation means for this pair. IoError, FormatError, ConfigError.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "gladius/models/chat_template/conversation.h"
 #include "gladius/train/data/example_parser.h"
@@ -14,6 +15,7 @@ namespace gladius {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using testing::execute;
 using ::testing::HasSubstr;
 using testing::Json;
@@ -184,6 +186,77 @@ TEST_F(AlignedRun, AutoAlignsAnotherTokenizerAndResumesToTheBit) {
   execute(cached, directory_ / "filling");
   execute(cached, directory_ / "cached");
   EXPECT_TRUE(weights(directory_ / "cached") == weights(directory_ / "filling"));
+}
+
+TEST_F(AlignedRun, WithTheOtherLossesResumesToTheBit) {
+  execute(config(), directory_ / "project");
+  for (const char* cross : {"alm", "uld"}) {
+    SCOPED_TRACE(cross);
+    const Json loss{{"loss", {{"cross", cross}}}};
+    const fs::path whole = directory_ / (std::string("whole-") + cross);
+    const fs::path parts = directory_ / (std::string("parts-") + cross);
+    execute(config(loss), whole);
+    execute(config(loss), parts, false, 5);
+    execute(config(loss), parts, true);
+    EXPECT_TRUE(weights(parts) == weights(whole));
+    EXPECT_FALSE(weights(whole) == weights(directory_ / "project"));
+    execute(config({{"loss", {{"cross", cross}}}, {"teacher_cache", {{"max_gb", 1}}}}),
+            directory_ / (std::string("cached-") + cross));
+  }
+}
+
+TEST_F(AlignedRun, ALossForOtherVocabulariesNeedsAnExpertThatHasOne) {
+  testing::write_tiny_tokenizer(directory_ / "expert");
+  EXPECT_THAT(message_of<ConfigError>([&] {
+                execute(config({{"loss", {{"cross", "uld"}}}}), directory_ / "same");
+              }),
+              AllOf(HasSubstr("loss.cross is \"uld\""), HasSubstr("this run has none")));
+  EXPECT_FALSE(exists(directory_ / "same"));
+}
+
+// The expert's tokens are the student's with two ids exchanged, so every token is a chunk and every
+// border is shared.
+TEST_F(AlignedRun, OtherLossesSeeWhatTheTeacherSaysOfEachToken) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  testing::Rng rng(seed);
+  const auto encoder = std::make_shared<const TextEncoder>(directory_ / "tokenizer");
+  const ExampleParser parser(encoder, 100, LossOn::all, 265, /*keep_conversations=*/true);
+  std::vector<std::int64_t> read;  // by the teacher
+  Tensor logits;
+  const double T = 1.5;
+  const AlignedTeacher teacher(
+      {.name = "t", .model = directory_ / "expert"}, directory_ / "tokenizer", T,
+      [&](const Batch& batch) {
+        read = batch.ids.to_vector<std::int64_t>();
+        logits = testing::random_tensor(rng, {batch.tokens(), 265}, -3, 3, Dtype::F32);
+        return rows_of(logits, batch.tokens());
+      });
+  const Example first = parser.parse(R"({"text": "cab \u00e9 bed"})");
+  const Example second = parser.parse(R"({"text": "dead bee"})");
+  const Batch batch = pack({&first, &second});
+  const auto ids = batch.ids.to_vector<std::int64_t>();
+  const auto one = static_cast<std::size_t>(first.ids.size());
+
+  const AlmTargets targets = teacher.likelihoods(batch);
+  const auto tokens = targets.tokens.to_vector<std::int64_t>();
+  ASSERT_EQ(targets.chunks.size(), ids.size() - 2);
+  for (const AlmChunk& chunk : targets.chunks) {
+    const auto row = static_cast<std::size_t>(chunk.begin);
+    EXPECT_EQ(chunk.end, chunk.begin + 1);
+    EXPECT_EQ(tokens[row], ids[row + 1]);
+    const auto z = logits.select(0, chunk.begin).to_vector<double>();
+    double sum = 0;
+    for (const double x : z) sum += std::exp(x / T);
+    EXPECT_NEAR(chunk.teacher, z[static_cast<std::size_t>(read[row + 1])] / T - std::log(sum),
+                1e-5);
+    EXPECT_NE(row, one - 1);  // which ends the first text
+  }
+
+  const SharedBorders borders = teacher.shared_borders(batch);
+  std::vector<std::int64_t> all(ids.size());
+  std::iota(all.begin(), all.end(), 0);
+  EXPECT_EQ(borders.rows, all);
 }
 
 TEST_F(AlignedRun, TheSameTokenizerIsNotAligned) {

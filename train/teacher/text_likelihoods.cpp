@@ -1,0 +1,46 @@
+#include "gladius/train/teacher/text_likelihoods.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "gladius/tensor/kernels/softmax.h"
+#include "gladius/tensor/parallel.h"
+
+namespace gladius {
+namespace {
+
+// 39 MB for 151,936 entries.
+constexpr std::int64_t kLikelihoodRows = 64;
+
+// Changes the logits [V].
+double log_probability(float* logits, std::int64_t V, std::int32_t id, float temperature) {
+  if (id >= V) return -std::numeric_limits<double>::infinity();
+  for (std::int64_t v = 0; v < V; ++v) logits[v] /= temperature;
+  float log_sum = 0;
+  kernels::logsumexp(logits, &log_sum, 1, V);
+  return static_cast<double>(logits[id]) - static_cast<double>(log_sum);
+}
+
+}  // namespace
+
+std::vector<double> text_log_probabilities(const LogitRows& logits,
+                                           std::span<const std::int32_t> ids, std::int64_t begin,
+                                           std::int64_t end, double temperature) {
+  std::vector<double> result(static_cast<std::size_t>(end - begin));
+  for (std::int64_t at = begin; at < end; at += kLikelihoodRows) {
+    const std::int64_t count = std::min(kLikelihoodRows, end - at);
+    const Tensor block = logits(at - 1, at - 1 + count).to(Dtype::F32).clone();
+    const std::int64_t V = block.size(1);
+    float* rows = block.data<float>();
+    parallel_for(count, 1, [&](std::int64_t low, std::int64_t high) {
+      for (std::int64_t i = low; i < high; ++i) {
+        result[static_cast<std::size_t>(at - begin + i)] =
+            log_probability(rows + i * V, V, ids[static_cast<std::size_t>(at + i)],
+                            static_cast<float>(temperature));
+      }
+    });
+  }
+  return result;
+}
+
+}  // namespace gladius
