@@ -41,6 +41,16 @@ std::unordered_map<std::string, Tensor> gradients_of(const Checkpoint& checkpoin
   return gradients;
 }
 
+OutputLimit output_limit(const RunConfig& config) {
+  OutputLimit limit{.top_k = config.teacher_cache.top_k};
+  if (config.teacher_cache.samples) {
+    limit.samples = {.count = *config.teacher_cache.samples,
+                     .temperature = config.loss.temperature,
+                     .seed = static_cast<std::uint64_t>(config.seed)};
+  }
+  return limit;
+}
+
 // An optimizer counts the updates that it has made of each weight.
 void check_step_counts(const Optimizer& optimizer, const TrainerState& state) {
   const std::int64_t made = state.updates - state.skipped_updates;
@@ -111,19 +121,19 @@ void Trainer::load_teacher(const Stage& stage) {
   teacher_ = std::make_unique<Teacher>(*stage.expert, student_->config().vocab_size, warn_);
   const auto expert = static_cast<std::size_t>(&stage - plan_.stages().data());
   std::unique_ptr<TeacherCache> cache = open_cache_(expert);
-  if (cache || config_.teacher_cache.top_k) {
-    cached_teacher_ =
-        std::make_unique<CachedTeacher>(*teacher_, config_.teacher_cache.top_k, std::move(cache));
+  const OutputLimit limit = output_limit(config_);
+  if (cache || limit.top_k || limit.samples) {
+    cached_teacher_ = std::make_unique<CachedTeacher>(*teacher_, limit, std::move(cache));
   }
   if (stage.expert->vocabulary == VocabularyMode::align) {
     aligned_teacher_ = std::make_unique<AlignedTeacher>(
         *stage.expert, config_.student.tokenizer.value(), config_.loss.temperature,
-        [this](const Batch& batch) { return teacher_logits(batch); });
+        [this](const Batch& batch) { return teacher_answer(batch); });
   }
 }
 
-LogitRows Trainer::teacher_logits(const Batch& batch) const {
-  return cached_teacher_ ? cached_teacher_->logits(batch) : teacher_->logits(batch);
+TeacherAnswer Trainer::teacher_answer(const Batch& batch) const {
+  return cached_teacher_ ? cached_teacher_->answer(batch) : teacher_->logits(batch);
 }
 
 Batch Trainer::next_batch() {
@@ -142,7 +152,7 @@ ObjectiveValue Trainer::objective(const Batch& batch) const {
                               .reduction = config_.loss.reduction};
   if (aligned_teacher_) return aligned_objective(batch, options);
   options.vocabulary = teacher_->vocabulary();
-  return distillation_objective(*student_, teacher_logits(batch), batch, options);
+  return distillation_objective(*student_, teacher_answer(batch).logits, batch, options);
 }
 
 ObjectiveValue Trainer::aligned_objective(const Batch& batch, DistillationOptions options) const {

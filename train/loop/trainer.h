@@ -74,7 +74,7 @@ class Trainer {
   static void keep_gradients(const NamedVariables& /*parameters*/) {}
 
   void load_teacher(const Stage& stage);
-  LogitRows teacher_logits(const Batch& batch) const;
+  TeacherAnswer teacher_answer(const Batch& batch) const;
   Batch next_batch();
   ObjectiveValue objective(const Batch& batch) const;
   ObjectiveValue aligned_objective(const Batch& batch, DistillationOptions options) const;

@@ -74,6 +74,26 @@ void check_teacher_cache(const RunFields& fields, const TeacherCacheConfig& cach
   if (cache.path && cache.max_gb == 0) {
     fields.fail("path", "is for a cache that keeps something; give teacher_cache.max_gb as well");
   }
+  if (cache.samples && cache.top_k) {
+    fields.fail("samples",
+                "is another way to keep a part of the distribution than \"top_k\"; give one");
+  }
+}
+
+// What is left of a distribution must be what the loss compares.
+void check_cross_loss(const RunFields& fields, const RunConfig& run) {
+  if (run.loss.cross == CrossLoss::alm && run.teacher_cache.top_k) {
+    fields.fail("cross",
+                "is \"alm\", which needs the probability of the text's own tokens, and "
+                "teacher_cache.top_k drops it where they are not among the largest; give "
+                "teacher_cache.samples, which keeps it, or neither");
+  }
+  if (run.loss.cross == CrossLoss::uld && run.teacher_cache.samples) {
+    fields.fail("cross",
+                "is \"uld\", which compares sorted probabilities, and a few draws "
+                "(teacher_cache.samples) sorted are none of the distribution's; give "
+                "teacher_cache.top_k, or neither");
+  }
 }
 
 void check_evaluation(const RunFields& fields, const RunConfig& run) {
@@ -109,6 +129,7 @@ RunConfig RunConfig::parse(const Json& json, const std::string& file) {
   resolve_student(fields.object("student"), run);
   resolve_experts(fields, run);
   check_teacher_cache(fields.object("teacher_cache"), run.teacher_cache);
+  check_cross_loss(fields.object("loss"), run);
   check_evaluation(fields, run);
   return run;
 }

@@ -21,6 +21,7 @@ namespace gladius {
 inline constexpr std::int64_t kMaxBatchSize = std::int64_t{1} << 20;
 inline constexpr std::int64_t kMaxGradientAccumulation = std::int64_t{1} << 20;
 inline constexpr std::int64_t kMaxSeqLen = std::int64_t{1} << 22;
+inline constexpr std::int64_t kMaxSamples = std::int64_t{1} << 16;
 inline constexpr std::int64_t kMaxSteps = 1'000'000'000'000;  // of an expert, and of the warm-up
 
 /// The model that learns.
@@ -62,6 +63,7 @@ struct DataConfig {
 struct TeacherCacheConfig {
   double max_gb = 0;                          // of each expert, in 10^9 bytes; 0: nothing is kept
   std::optional<std::int64_t> top_k;          // largest logits of a token that count; none: all
+  std::optional<std::int64_t> samples;        // draws a token that stand for its distribution
   std::optional<std::filesystem::path> path;  // directory; none: the run's own
 };
 

@@ -78,6 +78,9 @@ const RunKeys<TeacherCacheConfig>& teacher_cache_keys() {
              OnResume::allowed),
       integer("top_k", &C::top_k, kFromOne,
               "only the K largest logits of a token count; null: all"),
+      integer("samples", &C::samples, {1, kMaxSamples},
+              "so many tokens drawn from the softened distribution, by `seed`, stand for it; null: "
+              "all of it counts"),
       path("path", &C::path,
            "the cache's directory, outside of all that the run reads; null: teacher-cache/ in the "
            "run's, which is removed when the run is complete",
@@ -170,7 +173,7 @@ const RunKeys<RunConfig>& run_keys() {
       boolean("check_memory", &C::check_memory,
               "refuse to start a run that does not fit the memory; false: try all the same",
               OnResume::allowed),
-      integer("seed", &C::seed, kCount, "of the data's order"),
+      integer("seed", &C::seed, kCount, "of the data's order, and of `teacher_cache.samples`"),
   };
   return keys;
 }

@@ -78,7 +78,7 @@ void AlignedTeacher::Sequence::append(Sequence other) {
 struct AlignedTeacher::Reading {
   Sequence all;
   std::vector<std::int32_t> ids;  // the student's
-  LogitRows logits;               // null if nothing is aligned
+  TeacherAnswer answer;           // without logits if nothing is aligned
 };
 
 AlignedTeacher::AlignedTeacher(const ExpertConfig& expert,
@@ -95,7 +95,7 @@ AlignedTeacher::AlignedTeacher(const ExpertConfig& expert,
 
 AlignedTeacher::Reading AlignedTeacher::read(const Batch& batch) const {
   if (batch.given_as_ids) throw_no_text(name_);
-  Reading reading{.all = {}, .ids = batch.ids.to_vector<std::int32_t>(), .logits = {}};
+  Reading reading{.all = {}, .ids = batch.ids.to_vector<std::int32_t>(), .answer = LogitRows()};
   const std::vector<std::int64_t> lengths = batch.lengths();
   std::vector<Example> read;
   auto begin = reading.ids.begin();
@@ -112,7 +112,7 @@ AlignedTeacher::Reading AlignedTeacher::read(const Batch& batch) const {
   }
   std::vector<const Example*> sequences;
   for (const Example& example : read) sequences.push_back(&example);
-  if (!sequences.empty()) reading.logits = read_(pack(sequences));
+  if (!sequences.empty()) reading.answer = read_(pack(sequences));
   return reading;
 }
 
@@ -124,7 +124,8 @@ AlignedTargets AlignedTeacher::targets(const Batch& batch) const {
     const auto count = static_cast<std::size_t>(student.size(0));
     return projection_.targets(
         student, std::span(reading->all.rows).subspan(static_cast<std::size_t>(begin), count),
-        reading->ids, begin, {reading->logits, reading->all.teacher_ids});
+        reading->ids, begin,
+        {reading->answer.logits, reading->all.teacher_ids, reading->answer.text});
   };
   return {rows, aligned};
 }
@@ -136,7 +137,7 @@ AlmTargets AlignedTeacher::likelihoods(const Batch& batch) const {
   const std::vector<AlignedChunk>& chunks = reading.all.chunks;
   if (chunks.empty()) return targets;
   const std::vector<double> text =
-      text_log_probabilities(reading.logits, reading.all.teacher_ids, chunks.front().teacher_begin,
+      text_log_probabilities(reading.answer, reading.all.teacher_ids, chunks.front().teacher_begin,
                              chunks.back().teacher_end, temperature_);
   for (const AlignedChunk& chunk : chunks) {
     const auto first = text.begin() + (chunk.teacher_begin - chunks.front().teacher_begin);
@@ -149,7 +150,7 @@ AlmTargets AlignedTeacher::likelihoods(const Batch& batch) const {
 
 SharedBorders AlignedTeacher::shared_borders(const Batch& batch) const {
   const Reading reading = read(batch);
-  SharedBorders borders{.logits = reading.logits, .rows = {}};
+  SharedBorders borders{.logits = reading.answer.logits, .rows = {}};
   for (const AlignedRow& row : reading.all.rows) {
     borders.rows.push_back(row.emitted == 0 ? row.teacher_row : -1);
   }

@@ -9,6 +9,7 @@
 #include "gladius/train/data/batch.h"
 #include "gladius/train/data/text_encoder.h"
 #include "gladius/train/run/run_config.h"
+#include "gladius/train/teacher/teacher.h"
 #include "gladius/train/teacher/vocabulary_projection.h"
 
 namespace gladius {
@@ -34,8 +35,8 @@ struct SharedBorders {
 /// compared. For one thread at a time.
 class AlignedTeacher {
  public:
-  /// The teacher's logits for a batch of its own tokens.
-  using Read = std::function<LogitRows(const Batch&)>;
+  /// What the teacher says of a batch of its own tokens.
+  using Read = std::function<TeacherAnswer(const Batch&)>;
 
   /// Errors of Tokenizer::load and ChatTemplates::load.
   AlignedTeacher(const ExpertConfig& expert, const std::filesystem::path& student_tokenizer,

@@ -54,13 +54,14 @@ void largest(const float* logits, std::int64_t V, std::int64_t k, float* values,
 
 }  // namespace
 
-CachedTeacher::CachedTeacher(const Teacher& teacher, std::optional<std::int64_t> top_k,
+CachedTeacher::CachedTeacher(const Teacher& teacher, const OutputLimit& limit,
                              std::unique_ptr<TeacherCache> cache)
     : teacher_(teacher),
-      k_(std::min(top_k.value_or(0), teacher.vocabulary())),
+      k_(std::min(limit.top_k.value_or(0), teacher.vocabulary())),
+      samples_(limit.samples),
       cache_(std::move(cache)) {}
 
-LogitRows CachedTeacher::logits(const Batch& batch) {
+TeacherAnswer CachedTeacher::answer(const Batch& batch) {
   Tensor outputs = Tensor::empty({batch.tokens(), width()});
   std::int64_t begin = 0;
   for (const Batch& example : examples_of(batch)) {
@@ -72,17 +73,37 @@ LogitRows CachedTeacher::logits(const Batch& batch) {
     }
     begin += example.tokens();
   }
-  return [this, outputs](std::int64_t first, std::int64_t last) {
+  const LogitRows logits = [this, outputs](std::int64_t first, std::int64_t last) {
     return rows(outputs.narrow(0, first, last - first));
   };
+  if (!samples_) return logits;
+  return {logits, outputs.select(1, 0).to_vector<float>()};
 }
 
 // Numbers a token.
-std::int64_t CachedTeacher::width() const { return k_ == 0 ? teacher_.hidden_size() : 2 * k_; }
+std::int64_t CachedTeacher::width() const {
+  if (samples_) return OutputSampler::width(*samples_);
+  return k_ == 0 ? teacher_.hidden_size() : 2 * k_;
+}
 
 Tensor CachedTeacher::output(const Batch& example) const {
   const Tensor hidden = teacher_.hidden_states(example);
+  if (samples_) return draws_of(hidden, example);
   return k_ == 0 ? hidden : top_k_of(hidden);
+}
+
+// [T, hidden_size] -> [T, width()].
+Tensor CachedTeacher::draws_of(const Tensor& hidden, const Batch& example) const {
+  const auto ids = example.ids.to_vector<std::int64_t>();
+  const OutputSampler sampler(*samples_, ids);
+  const std::int64_t T = hidden.size(0);
+  Tensor output = Tensor::empty({T, width()});
+  for (std::int64_t begin = 0, count = 0; begin < T; begin += count) {
+    count = std::min(kLinearLossRows, T - begin);
+    const Tensor logits = teacher_.head(hidden.narrow(0, begin, count)).to(Dtype::F32).contiguous();
+    sampler.draw(logits, begin, output.narrow(0, begin, count));
+  }
+  return output;
 }
 
 // [T, hidden_size] -> [T, 2 k], the logits and then their places.
@@ -105,8 +126,9 @@ Tensor CachedTeacher::top_k_of(const Tensor& hidden) const {
 
 // The logits of some tokens' outputs.
 Tensor CachedTeacher::rows(const Tensor& output) const {
-  if (k_ == 0) return teacher_.head(output);
   const std::int64_t T = output.size(0), V = teacher_.vocabulary();
+  if (samples_) return logits_of_draws(output, V, *samples_);
+  if (k_ == 0) return teacher_.head(output);
   Tensor logits = Tensor::full({T, V}, -kInfiniteLogit);
   for (std::int64_t t = 0; t < T; ++t) {
     const float* values = output.data<float>() + t * width();

@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "gladius/autograd/ops/linear_losses.h"
 #include "gladius/models/language_model.h"
@@ -11,6 +13,16 @@
 #include "gladius/train/run/run_config.h"
 
 namespace gladius {
+
+/// A teacher's logits for the tokens of a batch, by rows as they are asked for.
+struct TeacherAnswer {
+  TeacherAnswer(LogitRows rows, std::vector<float> text_log_p = {})
+      : logits(std::move(rows)), text(std::move(text_log_p)) {}
+  LogitRows logits;
+  /// log P of each row's next token in its example, softened, where the logits do not have it;
+  /// else empty.
+  std::vector<float> text;
+};
 
 /// Whether models with vocabularies of these sizes can be compared as the expert's mode says.
 /// ConfigError.

@@ -18,7 +18,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kFormat = 1;
+constexpr std::int64_t kFormat = 2;
 constexpr double kGigabyte = 1e9;
 
 fs::path manifest_file(const fs::path& directory) { return directory / "manifest.json"; }
@@ -151,16 +151,20 @@ void TeacherCache::give_up(const std::exception& error) {
 
 Json cache_manifest(const RunConfig& config, const Json& inputs, std::size_t expert,
                     std::int64_t student_vocab_size) {
-  const ExpertConfig& model = config.experts[expert];
+  const VocabularyMode vocabulary = config.experts[expert].vocabulary;
   const TeacherCacheConfig& cache = config.teacher_cache;
+  // Hidden states are the same for every student. Of the logits it matters which there are.
+  const bool of_logits = cache.top_k || cache.samples;
+  const bool truncated = vocabulary == VocabularyMode::truncate;
   return {{"format", kFormat},
           {"teacher", sums_by_name(inputs.at(fmt::format("experts.{}.model", expert)))},
           {"data", sums_in_order(inputs.at("data.train"))},
-          {"tokenizer", sums_by_name(inputs.value("student.tokenizer", Json::object()))},
-          {"max_seq_len", config.data.max_seq_len},
-          {"vocabulary", name_of(model.vocabulary)},
-          {"student_vocab_size", student_vocab_size},
-          {"top_k", cache.top_k ? Json(*cache.top_k) : Json(nullptr)}};
+          {"vocabulary", of_logits ? Json(name_of(vocabulary)) : Json()},
+          {"student_vocab_size", of_logits && truncated ? Json(student_vocab_size) : Json()},
+          {"top_k", cache.top_k ? Json(*cache.top_k) : Json()},
+          {"samples", cache.samples ? Json(*cache.samples) : Json()},
+          {"temperature", cache.samples ? Json(config.loss.temperature) : Json()},
+          {"seed", cache.samples ? Json(config.seed) : Json()}};
 }
 
 void check_manifest(const fs::path& directory, const Json& manifest) {

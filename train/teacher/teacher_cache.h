@@ -48,7 +48,8 @@ class TeacherCache {
 };
 
 /// What the outputs of an expert depend on: SHA-256 of its files and of the data's (from `inputs`,
-/// see describe_inputs), and the settings of the run file.
+/// see describe_inputs), and the settings of the run file. Not on the student or its tokenizer: one
+/// cache serves students of any vocabulary. (Of a truncated vocabulary the size counts.)
 nlohmann::ordered_json cache_manifest(const RunConfig& config, const nlohmann::ordered_json& inputs,
                                       std::size_t expert, std::int64_t student_vocab_size);
 

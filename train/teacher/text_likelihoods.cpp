@@ -23,13 +23,16 @@ double log_probability(float* logits, std::int64_t V, std::int32_t id, float tem
 
 }  // namespace
 
-std::vector<double> text_log_probabilities(const LogitRows& logits,
+std::vector<double> text_log_probabilities(const TeacherAnswer& answer,
                                            std::span<const std::int32_t> ids, std::int64_t begin,
                                            std::int64_t end, double temperature) {
+  if (!answer.text.empty()) {
+    return {answer.text.begin() + (begin - 1), answer.text.begin() + (end - 1)};
+  }
   std::vector<double> result(static_cast<std::size_t>(end - begin));
   for (std::int64_t at = begin; at < end; at += kLikelihoodRows) {
     const std::int64_t count = std::min(kLikelihoodRows, end - at);
-    const Tensor block = logits(at - 1, at - 1 + count).to(Dtype::F32).clone();
+    const Tensor block = answer.logits(at - 1, at - 1 + count).to(Dtype::F32).clone();
     const std::int64_t V = block.size(1);
     float* rows = block.data<float>();
     parallel_for(count, 1, [&](std::int64_t low, std::int64_t high) {

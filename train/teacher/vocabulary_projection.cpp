@@ -47,8 +47,9 @@ double log_sum(const float* z, const std::vector<bool>& chosen, float T) {
 struct VocabularyProjection::Sums {
   Tensor q;                           // F32 [n, V]
   std::vector<double> total, rest;    // Z, and what of it is the rest
-  std::vector<float> text;            // P(the text's next token) by the teacher's rows
+  std::vector<float> text;            // P(the text's next token) by the teacher's rows, as read
   std::int64_t text_begin;            // the first of these
+  std::span<const float> text_log_p;  // of all its rows, if P is of draws
   std::span<const std::int32_t> ids;  // of the student
   std::int64_t first_row;             // of the student, in ids
   std::span<const std::int32_t> teacher_ids;
@@ -140,27 +141,59 @@ void VocabularyProjection::add_block(Sums& sums, std::span<const AlignedRow> row
   });
 }
 
-// A token of the text that the teacher spells with several has the product of their probabilities.
-void VocabularyProjection::move_chain(Sums& sums, std::int64_t i, const AlignedRow& row) const {
-  if (row.chain_end == row.chain_begin) return;
-  double product = 1;
-  for (std::int32_t token = row.chain_begin; token < row.chain_end; ++token) {
-    product *=
-        static_cast<double>(sums.text[static_cast<std::size_t>(token - 1 - sums.text_begin)]);
-  }
+// The piece that has received the first token of a chain in place of the text's next token; -1:
+// there is no chain, or it is that token.
+std::int32_t VocabularyProjection::chain_receiver(const Sums& sums, std::int64_t i,
+                                                  const AlignedRow& row) const {
+  if (row.chain_end == row.chain_begin) return -1;
   const auto list = pieces_->pieces(sums.teacher_ids[static_cast<std::size_t>(row.chain_begin)]);
   const std::vector<std::int32_t> before = emitted(sums, i, row);
   const std::size_t place = before.size();
   const bool received = place < list.size() && std::ranges::equal(list.first(place), before);
-  if (!received || list[place] == row.next) return;
+  return received && list[place] != row.next ? list[place] : -1;
+}
+
+// The entries that no token of the teacher's goes on with behind what the student has emitted.
+std::vector<bool> VocabularyProjection::without_continuation(const Sums& sums, std::int64_t i,
+                                                             const AlignedRow& row) const {
+  const std::int64_t V = sums.q.size(1);
+  const float* q = sums.q.data<float>() + i * V;
+  std::vector<bool> without(static_cast<std::size_t>(V));
+  for (std::int64_t s = 0; s < V; ++s) without[static_cast<std::size_t>(s)] = q[s] <= 0;
+  const std::vector<std::int32_t> prefix = emitted(sums, i, row);
+  const auto [first, last] = pieces_->beginning_with(prefix);
+  for (const std::int32_t t : pieces_->order().subspan(first, last - first)) {
+    const auto list = pieces_->pieces(t);
+    if (list.size() > prefix.size()) without[static_cast<std::size_t>(list[prefix.size()])] = false;
+  }
+  if (chain_receiver(sums, i, row) >= 0) without[static_cast<std::size_t>(row.next)] = false;
+  for (const auto& [other, canonical] : pieces_->twins()) {
+    without[static_cast<std::size_t>(other)] = without[static_cast<std::size_t>(canonical)];
+  }
+  return without;
+}
+
+// A token of the text that the teacher spells with several has the product of their probabilities.
+void VocabularyProjection::move_chain(Sums& sums, std::int64_t i, const AlignedRow& row) const {
+  const std::int32_t from = chain_receiver(sums, i, row);
+  if (from < 0) return;
+  double product = 1;
+  for (std::int32_t token = row.chain_begin; token < row.chain_end; ++token) {
+    const auto place = static_cast<std::size_t>(token - 1);
+    const bool drawn = token == row.chain_begin || sums.text_log_p.empty();
+    product *=
+        drawn ? static_cast<double>(sums.text[place - static_cast<std::size_t>(sums.text_begin)])
+              : std::exp(static_cast<double>(sums.text_log_p[place]));
+  }
   float* q = sums.q.data<float>() + i * sums.q.size(1);
-  const float moved = std::min(static_cast<float>(product), q[list[place]]);
-  q[list[place]] -= moved;
+  const float moved = std::min(static_cast<float>(product), q[from]);
+  q[from] -= moved;
   q[row.next] += moved;
 }
 
-// From sums of probabilities to T log q', with the student's logits z.
-void VocabularyProjection::to_logits(Sums& sums, std::int64_t i, const float* z) const {
+// From sums of probabilities to T log q', with the student's logits z; whether there is any.
+bool VocabularyProjection::to_logits(Sums& sums, std::int64_t i, const AlignedRow& row,
+                                     const float* z) const {
   const std::int64_t V = sums.q.size(1);
   const float T = temperature_;
   const double total = sums.total[static_cast<std::size_t>(i)];
@@ -176,13 +209,15 @@ void VocabularyProjection::to_logits(Sums& sums, std::int64_t i, const float* z)
   std::vector<bool> in_rest;
   float shift = 0;
   if (rest > 0) {
-    for (std::int64_t s = 0; s < V; ++s) in_rest.push_back(q[s] <= 0);
+    in_rest = without_continuation(sums, i, row);
+    if (rest >= 1 && std::ranges::find(in_rest, true) == in_rest.end()) return false;
     shift = T * static_cast<float>(std::log(rest) - log_sum(z, in_rest, T));
   }
   kernels::log(q, q, V);
   for (std::int64_t s = 0; s < V; ++s) {
     q[s] = rest > 0 && in_rest[static_cast<std::size_t>(s)] ? z[s] + shift : T * q[s];
   }
+  return true;
 }
 
 Tensor VocabularyProjection::targets(const Tensor& student, std::span<const AlignedRow> rows,
@@ -195,6 +230,7 @@ Tensor VocabularyProjection::targets(const Tensor& student, std::span<const Alig
             .rest = std::vector<double>(rows.size()),
             .text = std::vector<float>(static_cast<std::size_t>(end - begin)),
             .text_begin = begin,
+            .text_log_p = teacher.text,
             .ids = student_ids,
             .first_row = first_row,
             .teacher_ids = teacher.ids};
@@ -207,12 +243,13 @@ Tensor VocabularyProjection::targets(const Tensor& student, std::span<const Alig
     for (std::int64_t i = low; i < high; ++i) {
       const auto index = static_cast<std::size_t>(i);
       const float* z = student.data<float>() + i * V;
-      if (rows[index].teacher_row < 0 || !(sums.total[index] > kNegligible)) {
-        std::copy_n(z, V, sums.q.data<float>() + i * V);
-        continue;
+      const AlignedRow& row = rows[index];
+      bool compared = row.teacher_row >= 0 && sums.total[index] > kNegligible;
+      if (compared) {
+        move_chain(sums, i, row);
+        compared = to_logits(sums, i, row, z);
       }
-      move_chain(sums, i, rows[index]);
-      to_logits(sums, i, z);
+      if (!compared) std::copy_n(z, V, sums.q.data<float>() + i * V);
     }
   });
   return sums.q;

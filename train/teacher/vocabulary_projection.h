@@ -10,11 +10,15 @@
 // probabilities is its probability, and moves there from the first piece that had received it.
 // A token that ends a message on one side is the one that ends it on the other.
 //
+// P may be how often tokens were drawn from the teacher's distribution: then q and r are unbiased
+// estimates of what they are of the whole. (The token of a chain takes its share of the draws of
+// its first token, by the probability of those that follow, which is known.)
+//
 // The student is compared over classes: entries with the same bytes count as one, and so do all
-// that q gives nothing, which together have the rest. The divergence of the classes is that of a
-// distribution q' over all entries in which each class's share is divided as the student divides
-// it, with the same gradient; so the loss is distillation_loss against the logits T log q'. (Where
-// q gives something to every entry the rest has no place, and is left out.)
+// that no teacher's token leads to, which together have the rest. The divergence of the classes is
+// that of a distribution q' over all entries in which each class's share is divided as the student
+// divides it, with the same gradient; so the loss is distillation_loss against the logits T log q'.
+// (Where q gives something to every entry the rest has no place, and is left out.)
 #pragma once
 
 #include <memory>
@@ -25,10 +29,13 @@
 
 namespace gladius {
 
-/// A teacher's reading of a batch: its logits by rows, as they are asked for, and its tokens.
+/// A teacher's reading of a batch: its logits by rows, as they are asked for, and its tokens. If
+/// the logits are of tokens that were drawn (sampled_outputs.h), `text` has log P of each row's
+/// next token.
 struct TeacherReading {
   LogitRows logits;
   std::vector<std::int32_t> ids;
+  std::vector<float> text = {};
 };
 
 /// Const methods may be called from several threads.
@@ -52,7 +59,10 @@ class VocabularyProjection {
   void add_row(Sums& sums, std::int64_t i, const AlignedRow& row, const float* P,
                std::int64_t V) const;
   void move_chain(Sums& sums, std::int64_t i, const AlignedRow& row) const;
-  void to_logits(Sums& sums, std::int64_t i, const float* z) const;
+  std::int32_t chain_receiver(const Sums& sums, std::int64_t i, const AlignedRow& row) const;
+  std::vector<bool> without_continuation(const Sums& sums, std::int64_t i,
+                                         const AlignedRow& row) const;
+  bool to_logits(Sums& sums, std::int64_t i, const AlignedRow& row, const float* z) const;
 
   std::shared_ptr<const TokenPieces> pieces_;
   float temperature_;

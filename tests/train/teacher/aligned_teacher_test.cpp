@@ -259,6 +259,46 @@ TEST_F(AlignedRun, OtherLossesSeeWhatTheTeacherSaysOfEachToken) {
   EXPECT_EQ(borders.rows, all);
 }
 
+// A student with other ids reads the same texts, and so does the teacher.
+TEST_F(AlignedRun, OneCacheServesStudentsOfAnyVocabulary) {
+  const Json cache{{"teacher_cache", {{"max_gb", 1}, {"path", "cache"}, {"samples", 12}}}};
+  execute(config(cache), directory_ / "first");
+  const fs::path records = directory_ / "cache/expert-0/records";
+  const std::string known = read_file(records);
+  Json other = Json::parse(read_file(directory_ / "tokenizer/tokenizer.json"));
+  std::swap(other["model"]["vocab"]["b"], other["model"]["vocab"]["e"]);
+  write_file(directory_ / "tokenizer/tokenizer.json", other.dump());
+  execute(config(cache), directory_ / "second");
+  EXPECT_EQ(read_file(records), known);
+  EXPECT_FALSE(weights(directory_ / "second") == weights(directory_ / "first"));
+}
+
+TEST_F(AlignedRun, DrawsResumeToTheBit) {
+  for (const char* cross : {"project", "alm"}) {
+    SCOPED_TRACE(cross);
+    const Json drawn{{"loss", {{"cross", cross}}}, {"teacher_cache", {{"samples", 5}}}};
+    const fs::path whole = directory_ / (std::string("whole-") + cross);
+    const fs::path parts = directory_ / (std::string("parts-") + cross);
+    execute(config(drawn), whole);
+    execute(config(drawn), parts, false, 5);
+    execute(config(drawn), parts, true);
+    EXPECT_TRUE(weights(parts) == weights(whole));
+  }
+}
+
+TEST_F(AlignedRun, ALossThatNeedsWhatIsLeftOutIsRefused) {
+  const auto refusal = [this](const char* cross, const Json& cache) {
+    return message_of<ConfigError>([&] {
+      config({{"loss", {{"cross", cross}}}, {"teacher_cache", cache}});
+    });
+  };
+  EXPECT_THAT(refusal("alm", {{"top_k", 5}}),
+              AllOf(HasSubstr("loss.cross"), HasSubstr("teacher_cache.samples, which keeps it")));
+  EXPECT_THAT(refusal("uld", {{"samples", 5}}), HasSubstr("teacher_cache.top_k, or neither"));
+  EXPECT_THAT(refusal("project", {{"samples", 5}, {"top_k", 5}}),
+              HasSubstr("\"teacher_cache.samples\" is another way"));
+}
+
 TEST_F(AlignedRun, TheSameTokenizerIsNotAligned) {
   testing::write_tiny_tokenizer(directory_ / "expert");
   execute(config(), directory_ / "same");

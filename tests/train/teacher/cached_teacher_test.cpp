@@ -49,11 +49,12 @@ class CachedTeacherTest : public ::testing::Test {
   std::vector<Example> examples(std::int64_t count) {
     return testing::learnable_examples(rng_, count, 1, 12, kVocabulary);
   }
-  // With a cache of its own for each k.
-  CachedTeacher cached(std::optional<std::int64_t> top_k = {}) const {
-    const Json manifest{{"top_k", top_k.value_or(0)}};
+  // With a cache of its own for each limit.
+  CachedTeacher cached(const OutputLimit& limit = {}) const {
+    const Json manifest{{"top_k", limit.top_k.value_or(0)},
+                        {"samples", limit.samples ? limit.samples->count : 0}};
     return {
-        *teacher_, top_k,
+        *teacher_, limit,
         std::make_unique<TeacherCache>(directory_ / manifest.dump(), manifest, 1 << 30, ignore)};
   }
   // From here on whatever the teacher reads comes out as NaN; its head is as before.
@@ -89,15 +90,16 @@ TEST_F(CachedTeacherTest, GivesTheTeachersLogitsOfAnExampleToTheBit) {
 
 TEST_F(CachedTeacherTest, TheTeacherReadsAnExampleOnce) {
   const std::vector<Example> known = examples(12);
-  for (const std::optional<std::int64_t> top_k : {std::optional<std::int64_t>(), {5}}) {
-    for (const Example& example : known) cached(top_k).logits(batch_of({example}));
+  const OutputLimit draws{.samples = SamplingOptions{.count = 9, .seed = 1}};
+  for (const OutputLimit& limit : {OutputLimit{}, OutputLimit{.top_k = 5}, draws}) {
+    for (const Example& example : known) cached(limit).logits(batch_of({example}));
   }
   std::vector<std::vector<float>> expected;
   for (const Example& example : known) {
     expected.push_back(all_logits(teacher_->logits(batch_of({example})), batch_of({example})));
   }
   break_teacher();
-  CachedTeacher teacher = cached(), of_five = cached(5);
+  CachedTeacher teacher = cached(), of_five = cached({5}), of_draws = cached(draws);
   for (int trial = 0; trial < 20; ++trial) {  // in batches of any size, in any order
     std::vector<Example> chosen;
     std::vector<float> logits;
@@ -112,20 +114,25 @@ TEST_F(CachedTeacherTest, TheTeacherReadsAnExampleOnce) {
     for (std::size_t i = 0; i < logits.size(); ++i) {
       EXPECT_NEAR(actual[i], logits[i], 1e-5);  // the head's products are of other sizes
     }
-    for (const float logit : all_logits(of_five.logits(batch), batch)) EXPECT_FALSE(logit != logit);
+    for (CachedTeacher* part : {&of_five, &of_draws}) {
+      for (const float logit : all_logits(part->logits(batch), batch)) EXPECT_FALSE(logit != logit);
+    }
   }
   const Batch fresh = batch_of({next_token_example({1, 1, 1, 1}, 9)});
   EXPECT_TRUE(std::isnan(all_logits(teacher.logits(fresh), fresh)[0]));  // it is broken
   EXPECT_TRUE(std::isnan(all_logits(of_five.logits(fresh), fresh)[0]));  // and it shows
+  EXPECT_TRUE(std::isnan(all_logits(of_draws.logits(fresh), fresh)[0]));
 }
 
 // Bits do not depend on the batch in which the teacher first saw an example.
 TEST_F(CachedTeacherTest, WhatIsCachedDoesNotMatter) {
-  for (const std::optional<std::int64_t> top_k : {std::optional<std::int64_t>(), {7}}) {
+  const SamplingOptions samples{.count = 12, .temperature = 2, .seed = rng_()};
+  for (const OutputLimit& limit :
+       {OutputLimit{}, OutputLimit{.top_k = 7}, OutputLimit{.samples = samples}}) {
     for (int trial = 0; trial < 20; ++trial) {
       const std::vector<Example> some = examples(random_int(rng_, 1, 6));
       const Batch batch = batch_of(some);
-      CachedTeacher without(*teacher_, top_k, nullptr), with = cached(top_k);
+      CachedTeacher without(*teacher_, limit, nullptr), with = cached(limit);
       const std::vector<float> expected = all_logits(without.logits(batch), batch);
       for (const Example& example : some) {  // a part of them, alone
         if (random_int(rng_, 0, 1) == 0) with.logits(batch_of({example}));
@@ -141,7 +148,7 @@ TEST_F(CachedTeacherTest, AllOfTheVocabularyIsTheWhole) {
   const std::vector<float> expected =
       all_logits(CachedTeacher(*teacher_, {}, nullptr).logits(batch), batch);
   for (const std::int64_t k : {kVocabulary, 10 * kVocabulary}) {
-    const std::vector<float> actual = all_logits(cached(k).logits(batch), batch);
+    const std::vector<float> actual = all_logits(cached({k}).logits(batch), batch);
     ASSERT_EQ(actual.size(), expected.size());
     for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(actual[i], expected[i], 1e-5);
   }
@@ -177,14 +184,50 @@ TEST_F(CachedTeacherTest, TheLossOfTheKLargestIsItsComposition) {
     }
     expected *= temperature * temperature / static_cast<double>(N);
     for (int pass = 0; pass < 2; ++pass) {
-      const ObjectiveValue value = distillation_objective(*student, cached(k).logits(batch), batch,
-                                                          {.temperature = temperature, .alpha = 1});
+      const ObjectiveValue value = distillation_objective(
+          *student, cached({k}).logits(batch), batch, {.temperature = temperature, .alpha = 1});
       EXPECT_NEAR(*value.kl, expected, 1e-5 * (1 + expected));
       value.loss.backward();
       for (const Variable& parameter : student->parameters()) {
         for (const float g : parameter.grad().to_vector<float>()) ASSERT_TRUE(std::isfinite(g));
       }
     }
+  }
+}
+
+// Draws of one teacher and text, by their seed, as logits; and the text's probabilities.
+TEST_F(CachedTeacherTest, DrawsAreOfTheSoftenedDistributionAndTheSameForASeed) {
+  const double T = 1.5;
+  const std::int64_t draws = 20000;
+  const Batch batch = batch_of(examples(3));
+  const std::vector<std::int64_t> lengths = batch.lengths();
+  const auto ids = batch.ids.to_vector<std::int64_t>();
+  const auto sampled = [&](std::int64_t count, std::uint64_t seed) {
+    CachedTeacher teacher(*teacher_, {.samples = SamplingOptions{count, T, seed}}, nullptr);
+    const TeacherAnswer answer = teacher.answer(batch);
+    return std::pair(all_logits(answer.logits, batch), answer.text);
+  };
+  const auto [logits, text] = sampled(draws, 3);
+  EXPECT_EQ(sampled(draws, 3).first, logits);
+  EXPECT_NE(sampled(draws, 4).first, logits);
+  const auto whole =
+      all_logits(CachedTeacher(*teacher_, {}, nullptr).logits(batch), batch);  // rows of 60
+  std::int64_t example = 0, end = lengths[0];
+  for (std::int64_t row = 0; row < batch.tokens(); ++row) {
+    if (row == end) end += lengths[static_cast<std::size_t>(++example)];
+    double sum = 0, share = 0, distance = 0;
+    const auto at = static_cast<std::size_t>(row * kVocabulary);
+    for (std::size_t v = at; v < at + kVocabulary; ++v) sum += std::exp(whole[v] / T);
+    for (std::size_t v = at; v < at + kVocabulary; ++v) {
+      const double p = std::exp(whole[v] / T) / sum, drawn = std::exp(logits[v] / T);
+      share += drawn;
+      distance = std::max(distance, std::abs(drawn - p) / std::sqrt(p * (1 - p) / draws));
+    }
+    EXPECT_NEAR(share, 1, 1e-4);
+    EXPECT_LT(distance, 6);        // standard deviations
+    if (row + 1 == end) continue;  // nothing follows
+    const auto next = static_cast<std::size_t>(ids[static_cast<std::size_t>(row) + 1]);
+    EXPECT_NEAR(text[static_cast<std::size_t>(row)], whole[at + next] / T - std::log(sum), 1e-5);
   }
 }
 

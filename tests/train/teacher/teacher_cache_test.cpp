@@ -159,9 +159,10 @@ TEST(TeacherCache, GoesOnToTheBitWhateverItHolds) {
   SCOPED_TRACE(seed);
   testing::Rng rng(seed);
   const TinyRun run;
-  for (int trial = 0; trial < 8; ++trial) {
+  for (int trial = 0; trial < 12; ++trial) {
     Json cache{{"max_gb", 1}};
-    if (trial >= 4) cache["top_k"] = testing::random_int(rng, 1, 60);
+    if (trial >= 8) cache["samples"] = testing::random_int(rng, 1, 20);
+    if (trial >= 4 && trial < 8) cache["top_k"] = testing::random_int(rng, 1, 60);
     Json file = with_cache(long_file(run), cache);
     file["batch_size"] = testing::random_int(rng, 1, 4);
     file["data"]["packing"] = testing::random_int(rng, 0, 1) == 1;
@@ -201,11 +202,9 @@ TEST(TeacherCache, ServesLaterRunsFromADirectoryOfTheUsers) {
 
 TEST(TeacherCache, OfAnotherTeacherOrOtherDataOrSettingsIsRefused) {
   const TinyRun run;
-  testing::write_tiny_tokenizer(run.directory / "tokenizer");
   save_model(run.directory / "other",
              *testing::tiny_model(testing::tiny_config(TinyRun::kVocabulary, 24), 8));
   write_file(run.directory / "other.jsonl", read_file(run.directory / "data.jsonl") + "\n");
-  write_file(run.directory / "wide.json", testing::tiny_config(TinyRun::kVocabulary + 1).dump());
   const Json cache{{"max_gb", 1}, {"path", "shared"}};
   const Json file = with_cache(run.distillation_file(), cache);
   execute(run.config(file), run.directory / "first");
@@ -214,21 +213,15 @@ TEST(TeacherCache, OfAnotherTeacherOrOtherDataOrSettingsIsRefused) {
   };
   const Case cases[] = {
       {"experts.1.model", "other", "another teacher.model.safetensors;"},
-      {"experts.1.vocabulary", "truncate", "another vocabulary;"},
-      {"student.config", "wide.json", "student_vocab_size;"},
-      {"student.tokenizer", "tokenizer", "tokenizer.tokenizer.json"},
       {"data.train", "other.jsonl", "another data.0;"},
       {"data.train", R"(["data.jsonl", "other.jsonl"])", "another data.1;"},
-      {"data.max_seq_len", "7", "another max_seq_len;"},
-      {"teacher_cache.top_k", "9", "another top_k;"},
+      {"teacher_cache.top_k", "9", "another vocabulary, top_k;"},
+      {"teacher_cache.samples", "9", "another vocabulary, samples, temperature, seed;"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.says);
     Json other = file;
     set_by_path(other, c.path, c.value);
-    if (std::string(c.value) == "wide.json") {
-      for (Json& expert : other["experts"]) expert["vocabulary"] = "truncate";
-    }
     const std::string message =
         message_of<ConfigError>([&] { execute(run.config(other), run.directory / "out"); });
     EXPECT_THAT(message, AllOf(HasSubstr(c.says), HasSubstr((run.directory / "shared").string()),
@@ -237,6 +230,38 @@ TEST(TeacherCache, OfAnotherTeacherOrOtherDataOrSettingsIsRefused) {
     EXPECT_FALSE(fs::exists(run.directory / "out"));
   }
   execute(run.config(file), run.directory / "out");
+}
+
+// Hidden states are the teacher's alone; of draws their temperature and seed count.
+TEST(TeacherCache, DoesNotDependOnTheStudentOrItsVocabulary) {
+  const TinyRun run;
+  testing::write_tiny_tokenizer(run.directory / "tokenizer");
+  write_file(run.directory / "wide.json", testing::tiny_config(TinyRun::kVocabulary + 1).dump());
+  Json file = with_cache(long_file(run), {{"max_gb", 1}, {"path", "shared"}});
+  execute(run.config(file), run.directory / "first");
+  const fs::path records = run.directory / "shared" / "expert-0" / "records";
+  const std::string known = read_file(records);
+  file["student"]["config"] = "wide.json";
+  file["student"]["tokenizer"] = "tokenizer";
+  file["loss"]["temperature"] = 3;
+  file["seed"] = 7;
+  for (Json& expert : file["experts"]) expert["vocabulary"] = "truncate";
+  execute(run.config(file), run.directory / "second");
+  EXPECT_EQ(read_file(records), known);
+  file["teacher_cache"] = {{"max_gb", 0}};
+  execute(run.config(file), run.directory / "without");
+  EXPECT_EQ(weights(run.directory / "second"), weights(run.directory / "without"));
+
+  file["teacher_cache"] = {{"max_gb", 1}, {"path", "drawn"}, {"samples", 12}};
+  execute(run.config(file), run.directory / "drawn-first");
+  const auto refused = [&](const char* path, const char* value) {
+    Json other = file;
+    set_by_path(other, path, value);
+    return message_of<ConfigError>([&] { execute(run.config(other), run.directory / "out"); });
+  };
+  EXPECT_THAT(refused("loss.temperature", "1"), HasSubstr("another temperature;"));
+  EXPECT_THAT(refused("seed", "8"), HasSubstr("another seed;"));
+  EXPECT_THAT(refused("teacher_cache.samples", "13"), HasSubstr("another samples;"));
 }
 
 TEST(TeacherCache, ItsSizeAndPlaceMayChangeOnResumeButNotK) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "gladius/autograd/engine.h"
+#include "gladius/train/teacher/sampled_outputs.h"
 #include "support/random.h"
 
 namespace gladius {
@@ -285,6 +286,60 @@ TEST(VocabularyProjection, OfATeacherThatIsCertainIsTheNextToken) {
           << pair.text << ", row " << i;
     }
   }
+}
+
+// The mean of the targets of 10 draws each, 100,000 in all, lies within 4 standard deviations of
+// the target of the whole. The seeds are fixed, as one of some thousand means lies outside.
+TEST(VocabularyProjection, OfDrawsIsUnbiased) {
+  std::int64_t behind = 0, chains = 0;
+  for (const std::uint64_t seed : {1, 2, 3, 4}) {
+    SCOPED_TRACE(::testing::Message() << "seed " << seed);
+    Rng rng(seed);
+    // The shorter the teacher's tokens, the more of the student's are several of them.
+    const bool coarse = seed % 2 == 0;
+    const Pair pair(rng, coarse ? 2 : 4, coarse ? 4 : 3);
+    const auto all = softmax_rows(pair.targets(pair.student_logits), pair.T);
+    const auto n = std::ssize(pair.teacher.ids);
+    const std::vector<std::int64_t> ids(pair.teacher.ids.begin(), pair.teacher.ids.end());
+    constexpr std::int64_t kDraws = 10, kTargets = 10000;
+    // Sums over the targets, of an entry its value and that squared; the number of targets.
+    std::vector<std::vector<double>> sums(all.size(), std::vector<double>(all[0].size()));
+    auto squares = sums;
+    std::vector<double> counts(all.size());
+    const auto own = softmax_rows(pair.student_logits, pair.T);
+    for (std::int64_t i = 0; i < kTargets; ++i) {
+      const SamplingOptions options{kDraws, pair.T, static_cast<std::uint64_t>(i)};
+      Tensor drawn = Tensor::empty({n, OutputSampler::width(options)});
+      OutputSampler(options, ids).draw(pair.teacher_logits.clone(), 0, drawn);
+      const Tensor logits = logits_of_draws(drawn, std::ssize(pair.teacher_entries), options);
+      const Tensor target = VocabularyProjection(pair.pieces, pair.T)
+                                .targets(pair.student_logits, pair.rows, pair.student.ids, 0,
+                                         {rows_of(logits, n), pair.teacher.ids,
+                                          drawn.select(1, 0).to_vector<float>()});
+      const auto rows = softmax_rows(target, pair.T);
+      for (std::size_t row = 0; row < rows.size(); ++row) {
+        if (rows[row] == own[row]) continue;  // no draw begins with what the student has emitted
+        ++counts[row];
+        for (std::size_t s = 0; s < rows[row].size(); ++s) {
+          sums[row][s] += rows[row][s];
+          squares[row][s] += rows[row][s] * rows[row][s];
+        }
+      }
+    }
+    for (std::size_t row = 0; row < all.size(); ++row) {
+      if (pair.rows[row].teacher_row < 0 || counts[row] < 100) continue;
+      behind += pair.rows[row].emitted > 0 ? 1 : 0;
+      chains += pair.rows[row].chain_end > 0 ? 1 : 0;
+      for (std::size_t s = 0; s < all[row].size(); ++s) {
+        const double mean = sums[row][s] / counts[row];
+        const double variance = squares[row][s] / counts[row] - mean * mean;
+        EXPECT_NEAR(mean, all[row][s], 4 * std::sqrt(std::max(0.0, variance) / counts[row]) + 2e-6)
+            << "row " << row << ", entry " << s;
+      }
+    }
+  }
+  EXPECT_GT(behind, 3);
+  EXPECT_GT(chains, 3);
 }
 
 // The divergence of classes: entries of the same bytes are one, and so are all without a target.
