@@ -8,6 +8,7 @@
 #include "gladius/models/tokenizer/comparison.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/text_format.h"
+#include "gladius/train/data/text_encoder.h"
 #include "gladius/train/run/model_paths.h"
 #include "gladius/train/teacher/aligned_teacher.h"
 #include "gladius/train/teacher/teacher.h"
@@ -144,6 +145,16 @@ void check_student_tokenizer(const StudentConfig& student, const Say& warn) try 
                    error.what()));
 }
 
+// Its tokenizer and template are needed when its steps begin, which may be hours from now.
+void check_reading(const ExpertConfig& expert, const Conversation* chat) try {
+  const TextEncoder encoder(find_model(expert.model).paths.tokenizer);
+  if (chat) encoder.tokenize_chat(*chat);
+} catch (const ConfigError& error) {
+  throw ConfigError(
+      fmt::format("expert {}: it cannot read the data, as \"vocabulary\": \"align\" asks: {}",
+                  expert.name, error.what()));
+}
+
 void check_length(const std::string& who, const ModelConfig& model, std::int64_t length) {
   const std::int64_t context = context_length(model.rope);
   if (length <= context) return;
@@ -195,9 +206,10 @@ void check_vocabularies(const RunConfig& config, const ModelConfig& student, con
 
 void check_texts(const RunConfig& config, const Dataset& train) {
   const auto first = train.size() > 0 ? train.read(0) : nullptr;
-  if (!first || !first->given_as_ids) return;
   for (const ExpertConfig& expert : config.experts) {
-    if (expert.vocabulary == VocabularyMode::align) throw_no_text(expert.name);
+    if (expert.vocabulary != VocabularyMode::align) continue;
+    if (first && first->given_as_ids) throw_no_text(expert.name);
+    check_reading(expert, first ? first->conversation.get() : nullptr);
   }
 }
 

@@ -17,7 +17,8 @@ using Say = std::function<void(const std::string&)>;
 /// student's, else `same`.
 RunConfig settle_vocabularies(RunConfig config);
 
-/// ConfigError if the first example is given as ids and an expert reads texts (`align`).
+/// ConfigError if an expert is to read texts (`align`) and the first example is given as ids, or
+/// its tokenizer or chat template cannot read it.
 void check_texts(const RunConfig& config, const Dataset& train);
 
 /// ConfigError if `loss.cross` is chosen and no expert aligns. ConfigError if an expert's

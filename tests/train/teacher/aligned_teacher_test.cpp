@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "gladius/models/chat_template/conversation.h"
@@ -29,6 +30,55 @@ constexpr const char* kText =
     "Line 17: na\u00efve caf\u00e9, \u4f60\u597d \U0001F600\U0001F44D and 12345 numbers.\n"
     "  def f(x):\n\treturn x**2  # done\n\n\nIt's the end, isn't it? e\u0301 (combining)";
 
+// What a student sees of a teacher that is certain of its own next token.
+struct Seen {
+  std::int64_t positions = 0, aligned = 0;
+  std::vector<double> probabilities;  // of the student's next token, where there is a teacher
+};
+
+LogitRows certain(const Batch& read) {
+  constexpr std::int64_t kWidth = 151936;  // padding included
+  const auto ids = read.ids.to_vector<std::int64_t>();
+  return [ids](std::int64_t begin, std::int64_t end) {
+    Tensor logits = Tensor::full({end - begin, kWidth}, -200);
+    for (std::int64_t i = begin; i < end && i + 1 < std::ssize(ids); ++i) {
+      logits.select(0, i - begin).select(0, ids[static_cast<std::size_t>(i) + 1]).fill_(200);
+    }
+    return logits;
+  };
+}
+
+// On lines of data, of tokenizers in these directories; the student gives single bytes no
+// probability of their own.
+std::vector<Seen> see_certain(const fs::path& student_directory, const fs::path& teacher,
+                              const std::vector<Json>& lines) {
+  const auto encoder = std::make_shared<const TextEncoder>(student_directory);
+  const std::int64_t V = encoder->tokenizer().vocab_size();
+  const ExampleParser parser(encoder, 100000, LossOn::all, V, /*keep_conversations=*/true);
+  const AlignedTeacher aligned({.name = "t", .model = teacher}, student_directory, 1, certain);
+  Tensor student = Tensor::zeros({1, V});
+  if (const auto first = encoder->tokenizer().token_to_id("<0x00>"); first >= 0) {
+    student.narrow(1, first, 256).fill_(-100);
+  }
+  std::vector<Seen> all;
+  for (const Json& line : lines) {
+    const Example example = parser.parse(line.dump());
+    const Batch batch = pack({&example});
+    const AlignedTargets targets = aligned.targets(batch);
+    Seen seen{.positions = batch.tokens(), .aligned = targets.aligned, .probabilities = {}};
+    for (std::int64_t i = 0; i + 1 < batch.tokens(); ++i) {
+      const auto target = targets.rows(student, i).to_vector<double>();
+      if (target == student.to_vector<double>()) continue;  // its own: no teacher
+      double sum = 0;
+      for (const double x : target) sum += std::exp(x);
+      const auto next = static_cast<std::size_t>(example.labels[static_cast<std::size_t>(i)]);
+      seen.probabilities.push_back(std::exp(target[next]) / sum);
+    }
+    all.push_back(seen);
+  }
+  return all;
+}
+
 // The tokenizers of models that people have, the student's with a template of its own.
 class RealTokenizers : public ::testing::Test {
  protected:
@@ -49,53 +99,9 @@ class RealTokenizers : public ::testing::Test {
     write_file(directory_ / "llama2/tokenizer_config.json", config.dump());
   }
 
-  // What a student sees of a teacher that is certain of its own next token.
-  struct Seen {
-    std::int64_t positions = 0, aligned = 0;
-    std::vector<double> probabilities;  // of the student's next token, where there is a teacher
-  };
-
-  static LogitRows certain(const Batch& read) {
-    constexpr std::int64_t kWidth = 151936;  // padding included
-    const auto ids = read.ids.to_vector<std::int64_t>();
-    return [ids](std::int64_t begin, std::int64_t end) {
-      Tensor logits = Tensor::full({end - begin, kWidth}, -200);
-      for (std::int64_t i = begin; i < end && i + 1 < std::ssize(ids); ++i) {
-        logits.select(0, i - begin).select(0, ids[static_cast<std::size_t>(i) + 1]).fill_(200);
-      }
-      return logits;
-    };
-  }
-
-  // A student of `name`, on lines of data; it gives single bytes no probability of their own.
   std::vector<Seen> see(const std::string& name, const std::string& teacher,
                         const std::vector<Json>& lines) const {
-    const auto encoder = std::make_shared<const TextEncoder>(directory_ / name);
-    const std::int64_t V = encoder->tokenizer().vocab_size();
-    const ExampleParser parser(encoder, 100000, LossOn::all, V, /*keep_conversations=*/true);
-    const AlignedTeacher aligned({.name = "t", .model = directory_ / teacher}, directory_ / name, 1,
-                                 certain);
-    Tensor student = Tensor::zeros({1, V});
-    if (const auto first = encoder->tokenizer().token_to_id("<0x00>"); first >= 0) {
-      student.narrow(1, first, 256).fill_(-100);
-    }
-    std::vector<Seen> all;
-    for (const Json& line : lines) {
-      const Example example = parser.parse(line.dump());
-      const Batch batch = pack({&example});
-      const AlignedTargets targets = aligned.targets(batch);
-      Seen seen{.positions = batch.tokens(), .aligned = targets.aligned, .probabilities = {}};
-      for (std::int64_t i = 0; i + 1 < batch.tokens(); ++i) {
-        const auto target = targets.rows(student, i).to_vector<double>();
-        double sum = 0;
-        for (const double x : target) sum += std::exp(x);
-        if (sum > static_cast<double>(V) / 2) continue;  // the student's own: no teacher
-        const auto next = static_cast<std::size_t>(example.labels[static_cast<std::size_t>(i)]);
-        seen.probabilities.push_back(std::exp(target[next]) / sum);
-      }
-      all.push_back(seen);
-    }
-    return all;
+    return see_certain(directory_ / name, directory_ / teacher, lines);
   }
 
   TemporaryDirectory directory_;
@@ -317,6 +323,105 @@ TEST_F(AlignedRun, DataGivenAsIdsHasNoText) {
   write_file(directory_ / "data.jsonl", "{\"input_ids\": [1, 260, 261]}\n");
   EXPECT_THAT(message_of<ConfigError>([&] { execute(config(), directory_ / "ids"); }),
               HasSubstr("expert e: data given as ids has no text"));
+}
+
+// Tokenizers that are odd, the teacher's or the student's: what cannot be compared is masked, and
+// what is compared is right.
+class OddTokenizers : public AlignedRun {
+ protected:
+  OddTokenizers() {
+    // "auto" would refuse what it cannot read; and a teacher whose tokenizer is the student's.
+    testing::write_tiny_tokenizer(directory_ / "expert");
+  }
+  void change(const char* which, const std::function<void(Json&)>& edit) const {
+    const fs::path file = directory_ / which / "tokenizer.json";
+    Json json = Json::parse(read_file(file));
+    edit(json);
+    write_file(file, json.dump());
+  }
+  Seen see(const char* text) const {
+    return see_certain(directory_ / "tokenizer", directory_ / "expert", {Json{{"text", text}}})[0];
+  }
+  // Each compared position has the student's next token as its target; how many there are.
+  std::int64_t all_right(const char* text) const {
+    const Seen seen = see(text);
+    for (const double p : seen.probabilities) EXPECT_GT(p, 0.999);
+    return std::ssize(seen.probabilities);
+  }
+  std::string refusal() const {
+    const std::string message = message_of<ConfigError>([&] {
+      execute(
+          config({{"experts",
+                   {{{"name", "e"}, {"model", "expert"}, {"steps", 8}, {"vocabulary", "align"}}}}}),
+          directory_ / "out");
+    });
+    EXPECT_EQ(std::ranges::count(message, '\n'), 0);
+    EXPECT_FALSE(exists(directory_ / "out"));
+    return message;
+  }
+};
+
+// "cab bed" is <s> and seven tokens, and <s> predicts the first: seven positions.
+TEST_F(OddTokenizers, WithoutOddityEveryPositionIsCompared) { EXPECT_EQ(all_right("cab bed"), 7); }
+
+TEST_F(OddTokenizers, ATokenThatDecodesToNothingMasksThePositionsAroundIt) {
+  const auto drop_e = [](Json& json) {
+    const Json nothing{{"type", "Replace"}, {"pattern", {{"String", "e"}}}, {"content", ""}};
+    json["decoder"] = {{"type", "Sequence"}, {"decoders", Json::array({json["decoder"], nothing})}};
+  };
+  change("expert", drop_e);
+  const std::int64_t of_teacher = all_right("cab bed");
+  EXPECT_GE(of_teacher, 5);  // up to "e"
+  EXPECT_LT(of_teacher, 7);
+  change("tokenizer", drop_e);
+  EXPECT_GE(all_right("cab bed"), 5);
+  testing::write_tiny_tokenizer(directory_ / "expert");
+  EXPECT_GE(all_right("cab bed"), 5);
+}
+
+TEST_F(OddTokenizers, EmptyTokensAndIdsWithoutTokensAreNeverCompared) {
+  change("expert", [](Json& json) {
+    json["model"]["vocab"][""] = 265;
+    json["model"]["vocab"]["zz"] = 270;  // 266 .. 269 are nothing
+  });
+  EXPECT_EQ(all_right("cab bed"), 7);
+  const TokenPieces pieces(TokenBytes(directory_ / "expert"), TokenBytes(directory_ / "tokenizer"),
+                           directory_ / "tokenizer");
+  EXPECT_EQ(pieces.teacher_size(), 271);
+  for (const std::int32_t id : {-1, 265, 266, 269, 271}) EXPECT_TRUE(pieces.pieces(id).empty());
+  EXPECT_EQ(pieces.pieces(270).size(), 2U);  // as bytes
+  change("tokenizer", [](Json& json) { json["model"]["vocab"][""] = 265; });
+  EXPECT_EQ(all_right("cab bed"), 7);
+}
+
+// What the teacher reads is not what stands there, so its "c" for "b" says nothing.
+TEST_F(OddTokenizers, ATokenizerThatNormalizesMasksWhatItChanges) {
+  change("expert", [](Json& json) {
+    const Json changed{{"type", "Replace"}, {"pattern", {{"String", "b"}}}, {"content", "c"}};
+    json["normalizer"] = {{"type", "Sequence"},
+                          {"normalizers", Json::array({json["normalizer"], changed})}};
+  });
+  EXPECT_EQ(all_right("cab bed"), 5);  // all but the two before "b"
+  EXPECT_EQ(all_right("bbb"), 0);
+}
+
+TEST_F(OddTokenizers, AKindThatIsNotSupportedEndsInOneLine) {
+  change("expert", [](Json& json) { json["model"]["type"] = "Unigram"; });
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("expert e: it cannot read the data"),
+                               HasSubstr("tokenizer.json"), HasSubstr("Unigram")));
+}
+
+TEST_F(OddTokenizers, AnExpertWithoutATemplateCannotReadConversations) {
+  const Json with_template{
+      {"bos_token", "<s>"},
+      {"eos_token", "</s>"},
+      {"chat_template", "{% for m in messages %}{{ m['content'] + eos_token }}{% endfor %}"}};
+  write_file(directory_ / "tokenizer/tokenizer_config.json", with_template.dump());
+  write_file(directory_ / "data.jsonl",
+             Json{{"messages", {{{"role", "user"}, {"content", "cab"}}}}}.dump() + "\n");
+  EXPECT_THAT(refusal(), HasSubstr("expert e: it cannot read the data"));
+  write_file(directory_ / "expert/tokenizer_config.json", with_template.dump());
+  execute(config(), directory_ / "out");
 }
 
 }  // namespace
