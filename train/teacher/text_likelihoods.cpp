@@ -12,13 +12,14 @@ namespace {
 // 39 MB for 151,936 entries.
 constexpr std::int64_t kLikelihoodRows = 64;
 
-// Changes the logits [V].
-double log_probability(float* logits, std::int64_t V, std::int32_t id, float temperature) {
+double log_probability(const float* logits, std::int32_t id, float temperature,
+                       std::vector<float>& softened) {
+  const auto V = std::ssize(softened);
   if (id >= V) return -std::numeric_limits<double>::infinity();
-  for (std::int64_t v = 0; v < V; ++v) logits[v] /= temperature;
+  std::transform(logits, logits + V, softened.begin(), [&](float z) { return z / temperature; });
   float log_sum = 0;
-  kernels::logsumexp(logits, &log_sum, 1, V);
-  return static_cast<double>(logits[id]) - static_cast<double>(log_sum);
+  kernels::logsumexp(softened.data(), &log_sum, 1, V);
+  return static_cast<double>(softened[static_cast<std::size_t>(id)]) - static_cast<double>(log_sum);
 }
 
 }  // namespace
@@ -32,14 +33,15 @@ std::vector<double> text_log_probabilities(const TeacherAnswer& answer,
   std::vector<double> result(static_cast<std::size_t>(end - begin));
   for (std::int64_t at = begin; at < end; at += kLikelihoodRows) {
     const std::int64_t count = std::min(kLikelihoodRows, end - at);
-    const Tensor block = answer.logits(at - 1, at - 1 + count).to(Dtype::F32).clone();
+    const Tensor block = answer.logits(at - 1, at - 1 + count).to(Dtype::F32).contiguous();
     const std::int64_t V = block.size(1);
-    float* rows = block.data<float>();
+    const float* rows = block.data<float>();
     parallel_for(count, 1, [&](std::int64_t low, std::int64_t high) {
+      std::vector<float> softened(static_cast<std::size_t>(V));
       for (std::int64_t i = low; i < high; ++i) {
         result[static_cast<std::size_t>(at - begin + i)] =
-            log_probability(rows + i * V, V, ids[static_cast<std::size_t>(at + i)],
-                            static_cast<float>(temperature));
+            log_probability(rows + i * V, ids[static_cast<std::size_t>(at + i)],
+                            static_cast<float>(temperature), softened);
       }
     });
   }

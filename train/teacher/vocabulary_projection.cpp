@@ -113,9 +113,9 @@ void VocabularyProjection::add_row(Sums& sums, std::int64_t i, const AlignedRow&
 }
 
 void VocabularyProjection::add_block(Sums& sums, std::span<const AlignedRow> rows,
-                                     const Tensor& probabilities, std::int64_t begin) const {
-  const std::int64_t count = probabilities.size(0), V = probabilities.size(1);
-  float* P = probabilities.data<float>();
+                                     const Tensor& logits, std::int64_t begin) const {
+  const std::int64_t count = logits.size(0), V = logits.size(1);
+  const float* z = logits.data<float>();
   // The student's rows of each of the teacher's.
   std::vector<std::vector<std::int64_t>> readers(static_cast<std::size_t>(count));
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -125,9 +125,10 @@ void VocabularyProjection::add_block(Sums& sums, std::span<const AlignedRow> row
     }
   }
   parallel_for(count, 1, [&](std::int64_t low, std::int64_t high) {
+    std::vector<float> P(static_cast<std::size_t>(V));
+    float* p = P.data();
     for (std::int64_t row = low; row < high; ++row) {
-      float* p = P + row * V;
-      for (std::int64_t v = 0; v < V; ++v) p[v] /= temperature_;
+      for (std::int64_t v = 0; v < V; ++v) p[v] = z[row * V + v] / temperature_;
       kernels::softmax(p, p, 1, V);
       const auto next = static_cast<std::size_t>(begin + row + 1);
       if (next < sums.teacher_ids.size() && sums.teacher_ids[next] < V) {
@@ -236,8 +237,7 @@ Tensor VocabularyProjection::targets(const Tensor& student, std::span<const Alig
             .teacher_ids = teacher.ids};
   for (std::int64_t at = begin; at < end; at += kTeacherRows) {
     const std::int64_t last = std::min(at + kTeacherRows, end);
-    // A copy where the teacher has its logits for longer: they become probabilities in place.
-    add_block(sums, rows, teacher.logits(at, last).clone(), at);
+    add_block(sums, rows, teacher.logits(at, last).to(Dtype::F32).contiguous(), at);
   }
   parallel_for(n, 1, [&](std::int64_t low, std::int64_t high) {
     for (std::int64_t i = low; i < high; ++i) {

@@ -54,7 +54,7 @@ class VocabularyProjection {
  private:
   struct Sums;
   std::vector<std::int32_t> emitted(const Sums& sums, std::int64_t i, const AlignedRow& row) const;
-  void add_block(Sums& sums, std::span<const AlignedRow> rows, const Tensor& probabilities,
+  void add_block(Sums& sums, std::span<const AlignedRow> rows, const Tensor& logits,
                  std::int64_t begin) const;
   void add_row(Sums& sums, std::int64_t i, const AlignedRow& row, const float* P,
                std::int64_t V) const;

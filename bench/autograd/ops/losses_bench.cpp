@@ -1,7 +1,11 @@
 // Losses over the student's vocabulary.
+#include <numeric>
+
+#include "gladius/autograd/ops/alm_loss.h"
 #include "gladius/autograd/ops/linear_losses.h"
 #include "gladius/autograd/ops/losses.h"
 #include "gladius/autograd/ops/softmax.h"
+#include "gladius/autograd/ops/uld_loss.h"
 #include "gladius/nn/linear.h"
 #include "support/layer.h"
 
@@ -62,6 +66,32 @@ void linear_distillation_loss(benchmark::State& state) {
   });
 }
 
+// The same with chunks of two tokens; the kernel runs twice.
+void linear_alm_loss(benchmark::State& state) {
+  const std::int64_t T = tokens_of(state);
+  const Tensor labels = random_ids(T);
+  AlmTargets targets{.tokens = labels, .chunks = {}};
+  for (std::int64_t row = 0; row + 2 <= T; row += 2) targets.chunks.push_back({row, row + 2, -3});
+  Layers<Linear> heads([] { return std::make_shared<Linear>(C, V, false); });
+  run_layer(state, linear_passes(T, C, V), [&] {
+    return gladius::linear_alm_loss(input({T, C}), heads.next().weight, targets, labels).loss;
+  });
+}
+
+// Beside a teacher of as many entries.
+void linear_uld_loss(benchmark::State& state) {
+  const std::int64_t T = tokens_of(state);
+  const Tensor labels = random_ids(T);
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(T));
+  std::iota(rows.begin(), rows.end(), 0);
+  Layers<Linear> heads([] { return std::make_shared<Linear>(C, V, false); });
+  run_layer(state, linear_passes(T, C, V) + elements(T * V, 0), [&] {
+    return gladius::linear_uld_loss(input({T, C}), heads.next().weight,
+                                    rows_of(activations().tensor({T, V}), T), rows, labels)
+        .loss;
+  });
+}
+
 void passes_over_logits(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"backward", "T"})->ArgsProduct({{0, 1}, {16, 512}})->UseRealTime();
 }
@@ -71,6 +101,8 @@ BENCHMARK(mse_loss)->Apply(passes_and_tokens);
 BENCHMARK(kl_div)->Apply(passes_over_logits);
 BENCHMARK(linear_cross_entropy)->Apply(passes_and_tokens);
 BENCHMARK(linear_distillation_loss)->Apply(passes_and_tokens);
+BENCHMARK(linear_alm_loss)->Apply(passes_and_tokens);
+BENCHMARK(linear_uld_loss)->Apply(passes_and_tokens);
 
 }  // namespace
 }  // namespace gladius::bench
