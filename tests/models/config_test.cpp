@@ -67,9 +67,9 @@ TEST(ModelConfig, BadSettingsAreNamed) {
   const std::vector<std::pair<Json, std::string>> cases = {
       {with(minimal(), {{"hidden_size", nullptr}}), "\"hidden_size\" is missing"},
       {with(minimal(), {{"hidden_size", "12"}}), "\"hidden_size\" is \"12\""},
-      {with(minimal(), {{"hidden_size", 12.5}}), "wrong type"},
+      {with(minimal(), {{"hidden_size", 12.5}}), "expected a whole number"},
       {with(minimal(), {{"vocab_size", 0}}), "\"vocab_size\" is 0; it must be positive"},
-      {with(minimal(), {{"vocab_size", 18446744073709551615u}}), "wrong type"},
+      {with(minimal(), {{"vocab_size", 18446744073709551615u}}), "expected a whole number"},
       {with(minimal(), {{"hidden_size", 1'000'000'000'000}}),
        "\"hidden_size\" is 1000000000000; it must be at most 2147483647"},
       {with(minimal(), {{"hidden_size", -12}}), "\"hidden_size\" is -12; it must be positive"},

@@ -160,7 +160,7 @@ TEST(RopeScaling, BadSettingsAreNamed) {
       error_of({{"rope_type", "longrope"}}),
       HasSubstr("\"rope_scaling\": rope_type \"longrope\" is not supported (known: default, "
                 "linear, dynamic, yarn, llama3)"));
-  EXPECT_THAT(error_of({{"type", "linear"}}), HasSubstr("\"factor\" is missing"));
+  EXPECT_THAT(error_of({{"type", "linear"}}), HasSubstr("\"rope_scaling.factor\" is missing"));
   EXPECT_THAT(error_of({{"type", "linear"}, {"factor", 0}}), HasSubstr("must be positive"));
   EXPECT_THAT(error_of({{"type", "llama3"}, {"factor", 8}}), HasSubstr("low_freq_factor"));
   EXPECT_THAT(error_of({{"rope_type", "llama3"},
@@ -172,7 +172,7 @@ TEST(RopeScaling, BadSettingsAreNamed) {
               HasSubstr("partial_rotary_factor is not supported"));
   EXPECT_THAT(error_of({{"full_attention", Json::object()}}, "rope_parameters"),
               HasSubstr("by layer type"));
-  EXPECT_THAT(error_of(3), HasSubstr("expected a JSON object"));
+  EXPECT_THAT(error_of(3), HasSubstr("is number; expected an object {...}"));
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/json_fields.h"
 #include "gladius/tensor/base/text_format.h"
 
 namespace gladius {
@@ -47,14 +47,9 @@ Json DataCounts::to_json() const {
 DataCounts DataCounts::from_json(const Json& json) {
   DataCounts counts;
   if (json.is_null()) return counts;
+  const JsonFields fields(json, "the data's counts", "", JsonKind::record);
   for (const auto& [name, field] : kFields) {
-    if (!json.is_object()) throw FormatError("the data's counts are not a JSON object");
-    if (!json.contains(name)) continue;
-    const Json& value = json.at(name);
-    if (!value.is_number_integer() || value < 0 || value > std::int64_t{1} << 53) {
-      throw FormatError(fmt::format("the data's \"{}\" is not a count", name));
-    }
-    counts.*field = value.get<std::int64_t>();
+    if (fields.contains(name)) counts.*field = fields.count(name);
   }
   return counts;
 }

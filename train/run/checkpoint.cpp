@@ -10,7 +10,7 @@
 
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/file_descriptor.h"
-#include "gladius/tensor/base/json_file.h"
+#include "gladius/tensor/base/json_fields.h"
 #include "gladius/tensor/base/quoted.h"
 #include "gladius/tensor/base/staged_directory.h"
 #include "gladius/tensor/base/text_file.h"
@@ -113,16 +113,10 @@ Json to_json(const BestStep& best) {
 }
 
 BestStep read_best(const Json& json) {
-  const auto at = [&](const char* key) {
-    return json.is_object() ? json.value(key, Json()) : Json();
-  };
-  const Json step = at("step"), cross_entropy = at("cross_entropy"), data = at("data");
-  if (!step.is_number_unsigned() || !cross_entropy.is_number() || !data.is_string()) {
-    throw FormatError("\"best\" is not a step, its cross_entropy and the sum of its data");
-  }
-  return {.step = step.get<std::int64_t>(),
-          .cross_entropy = cross_entropy.get<double>(),
-          .data = data.get<std::string>()};
+  const JsonFields fields(json, "", "best", JsonKind::record);
+  return {.step = fields.count("step"),
+          .cross_entropy = fields.required<double>("cross_entropy"),
+          .data = fields.required<std::string>("data")};
 }
 
 StepRecord read_record(const Json& json) {
@@ -141,12 +135,9 @@ void read_evaluations(const Json& json, Checkpoint& checkpoint) {
 }
 
 MetricsMark read_mark(const Json& json) {
-  const Json bytes = json.value("metrics_offset", Json()),
-             sum = json.value("metrics_sha256", Json(""));
-  if (!bytes.is_number_unsigned() || !sum.is_string()) {
-    throw FormatError("\"metrics_offset\" and \"metrics_sha256\" are not a size and a sum");
-  }
-  return {.bytes = bytes.get<std::uint64_t>(), .sha256 = sum.get<std::string>()};
+  const JsonFields fields(json, "", "", JsonKind::record);
+  return {.bytes = static_cast<std::uint64_t>(fields.count("metrics_offset")),
+          .sha256 = fields.value_or<std::string>("metrics_sha256", "")};
 }
 
 void use_checkpoint(const CheckpointEntry& entry, FoundCheckpoint& found,

@@ -41,57 +41,33 @@ std::string RunFields::shown_range(const Range& range) {
                      range.open_high ? ')' : ']');
 }
 
-RunFields::RunFields(const Json& object, std::string file, std::string path)
-    : object_(object), file_(std::move(file)), path_(std::move(path)) {
-  if (!object_.is_object()) {
-    throw ConfigError(fmt::format("{}: {} is {}; expected an object {{...}}", file_,
-                                  path_.empty() ? "the file" : in_quotes(path_),
-                                  object_.type_name()));
-  }
-}
-
 void RunFields::require_known(const std::vector<std::string>& known) const {
-  for (const auto& [key, value] : object_.items()) {
+  for (const auto& [key, value] : json().items()) {
     if (std::ranges::find(known, key) != known.end()) continue;
-    throw ConfigError(fmt::format("{}: unknown key {}; the nearest known key is {}", file_,
+    throw ConfigError(fmt::format("{}: unknown key {}; the nearest known key is {}", where(),
                                   in_quotes(path_of(key)),
                                   in_quotes(path_of(nearest_name(key, known)))));
   }
 }
 
-bool RunFields::has(const std::string& key) const {
-  return object_.contains(key) && !object_.at(key).is_null();
-}
-
-bool RunFields::boolean(const std::string& key, bool fallback) const {
-  if (!has(key)) return fallback;
-  return at(key, "true or false", object_.at(key).is_boolean()).get<bool>();
-}
-
 std::int64_t RunFields::integer(const std::string& key, std::int64_t fallback, std::int64_t low,
                                 std::int64_t high) const {
   if (!has(key)) return fallback;
-  const Json& value = at(key, "a whole number", object_.at(key).is_number_integer());
-  checked(key, value, {.low = static_cast<double>(low), .high = static_cast<double>(high)});
+  const Json& found = json().at(key);
+  const bool is_whole = found.is_number_unsigned() || is_int64(found);  // above 2^63: out of range
+  const Json& value = checked(key, "a whole number", is_whole);
+  in_range(key, value, {.low = static_cast<double>(low), .high = static_cast<double>(high)});
   return value.get<std::int64_t>();
 }
 
 double RunFields::number(const std::string& key, double fallback, const Range& range) const {
   if (!has(key)) return fallback;
-  return checked(key, at(key, "a number", object_.at(key).is_number()), range);
-}
-
-std::string RunFields::text(const std::string& key, std::optional<std::string> fallback) const {
-  if (!has(key)) {
-    if (fallback) return *fallback;
-    fail(key, "is missing");
-  }
-  return at(key, "text in quotes", object_.at(key).is_string()).get<std::string>();
+  return in_range(key, checked(key, "a number", json().at(key).is_number()), range);
 }
 
 std::string RunFields::choice(const std::string& key, const std::string& fallback,
                               const std::vector<std::string>& choices) const {
-  const std::string value = text(key, fallback);
+  const auto value = value_or(key, fallback);
   if (std::ranges::find(choices, value) == choices.end()) {
     fail(key, fmt::format("is {}; expected one of {}", in_quotes(value), fmt::join(choices, ", ")));
   }
@@ -104,15 +80,15 @@ std::optional<std::filesystem::path> RunFields::path(const std::string& key) con
 }
 
 std::filesystem::path RunFields::required_path(const std::string& key) const {
-  return from_here(key, text(key));
+  return from_here(key, required<std::string>(key));
 }
 
 std::vector<std::filesystem::path> RunFields::paths(const std::string& key) const {
   if (!has(key)) return {};
-  const Json& value = object_.at(key);
+  const Json& value = json().at(key);
   const bool is_list = value.is_array() && !value.empty() &&
                        std::ranges::all_of(value, [](const Json& one) { return one.is_string(); });
-  at(key, "a path in quotes or a list of them", value.is_string() || is_list);
+  checked(key, "a path in quotes or a list of them", value.is_string() || is_list);
   if (value.is_string()) return {required_path(key)};
   std::vector<std::filesystem::path> paths;
   for (const Json& one : value) paths.push_back(from_here(key, one.get<std::string>()));
@@ -123,37 +99,29 @@ std::pair<double, double> RunFields::pair(const std::string& key,
                                           std::pair<double, double> fallback,
                                           const Range& range) const {
   if (!has(key)) return fallback;
-  const Json& value = object_.at(key);
+  const Json& value = json().at(key);
   const bool fits =
       value.is_array() && value.size() == 2 && value[0].is_number() && value[1].is_number();
-  at(key, "a list of two numbers", fits);
-  return {checked(key, value[0], range), checked(key, value[1], range)};
+  checked(key, "a list of two numbers", fits);
+  return {in_range(key, value[0], range), in_range(key, value[1], range)};
 }
 
 RunFields RunFields::object(const std::string& key) const {
-  return {has(key) ? object_.at(key) : Json::object(), file_, path_of(key)};
+  return {has(key) ? json().at(key) : Json::object(), where(), path_of(key)};
 }
 
 std::vector<RunFields> RunFields::objects(const std::string& key) const {
   std::vector<RunFields> list;
   if (!has(key)) return list;
-  for (const Json& element : at(key, "a list", object_.at(key).is_array())) {
-    list.emplace_back(element, file_, fmt::format("{}.{}", path_of(key), list.size()));
+  for (const Json& element : checked(key, "a list", json().at(key).is_array())) {
+    list.emplace_back(element, where(), fmt::format("{}.{}", path_of(key), list.size()));
   }
   return list;
 }
 
-void RunFields::fail(const std::string& key, const std::string& what) const {
-  throw ConfigError(fmt::format("{}: {} {}", file_, in_quotes(path_of(key)), what));
-}
-
-std::string RunFields::path_of(const std::string& key) const {
-  return path_.empty() ? key : path_ + "." + key;
-}
-
 std::filesystem::path RunFields::from_here(const std::string& key, const std::string& path) const {
   if (path.empty()) fail(key, "is empty; expected a path");
-  const auto directory = std::filesystem::absolute(file_).parent_path();
+  const auto directory = std::filesystem::absolute(where()).parent_path();
   const std::filesystem::path whole = (directory / path).lexically_normal();
   if (const char* reason = no_path(whole)) {
     fail(key, fmt::format("is {}, {}", in_quotes(path), reason));
@@ -161,13 +129,7 @@ std::filesystem::path RunFields::from_here(const std::string& key, const std::st
   return whole;
 }
 
-const Json& RunFields::at(const std::string& key, const char* expected, bool fits) const {
-  const Json& value = object_.at(key);
-  if (!fits) fail(key, fmt::format("is {}; expected {}", shown(value), expected));
-  return value;
-}
-
-double RunFields::checked(const std::string& key, const Json& value, const Range& range) const {
+double RunFields::in_range(const std::string& key, const Json& value, const Range& range) const {
   const double number = value.get<double>();
   const bool above = range.open_low ? number > range.low : number >= range.low;
   const bool below = range.open_high ? number < range.high : number <= range.high;

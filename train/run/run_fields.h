@@ -8,15 +8,17 @@
 #include <string>
 #include <vector>
 
+#include "gladius/tensor/base/json_fields.h"
+
 namespace gladius {
 
-/// One object of a run file. Every failure is a ConfigError that names the file, the
-/// key's path and what was expected. A key that is null counts as missing; a missing key has its
-/// fallback, or is an error where there is none.
-class RunFields {
+/// One object of a run file: what JsonFields has, and what the run file alone needs (ranges in
+/// messages, nearest keys, paths). A missing key has its fallback, or is an error where there is
+/// none.
+class RunFields : public JsonFields {
  public:
-  /// The largest whole number that JSON's numbers hold everywhere.
-  static constexpr std::int64_t kLargest = std::int64_t{1} << 53;
+  /// `path` is the object's own place in the file ("" for the file).
+  using JsonFields::JsonFields;
 
   /// What a number must lie in.
   struct Range {
@@ -29,18 +31,12 @@ class RunFields {
   /// "[0, 1)".
   static std::string shown_range(const Range& range);
 
-  /// `path` is the object's own place in the file ("" for the file).
-  RunFields(const nlohmann::ordered_json& object, std::string file, std::string path);
-
   /// A key that is not among `known` is an error that names the nearest one by edit distance.
   void require_known(const std::vector<std::string>& known) const;
-  bool has(const std::string& key) const;
-  bool boolean(const std::string& key, bool fallback) const;
   /// In [low, high].
   std::int64_t integer(const std::string& key, std::int64_t fallback, std::int64_t low,
-                       std::int64_t high = kLargest) const;
+                       std::int64_t high = kLargestWhole) const;
   double number(const std::string& key, double fallback, const Range& range) const;
-  std::string text(const std::string& key, std::optional<std::string> fallback = {}) const;
   std::string choice(const std::string& key, const std::string& fallback,
                      const std::vector<std::string>& choices) const;
   /// Relative ones begin at the file's directory; the result is absolute.
@@ -55,18 +51,10 @@ class RunFields {
   RunFields object(const std::string& key) const;
   std::vector<RunFields> objects(const std::string& key) const;
 
-  [[noreturn]] void fail(const std::string& key, const std::string& what) const;
-
  private:
-  std::string path_of(const std::string& key) const;
   std::filesystem::path from_here(const std::string& key, const std::string& path) const;
-  const nlohmann::ordered_json& at(const std::string& key, const char* expected, bool fits) const;
-  double checked(const std::string& key, const nlohmann::ordered_json& value,
-                 const Range& range) const;
-
-  nlohmann::ordered_json object_;
-  std::string file_;
-  std::string path_;
+  double in_range(const std::string& key, const nlohmann::ordered_json& value,
+                  const Range& range) const;
 };
 
 /// Puts `value` (JSON where it is valid JSON, else text) at `path` ("loss.alpha",

@@ -15,7 +15,7 @@ std::string shown_default(const Json& value) {
 }
 
 std::string described(const std::pair<std::int64_t, std::int64_t>& range) {
-  if (range.second == RunFields::kLargest)
+  if (range.second == RunFields::kLargestWhole)
     return fmt::format("a whole number, at least {}", range.first);
   return fmt::format("a whole number from {} to {}", range.first, range.second);
 }

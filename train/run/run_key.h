@@ -115,7 +115,7 @@ RunKey<Config> boolean(std::string name, bool Config::*member, std::string meani
                        OnResume on_resume = OnResume::refused) {
   return plain(name, member, "true or false", meaning, on_resume,
                [](const RunFields& fields, const std::string& key, bool value) {
-                 return fields.boolean(key, value);
+                 return fields.value_or(key, value);
                });
 }
 
@@ -189,7 +189,7 @@ RunKey<Config> text(std::string name, std::string Config::*member, std::string m
                     OnResume on_resume = OnResume::refused) {
   return plain(name, member, "text", meaning, on_resume,
                [](const RunFields& fields, const std::string& key, const std::string& value) {
-                 return fields.text(key, value);
+                 return fields.value_or(key, value);
                });
 }
 

@@ -10,8 +10,8 @@ namespace {
 
 using namespace run_key;
 
-constexpr std::pair<std::int64_t, std::int64_t> kCount{0, RunFields::kLargest},
-    kFromOne{1, RunFields::kLargest};
+constexpr std::pair<std::int64_t, std::int64_t> kCount{0, RunFields::kLargestWhole},
+    kFromOne{1, RunFields::kLargestWhole};
 
 const RunKeys<StudentConfig>& student_keys() {
   using C = StudentConfig;

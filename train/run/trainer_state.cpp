@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "gladius/tensor/base/error.h"
-#include "gladius/tensor/base/json_file.h"
+#include "gladius/tensor/base/json_fields.h"
 #include "gladius/train/run/metrics.h"
 #include "gladius/train/run/training_plan.h"
 
@@ -16,39 +16,17 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-[[noreturn]] void fail(const char* key, const std::string& value, const std::string& what) {
-  throw FormatError(fmt::format("\"{}\" is {}; {}", key, value, what));
+// A number, or null.
+std::optional<double> optional_number(const JsonFields& fields, const std::string& key) {
+  if (!fields.contains(key)) fields.fail(key, "is missing");
+  return fields.optional<double>(key);
 }
 
-const Json& at(const Json& json, const char* key) {
-  if (!json.is_object() || !json.contains(key)) {
-    throw FormatError(fmt::format("\"{}\" is missing", key));
-  }
-  return json.at(key);
-}
-
-// A whole number that counts something.
-std::int64_t count_at(const Json& json, const char* key) {
-  constexpr std::int64_t kLargest = std::int64_t{1} << 53;
-  const Json& value = at(json, key);
-  // A number above 2^63 is unsigned, and would come out negative.
-  const bool fits = value.is_number_unsigned()
-                        ? value.get<std::uint64_t>() <= static_cast<std::uint64_t>(kLargest)
-                        : value.is_number_integer() && value.get<std::int64_t>() >= 0;
-  if (!fits) fail(key, shown(value), "expected a whole number from 0 to 2^53");
-  return value.get<std::int64_t>();
-}
-
-double number_at(const Json& json, const char* key) {
-  const Json& value = at(json, key);
-  if (!value.is_number() || !std::isfinite(value.get<double>())) {
-    fail(key, shown(value), "expected a number");
-  }
-  return value.get<double>();
-}
-
-std::optional<double> optional_at(const Json& json, const char* key) {
-  return at(json, key).is_null() ? std::nullopt : std::optional(number_at(json, key));
+// None where they are missing: checkpoints of earlier versions have no counts.
+DataCounts read_counts(const JsonFields& fields) {
+  constexpr const char* key = "data_read";
+  if (!fields.contains(key)) return {};
+  return DataCounts::from_json(fields.checked(key, "an object {...}", fields.at(key).is_object()));
 }
 
 // How many of so many losses are kept.
@@ -56,32 +34,18 @@ std::int64_t recent_of(std::int64_t losses) { return std::min<std::int64_t>(loss
 
 // None where it is missing: checkpoints of earlier versions have no such list, nor have those of
 // runs that went on from one, until it is as long as it has to be.
-std::vector<double> recent_losses_at(const Json& json) {
+std::vector<double> read_recent_losses(const JsonFields& fields) {
   constexpr const char* key = "recent_losses";
-  if (!json.contains(key)) return {};
-  const Json& list = json.at(key);
-  const bool fits = list.is_array() && std::ranges::all_of(list, [](const Json& number) {
-                      return number.is_number() && std::isfinite(number.get<double>());
-                    });
-  if (!fits) fail(key, shown(list), "expected a list of numbers");
-  if (list.empty() && count_at(json, "losses") > 0) fail(key, "[]", "expected the last losses");
+  if (!fields.contains(key)) return {};
+  const Json& list = fields.at(key);
+  const bool fits = list.is_array() && std::ranges::all_of(list, JsonFields::is_finite);
+  fields.checked(key, "a list of numbers", fits);
+  fields.checked(key, "the last losses", !list.empty() || fields.count("losses") == 0);
   return list.get<std::vector<double>>();
 }
 
-const Json& object_at(const Json& json, const char* key) {
-  const Json& value = at(json, key);
-  if (!value.is_object()) fail(key, shown(value), "expected an object");
-  return value;
-}
-
-bool boolean_at(const Json& json, const char* key) {
-  const Json& value = at(json, key);
-  if (!value.is_boolean()) fail(key, shown(value), "expected true or false");
-  return value.get<bool>();
-}
-
 void require(bool holds, const char* key, const auto& value, const std::string& expected) {
-  if (!holds) fail(key, fmt::format("{}", value), "expected " + expected);
+  if (!holds) throw FormatError(fmt::format("\"{}\" is {}; expected {}", key, value, expected));
 }
 
 void check_updates(const TrainerState& state, const RunConfig& config) {
@@ -179,23 +143,21 @@ Json TrainerState::to_json() const {
 }
 
 TrainerState TrainerState::from_json(const Json& json) {
-  return {.step = count_at(json, "step"),
-          .data_position = count_at(json, "data_position"),
-          .skipped_lines = count_at(json, "skipped_lines"),
-          // Checkpoints of earlier versions have no counts.
-          .data_read = json.contains("data_read")
-                           ? DataCounts::from_json(object_at(json, "data_read"))
-                           : DataCounts(),
-          .updates = count_at(json, "updates"),
-          .skipped_updates = count_at(json, "skipped_updates"),
-          .skipped_in_a_row = count_at(json, "skipped_in_a_row"),
-          .group_is_spoiled = boolean_at(json, "group_is_spoiled"),
-          .loss_sum = number_at(json, "loss_sum"),
-          .losses = count_at(json, "losses"),
-          .recent_losses = recent_losses_at(json),
-          .first_loss = optional_at(json, "first_loss"),
-          .grad_norm = optional_at(json, "grad_norm"),
-          .elapsed_s = number_at(json, "elapsed_s")};
+  const JsonFields fields(json, "\"state\"", "", JsonKind::record);
+  return {.step = fields.count("step"),
+          .data_position = fields.count("data_position"),
+          .skipped_lines = fields.count("skipped_lines"),
+          .data_read = read_counts(fields),
+          .updates = fields.count("updates"),
+          .skipped_updates = fields.count("skipped_updates"),
+          .skipped_in_a_row = fields.count("skipped_in_a_row"),
+          .group_is_spoiled = fields.required<bool>("group_is_spoiled"),
+          .loss_sum = fields.required<double>("loss_sum"),
+          .losses = fields.count("losses"),
+          .recent_losses = read_recent_losses(fields),
+          .first_loss = optional_number(fields, "first_loss"),
+          .grad_norm = optional_number(fields, "grad_norm"),
+          .elapsed_s = fields.required<double>("elapsed_s")};
 }
 
 void check_state(const TrainerState& state, const RunConfig& config, std::int64_t examples) {
