@@ -13,10 +13,10 @@ Variable LanguageModel::forward(const Tensor& ids) const {
       hidden_states(ids, sequential_context(ids.size(0), ids.dim() == 2 ? ids.size(1) : 0)));
 }
 
-std::vector<NamedParameter> LanguageModel::parameters_with_roles() const {
-  std::vector<NamedParameter> parameters = Module::parameters_with_roles();
-  for (NamedParameter& parameter : parameters) {
-    if (parameter.name == kHeadName) parameter.role = ParameterRole::head;
+std::vector<nn::NamedParameter> LanguageModel::parameters_with_roles() const {
+  std::vector<nn::NamedParameter> parameters = nn::Module::parameters_with_roles();
+  for (nn::NamedParameter& parameter : parameters) {
+    if (parameter.name == kHeadName) parameter.role = nn::ParameterRole::head;
   }
   return parameters;
 }
@@ -25,9 +25,9 @@ void LanguageModel::init_weights(Generator& generator) {
   NamedTensors fresh;
   for (const auto& [name, parameter, role] : parameters_with_roles()) {
     Tensor value = Tensor::empty(parameter.shape());
-    if (role == ParameterRole::bias) {
+    if (role == nn::ParameterRole::bias) {
       value.fill_(0);
-    } else if (role == ParameterRole::norm) {
+    } else if (role == nn::ParameterRole::norm) {
       value.fill_(1);
     } else {
       fill_normal_(value, generator, 0, config_.initializer_range);

@@ -27,7 +27,7 @@ struct PassSizes {
 /// this class alone; make_language_model makes them. Parameters have Hugging Face's names.
 ///
 /// Const methods may be called from several threads, each with its own cache.
-class LanguageModel : public Module {
+class LanguageModel : public nn::Module {
  public:
   /// ids I64 or I32 [B, T] -> the last layer's output after the final norm, [B, T, C]. With a
   /// cache, the ids continue what it holds. ShapeError for other shapes, no tokens or ids outside
@@ -44,7 +44,7 @@ class LanguageModel : public Module {
   /// Room for `capacity` tokens of B sequences.
   virtual KvCache make_cache(std::int64_t B, std::int64_t capacity) const = 0;
   virtual PassSizes pass_sizes() const = 0;
-  std::vector<NamedParameter> parameters_with_roles() const override;
+  std::vector<nn::NamedParameter> parameters_with_roles() const override;
 
   /// Whether training keeps only what enters each layer and computes the rest again for the
   /// backward pass (autograd/checkpoint.h): less memory for about a third more time.

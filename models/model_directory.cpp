@@ -89,7 +89,8 @@ Tensor as_loaded(const Tensor& stored, const LoadOptions& options) {
 
 std::string embedding_name(const LanguageModel& model) {
   const auto parameters = model.parameters_with_roles();
-  return std::ranges::find(parameters, ParameterRole::embedding, &NamedParameter::role)->name;
+  return std::ranges::find(parameters, nn::ParameterRole::embedding, &nn::NamedParameter::role)
+      ->name;
 }
 
 // Takes a head that repeats the tied embeddings out of the weights.
@@ -312,7 +313,7 @@ std::vector<fs::path> tokenizer_files(const fs::path& directory) {
                            "added_tokens.json", "chat_template.jinja"}) {
     if (is_there(directory / name)) files.push_back(directory / name);
   }
-  std::ranges::copy(additional_chat_templates(directory), std::back_inserter(files));
+  std::ranges::copy(text::additional_chat_templates(directory), std::back_inserter(files));
   return files;
 }
 

@@ -77,21 +77,21 @@ std::int64_t context_length(const RopeParameters& rope) {
   return std::max(rope.max_position_embeddings, static_cast<std::int64_t>(extended));
 }
 
-RotaryEmbedding make_rotary_embedding(const RopeParameters& rope, std::int64_t head_dim) {
+nn::RotaryEmbedding make_rotary_embedding(const RopeParameters& rope, std::int64_t head_dim) {
   if (rope.type == "dynamic") {
     return {rope.max_position_embeddings, [rope, head_dim](std::int64_t length) {
-              return RotaryEmbedding::default_frequencies(head_dim,
-                                                          dynamic_theta(rope, head_dim, length));
+              return nn::RotaryEmbedding::default_frequencies(
+                  head_dim, dynamic_theta(rope, head_dim, length));
             }};
   }
-  Frequencies frequencies = RotaryEmbedding::default_frequencies(head_dim, rope.theta);
+  Frequencies frequencies = nn::RotaryEmbedding::default_frequencies(head_dim, rope.theta);
   if (rope.type == "linear") {
     for (double& frequency : frequencies) frequency /= rope.factor;
   }
   if (rope.type == "llama3") frequencies = llama3_frequencies(rope, std::move(frequencies));
-  if (rope.type != "yarn") return RotaryEmbedding(std::move(frequencies));
-  return RotaryEmbedding(yarn_frequencies(rope, std::move(frequencies)),
-                         yarn_attention_factor(rope));
+  if (rope.type != "yarn") return nn::RotaryEmbedding(std::move(frequencies));
+  return nn::RotaryEmbedding(yarn_frequencies(rope, std::move(frequencies)),
+                             yarn_attention_factor(rope));
 }
 
 }  // namespace gladius

@@ -15,6 +15,6 @@ std::int64_t context_length(const RopeParameters& rope);
 /// The embedding for heads of `head_dim`, with the frequencies of transformers'
 /// modeling_rope_utils.py. Dynamic scaling depends on the longest position of a pass alone, not on
 /// earlier passes.
-RotaryEmbedding make_rotary_embedding(const RopeParameters& rope, std::int64_t head_dim);
+nn::RotaryEmbedding make_rotary_embedding(const RopeParameters& rope, std::int64_t head_dim);
 
 }  // namespace gladius

@@ -5,7 +5,7 @@
 #include "gladius/autograd/ops/attention.h"
 #include "gladius/autograd/ops/views.h"
 
-namespace gladius {
+namespace gladius::nn {
 namespace {
 
 // Appends to a cache and returns all it holds.
@@ -74,4 +74,4 @@ std::int64_t GroupedQueryAttention::cached_per_token() const {
   return 2 * sizes_.num_key_value_heads * sizes_.head_dim;
 }
 
-}  // namespace gladius
+}  // namespace gladius::nn

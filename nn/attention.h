@@ -7,7 +7,7 @@
 #include "gladius/nn/rms_norm.h"
 #include "gladius/nn/rotary_embedding.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 /// Keys and values of one layer for the tokens seen so far: [B, capacity, Hkv, D], `length` of them
 /// filled. For generation, without gradients.
@@ -55,4 +55,4 @@ class GroupedQueryAttention : public Module {
   std::shared_ptr<RMSNorm> q_norm_, k_norm_;  // null without
 };
 
-}  // namespace gladius
+}  // namespace gladius::nn

@@ -4,7 +4,7 @@
 
 #include "gladius/autograd/ops/dropout.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 Dropout::Dropout(double p, Generator& generator) : p_(p), generator_(generator) {
   if (!(0 <= p && p <= 1)) {
@@ -16,4 +16,4 @@ Variable Dropout::forward(const Variable& x) const {
   return dropout(x, p_, generator_, is_training());
 }
 
-}  // namespace gladius
+}  // namespace gladius::nn

@@ -4,7 +4,7 @@
 #include "gladius/nn/module.h"
 #include "gladius/tensor/random.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 /// dropout(x, p) while training (Module::train), x itself otherwise.
 class Dropout : public Module {
@@ -18,4 +18,4 @@ class Dropout : public Module {
   Generator& generator_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::nn

@@ -3,7 +3,7 @@
 #include "gladius/autograd/ops/embedding.h"
 #include "gladius/nn/init.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim)
     : weight(register_parameter("weight", {num_embeddings, embedding_dim},
@@ -15,4 +15,4 @@ void Embedding::reset_own_parameters(Generator& generator) {
   init::normal_(weight, 0, 1, generator);
 }
 
-}  // namespace gladius
+}  // namespace gladius::nn

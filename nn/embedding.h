@@ -3,7 +3,7 @@
 
 #include "gladius/nn/module.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 /// ids (I64 or I32 [...]) -> rows of `weight` [V, C], [..., C].
 class Embedding : public Module {
@@ -17,4 +17,4 @@ class Embedding : public Module {
   void reset_own_parameters(Generator& generator) override;
 };
 
-}  // namespace gladius
+}  // namespace gladius::nn

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace gladius::init {
+namespace gladius::nn::init {
 namespace {
 
 // Fills new memory: a parameter may have none yet, and old values may be a file's.
@@ -90,4 +90,4 @@ void kaiming_normal_(Variable weight, double a, Fan fan, Generator& generator) {
   normal_(weight, 0, kaiming_std(weight, a, fan), generator);
 }
 
-}  // namespace gladius::init
+}  // namespace gladius::nn::init

@@ -4,7 +4,7 @@
 #include "gladius/autograd/variable.h"
 #include "gladius/tensor/random.h"
 
-namespace gladius::init {
+namespace gladius::nn::init {
 
 /// The size that keeps its variance: of what enters the layer, or of the gradients that leave it.
 enum class Fan { kIn, kOut };
@@ -38,4 +38,4 @@ void kaiming_uniform_(Variable weight, double a = 0, Fan fan = Fan::kIn,
 void kaiming_normal_(Variable weight, double a = 0, Fan fan = Fan::kIn,
                      Generator& generator = default_generator());
 
-}  // namespace gladius::init
+}  // namespace gladius::nn::init

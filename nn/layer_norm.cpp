@@ -3,7 +3,7 @@
 #include "gladius/autograd/ops/layer_norm.h"
 #include "gladius/nn/init.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 LayerNorm::LayerNorm(std::int64_t size, double eps, bool with_bias)
     : weight(register_parameter("weight", {size}, ParameterRole::norm)), eps_(eps) {
@@ -17,4 +17,4 @@ void LayerNorm::reset_own_parameters(Generator&) {
   if (bias.defined()) init::zeros_(bias);
 }
 
-}  // namespace gladius
+}  // namespace gladius::nn

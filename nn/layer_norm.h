@@ -3,7 +3,7 @@
 
 #include "gladius/nn/module.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 /// x [..., C] -> (x - mean(x)) / sqrt(var(x) + eps) * `weight` [C] + `bias` [C].
 class LayerNorm : public Module {
@@ -21,4 +21,4 @@ class LayerNorm : public Module {
   double eps_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::nn

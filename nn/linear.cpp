@@ -6,7 +6,7 @@
 #include "gladius/autograd/ops/matmul.h"
 #include "gladius/nn/init.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 Linear::Linear(std::int64_t in_features, std::int64_t out_features, bool with_bias)
     : weight(register_parameter("weight", {out_features, in_features})) {
@@ -24,4 +24,4 @@ void Linear::reset_own_parameters(Generator& generator) {
   init::uniform_(bias, -bound, bound, generator);
 }
 
-}  // namespace gladius
+}  // namespace gladius::nn

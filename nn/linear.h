@@ -3,7 +3,7 @@
 
 #include "gladius/nn/module.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 /// x [..., in] -> x W^T + b [..., out], with `weight` [out, in] and, if wanted, `bias` [out].
 class Linear : public Module {
@@ -18,4 +18,4 @@ class Linear : public Module {
   void reset_own_parameters(Generator& generator) override;
 };
 
-}  // namespace gladius
+}  // namespace gladius::nn

@@ -9,7 +9,7 @@
 #include "gladius/tensor/io/safetensors.h"
 #include "gladius/tensor/weight.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 namespace {
 
@@ -160,4 +160,4 @@ Variable Module::register_parameter(std::string name, const Shape& shape, Parame
   return parameter;
 }
 
-}  // namespace gladius
+}  // namespace gladius::nn

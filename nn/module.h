@@ -11,7 +11,7 @@
 #include "gladius/autograd/variable.h"
 #include "gladius/tensor/random.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 /// What a parameter is for, by which optimizers, initialisation and reports tell them apart.
 enum class ParameterRole {
@@ -103,4 +103,4 @@ class Module {
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> modules_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::nn

@@ -3,7 +3,7 @@
 #include "gladius/autograd/ops/rms_norm.h"
 #include "gladius/nn/init.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 RMSNorm::RMSNorm(std::int64_t size, double eps)
     : weight(register_parameter("weight", {size}, ParameterRole::norm)), eps_(eps) {}
@@ -12,4 +12,4 @@ Variable RMSNorm::forward(const Variable& x) const { return rms_norm(x, weight, 
 
 void RMSNorm::reset_own_parameters(Generator&) { init::ones_(weight); }
 
-}  // namespace gladius
+}  // namespace gladius::nn

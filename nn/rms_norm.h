@@ -3,7 +3,7 @@
 
 #include "gladius/nn/module.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 /// x [..., C] -> x / sqrt(mean(x^2) + eps) * `weight` [C].
 class RMSNorm : public Module {
@@ -20,4 +20,4 @@ class RMSNorm : public Module {
   double eps_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::nn

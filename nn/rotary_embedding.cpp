@@ -10,7 +10,7 @@
 #include "gladius/autograd/ops/rotary_embedding.h"
 #include "gladius/tensor/parallel.h"
 
-namespace gladius {
+namespace gladius::nn {
 namespace {
 
 // Bounds beyond all use, so that a number that is none does not ask for all memory.
@@ -89,4 +89,4 @@ Variable RotaryEmbedding::forward(const Variable& x, const Tensor& positions) co
   return rotate(x, rotation(positions, x.dtype()));
 }
 
-}  // namespace gladius
+}  // namespace gladius::nn

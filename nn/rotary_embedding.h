@@ -6,7 +6,7 @@
 
 #include "gladius/autograd/variable.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 /// The rotation of a pass's tokens [...]: cos and sin [N, D/2] of their angles, one row a token,
 /// and the row of each token, I64 [...]. Computed once a pass and shared by its layers.
@@ -44,4 +44,4 @@ class RotaryEmbedding {
   double attention_scaling_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::nn

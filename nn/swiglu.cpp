@@ -2,7 +2,7 @@
 
 #include "gladius/autograd/ops/swiglu.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 SwiGLU::SwiGLU(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias)
     : gate_proj_(register_module("gate_proj",
@@ -16,4 +16,4 @@ Variable SwiGLU::forward(const Variable& x) const {
   return down_proj_->forward(swiglu(gate_proj_->forward(x), up_proj_->forward(x)));
 }
 
-}  // namespace gladius
+}  // namespace gladius::nn

@@ -3,7 +3,7 @@
 
 #include "gladius/nn/linear.h"
 
-namespace gladius {
+namespace gladius::nn {
 
 /// x [..., C] -> down(silu(gate(x)) * up(x)) (Shazeer 2020, arXiv:2002.05202), with parameters
 /// gate_proj, up_proj [F, C] and down_proj [C, F].
@@ -19,4 +19,4 @@ class SwiGLU : public Module {
   std::shared_ptr<Linear> gate_proj_, up_proj_, down_proj_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::nn

@@ -10,7 +10,7 @@
 #include "gladius/train/run/kept_metrics.h"
 #include "gladius/train/run/training_plan.h"
 
-namespace gladius {
+namespace gladius::train {
 
 bool evaluates_again(const RunPaths& paths, const RunConfig& before, const RunConfig& config,
                      const FinishedModel& model, const RunEvents& events) {
@@ -52,4 +52,4 @@ void report_again(const RunConfig& config, RunDirectory& directory, const Finish
   write_report(paths);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

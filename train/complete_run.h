@@ -6,7 +6,7 @@
 #include "gladius/train/run/run_directory.h"
 #include "gladius/train/run/run_events.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Whether the run, begun as `before`, is to evaluate its student again: on other data, or because
 /// what it had written is gone or another. Warns of the latter, and where it cannot be done.
@@ -19,4 +19,4 @@ bool evaluates_again(const RunPaths& paths, const RunConfig& before, const RunCo
 void report_again(const RunConfig& config, RunDirectory& directory, const FinishedModel& model,
                   const RunEvents& events);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -17,7 +17,7 @@
 #include "gladius/train/teacher/teacher_cache.h"
 #include "gladius/train/training_run.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -114,4 +114,4 @@ RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bo
   return resume ? resume_run(settled, out, events) : begin_run(settled, out, events);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -6,7 +6,7 @@
 #include "gladius/train/run/run_config.h"
 #include "gladius/train/run/run_events.h"
 
-namespace gladius {
+namespace gladius::train {
 
 struct RunOutcome {
   bool complete = false;   // false: stopped on request
@@ -25,4 +25,4 @@ struct RunOutcome {
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
                    const RunEvents& events);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -10,7 +10,7 @@
 #include "gladius/train/data/data_files.h"
 #include "gladius/train/data/raw_texts.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -35,7 +35,7 @@ class Work {
         files_(expand_patterns(training.data)) {
     if (training.chat_template.empty()) return;
     template_source_ = read_text_file(training.chat_template);
-    template_ = ChatTemplate::parse(template_source_, training.chat_template.string());
+    template_ = text::ChatTemplate::parse(template_source_, training.chat_template.string());
   }
 
   TokenizerSummary run() {
@@ -43,7 +43,7 @@ class Work {
     require_vacant(out);
     const std::uint64_t all = bytes_of(files_);
     read_data(all);
-    const BpeVocabulary vocabulary = trainer_.train(
+    const text::BpeVocabulary vocabulary = trainer_.train(
         [&](std::size_t size) { progress_("learns tokens", size, training_.trainer.vocab_size); });
     StagedDirectory staged(out);
     write_files(staged.path(), vocabulary);
@@ -68,31 +68,31 @@ class Work {
       progress_("reads the data", done += text.size(), all);
     };
     if (template_) {
-      sink.render = [&](const Conversation& chat) {
-        return render_chat(*template_, chat.messages, /*add_generation_prompt=*/false,
-                           trainer_.layout().names, chat.tools);
+      sink.render = [&](const text::Conversation& chat) {
+        return text::render_chat(*template_, chat.messages, /*add_generation_prompt=*/false,
+                                 trainer_.layout().names, chat.tools);
       };
     }
     for_each_text(files_, sink);
   }
 
-  void write_files(const fs::path& directory, const BpeVocabulary& vocabulary) const {
-    TokenizerLayout layout = trainer_.layout();
+  void write_files(const fs::path& directory, const text::BpeVocabulary& vocabulary) const {
+    text::TokenizerLayout layout = trainer_.layout();
     if (training_.no_pre_tokenizer) layout.pre_tokenizer = nullptr;
     write_text_file(directory / "tokenizer.json", tokenizer_json(layout, vocabulary).dump(2));
     write_text_file(directory / "tokenizer_config.json",
-                    tokenizer_config_json(layout).dump(2) + "\n");
+                    text::tokenizer_config_json(layout).dump(2) + "\n");
     write_text_file(directory / "special_tokens_map.json",
-                    special_tokens_map_json(layout).dump(2) + "\n");
+                    text::special_tokens_map_json(layout).dump(2) + "\n");
     if (template_) write_text_file(directory / "chat_template.jinja", template_source_);
   }
 
   const TokenizerTraining& training_;
   TokenizerProgress progress_;
-  TokenizerTrainer trainer_;
+  text::TokenizerTrainer trainer_;
   std::vector<fs::path> files_;
   std::string template_source_;
-  std::optional<ChatTemplate> template_;
+  std::optional<text::ChatTemplate> template_;
 };
 
 }  // namespace
@@ -102,4 +102,4 @@ TokenizerSummary train_tokenizer(const TokenizerTraining& training,
   return Work(training, progress).run();
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -9,10 +9,10 @@
 
 #include "gladius/models/tokenizer/tokenizer_trainer.h"
 
-namespace gladius {
+namespace gladius::train {
 
 struct TokenizerTraining {
-  TokenizerTrainerOptions trainer;
+  text::TokenizerTrainerOptions trainer;
   std::vector<std::filesystem::path> data;  ///< as for_each_text takes them
   /// A chat template for the tokenizer ("": none). Conversations then are learnt as it renders
   /// them, cut at the special tokens; without one the contents of their messages are.
@@ -40,4 +40,4 @@ TokenizerSummary train_tokenizer(
     const TokenizerTraining& training,
     const TokenizerProgress& progress = [](const char*, std::uint64_t, std::uint64_t) {});
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -17,7 +17,7 @@
 #include "gladius/train/run/run_changes.h"
 #include "gladius/train/run/timeline.h"
 
-namespace gladius {
+namespace gladius::train {
 
 TrainingRun TrainingRun::assemble(const RunConfig& config, RunInputs inputs, TeacherCaches caches,
                                   RunDirectory directory, const RunEvents& events) {
@@ -193,7 +193,8 @@ void TrainingRun::save_checkpoint() {
   checkpoint.best = validation_.best();
   checkpoint.run = config_.resolved();
   tensorboard_->sync();
-  gladius::save_checkpoint(directory_.paths().checkpoints(), checkpoint, config_.keep_checkpoints);
+  gladius::train::save_checkpoint(directory_.paths().checkpoints(), checkpoint,
+                                  config_.keep_checkpoints);
   const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
   write_data_counts();
   directory_.note(
@@ -254,4 +255,4 @@ RunOutcome TrainingRun::outcome(bool complete) const {
           .total_steps = trainer_.plan().total_steps()};
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -14,7 +14,7 @@
 #include "gladius/train/run/run_directory.h"
 #include "gladius/train/teacher/teacher_cache.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// `config` and `events` outlive it. For one thread at a time.
 class TrainingRun {
@@ -72,4 +72,4 @@ class TrainingRun {
   std::optional<EventFile> tensorboard_;   // the same
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

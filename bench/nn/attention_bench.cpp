@@ -13,13 +13,13 @@ Passes visible_pairs(std::int64_t T) {
 
 void grouped_query_attention(benchmark::State& state) {
   const std::int64_t T = tokens_of(state), kv = Hkv * D;
-  const AttentionSizes sizes{
+  const nn::AttentionSizes sizes{
       .hidden_size = C, .num_heads = H, .num_key_value_heads = Hkv, .head_dim = D};
-  Layers<GroupedQueryAttention> layers(
-      [&] { return std::make_shared<GroupedQueryAttention>(sizes); });
+  Layers<nn::GroupedQueryAttention> layers(
+      [&] { return std::make_shared<nn::GroupedQueryAttention>(sizes); });
   const Tensor positions = Tensor::arange(T).view({1, T});
-  const AttentionContext context{
-      .rotation = RotaryEmbedding(D, 10000).rotation(positions, Dtype::F32), .first_key = {}};
+  const nn::AttentionContext context{
+      .rotation = nn::RotaryEmbedding(D, 10000).rotation(positions, Dtype::F32), .first_key = {}};
   const Passes rotated = elements(2 * T * (C + kv), 2 * T * (C + kv));
   const Passes passes = linear_passes(T, C, C) + linear_passes(T, C, kv) + linear_passes(T, C, kv) +
                         rotated + visible_pairs(T) + linear_passes(T, C, C);

@@ -6,7 +6,7 @@ namespace {
 
 void embedding(benchmark::State& state) {
   const std::int64_t T = tokens_of(state);
-  Layers<Embedding> layers([] { return std::make_shared<Embedding>(V, C); });
+  Layers<nn::Embedding> layers([] { return std::make_shared<nn::Embedding>(V, C); });
   TokenBatches batches(T);
   run_layer(state, elements(2 * T * C, 3 * T * C),
             [&] { return layers.next().forward(batches.next()); });

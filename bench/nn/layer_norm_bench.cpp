@@ -6,7 +6,7 @@ namespace {
 
 void layer_norm(benchmark::State& state) {
   const std::int64_t T = tokens_of(state);
-  Layers<LayerNorm> layers([] { return std::make_shared<LayerNorm>(C); });
+  Layers<nn::LayerNorm> layers([] { return std::make_shared<nn::LayerNorm>(C); });
   run_layer(state, elements(2 * T * C, 3 * T * C), [&] {
     return layers.next().forward(input({T, C}));
   });

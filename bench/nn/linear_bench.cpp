@@ -7,7 +7,7 @@ namespace {
 template <std::int64_t in, std::int64_t out>
 void linear(benchmark::State& state) {
   const std::int64_t T = tokens_of(state);
-  Layers<Linear> layers([] { return std::make_shared<Linear>(in, out, false); });
+  Layers<nn::Linear> layers([] { return std::make_shared<nn::Linear>(in, out, false); });
   run_layer(state, linear_passes(T, in, out), [&] {
     return layers.next().forward(input({T, in}));
   });

@@ -6,7 +6,7 @@ namespace {
 
 void rms_norm(benchmark::State& state) {
   const std::int64_t T = tokens_of(state);
-  Layers<RMSNorm> layers([] { return std::make_shared<RMSNorm>(C, 1e-6); });
+  Layers<nn::RMSNorm> layers([] { return std::make_shared<nn::RMSNorm>(C, 1e-6); });
   run_layer(state, elements(2 * T * C, 3 * T * C), [&] {
     return layers.next().forward(input({T, C}));
   });

@@ -6,7 +6,7 @@ namespace {
 
 void rotary_embedding(benchmark::State& state) {
   const std::int64_t T = tokens_of(state);
-  RotaryEmbedding rotary(D, 10000);
+  nn::RotaryEmbedding rotary(D, 10000);
   const Tensor positions = Tensor::arange(T);
   run_layer(state, elements(2 * T * C, 2 * T * C), [&] {
     return rotary.forward(input({T, H, D}), positions);

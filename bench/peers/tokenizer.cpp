@@ -39,9 +39,10 @@ int main(int argc, char** argv) {
     std::vector<std::vector<std::int32_t>> ids(texts.size());
     std::size_t count = 0;
     nlohmann::json out;
-    std::unique_ptr<gladius::Tokenizer> tokenizer;
+    std::unique_ptr<gladius::text::Tokenizer> tokenizer;
     out["load"] = seconds([&] {
-      tokenizer = std::make_unique<gladius::Tokenizer>(gladius::Tokenizer::load(argv[1]));
+      tokenizer =
+          std::make_unique<gladius::text::Tokenizer>(gladius::text::Tokenizer::load(argv[1]));
     });
     tokenizer->encode("Both sides have encoded and decoded a text before.");
     out["encode"] = seconds([&] {

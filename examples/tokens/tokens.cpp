@@ -10,7 +10,7 @@ int main(int argc, char** argv) try {
     std::fprintf(stderr, "usage: tokens TOKENIZER_DIRECTORY TEXT\n");
     return 2;
   }
-  const auto tokenizer = gladius::Tokenizer::load(argv[1]);
+  const auto tokenizer = gladius::text::Tokenizer::load(argv[1]);
   const std::vector<std::int32_t> ids = tokenizer.encode(argv[2]);
   for (const std::int32_t id : ids) std::printf("%d ", id);
   std::printf("\n%s\n", tokenizer.decode(ids).c_str());

@@ -15,11 +15,11 @@ using namespace gladius;
 
 // A module is a class with registered layers. Their parameters get the names "hidden.weight",
 // "hidden.bias", "output.weight" and "output.bias".
-class Classifier : public Module {
+class Classifier : public nn::Module {
  public:
   explicit Classifier(std::int64_t width)
-      : hidden_(register_module("hidden", std::make_shared<Linear>(2, width))),
-        output_(register_module("output", std::make_shared<Linear>(width, 2))) {}
+      : hidden_(register_module("hidden", std::make_shared<nn::Linear>(2, width))),
+        output_(register_module("output", std::make_shared<nn::Linear>(width, 2))) {}
 
   // points [N, 2] -> logits [N, 2], one for each moon
   Variable forward(const Variable& points) const {
@@ -27,11 +27,11 @@ class Classifier : public Module {
   }
 
  private:
-  std::shared_ptr<Linear> hidden_, output_;
+  std::shared_ptr<nn::Linear> hidden_, output_;
 };
 
 // A new module knows its shapes but has no values: they are loaded by name, here random ones.
-void initialize(Module& module, Generator& generator) {
+void initialize(nn::Module& module, Generator& generator) {
   NamedTensors values;
   for (const auto& [name, parameter] : module.named_parameters()) {
     const Tensor value = Tensor::zeros(parameter.shape());
@@ -62,7 +62,7 @@ Points two_moons(std::int64_t n, Generator& generator) {
   return {Tensor::from(positions, {n, 2}), Tensor::from(moons, {n})};
 }
 
-void print_gradients(const Module& module) {
+void print_gradients(const nn::Module& module) {
   std::printf("\n%-14s %8s %12s %12s\n", "gradient of", "shape", "norm", "largest");
   for (const auto& [name, parameter] : module.named_parameters()) {
     const Tensor gradient = parameter.grad();

@@ -25,18 +25,18 @@ DecoderLayerSizes DecoderLayerSizes::of(const ModelConfig& config) {
 DecoderLayer::DecoderLayer(const DecoderLayerSizes& sizes) {
   const std::int64_t C = sizes.attention.hidden_size;
   const auto norm = [&](const char* name) {
-    return register_module(name, std::make_shared<RMSNorm>(C, sizes.rms_norm_eps));
+    return register_module(name, std::make_shared<nn::RMSNorm>(C, sizes.rms_norm_eps));
   };
   self_attn_ =
-      register_module("self_attn", std::make_shared<GroupedQueryAttention>(sizes.attention));
-  mlp_ =
-      register_module("mlp", std::make_shared<SwiGLU>(C, sizes.intermediate_size, sizes.mlp_bias));
+      register_module("self_attn", std::make_shared<nn::GroupedQueryAttention>(sizes.attention));
+  mlp_ = register_module("mlp",
+                         std::make_shared<nn::SwiGLU>(C, sizes.intermediate_size, sizes.mlp_bias));
   input_layernorm_ = norm("input_layernorm");
   post_attention_layernorm_ = norm("post_attention_layernorm");
 }
 
-Variable DecoderLayer::forward(const Variable& x, const AttentionContext& context,
-                               LayerCache* cache) const {
+Variable DecoderLayer::forward(const Variable& x, const nn::AttentionContext& context,
+                               nn::LayerCache* cache) const {
   const Variable attended = x + self_attn_->forward(input_layernorm_->forward(x), context, cache);
   return attended + mlp_->forward(post_attention_layernorm_->forward(attended));
 }
@@ -51,22 +51,22 @@ std::int64_t DecoderLayer::live_per_token() const {
   return sum_and_its_norm + mlp_->saved_per_token();
 }
 
-class DecoderModel::Layers : public Module {
+class DecoderModel::Layers : public nn::Module {
  public:
   Layers(const ModelConfig& config, const DecoderLayerSizes& sizes)
-      : embed_tokens(register_module(
-            "embed_tokens", std::make_shared<Embedding>(config.vocab_size, config.hidden_size))) {
+      : embed_tokens(register_module("embed_tokens", std::make_shared<nn::Embedding>(
+                                                         config.vocab_size, config.hidden_size))) {
     for (std::int64_t i = 0; i < config.num_hidden_layers; ++i) {
       layers.push_back(
           register_module(fmt::format("layers.{}", i), std::make_shared<DecoderLayer>(sizes)));
     }
-    norm =
-        register_module("norm", std::make_shared<RMSNorm>(config.hidden_size, config.rms_norm_eps));
+    norm = register_module("norm",
+                           std::make_shared<nn::RMSNorm>(config.hidden_size, config.rms_norm_eps));
   }
 
-  std::shared_ptr<Embedding> embed_tokens;
+  std::shared_ptr<nn::Embedding> embed_tokens;
   std::vector<std::shared_ptr<DecoderLayer>> layers;
-  std::shared_ptr<RMSNorm> norm;
+  std::shared_ptr<nn::RMSNorm> norm;
 };
 
 DecoderModel::DecoderModel(const ModelConfig& config, const DecoderLayerSizes& layer)
@@ -75,16 +75,17 @@ DecoderModel::DecoderModel(const ModelConfig& config, const DecoderLayerSizes& l
       model_(register_module("model", std::make_shared<Layers>(config, layer))) {
   if (!config.tie_word_embeddings) {
     lm_head_ = register_module(
-        "lm_head", std::make_shared<Linear>(config.hidden_size, config.vocab_size, false));
+        "lm_head", std::make_shared<nn::Linear>(config.hidden_size, config.vocab_size, false));
   }
 }
 
-std::vector<AttentionContext> DecoderModel::layer_contexts(const TokenContext& context, Dtype dtype,
-                                                           std::int64_t start) const {
-  const Rotation rotation = rotary_.rotation(context.positions, dtype);
+std::vector<nn::AttentionContext> DecoderModel::layer_contexts(const TokenContext& context,
+                                                               Dtype dtype,
+                                                               std::int64_t start) const {
+  const nn::Rotation rotation = rotary_.rotation(context.positions, dtype);
   const std::vector<std::int64_t>& windows = config().attention_windows;
   std::map<std::int64_t, Tensor> first_keys{{0, context.first_key}};  // by window; 0: none
-  std::vector<AttentionContext> contexts;
+  std::vector<nn::AttentionContext> contexts;
   for (std::size_t i = 0; i < model_->layers.size(); ++i) {
     const std::int64_t window = windows.empty() ? 0 : windows[i];
     if (!first_keys.contains(window)) {

@@ -15,7 +15,7 @@ namespace gladius {
 
 /// What a layer is made of.
 struct DecoderLayerSizes {
-  AttentionSizes attention;
+  nn::AttentionSizes attention;
   std::int64_t intermediate_size = 0;
   bool mlp_bias = false;
   double rms_norm_eps = 1e-6;
@@ -25,21 +25,22 @@ struct DecoderLayerSizes {
 };
 
 /// One layer: x + attention(norm(x)), then x + mlp(norm(x)) (pre-norm).
-class DecoderLayer : public Module {
+class DecoderLayer : public nn::Module {
  public:
   explicit DecoderLayer(const DecoderLayerSizes& sizes);
-  Variable forward(const Variable& x, const AttentionContext& context, LayerCache* cache) const;
+  Variable forward(const Variable& x, const nn::AttentionContext& context,
+                   nn::LayerCache* cache) const;
 
-  const GroupedQueryAttention& self_attn() const { return *self_attn_; }
+  const nn::GroupedQueryAttention& self_attn() const { return *self_attn_; }
   /// Elements that the operations keep for a token until the backward pass.
   std::int64_t saved_per_token() const;
   /// Those that live at once where nothing is kept.
   std::int64_t live_per_token() const;
 
  private:
-  std::shared_ptr<GroupedQueryAttention> self_attn_;
-  std::shared_ptr<SwiGLU> mlp_;
-  std::shared_ptr<RMSNorm> input_layernorm_, post_attention_layernorm_;
+  std::shared_ptr<nn::GroupedQueryAttention> self_attn_;
+  std::shared_ptr<nn::SwiGLU> mlp_;
+  std::shared_ptr<nn::RMSNorm> input_layernorm_, post_attention_layernorm_;
 };
 
 /// Embeddings, equal layers, a final norm and a head (Touvron et al. 2023, arXiv:2302.13971).
@@ -58,12 +59,12 @@ class DecoderModel : public LanguageModel {
   class Layers;
 
   // What each layer is told, the positions' angles computed once.
-  std::vector<AttentionContext> layer_contexts(const TokenContext& context, Dtype dtype,
-                                               std::int64_t start) const;
+  std::vector<nn::AttentionContext> layer_contexts(const TokenContext& context, Dtype dtype,
+                                                   std::int64_t start) const;
 
-  RotaryEmbedding rotary_;
+  nn::RotaryEmbedding rotary_;
   std::shared_ptr<Layers> model_;
-  std::shared_ptr<Linear> lm_head_;  // null if tied to the embeddings
+  std::shared_ptr<nn::Linear> lm_head_;  // null if tied to the embeddings
 };
 
 /// A DecoderModel, for a family's Architecture::make.

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 
 int depth_of(const ExprPtr& expr) { return expr ? expr->depth : 0; }
 
@@ -18,4 +18,4 @@ int depth_of(const CallArguments& arguments) {
   return depth;
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

@@ -12,7 +12,7 @@
 #include "gladius/models/chat_template/operations.h"
 #include "gladius/models/chat_template/value.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 
 struct Expr;
 using ExprPtr = std::unique_ptr<const Expr>;
@@ -168,4 +168,4 @@ struct Template {
   bool marks_generation = false;  // has {% generation %} blocks
 };
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

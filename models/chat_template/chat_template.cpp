@@ -6,7 +6,7 @@
 #include "gladius/models/chat_template/parser.h"
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -73,4 +73,4 @@ Rendering render_chat_with_origins(const ChatTemplate& chat_template, const Json
   return chat_template.render_with_origins(context);
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

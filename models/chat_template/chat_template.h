@@ -10,7 +10,7 @@
 
 #include "gladius/models/chat_template/rendering.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// A model directory's Jinja template, rendered as transformers' apply_chat_template does. A cheap
 /// handle. Const methods may be called from several threads. Templates are not trusted: a rendering
@@ -56,4 +56,4 @@ Rendering render_chat_with_origins(const ChatTemplate& chat_template,
                                    const nlohmann::ordered_json& variables,
                                    const nlohmann::ordered_json& tools = nullptr);
 
-}  // namespace gladius
+}  // namespace gladius::text

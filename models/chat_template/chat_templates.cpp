@@ -12,7 +12,7 @@
 #include "gladius/tensor/base/quoted.h"
 #include "gladius/tensor/base/text_file.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -110,4 +110,4 @@ ChatTemplate ChatTemplates::choose(bool with_tools) const {
       with_tools ? "" : " for conversations without tools"));
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

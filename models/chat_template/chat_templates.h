@@ -8,7 +8,7 @@
 
 #include "gladius/models/chat_template/chat_template.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// DIR/additional_chat_templates/*.jinja, by name.
 std::vector<std::filesystem::path> additional_chat_templates(
@@ -42,4 +42,4 @@ class ChatTemplates {
   std::map<std::string, Source> sources_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

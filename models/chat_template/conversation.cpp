@@ -8,7 +8,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/json_file.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -87,4 +87,4 @@ std::optional<Conversation> with_empty_contents(const Conversation& conversation
   return found ? std::optional(std::move(out)) : std::nullopt;
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-namespace gladius {
+namespace gladius::text {
 
 /// What a chat template is given.
 struct Conversation {
@@ -29,4 +29,4 @@ Conversation parse_conversation(const nlohmann::ordered_json& value);
 /// templates that cannot do without; nothing if it has no such message.
 std::optional<Conversation> with_empty_contents(const Conversation& conversation);
 
-}  // namespace gladius
+}  // namespace gladius::text

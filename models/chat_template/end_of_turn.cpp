@@ -7,7 +7,7 @@
 
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -62,4 +62,4 @@ std::vector<std::int32_t> end_of_turn_tokens(const ChatTemplate& chat_template,
   return ids;
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -8,7 +8,7 @@
 #include "gladius/models/chat_template/chat_template.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// Ids after which a model that was trained on this template has finished its answer: the
 /// "eos_token" of `special_tokens` (Tokenizer::special_tokens), and the special token that the
@@ -17,4 +17,4 @@ std::vector<std::int32_t> end_of_turn_tokens(const ChatTemplate& chat_template,
                                              const nlohmann::ordered_json& special_tokens,
                                              const Tokenizer& tokenizer);
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -3,7 +3,7 @@
 
 #include "gladius/models/chat_template/parser.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 
 ExprPtr ExpressionParser::make(std::size_t offset, int child_depth, Expr::Node node) const {
   if (child_depth >= kMaxTreeDepth) in_.fail_here("the expression is too deep");
@@ -195,4 +195,4 @@ ExprPtr ExpressionParser::parse_unary(bool with_filters) {
   return with_filters ? parse_filters(std::move(value)) : std::move(value);
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

@@ -6,7 +6,7 @@
 #include "gladius/models/chat_template/functions.h"
 #include "gladius/models/chat_template/print.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 
 /// nullptr for names that are not known.
 Function find_text_filter(std::string_view name);
@@ -18,4 +18,4 @@ inline std::string text_of(Runtime& runtime, const Value& value) {
   return to_text(runtime.budget, value);
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

@@ -10,7 +10,7 @@
 #include "gladius/models/chat_template/operations.h"
 #include "gladius/models/chat_template/print.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 namespace {
 
 constexpr std::int64_t kMaxRange = 100'000;  // the sandbox's
@@ -166,4 +166,4 @@ std::optional<std::string_view> Parameters::text(std::size_t index) const {
   return *value;
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

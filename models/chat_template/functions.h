@@ -8,7 +8,7 @@
 
 #include "gladius/models/chat_template/value.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 
 /// A filter or method: what stands before the bar or dot, and the arguments.
 using Function = Value (*)(Runtime&, const Value& subject, Arguments);
@@ -46,4 +46,4 @@ class Parameters {
   std::vector<std::optional<Value>> values_;
 };
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

@@ -8,7 +8,7 @@
 
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -108,4 +108,4 @@ std::string ignored_parts_warning(const std::vector<std::string>& parts) {
       fmt::join(parts, " and "));
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -8,7 +8,7 @@
 #include "gladius/models/chat_template/chat_template.h"
 #include "gladius/models/chat_template/conversation.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// Of `"tools"`, `"tool_calls"` and `messages of the role "tool"` those that the conversation has
 /// and that leave no trace in `rendering`, which is the conversation without a generation prompt.
@@ -21,4 +21,4 @@ std::vector<std::string> ignored_parts(const ChatTemplate& chat_template,
 /// What to say of them.
 std::string ignored_parts_warning(const std::vector<std::string>& parts);
 
-}  // namespace gladius
+}  // namespace gladius::text

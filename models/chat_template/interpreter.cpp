@@ -9,7 +9,7 @@
 #include "gladius/models/chat_template/marked_text.h"
 #include "gladius/models/chat_template/print.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 namespace {
 
 // The variables of one block; names belong to the syntax tree.
@@ -394,4 +394,4 @@ Rendering render(const Source& source, const Body& body, const nlohmann::ordered
   return Interpreter(source, context).run(body);
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

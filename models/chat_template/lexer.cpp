@@ -11,7 +11,7 @@
 #include "gladius/models/chat_template/text.h"
 #include "gladius/models/tokenizer/utf8.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -331,4 +331,4 @@ class Lexer {
 
 std::vector<Token> tokenize(const Source& source) { return Lexer(source).run(); }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

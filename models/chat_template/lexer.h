@@ -7,7 +7,7 @@
 
 #include "gladius/models/chat_template/source.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 
 enum class TokenKind {
   kData,  // text outside tags
@@ -33,4 +33,4 @@ struct Token {
 /// are on, as in transformers. FormatError for what is no token or not closed.
 std::vector<Token> tokenize(const Source& source);
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

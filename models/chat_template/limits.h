@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 
 enum class FailureKind {
   kMalformed,    // the template or its data are wrong: FormatError
@@ -57,4 +57,4 @@ class Budget {
   std::size_t left_ = kMaxSteps;
 };
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

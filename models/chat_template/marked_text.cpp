@@ -4,7 +4,7 @@
 #include <utility>
 #include <variant>
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 namespace {
 
 ByteSpan moved(const ByteSpan& span, std::size_t by) {
@@ -82,4 +82,4 @@ std::optional<std::size_t> Messages::of_turn(const Elements& items, std::size_t 
   return numbered && *number == static_cast<std::int64_t>(turn) ? std::optional(turn) : outer;
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

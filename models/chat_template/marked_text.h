@@ -11,7 +11,7 @@
 #include "gladius/models/chat_template/rendering.h"
 #include "gladius/models/chat_template/value.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 
 class MarkedText {
  public:
@@ -67,4 +67,4 @@ class Messages {
   std::unordered_map<const Dict*, std::size_t> numbers_;
 };
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

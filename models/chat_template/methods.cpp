@@ -10,7 +10,7 @@
 #include "gladius/models/chat_template/print.h"
 #include "gladius/models/chat_template/text.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 namespace {
 
 using Methods = std::unordered_map<std::string_view, Function>;
@@ -258,4 +258,4 @@ std::optional<Value> find_method(const Value& subject, std::string_view name) {
                }}));
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

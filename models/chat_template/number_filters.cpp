@@ -11,7 +11,7 @@
 #include "gladius/models/chat_template/print.h"
 #include "gladius/models/chat_template/text.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 namespace {
 
 std::string plain_number(std::string_view text) {
@@ -106,4 +106,4 @@ Function find_number_filter(std::string_view name) {
   return found == filters.end() ? nullptr : found->second;
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

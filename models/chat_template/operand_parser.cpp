@@ -6,7 +6,7 @@
 
 #include "gladius/models/chat_template/parser.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 namespace {
 
 template <class T>
@@ -234,4 +234,4 @@ ExprPtr ExpressionParser::parse_test(ExprPtr input) {
   return make(offset, depth + 1, Negation{std::move(out)});
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

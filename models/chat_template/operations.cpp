@@ -11,7 +11,7 @@
 #include "gladius/models/chat_template/text.h"
 #include "gladius/models/tokenizer/utf8.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 namespace {
 
 constexpr std::array kSymbols{"+", "-", "*", "/", "//", "%", "**"};
@@ -368,4 +368,4 @@ std::int64_t length(Budget& budget, const Value& value) {
   fail(fmt::format("object of type '{}' has no length", type_name(value)));
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

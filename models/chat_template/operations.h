@@ -7,7 +7,7 @@
 
 #include "gladius/models/chat_template/value.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 
 enum class BinaryOperator { kAdd, kSubtract, kMultiply, kDivide, kFloorDivide, kModulo, kPower };
 
@@ -36,4 +36,4 @@ std::int64_t length(Budget& budget, const Value& value);
 /// Throws what using the undefined value means, if it is one.
 void require_defined(const Value& value);
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

@@ -6,7 +6,7 @@
 #include <array>
 #include <utility>
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 
 Token TokenStream::next() {
   Token token = tokens_[pos_];
@@ -306,4 +306,4 @@ class TemplateParser {
 
 Template parse_template(const Source& source) { return TemplateParser(source).parse(); }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

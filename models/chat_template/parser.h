@@ -7,7 +7,7 @@
 #include "gladius/models/chat_template/ast.h"
 #include "gladius/models/chat_template/lexer.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 
 /// The tokens and the place among them, shared by the two parsers.
 class TokenStream {
@@ -105,4 +105,4 @@ class ExpressionParser {
 /// The whole template. FormatError for bad syntax, ConfigError for what is not supported.
 Template parse_template(const Source& source);
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

@@ -10,7 +10,7 @@
 
 #include "gladius/models/chat_template/text.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 namespace {
 
 // Text that grows under the budget.
@@ -212,4 +212,4 @@ std::string to_json(Budget& budget, const Value& value, const JsonStyle& style) 
   return text;
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

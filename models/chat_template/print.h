@@ -6,7 +6,7 @@
 
 #include "gladius/models/chat_template/value.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 
 /// What {{ value }} prints. Fails for functions and loops, whose text in Python is an address.
 std::string to_text(Budget& budget, const Value& value);
@@ -24,4 +24,4 @@ struct JsonStyle {
 /// json.dumps(value, ...).
 std::string to_json(Budget& budget, const Value& value, const JsonStyle& style);
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

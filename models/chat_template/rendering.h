@@ -7,7 +7,7 @@
 
 #include "gladius/models/tokenizer/encoding.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// Bytes that were written for one message.
 struct MessageSpan {
@@ -32,4 +32,4 @@ struct Rendering {
   Origins origins;
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -10,7 +10,7 @@
 #include "gladius/models/chat_template/print.h"
 #include "gladius/models/chat_template/text.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 namespace {
 
 // "a.b.0" follows three attributes; an integer is an element.
@@ -296,4 +296,4 @@ Function find_sequence_filter(std::string_view name) {
   return found == filters.end() ? nullptr : found->second;
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

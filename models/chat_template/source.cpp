@@ -8,7 +8,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/quoted.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 namespace {
 
 constexpr std::size_t kContext = 60;  // bytes either side; some templates are one long line
@@ -54,4 +54,4 @@ Source make_source(std::string text, std::string name) {
   return {std::move(name), std::move(text)};
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

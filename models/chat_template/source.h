@@ -6,7 +6,7 @@
 
 #include "gladius/models/chat_template/limits.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 
 struct Source {
   std::string name;
@@ -21,4 +21,4 @@ struct Source {
 /// the text is not UTF-8.
 Source make_source(std::string text, std::string name);
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

@@ -7,7 +7,7 @@
 #include "gladius/models/chat_template/print.h"
 #include "gladius/models/chat_template/text.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 namespace {
 
 // A test without arguments.
@@ -125,4 +125,4 @@ Test find_test(std::string_view name) {
   return found == tests.end() ? nullptr : found->second;
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

@@ -9,7 +9,7 @@
 
 #include "gladius/models/tokenizer/utf8.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 namespace {
 
 using Category = utf8proc_category_t;
@@ -338,4 +338,4 @@ bool all_cased(std::string_view text, bool want_upper) {
   return any && all;
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

@@ -12,7 +12,7 @@
 
 #include "gladius/models/chat_template/limits.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 
 /// Characters in the text.
 std::size_t text_length(std::string_view text);
@@ -62,4 +62,4 @@ bool all_of_class(std::string_view text, CharacterClass wanted);
 /// str.isupper() or str.islower(): there are letters with case, all of the wanted one.
 bool all_cased(std::string_view text, bool upper);
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

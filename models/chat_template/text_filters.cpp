@@ -9,7 +9,7 @@
 #include "gladius/models/chat_template/print.h"
 #include "gladius/models/chat_template/text.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 namespace {
 
 Value filter_trim(Runtime& runtime, const Value& value, Arguments arguments) {
@@ -129,4 +129,4 @@ Function find_text_filter(std::string_view name) {
   return found == filters.end() ? nullptr : found->second;
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

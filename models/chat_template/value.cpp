@@ -9,7 +9,7 @@
 #include "gladius/models/chat_template/text.h"
 #include "gladius/models/tokenizer/utf8.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 namespace {
 
 int depth_of(const Value& value) {
@@ -284,4 +284,4 @@ Elements iterate(Budget& budget, const Value& value) {
   fail(fmt::format("'{}' object is not iterable", type_name(value)));
 }
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

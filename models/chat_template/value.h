@@ -19,7 +19,7 @@
 
 #include "gladius/models/chat_template/limits.h"
 
-namespace gladius::jinja {
+namespace gladius::text::jinja {
 
 struct Sequence;
 class Dict;
@@ -185,4 +185,4 @@ std::optional<std::int64_t> as_integer(const Value& value);
 /// The number in a boolean, integer or float, else nothing.
 std::optional<double> as_number(const Value& value);
 
-}  // namespace gladius::jinja
+}  // namespace gladius::text::jinja

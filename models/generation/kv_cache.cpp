@@ -18,14 +18,14 @@ Tensor grown(const Tensor& old, std::int64_t length, std::int64_t capacity) {
 void KvCache::reserve(std::int64_t wanted) {
   if (wanted <= capacity()) return;
   const std::int64_t room = std::max(wanted, 2 * capacity());
-  for (LayerCache& layer : layers) {
+  for (nn::LayerCache& layer : layers) {
     layer.k = grown(layer.k, layer.length, room);
     layer.v = grown(layer.v, layer.length, room);
   }
 }
 
 void KvCache::truncate(std::int64_t length) {
-  for (LayerCache& layer : layers) layer.length = std::min(layer.length, length);
+  for (nn::LayerCache& layer : layers) layer.length = std::min(layer.length, length);
 }
 
 }  // namespace gladius

@@ -9,7 +9,7 @@ namespace gladius {
 
 /// Keys and values of all layers (without gradients). For one thread at a time: a pass changes it.
 struct KvCache {
-  std::vector<LayerCache> layers;
+  std::vector<nn::LayerCache> layers;
 
   /// Tokens seen so far.
   std::int64_t length() const { return layers.empty() ? 0 : layers.front().length; }

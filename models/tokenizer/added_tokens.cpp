@@ -6,7 +6,7 @@
 #include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/base/quoted.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 // Offset to which white space reaches back from `pos`, not further than `limit`.
@@ -123,4 +123,4 @@ std::vector<AddedToken> read_added_tokens(const nlohmann::json& list) {
   return tokens;
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -9,7 +9,7 @@
 
 #include "gladius/models/tokenizer/regex.h"
 
-namespace gladius {
+namespace gladius::text {
 
 struct AddedToken {
   std::int32_t id = -1;
@@ -56,4 +56,4 @@ AddedToken read_added_token(const Json& entry, const std::string& role);
 /// Reads "added_tokens"; null gives none.
 std::vector<AddedToken> read_added_tokens(const nlohmann::json& list);
 
-}  // namespace gladius
+}  // namespace gladius::text

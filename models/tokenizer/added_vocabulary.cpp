@@ -8,7 +8,7 @@
 
 #include "gladius/tensor/base/quoted.h"
 
-namespace gladius {
+namespace gladius::text {
 
 AddedVocabulary::AddedVocabulary(const std::vector<AddedToken>& tokens, const TokenIds& model,
                                  const Options& options) {
@@ -58,4 +58,4 @@ void AddedVocabulary::note_ids(const std::vector<AddedToken>& tokens) {
   }
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

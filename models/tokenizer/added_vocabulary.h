@@ -11,7 +11,7 @@
 #include "gladius/models/tokenizer/added_tokens.h"
 #include "gladius/models/tokenizer/token_ids.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// Immutable after construction.
 class AddedVocabulary {
@@ -56,4 +56,4 @@ class AddedVocabulary {
   std::string note_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -5,7 +5,7 @@
 #include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::text {
 
 AlignedText AlignedText::from_source(std::string_view source, bool tracked) {
   if (source.size() >= std::numeric_limits<std::uint32_t>::max()) {
@@ -51,4 +51,4 @@ AlignedText AlignedText::slice(std::size_t begin, std::size_t end) const {
   return part;
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

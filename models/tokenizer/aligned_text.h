@@ -9,7 +9,7 @@
 
 #include "gladius/models/tokenizer/encoding.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// Text on its way through the normalizers and pre-tokenizers. Where nobody asks for offsets,
 /// `spans` stays empty and costs nothing.
@@ -45,4 +45,4 @@ class AlignedText {
   bool tracked_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -7,7 +7,7 @@
 #include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/base/quoted.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using tokenizer_json::field;
@@ -219,4 +219,4 @@ void Bpe::refuse_unknown(std::string_view symbol) const {
                   in_quotes(symbol), in_quotes(unk_token_)));
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -14,7 +14,7 @@
 #include "gladius/models/tokenizer/token_ids.h"
 #include "gladius/models/tokenizer/word_cache.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// The "model" of a tokenizer.json of type BPE. Immutable after construction.
 class Bpe {
@@ -74,4 +74,4 @@ class Bpe {
   bool bytes_stand_alone_ = false;  // any character has byte tokens, and no merge takes them
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

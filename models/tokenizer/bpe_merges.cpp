@@ -7,7 +7,7 @@
 
 #include "gladius/models/tokenizer/bpe.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 constexpr std::uint32_t kNone = 0xFFFFFFFF;
@@ -152,4 +152,4 @@ void Bpe::merge_long(std::vector<WordToken>& symbols, std::size_t begin) const {
   symbols.insert(symbols.end(), merged.begin(), merged.end());
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

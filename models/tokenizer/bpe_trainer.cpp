@@ -10,7 +10,7 @@
 #include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Position = PairQueue::Position;
@@ -223,4 +223,4 @@ BpeVocabulary BpeTrainer::train(const BpeTrainerOptions& options,
   return Training(words_, counts_, options).run(progress);
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -13,7 +13,7 @@
 
 #include "gladius/models/tokenizer/token_ids.h"
 
-namespace gladius {
+namespace gladius::text {
 
 struct BpeTrainerOptions {
   std::size_t vocab_size = 30000;  ///< of the result, with special tokens and alphabet
@@ -53,4 +53,4 @@ class BpeTrainer {
   std::vector<std::int64_t> counts_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -7,7 +7,7 @@
 #include "gladius/models/tokenizer/split.h"
 #include "gladius/models/tokenizer/utf8.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using tokenizer_json::field_or;
@@ -135,4 +135,4 @@ void ByteLevelDecoder::operator()(TokenList& tokens, bool last) {
   if (last) tokens.end_token();
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -10,7 +10,7 @@
 #include "gladius/models/tokenizer/pre_tokenizers.h"
 #include "gladius/models/tokenizer/token_list.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// The pre-tokenizer.
 class ByteLevel {
@@ -45,4 +45,4 @@ class ByteLevelDecoder {
   std::string incomplete_;  // the beginning of a character
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

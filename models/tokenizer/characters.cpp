@@ -11,7 +11,7 @@
 #include "gladius/models/tokenizer/newer_characters.h"
 #include "gladius/models/tokenizer/utf8.h"
 
-namespace gladius::characters {
+namespace gladius::text::characters {
 namespace {
 
 struct Range {
@@ -105,4 +105,4 @@ void append_lowercase(std::string& out, char32_t c) {
   utf8::append(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))));
 }
 
-}  // namespace gladius::characters
+}  // namespace gladius::text::characters

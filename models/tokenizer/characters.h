@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace gladius::characters {
+namespace gladius::text::characters {
 
 /// Punctuation of Unicode 8, and ASCII's symbols.
 bool is_punctuation(char32_t c);
@@ -15,4 +15,4 @@ bool is_mark(char32_t c);
 /// Appends the character in lower case (Unicode 17), alone: no final sigma.
 void append_lowercase(std::string& out, char32_t c);
 
-}  // namespace gladius::characters
+}  // namespace gladius::text::characters

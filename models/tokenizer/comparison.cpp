@@ -14,7 +14,7 @@
 #include "gladius/tensor/base/quoted.h"
 #include "gladius/tensor/base/text_file.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 namespace fs = std::filesystem;
@@ -199,4 +199,4 @@ std::int64_t count_shared_entries(const fs::path& first, const fs::path& second,
   return shared;
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-namespace gladius {
+namespace gladius::text {
 
 struct TokenizerDifference {
   std::string what;           // "token 17", "merge 3"
@@ -31,4 +31,4 @@ TokenizerComparison compare_tokenizers(const std::filesystem::path& first,
 std::int64_t count_shared_entries(const std::filesystem::path& first,
                                   const std::filesystem::path& second, std::int64_t count);
 
-}  // namespace gladius
+}  // namespace gladius::text

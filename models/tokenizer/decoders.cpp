@@ -10,7 +10,7 @@
 #include "gladius/models/tokenizer/metaspace.h"
 #include "gladius/models/tokenizer/utf8.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using tokenizer_json::field;
@@ -318,4 +318,4 @@ TokenDecoder make_decoder(const Json& component) {
 
 TokenDecoder join_with_spaces() { return JoinWithSpaces(); }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -6,7 +6,7 @@
 
 #include "gladius/models/tokenizer/token_list.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// The byte of a token <0xNN>, or -1. The reference takes a sign for the first digit.
 int byte_of_token(std::string_view token);
@@ -18,4 +18,4 @@ TokenDecoder make_decoder(const nlohmann::json& component);
 /// What the reference does without a decoder.
 TokenDecoder join_with_spaces();
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace gladius {
+namespace gladius::text {
 
 /// Bytes [begin, end) of the source text.
 struct ByteSpan {
@@ -21,4 +21,4 @@ struct Encoding {
   std::vector<ByteSpan> spans;
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace gladius {
+namespace gladius::text {
 
 /// A key of two ids or characters.
 constexpr std::uint64_t pair_key(std::uint32_t left, std::uint32_t right) {
@@ -60,4 +60,4 @@ class FlatMap {
   std::size_t count_ = 0;
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

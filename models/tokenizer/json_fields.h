@@ -13,7 +13,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/quoted.h"
 
-namespace gladius::tokenizer_json {
+namespace gladius::text::tokenizer_json {
 
 using Json = nlohmann::json;
 
@@ -76,4 +76,4 @@ inline std::string character(const Json& component, const std::string& name,
       fmt::format("tokenizer: {} {} is not supported (docs/tokenizers.md)", role, in_quotes(type)));
 }
 
-}  // namespace gladius::tokenizer_json
+}  // namespace gladius::text::tokenizer_json

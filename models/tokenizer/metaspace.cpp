@@ -4,7 +4,7 @@
 
 #include "gladius/models/tokenizer/json_fields.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 bool begins_source(const Words& words, std::size_t index) {
@@ -81,4 +81,4 @@ void Metaspace::decode(TokenList& tokens, bool at_start) const {
   tokens = std::move(out);
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -8,7 +8,7 @@
 #include "gladius/models/tokenizer/pre_tokenizers.h"
 #include "gladius/models/tokenizer/token_list.h"
 
-namespace gladius {
+namespace gladius::text {
 
 class Metaspace {
  public:
@@ -34,4 +34,4 @@ class Metaspace {
   bool split_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

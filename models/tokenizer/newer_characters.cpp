@@ -7,7 +7,7 @@
 
 #include "gladius/models/tokenizer/utf8.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 enum Category : std::uint8_t { kLu, kLl, kLm, kLo, kMn, kMc, kNd, kNo, kPd, kPo, kSm, kSo, kCf };
@@ -105,4 +105,4 @@ std::string_view replace_newer_characters(std::string_view text, std::string& bu
   return copied ? std::string_view(buffer) : text;
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace gladius {
+namespace gladius::text {
 
 /// Whether the character is newer than Unicode 14 (of September 2021).
 bool is_newer_character(char32_t value);
@@ -15,4 +15,4 @@ bool is_newer_character(char32_t value);
 /// where there are none, else it lives in `buffer`.
 std::string_view replace_newer_characters(std::string_view text, std::string& buffer);
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -9,7 +9,7 @@
 #include "gladius/models/tokenizer/json_fields.h"
 #include "gladius/models/tokenizer/unicode_normalization.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using tokenizer_json::field;
@@ -142,4 +142,4 @@ Normalizer make_normalizer(const Json& component) {
   tokenizer_json::refuse("normalizer", type);
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

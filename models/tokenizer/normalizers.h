@@ -6,7 +6,7 @@
 
 #include "gladius/models/tokenizer/aligned_text.h"
 
-namespace gladius {
+namespace gladius::text {
 
 using Normalizer = std::function<AlignedText(AlignedText)>;
 
@@ -14,4 +14,4 @@ using Normalizer = std::function<AlignedText(AlignedText)>;
 /// a component that is not supported, FormatError a malformed one.
 Normalizer make_normalizer(const nlohmann::json& component);
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -5,7 +5,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/quoted.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 // The libraries' classes differ: PCRE2's \s has U+180E, its \w is letters, numbers and "_" only;
@@ -138,4 +138,4 @@ class Translator {
 
 std::string oniguruma_to_pcre2(std::string_view pattern) { return Translator(pattern).run(); }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -11,7 +11,7 @@
 
 #include "gladius/models/tokenizer/flat_map.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// Counts and places of pairs in a priority queue. An entry keeps the count that its pair had when
 /// it was queued; pop() compares it and queues it anew if the count is another by now.
@@ -135,4 +135,4 @@ std::vector<PairQueue::Position> PairQueue::take_positions(const Pair& pair, con
   return taken;
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -6,7 +6,7 @@
 
 #include "gladius/models/tokenizer/json_fields.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using tokenizer_json::field;
@@ -147,4 +147,4 @@ PostProcessor make_post_processor(const Json& component) {
   tokenizer_json::refuse("post_processor", type);
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

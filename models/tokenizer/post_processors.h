@@ -7,7 +7,7 @@
 
 #include "gladius/models/tokenizer/encoding.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// What a post-processor works on. Spans are there only where they were asked for.
 struct PostProcessed {
@@ -25,4 +25,4 @@ using PostProcessor = std::function<void(const PostProcessed&)>;
 /// component, FormatError a malformed one.
 PostProcessor make_post_processor(const nlohmann::json& component);
 
-}  // namespace gladius
+}  // namespace gladius::text

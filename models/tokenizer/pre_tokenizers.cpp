@@ -10,7 +10,7 @@
 #include "gladius/models/tokenizer/metaspace.h"
 #include "gladius/models/tokenizer/split.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using tokenizer_json::field;
@@ -121,4 +121,4 @@ PreTokenizer make_pre_tokenizer(const nlohmann::json& component) {
   tokenizer_json::refuse("pre_tokenizer", type);
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

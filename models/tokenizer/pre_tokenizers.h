@@ -8,7 +8,7 @@
 #include "gladius/models/tokenizer/aligned_text.h"
 #include "gladius/models/tokenizer/regex.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// The text between two added tokens, cut into words; the model merges within a word only.
 struct Words {
@@ -27,4 +27,4 @@ PreTokenizer make_pre_tokenizer(const nlohmann::json& component);
 /// Metaspace of scheme "first", unless it sees the source as it is): the text is to be tracked.
 bool goes_by_source(const nlohmann::json& pre_tokenizer, bool is_normalized);
 
-}  // namespace gladius
+}  // namespace gladius::text

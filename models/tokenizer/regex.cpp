@@ -13,7 +13,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/quoted.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 template <auto Free>
@@ -129,4 +129,4 @@ std::vector<TextRange> Regex::find_all(std::string_view text) const {
   return matches;
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

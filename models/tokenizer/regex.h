@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace gladius {
+namespace gladius::text {
 
 /// Bytes [begin, end) of a text.
 struct TextRange {
@@ -35,4 +35,4 @@ class Regex {
   std::shared_ptr<const Code> code_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -5,7 +5,7 @@
 
 #include "gladius/models/tokenizer/json_fields.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using tokenizer_json::field;
@@ -108,4 +108,4 @@ PreTokenizer make_split(const nlohmann::json& component, const std::string& role
   };
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

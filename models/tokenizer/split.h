@@ -9,7 +9,7 @@
 
 #include "gladius/models/tokenizer/pre_tokenizers.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// What becomes of a match: a word of its own, nothing, a part of the word before or after it, or,
 /// with the matches that follow at once, one word.
@@ -32,4 +32,4 @@ SplitBehavior split_behavior(const nlohmann::json& component, const std::string&
 /// The pre-tokenizer.
 PreTokenizer make_split(const nlohmann::json& component, const std::string& role);
 
-}  // namespace gladius
+}  // namespace gladius::text

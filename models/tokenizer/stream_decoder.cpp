@@ -2,7 +2,7 @@
 
 #include "gladius/models/tokenizer/tokenizer.h"
 
-namespace gladius {
+namespace gladius::text {
 
 std::string StreamDecoder::push(std::int32_t id) {
   TokenList tokens;
@@ -18,4 +18,4 @@ std::string StreamDecoder::flush() {
   return std::move(rest.bytes);
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 // The tokens [first, last) that lie within a content; offsets are from its begin.
@@ -188,4 +188,4 @@ std::int64_t count_aligned(const std::vector<AlignedRow>& rows) {
   return std::ranges::count_if(rows, [](const AlignedRow& row) { return row.teacher_row >= 0; });
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -9,7 +9,7 @@
 #include "gladius/models/tokenizer/token_pieces.h"
 #include "gladius/models/tokenizer/token_places.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// One tokenizer's reading of a text.
 struct TokenizedText {
@@ -58,4 +58,4 @@ std::vector<AlignedChunk> align_chunks(const TokenizedText& student, const Token
 /// Positions with a teacher.
 std::int64_t count_aligned(const std::vector<AlignedRow>& rows);
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -6,7 +6,7 @@
 #include "gladius/models/tokenizer/byte_level.h"
 #include "gladius/tensor/base/json_file.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Json = nlohmann::json;
@@ -67,4 +67,4 @@ std::optional<std::string> TokenBytes::bytes(std::int64_t id, std::string_view b
              : tokens.bytes.substr(before.size(), tokens.bytes.size() - around);
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -11,7 +11,7 @@
 #include "gladius/models/tokenizer/decoders.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// Entries of different kinds of tokenizers are compared by these, never by how a vocabulary writes
 /// them: "\u0120the" and "\u2581the" are both " the", and "\u00e9" is the character in one and the
@@ -42,4 +42,4 @@ class TokenBytes {
   bool byte_fallback_ = false;  // <0xNN> is a byte
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

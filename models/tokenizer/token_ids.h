@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace gladius {
+namespace gladius::text {
 
 class TokenIds {
  public:
@@ -82,4 +82,4 @@ class TokenIds {
   std::size_t mask_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

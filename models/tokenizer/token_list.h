@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace gladius {
+namespace gladius::text {
 
 /// A list of strings in one buffer: text of a million tokens is no million allocations. Bytes
 /// behind the last token's end are the beginning of a token that has not ended yet.
@@ -60,4 +60,4 @@ inline void append_replaced(std::string_view text, std::string_view from, std::s
   out.append(text, pos);
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -11,7 +11,7 @@
 #include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/base/json_file.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Json = nlohmann::json;
@@ -187,4 +187,4 @@ std::pair<std::size_t, std::size_t> TokenPieces::beginning_with(Ids prefix) cons
           static_cast<std::size_t>(last - order_.begin())};
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -10,7 +10,7 @@
 
 #include "gladius/models/tokenizer/token_bytes.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// What the entries of a teacher's vocabulary are in a student's: each entry's bytes
 /// (token_bytes.h) in the student's encoding, as it would be in the middle of a text, without the
@@ -59,4 +59,4 @@ class TokenPieces {
   std::vector<std::int32_t> order_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 // Tokens [first, last) whose spans overlap, and the bytes that they stand for together.
@@ -73,4 +73,4 @@ SpelledText spell(const std::vector<std::int32_t>& ids, const TokenBytes& bytes)
   return spelled;
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -9,7 +9,7 @@
 #include "gladius/models/tokenizer/encoding.h"
 #include "gladius/models/tokenizer/token_bytes.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// Bytes [begin, end) of a text. `exact` says that the token stands for just these bytes: it does
 /// not where a tokenizer changes the text (a normalizer, a space put in front) or adds a token.
@@ -31,4 +31,4 @@ struct SpelledText {
 };
 SpelledText spell(const std::vector<std::int32_t>& ids, const TokenBytes& bytes);
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -17,7 +17,7 @@
 #include "gladius/tensor/base/json_file.h"
 #include "gladius/tensor/base/quoted.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using tokenizer_json::Json;
@@ -286,4 +286,4 @@ bool Tokenizer::is_added(std::int32_t id) const { return impl_->added.contains(i
 
 bool Tokenizer::is_special(std::int32_t id) const { return impl_->added.is_special(id); }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -12,7 +12,7 @@
 #include "gladius/models/tokenizer/encoding.h"
 #include "gladius/models/tokenizer/token_list.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// Byte pair encoding as the reference library `tokenizers` does it: the Llama kind (byte fallback)
 /// and the Qwen kind (byte-level tokens). A cheap handle. Const methods may be
@@ -85,4 +85,4 @@ class StreamDecoder {
   TokenDecoder decoder_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

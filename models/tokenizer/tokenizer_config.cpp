@@ -14,7 +14,7 @@
 #include "gladius/tensor/base/json_file.h"
 #include "gladius/tensor/base/quoted.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -285,4 +285,4 @@ std::vector<AddedToken> TokenizerConfig::added_tokens(
   return added;
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

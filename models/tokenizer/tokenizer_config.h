@@ -8,7 +8,7 @@
 
 #include "gladius/models/tokenizer/added_tokens.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// tokenizer_config.json, special_tokens_map.json and added_tokens.json as transformers 4 and 5
 /// merge them: the latter two are read only where tokenizer_config.json has no
@@ -53,4 +53,4 @@ class TokenizerConfig {
   bool splits_special_tokens_ = false;
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

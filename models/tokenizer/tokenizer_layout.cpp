@@ -8,7 +8,7 @@
 #include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -209,4 +209,4 @@ Json special_tokens_map_json(const TokenizerLayout& layout) {
   return map;
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

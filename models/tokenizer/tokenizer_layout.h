@@ -7,7 +7,7 @@
 
 #include "gladius/models/tokenizer/bpe_trainer.h"
 
-namespace gladius {
+namespace gladius::text {
 
 /// llama: characters with byte fallback, U+2581 for spaces, BOS before a text. byte_level: the
 /// bytes' characters of GPT-2 and Qwen, words cut by GPT-2's expression.
@@ -38,4 +38,4 @@ nlohmann::ordered_json tokenizer_json(const TokenizerLayout& layout,
 nlohmann::ordered_json tokenizer_config_json(const TokenizerLayout& layout);
 nlohmann::ordered_json special_tokens_map_json(const TokenizerLayout& layout);
 
-}  // namespace gladius
+}  // namespace gladius::text

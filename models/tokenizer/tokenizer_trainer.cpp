@@ -8,7 +8,7 @@
 #include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::text {
 
 // What a text passes through before its words are counted.
 struct TokenizerTrainer::Stages {
@@ -68,4 +68,4 @@ BpeVocabulary TokenizerTrainer::train(const std::function<void(std::size_t)>& pr
                       progress);
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -12,7 +12,7 @@
 #include "gladius/models/tokenizer/bpe_trainer.h"
 #include "gladius/models/tokenizer/tokenizer_layout.h"
 
-namespace gladius {
+namespace gladius::text {
 
 struct TokenizerTrainerOptions {
   TokenizerKind kind = TokenizerKind::llama;
@@ -55,4 +55,4 @@ class TokenizerTrainer {
   BpeTrainer words_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

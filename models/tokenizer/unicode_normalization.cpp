@@ -9,7 +9,7 @@
 #include "gladius/models/tokenizer/newer_characters.h"
 #include "gladius/models/tokenizer/utf8.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 // No character from here on decomposes or composes; a few have a combining class (none).
@@ -235,4 +235,4 @@ AlignedText normalize_unicode(AlignedText text, UnicodeForm form) {
   return out;
 }
 
-}  // namespace gladius
+}  // namespace gladius::text

@@ -3,7 +3,7 @@
 
 #include "gladius/models/tokenizer/aligned_text.h"
 
-namespace gladius {
+namespace gladius::text {
 
 enum class UnicodeForm { kNfc, kNfd, kNfkc, kNfkd };
 
@@ -12,4 +12,4 @@ enum class UnicodeForm { kNfc, kNfd, kNfkc, kNfkd };
 /// spans do not.
 AlignedText normalize_unicode(AlignedText text, UnicodeForm form);
 
-}  // namespace gladius
+}  // namespace gladius::text

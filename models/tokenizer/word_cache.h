@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace gladius {
+namespace gladius::text {
 
 /// A token and how many bytes of its word it stands for.
 struct WordToken {
@@ -76,4 +76,4 @@ class WordCache {
   std::size_t count_ = 0;
 };
 
-}  // namespace gladius
+}  // namespace gladius::text

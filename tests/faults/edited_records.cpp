@@ -57,7 +57,7 @@ class EditedRecords {
 
   // Within the lines that the checkpoint covers.
   void edit_metrics() {
-    const fs::path out = copy(), file = RunPaths{out}.metrics();
+    const fs::path out = copy(), file = train::RunPaths{out}.metrics();
     std::string text = read_file(file);
     const std::size_t at = random(text.size() / 2);
     text[at] = static_cast<char>(text[at] ^ (1 << random(5)));
@@ -78,7 +78,8 @@ class EditedRecords {
   }
 
   void edit_state() {
-    const fs::path out = copy(), checkpoint = *newest_checkpoint(RunPaths{out}.checkpoints());
+    const fs::path out = copy(),
+                   checkpoint = *train::newest_checkpoint(train::RunPaths{out}.checkpoints());
     Json state = Json::parse(read_file(checkpoint / "state.json"));
     Json& part = random(4) == 0 ? state["best"] : state["state"];
     auto value = part.begin();
@@ -97,13 +98,14 @@ class EditedRecords {
 
   void lose_metrics() {
     fs::path out = copy();
-    fs::remove(RunPaths{out}.metrics());
+    fs::remove(train::RunPaths{out}.metrics());
     expect("metrics.jsonl lost: goes on, and says so", "", out, "lacks the lines of 8 of the 8");
     for (int i = 0; i < (short_ ? 3 : 50); ++i) {
       out = copy();
-      const fs::path file = RunPaths{out}.metrics();
-      const std::size_t size = random(Json::parse(read_file(
-          *newest_checkpoint(RunPaths{out}.checkpoints()) / "state.json"))["metrics_offset"]);
+      const fs::path file = train::RunPaths{out}.metrics();
+      const std::size_t size = random(
+          Json::parse(read_file(*train::newest_checkpoint(train::RunPaths{out}.checkpoints()) /
+                                "state.json"))["metrics_offset"]);
       fs::resize_file(file, size);
       expect("metrics.jsonl cut: goes on, and says so", fmt::format("to {}", size), out,
              "lacks the lines of");
@@ -112,12 +114,12 @@ class EditedRecords {
 
   void lose_checkpoints() {
     const fs::path out = copy();
-    fs::rename(RunPaths{out}.checkpoints(), out / "aside");
-    const std::string before = read_file(out / "lock") + read_file(RunPaths{out}.metrics());
+    fs::rename(train::RunPaths{out}.checkpoints(), out / "aside");
+    const std::string before = read_file(out / "lock") + read_file(train::RunPaths{out}.metrics());
     const Ending ending = experiment_.run(out);
     const bool fine = ending.code == 1 &&
                       ending.err.find("has no checkpoint of the run") != std::string::npos &&
-                      before == read_file(out / "lock") + read_file(RunPaths{out}.metrics());
+                      before == read_file(out / "lock") + read_file(train::RunPaths{out}.metrics());
     tally_.add("all checkpoints lost: refused", "", fine ? "" : "not so: " + ending.err);
   }
 
@@ -148,7 +150,7 @@ class EditedRecords {
   void break_bests() {
     for (const char* name : {"", "config.json", "evaluation.json", "model.safetensors"}) {
       const fs::path out = copy();
-      harm(RunPaths{out}.best(), name);
+      harm(train::RunPaths{out}.best(), name);
       expect("best/ not whole: goes on, and says so", name, out, "is not the best student so far",
              Experiment::Same::metrics);
     }
@@ -160,7 +162,7 @@ class EditedRecords {
     for (const char* name : {"", "config.json", "model.safetensors"}) {
       const fs::path out = experiment_.fresh();
       fs::copy(whole, out, fs::copy_options::recursive);
-      harm(RunPaths{out}.model(), name);
+      harm(train::RunPaths{out}.model(), name);
       expect("model/ not whole: made again", name, out, "model is not whole",
              Experiment::Same::everything);
     }

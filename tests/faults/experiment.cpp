@@ -47,7 +47,7 @@ std::vector<std::string> Experiment::command(const fs::path& out) const {
   std::vector<std::string> words{
       "distill", input("run.json").string(), "--out", out.string(), "--threads", "1", "--log-level",
       "warning"};
-  if (fs::exists(RunPaths{out}.run_json())) words.push_back("--resume");
+  if (fs::exists(train::RunPaths{out}.run_json())) words.push_back("--resume");
   return words;
 }
 
@@ -64,7 +64,8 @@ std::string Experiment::recover(const fs::path& out, Same same) const {
   const Ending ending = run(out);
   if (ending.code != 0) return fmt::format("does not go on: {}", ending.err);
   if (result(out, same) != expected_.at(same)) return "other results than undisturbed";
-  if (list_checkpoints(RunPaths{out}.checkpoints()).size() > 2) return "leaves checkpoints";
+  if (train::list_checkpoints(train::RunPaths{out}.checkpoints()).size() > 2)
+    return "leaves checkpoints";
   for (const auto& entry : fs::recursive_directory_iterator(out)) {
     const std::string name = entry.path().filename().string();
     if (name.ends_with(".staged") || name.find(".tmp-") != std::string::npos) {
@@ -76,11 +77,11 @@ std::string Experiment::recover(const fs::path& out, Same same) const {
 }
 
 std::string Experiment::result(const fs::path& out, Same same) const {
-  const RunPaths paths{out};
+  const train::RunPaths paths{out};
   std::string text = sha256_file(paths.model() / "model.safetensors");
   if (same == Same::weights) return text;
   double elapsed = 0;
-  for (const StepRecord& record : read_metrics(paths.metrics())) {
+  for (const train::StepRecord& record : train::read_metrics(paths.metrics())) {
     Json json = record.to_json();
     json.erase("tokens_per_s");
     json.erase("elapsed_s");

@@ -62,7 +62,7 @@ class Faults {
   // kill -9 ------------------------------------------------------------------------------------
 
   static std::string phase_of(const fs::path& out) {
-    const RunPaths paths{out};
+    const train::RunPaths paths{out};
     if (!fs::exists(paths.run_json())) return "before the first step";
     if (fs::exists(paths.model()) || fs::exists(paths.model().string() + ".staged")) {
       return "final save and report";
@@ -73,7 +73,7 @@ class Faults {
     if (!fs::exists(paths.timeline())) return "before the first step";
     const std::string timeline = read_file(paths.timeline());
     const bool changing = timeline.ends_with("expert two begins\"}\n") &&
-                          read_metrics(paths.metrics()).size() == kKillSteps;
+                          train::read_metrics(paths.metrics()).size() == kKillSteps;
     return changing ? "expert change" : "training";
   }
 
@@ -153,7 +153,7 @@ class Faults {
   }
 
   static fs::path checkpoint(const fs::path& out, int step) {
-    return RunPaths{out}.checkpoints() / fmt::format("step-{:08}", step);
+    return train::RunPaths{out}.checkpoints() / fmt::format("step-{:08}", step);
   }
 
   fs::path any_file(const fs::path& directory) {
@@ -251,7 +251,7 @@ class Faults {
   }
 
   static bool before_the_first_step(const fs::path& out) {
-    const fs::path metrics = RunPaths{out}.metrics();
+    const fs::path metrics = train::RunPaths{out}.metrics();
     return !fs::exists(metrics) || fs::file_size(metrics) == 0;
   }
 
@@ -285,7 +285,7 @@ class Faults {
       if (ending.code == 0) continue;  // it came when all was done
       const bool early = before_the_first_step(out);
       // Before the run file is read, and when all is written, a signal does what it always does.
-      const bool within = fs::exists(out) && !fs::exists(RunPaths{out}.report_html());
+      const bool within = fs::exists(out) && !fs::exists(train::RunPaths{out}.report_html());
       const bool killed = ending.signal.has_value() && (twice || !within);
       tally_.add(twice   ? "two signals"
                  : early ? "a signal before the first step"
@@ -323,7 +323,7 @@ class Faults {
       while (first.runs_after(microseconds(50)) && read_file(out / "lock") != lock) {
       }
       first.send(SIGSTOP);
-      if (read_file(out / "lock") != lock || fs::exists(RunPaths{out}.model())) continue;
+      if (read_file(out / "lock") != lock || fs::exists(train::RunPaths{out}.model())) continue;
       const fs::path err = experiment.input("second");
       const Ending second = Process(experiment.command(out), err).wait();
       first.send(SIGCONT);

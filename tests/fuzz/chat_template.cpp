@@ -13,7 +13,7 @@ constexpr std::string_view kConversation =
 
 void render(std::string_view input) {
   const std::size_t zero = input.find('\0');
-  const auto chat_template = gladius::ChatTemplate::parse(std::string(input.substr(0, zero)));
+  const auto chat_template = gladius::text::ChatTemplate::parse(std::string(input.substr(0, zero)));
   const auto context =
       gladius::parse_json(zero == std::string_view::npos ? kConversation : input.substr(zero + 1));
   // Text that is not UTF-8 could not be written as JSON.

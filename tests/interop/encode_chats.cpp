@@ -11,11 +11,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json answer(const gladius::TextEncoder& encoder, const Json& line) {
+Json answer(const gladius::train::TextEncoder& encoder, const Json& line) {
   try {
-    gladius::EncodedChat chat = encoder.encode_chat(gladius::parse_conversation(line), true);
+    gladius::train::EncodedChat chat =
+        encoder.encode_chat(gladius::text::parse_conversation(line), true);
     const std::string text = chat.text;
-    const gladius::Example example = gladius::chat_example(std::move(chat));
+    const gladius::train::Example example = gladius::train::chat_example(std::move(chat));
     return {{"text", text}, {"ids", example.ids}, {"labels", example.labels}};
   } catch (const gladius::Error& error) {
     return {{"error", error.what()}};
@@ -29,7 +30,7 @@ int main(int argc, char** argv) {
     std::cerr << "usage: encode_chats TOKENIZER_DIR CONVERSATIONS.jsonl\n";
     return 2;
   }
-  const gladius::TextEncoder encoder(argv[1]);
+  const gladius::train::TextEncoder encoder(argv[1]);
   std::ifstream conversations(argv[2]);
   for (std::string line; std::getline(conversations, line);) {
     std::cout << answer(encoder, Json::parse(line)).dump() << '\n';

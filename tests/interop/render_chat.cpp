@@ -11,17 +11,17 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string render(const gladius::ChatTemplate& chat_template, const Json& request) {
+std::string render(const gladius::text::ChatTemplate& chat_template, const Json& request) {
   if (!request.contains("messages")) return chat_template.render(request.at("context"));
-  return gladius::render_chat(chat_template, request.at("messages"),
-                              request.at("add_generation_prompt").get<bool>(),
-                              request.at("variables"), request.at("tools"));
+  return gladius::text::render_chat(chat_template, request.at("messages"),
+                                    request.at("add_generation_prompt").get<bool>(),
+                                    request.at("variables"), request.at("tools"));
 }
 
 Json answer(const Json& request) {
   try {
     const auto chat_template =
-        gladius::ChatTemplate::parse(request.at("template").get<std::string>());
+        gladius::text::ChatTemplate::parse(request.at("template").get<std::string>());
     return {{"text", render(chat_template, request)}};
   } catch (const gladius::Error& error) {
     return {{"error", error.what()}};

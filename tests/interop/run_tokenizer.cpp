@@ -22,10 +22,10 @@ std::string from_hex(const std::string& hex) {
   return bytes;
 }
 
-Json decode(const gladius::Tokenizer& tokenizer, const std::vector<std::int32_t>& ids) {
+Json decode(const gladius::text::Tokenizer& tokenizer, const std::vector<std::int32_t>& ids) {
   Json answer;
   for (const bool skip : {true, false}) {
-    gladius::StreamDecoder stream(tokenizer, skip);
+    gladius::text::StreamDecoder stream(tokenizer, skip);
     Json pieces = Json::array();
     for (const std::int32_t id : ids) pieces.push_back(stream.push(id));
     pieces.push_back(stream.flush());
@@ -35,8 +35,8 @@ Json decode(const gladius::Tokenizer& tokenizer, const std::vector<std::int32_t>
   return answer;
 }
 
-Json encode(const gladius::Tokenizer& tokenizer, const std::string& text, bool special) {
-  const gladius::Encoding encoding = tokenizer.encode_with_spans(text, special);
+Json encode(const gladius::text::Tokenizer& tokenizer, const std::string& text, bool special) {
+  const gladius::text::Encoding encoding = tokenizer.encode_with_spans(text, special);
   Json answer = decode(tokenizer, encoding.ids);
   answer["ids"] = encoding.ids;
   answer["same"] = tokenizer.encode(text, special) == encoding.ids;
@@ -44,7 +44,7 @@ Json encode(const gladius::Tokenizer& tokenizer, const std::string& text, bool s
   return answer;
 }
 
-Json answer(const gladius::Tokenizer& tokenizer, const Json& request) {
+Json answer(const gladius::text::Tokenizer& tokenizer, const Json& request) {
   if (request.contains("ids")) return decode(tokenizer, request.at("ids"));
   return encode(tokenizer, from_hex(request.at("hex")), request.at("special"));
 }
@@ -57,7 +57,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    const gladius::Tokenizer tokenizer = gladius::Tokenizer::load(argv[1]);
+    const gladius::text::Tokenizer tokenizer = gladius::text::Tokenizer::load(argv[1]);
     std::ifstream requests(argv[2]);
     for (std::string line; std::getline(requests, line);) {
       // dump() throws on text that is not UTF-8.

@@ -109,7 +109,7 @@ TEST(JsonFile, PipesInAModelDirectoryAreRefused) {
   }
   EXPECT_THAT(message_of<IoError>([&] { ModelConfig::load(directory.path()); }),
               AllOf(HasSubstr("/config.json"), HasSubstr("not a regular file")));
-  EXPECT_THAT(message_of<IoError>([&] { Tokenizer::load(directory.path()); }),
+  EXPECT_THAT(message_of<IoError>([&] { text::Tokenizer::load(directory.path()); }),
               AllOf(HasSubstr("/tokenizer.json"), HasSubstr("not a regular file")));
 }
 

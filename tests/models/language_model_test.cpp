@@ -162,10 +162,10 @@ INSTANTIATE_TEST_SUITE_P(Rounds, RandomModels, ::testing::Range(0, 8));
 TEST_P(RandomModels, ParametersHaveRoles) {
   const auto model = this->model();
   const auto role_of = [](const std::string& name) {
-    if (name.ends_with(".bias")) return ParameterRole::bias;
-    if (name.ends_with("norm.weight")) return ParameterRole::norm;
-    if (name == "model.embed_tokens.weight") return ParameterRole::embedding;
-    return name == "lm_head.weight" ? ParameterRole::head : ParameterRole::matrix;
+    if (name.ends_with(".bias")) return nn::ParameterRole::bias;
+    if (name.ends_with("norm.weight")) return nn::ParameterRole::norm;
+    if (name == "model.embed_tokens.weight") return nn::ParameterRole::embedding;
+    return name == "lm_head.weight" ? nn::ParameterRole::head : nn::ParameterRole::matrix;
   };
   std::int64_t count = 0;
   for (const auto& [name, parameter, role] : model->parameters_with_roles()) {

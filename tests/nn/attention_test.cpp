@@ -8,7 +8,7 @@
 #include "support/differentiable.h"
 #include "support/modules.h"
 
-namespace gladius {
+namespace gladius::nn {
 namespace {
 
 using namespace testing;
@@ -170,4 +170,4 @@ TEST(GroupedQueryAttention, RefusesSizesThatCannotBe) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::nn

@@ -6,7 +6,7 @@
 #include "gladius/autograd/ops/dropout.h"
 #include "support/message_of.h"
 
-namespace gladius {
+namespace gladius::nn {
 namespace {
 
 using testing::message_of;
@@ -49,4 +49,4 @@ TEST(Module, SetsTheModeOfAllItsSubmodules) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::nn

@@ -11,7 +11,7 @@
 #include "support/differentiable.h"
 #include "support/modules.h"
 
-namespace gladius {
+namespace gladius::nn {
 namespace {
 
 using namespace testing;
@@ -125,4 +125,4 @@ TEST(Layers, OfExtremeSizesAreRefused) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::nn

@@ -17,7 +17,7 @@
 #include "support/message_of.h"
 #include "support/temporary_directory.h"
 
-namespace gladius {
+namespace gladius::nn {
 namespace {
 
 using ::testing::AllOf;
@@ -268,4 +268,4 @@ TEST(Module, TurnsGradientsOnAndOffAndForgetsThem) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::nn

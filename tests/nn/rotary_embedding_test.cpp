@@ -8,7 +8,7 @@
 #include "gladius/autograd/ops/arithmetic.h"
 #include "support/differentiable.h"
 
-namespace gladius {
+namespace gladius::nn {
 namespace {
 
 using namespace testing;
@@ -114,4 +114,4 @@ TEST(RotaryEmbeddingLayer, RefusesPositionsAndSizesBeyondAllUse) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::nn

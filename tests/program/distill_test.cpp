@@ -157,9 +157,9 @@ TEST_F(DistillProgram, TheMemoryEstimateIsWithin15PercentOfThePeak) {
     run["activation_checkpointing"] = checkpointing;
     const ProgramResult result = distill(run);
     ASSERT_EQ(result.code, 0) << result.err;
-    const MemoryNeed need =
-        estimate_memory(inputs_.config(run),
-                        *make_language_model(ModelConfig::load(path("student.json"))), kTokens);
+    const train::MemoryNeed need = train::estimate_memory(
+        inputs_.config(run), *make_language_model(ModelConfig::load(path("student.json"))),
+        kTokens);
     const auto estimate = static_cast<double>(need.required() + need.expert);
     EXPECT_NEAR(estimate, static_cast<double>(result.peak_bytes), 0.15 * estimate);
   }

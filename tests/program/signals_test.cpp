@@ -149,7 +149,7 @@ class Signals : public ::testing::Test {
   ~Signals() override { ::close(null_); }
 
   TinyRun inputs_;
-  const RunPaths paths_{inputs_.directory / "out"};
+  const train::RunPaths paths_{inputs_.directory / "out"};
   int null_ = -1;
 };
 
@@ -180,7 +180,7 @@ TEST_F(Signals, DuringTheStepsOneMakesACheckpointAndSaysHowToGoOn) {
     int status = 0;
     const std::string err = run.end(status);
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1) << signal;
-    const auto checkpoints = list_checkpoints(paths_.checkpoints());
+    const auto checkpoints = train::list_checkpoints(paths_.checkpoints());
     ASSERT_EQ(checkpoints.size(), 1u);
     EXPECT_THAT(
         err,
@@ -229,7 +229,7 @@ TEST_F(Signals, ASecondOneEndsTheRunAtOnce) {
     int status = 0;
     EXPECT_THAT(run.end(status), Not(HasSubstr("gladius: error")));
     EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == second) << first;
-    EXPECT_TRUE(list_checkpoints(paths_.checkpoints()).empty());
+    EXPECT_TRUE(train::list_checkpoints(paths_.checkpoints()).empty());
   }
 }
 

@@ -9,7 +9,7 @@
 namespace gladius::testing {
 
 /// Gives every parameter random values in F64 that require gradients.
-inline void randomise(Rng& rng, Module& module) {
+inline void randomise(Rng& rng, nn::Module& module) {
   NamedTensors state;
   for (const auto& [name, parameter] : module.named_parameters()) {
     state.emplace_back(name, random_tensor(rng, parameter.shape()));
@@ -18,7 +18,7 @@ inline void randomise(Rng& rng, Module& module) {
   module.set_requires_grad(true);
 }
 
-inline Variable parameter(const Module& module, const std::string& name) {
+inline Variable parameter(const nn::Module& module, const std::string& name) {
   for (const auto& [known, variable] : module.named_parameters()) {
     if (known == name) return variable;
   }

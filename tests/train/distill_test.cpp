@@ -14,7 +14,7 @@
 #include "train/run/run_events.h"
 #include "train/tiny_runs.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -376,4 +376,4 @@ TEST(Distill, WarnsOfTensorsThatTheModelItStartsFromHasBeside) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

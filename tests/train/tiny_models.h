@@ -94,23 +94,24 @@ inline void write_tiny_tokenizer(const std::filesystem::path& directory) {
 }
 
 /// Sequences of ids in which each token follows from the one before, so that they can be learned.
-inline std::vector<Example> learnable_examples(Rng& rng, std::int64_t count, std::int64_t low,
-                                               std::int64_t high, std::int64_t vocab_size) {
-  std::vector<Example> examples;
+inline std::vector<train::Example> learnable_examples(Rng& rng, std::int64_t count,
+                                                      std::int64_t low, std::int64_t high,
+                                                      std::int64_t vocab_size) {
+  std::vector<train::Example> examples;
   for (std::int64_t i = 0; i < count; ++i) {
     std::vector<std::int32_t> ids{static_cast<std::int32_t>(random_int(rng, 0, vocab_size - 1))};
     const std::int64_t length = random_int(rng, low, high);
     while (static_cast<std::int64_t>(ids.size()) < length) {
       ids.push_back(static_cast<std::int32_t>((ids.back() * 3 + 1) % vocab_size));
     }
-    examples.push_back(next_token_example(ids, length));
+    examples.push_back(train::next_token_example(ids, length));
   }
   return examples;
 }
 
-inline std::string as_jsonl(const std::vector<Example>& examples) {
+inline std::string as_jsonl(const std::vector<train::Example>& examples) {
   std::string lines;
-  for (const Example& example : examples) {
+  for (const train::Example& example : examples) {
     lines += Json{{"input_ids", example.ids}, {"labels", example.labels}}.dump() + "\n";
   }
   return lines;
@@ -146,8 +147,8 @@ class TinyRun {
                       {{"name", "two"}, {"model", "expert"}, {"steps", 6}}};
     return run;
   }
-  RunConfig config(const Json& run) const {
-    return RunConfig::parse(run, (directory / "run.json").string());
+  train::RunConfig config(const Json& run) const {
+    return train::RunConfig::parse(run, (directory / "run.json").string());
   }
 
   TemporaryDirectory directory;

@@ -13,20 +13,20 @@
 namespace gladius::testing {
 
 /// Runs until `stop_after` steps are done in all; negative: to the end. Warnings go to `warnings`.
-inline RunOutcome execute(const RunConfig& config, const std::filesystem::path& out,
-                          bool resume = false, std::int64_t stop_after = -1,
-                          std::vector<std::string>* warnings = nullptr) {
+inline train::RunOutcome execute(const train::RunConfig& config, const std::filesystem::path& out,
+                                 bool resume = false, std::int64_t stop_after = -1,
+                                 std::vector<std::string>* warnings = nullptr) {
   std::int64_t steps = 0;
-  return distill(
-      config, out, resume,
-      {.begin = [&](const TrainingPlan&, const TrainerState& state) { steps = state.step; },
-       .step = [&](const StepRecord&) { ++steps; },
-       .info = [](const std::string&) {},
-       .warn =
-           [&](const std::string& text) {
-             if (warnings) warnings->push_back(text);
-           },
-       .stop_requested = [&] { return steps == stop_after; }});
+  return train::distill(config, out, resume,
+                        {.begin = [&](const train::TrainingPlan&,
+                                      const train::TrainerState& state) { steps = state.step; },
+                         .step = [&](const train::StepRecord&) { ++steps; },
+                         .info = [](const std::string&) {},
+                         .warn =
+                             [&](const std::string& text) {
+                               if (warnings) warnings->push_back(text);
+                             },
+                         .stop_requested = [&] { return steps == stop_after; }});
 }
 
 inline std::string weights(const std::filesystem::path& out) {
@@ -45,7 +45,7 @@ inline std::map<std::string, std::string> contents(const std::filesystem::path& 
 /// The lines without what the clock decides.
 inline std::vector<std::string> timeless_metrics(const std::filesystem::path& out) {
   std::vector<std::string> lines;
-  for (const StepRecord& record : read_metrics(out / "metrics.jsonl")) {
+  for (const train::StepRecord& record : train::read_metrics(out / "metrics.jsonl")) {
     Json json = record.to_json();
     json.erase("tokens_per_s");
     json.erase("elapsed_s");

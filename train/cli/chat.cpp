@@ -10,8 +10,8 @@
 namespace gladius::cli {
 namespace {
 
-ChatTemplate load_template(const std::filesystem::path& model, bool with_tools) {
-  auto chat_template = ChatTemplate::load(model, with_tools);
+text::ChatTemplate load_template(const std::filesystem::path& model, bool with_tools) {
+  auto chat_template = text::ChatTemplate::load(model, with_tools);
   if (chat_template) return *std::move(chat_template);
   throw ConfigError(fmt::format("{} has no chat template (chat_template.jinja); leave out --chat",
                                 model.string()));
@@ -25,7 +25,7 @@ nlohmann::ordered_json make_message(const char* role, const std::string& text) {
   return {{"role", role}, {"content", content}};
 }
 
-bool has_tools(const Conversation& conversation) {
+bool has_tools(const text::Conversation& conversation) {
   return !conversation.tools.is_null() && !conversation.tools.empty();
 }
 
@@ -34,8 +34,8 @@ bool has_tools(const Conversation& conversation) {
 }
 
 // What is said before the first turn.
-Conversation first_messages(const ChatArguments& arguments) {
-  Conversation conversation{.messages = nlohmann::ordered_json::array(), .tools = nullptr};
+text::Conversation first_messages(const ChatArguments& arguments) {
+  text::Conversation conversation{.messages = nlohmann::ordered_json::array(), .tools = nullptr};
   if (!arguments.messages.empty()) conversation = read_messages(arguments.messages);
   if (!arguments.tools.empty()) {
     if (has_tools(conversation)) fail_twice("--tools", arguments.messages, "has tools as well");
@@ -52,8 +52,8 @@ Conversation first_messages(const ChatArguments& arguments) {
 
 }  // namespace
 
-Chat::Chat(const ModelPaths& model, const Tokenizer& tokenizer, const ChatArguments& arguments,
-           const Common& common)
+Chat::Chat(const ModelPaths& model, const text::Tokenizer& tokenizer,
+           const ChatArguments& arguments, const Common& common)
     : conversation_(first_messages(arguments)),
       template_(load_template(model.tokenizer, has_tools(conversation_))),
       special_tokens_(tokenizer.special_tokens()),
@@ -64,11 +64,11 @@ void Chat::add(const char* role, const std::string& text) {
 }
 
 std::string Chat::render(const Json& tools) const {
-  return render_chat(template_, conversation_.messages, /*add_generation_prompt=*/true,
-                     special_tokens_, tools);
+  return text::render_chat(template_, conversation_.messages, /*add_generation_prompt=*/true,
+                           special_tokens_, tools);
 }
 
-std::vector<std::int32_t> Chat::encode(const Tokenizer& tokenizer) const {
+std::vector<std::int32_t> Chat::encode(const text::Tokenizer& tokenizer) const {
   const std::string text = render(conversation_.tools);
   if (has_tools(conversation_) && text == render(nullptr)) {
     warn(common_, "the chat template makes nothing of the tools: the model does not see them");
@@ -76,8 +76,8 @@ std::vector<std::int32_t> Chat::encode(const Tokenizer& tokenizer) const {
   return tokenizer.encode(text, false);  // the template writes the special tokens
 }
 
-std::vector<std::int32_t> Chat::stop_tokens(const Tokenizer& tokenizer) const {
-  return end_of_turn_tokens(template_, special_tokens_, tokenizer);
+std::vector<std::int32_t> Chat::stop_tokens(const text::Tokenizer& tokenizer) const {
+  return text::end_of_turn_tokens(template_, special_tokens_, tokenizer);
 }
 
 }  // namespace gladius::cli

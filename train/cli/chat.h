@@ -26,22 +26,22 @@ class Chat {
  public:
   /// IoError, FormatError; ConfigError for a model without a template, and for arguments that say
   /// something twice.
-  Chat(const ModelPaths& model, const Tokenizer& tokenizer, const ChatArguments& arguments,
+  Chat(const ModelPaths& model, const text::Tokenizer& tokenizer, const ChatArguments& arguments,
        const Common& common);
 
   void add(const char* role, const std::string& text);
   /// Up to where the assistant's answer begins.
-  std::vector<std::int32_t> encode(const Tokenizer& tokenizer) const;
+  std::vector<std::int32_t> encode(const text::Tokenizer& tokenizer) const;
   /// See end_of_turn_tokens.
-  std::vector<std::int32_t> stop_tokens(const Tokenizer& tokenizer) const;
+  std::vector<std::int32_t> stop_tokens(const text::Tokenizer& tokenizer) const;
 
  private:
   using Json = nlohmann::ordered_json;
 
   std::string render(const Json& tools) const;
 
-  Conversation conversation_;
-  ChatTemplate template_;
+  text::Conversation conversation_;
+  text::ChatTemplate template_;
   Json special_tokens_;
   const Common& common_;
 };

@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string name_of(const std::string& file) { return file == "-" ? "standard input" : file; }
+std::string source_name(const std::string& file) { return file == "-" ? "standard input" : file; }
 
 // The standard input, or a pipe as a shell's <(...).
 bool is_stream(const std::string& file) {
@@ -32,7 +32,7 @@ std::string read_stream(const std::string& file) {
   std::istream& stream = file == "-" ? std::cin : opened;
   std::string text{std::istreambuf_iterator<char>(stream), {}};
   if (stream.bad() || (file != "-" && !opened.is_open())) {
-    throw IoError(fmt::format("cannot read {}", name_of(file)));
+    throw IoError(fmt::format("cannot read {}", source_name(file)));
   }
   return text;
 }
@@ -44,7 +44,7 @@ auto parse_input(const std::string& file, const Parse& parse) {
   try {
     return parse(document);
   } catch (const FormatError& error) {
-    throw FormatError(fmt::format("{}: {}", name_of(file), error.what()));
+    throw FormatError(fmt::format("{}: {}", source_name(file), error.what()));
   }
 }
 
@@ -55,18 +55,18 @@ Json read_json_input(const std::string& file) {
   try {
     return parse_json(read_stream(file));
   } catch (const FormatError& error) {
-    throw FormatError(fmt::format("{}: {}", name_of(file), error.what()));
+    throw FormatError(fmt::format("{}: {}", source_name(file), error.what()));
   }
 }
 
-Conversation read_messages(const std::string& file) {
-  return parse_input(file, parse_conversation);
+text::Conversation read_messages(const std::string& file) {
+  return parse_input(file, text::parse_conversation);
 }
 
 Json read_tools(const std::string& file) {
   return parse_input(file, [](const Json& document) {
     const bool object = document.is_object() && document.contains("tools");
-    return parse_tools(object ? document.at("tools") : document);
+    return text::parse_tools(object ? document.at("tools") : document);
   });
 }
 

@@ -13,7 +13,7 @@ nlohmann::ordered_json read_json_input(const std::string& file);
 
 /// `--messages FILE`: a list of messages, or an object with "messages" and perhaps "tools", as a
 /// line of a data file. "-" is the standard input. FormatError naming the file.
-Conversation read_messages(const std::string& file);
+text::Conversation read_messages(const std::string& file);
 
 /// `--tools FILE`: a list of tools, or an object with "tools". Null where the file says null.
 nlohmann::ordered_json read_tools(const std::string& file);

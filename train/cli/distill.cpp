@@ -66,10 +66,10 @@ class Watch {
                                    resume_command(options))
                      : "stopped before the run began; the same command begins it") {}
 
-  RunEvents events() {
-    return {.begin = [this](const TrainingPlan& plan,
-                            const TrainerState& state) { begin(plan, state); },
-            .step = [this](const StepRecord& record) { progress_.step(record); },
+  train::RunEvents events() {
+    return {.begin = [this](const train::TrainingPlan& plan,
+                            const train::TrainerState& state) { begin(plan, state); },
+            .step = [this](const train::StepRecord& record) { progress_.step(record); },
             .info =
                 [this](const std::string& text) {
                   if (!quiet_) progress_.message(text);
@@ -93,7 +93,7 @@ class Watch {
   }
 
  private:
-  void begin(const TrainingPlan& plan, const TrainerState& state) {
+  void begin(const train::TrainingPlan& plan, const train::TrainerState& state) {
     total_ = plan.total_steps();
     progress_.begin(plan, state);
     set_unsaved(false, state.step);
@@ -115,9 +115,9 @@ class Watch {
 };
 
 void print_keys(const Common& common) {
-  if (!common.json) return print("{}", run_keys_text());
+  if (!common.json) return print("{}", train::run_keys_text());
   nlohmann::ordered_json list;
-  for (const RunKeyDescription& key : describe_run_keys()) {
+  for (const train::RunKeyDescription& key : train::describe_run_keys()) {
     list.push_back({{"key", key.path},
                     {"value", key.expects},
                     {"default", key.default_value},
@@ -131,9 +131,10 @@ void run(DistillArguments options, const Common& common) {
   if (options.keys) return print_keys(common);
   if (options.run_file.empty()) throw CLI::RequiredError("--run");
   if (options.out.empty()) options.out = default_out(options.run_file);
-  const RunConfig config = RunConfig::load(options.run_file, options.overrides);
+  const train::RunConfig config = train::RunConfig::load(options.run_file, options.overrides);
   Watch watch(options, common, config.log_every);
-  const RunOutcome outcome = distill(config, options.out, options.resume, watch.events());
+  const train::RunOutcome outcome =
+      train::distill(config, options.out, options.resume, watch.events());
   if (!outcome.complete) {
     throw Error(stop_message(outcome.steps, outcome.total_steps, options));
   }

@@ -24,14 +24,14 @@ struct EvalArguments {
   std::string model;
   std::vector<std::filesystem::path> data;
   std::optional<std::int64_t> max_seq_len;
-  std::optional<LossOn> loss_on;
+  std::optional<train::LossOn> loss_on;
   bool skip_bad_lines = false;
 };
 
 // How the data is read, and why so.
 struct Settings {
   std::int64_t max_seq_len = 512;
-  LossOn loss_on = LossOn::all;
+  train::LossOn loss_on = train::LossOn::all;
   std::string from = "defaults";
 };
 
@@ -39,7 +39,7 @@ struct Settings {
 Settings resolve(const EvalArguments& options) {
   Settings settings;
   const bool all_given = options.max_seq_len && options.loss_on;
-  const auto of_run = all_given ? std::nullopt : settings_of_run(options.model);
+  const auto of_run = all_given ? std::nullopt : train::settings_of_run(options.model);
   if (of_run) {
     settings = {.max_seq_len = of_run->max_seq_len,
                 .loss_on = of_run->loss_on,
@@ -56,23 +56,24 @@ Settings resolve(const EvalArguments& options) {
 }
 
 // Null where the model has no tokenizer.
-std::shared_ptr<const TextEncoder> load_encoder(const std::filesystem::path& directory) {
+std::shared_ptr<const train::TextEncoder> load_encoder(const std::filesystem::path& directory) {
   if (!std::filesystem::exists(directory / "tokenizer.json")) return nullptr;
-  return std::make_shared<const TextEncoder>(directory);
+  return std::make_shared<const train::TextEncoder>(directory);
 }
 
-Dataset open_data(const EvalArguments& options, const Settings& settings,
-                  std::shared_ptr<const TextEncoder> encoder, const LanguageModel& model,
-                  const Common& common) {
-  return Dataset::open(options.data, std::move(encoder),
-                       {.max_seq_len = settings.max_seq_len,
-                        .loss_on = settings.loss_on,
-                        .vocab_size = model.config().vocab_size,
-                        .on_bad_line = options.skip_bad_lines ? OnBadLine::skip : OnBadLine::fail,
-                        .warn = [&](const std::string& text) { warn(common, text); }});
+train::Dataset open_data(const EvalArguments& options, const Settings& settings,
+                         std::shared_ptr<const train::TextEncoder> encoder,
+                         const LanguageModel& model, const Common& common) {
+  return train::Dataset::open(
+      options.data, std::move(encoder),
+      {.max_seq_len = settings.max_seq_len,
+       .loss_on = settings.loss_on,
+       .vocab_size = model.config().vocab_size,
+       .on_bad_line = options.skip_bad_lines ? train::OnBadLine::skip : train::OnBadLine::fail,
+       .warn = [&](const std::string& text) { warn(common, text); }});
 }
 
-void print_as_json(const Evaluation& evaluation, const Settings& settings) {
+void print_as_json(const train::Evaluation& evaluation, const Settings& settings) {
   nlohmann::ordered_json document = evaluation.to_json();
   document.update({{"max_seq_len", settings.max_seq_len},
                    {"loss_on", name_of(settings.loss_on)},
@@ -80,7 +81,7 @@ void print_as_json(const Evaluation& evaluation, const Settings& settings) {
   print_json(document);
 }
 
-void print_as_text(const Evaluation& evaluation, const Settings& settings) {
+void print_as_text(const train::Evaluation& evaluation, const Settings& settings) {
   print("settings       max_seq_len {}, loss_on {} ({})\n", settings.max_seq_len,
         name_of(settings.loss_on), settings.from);
   print("examples       {}\ntruncated      {}\ntokens         {}\n", evaluation.data.examples,
@@ -97,16 +98,16 @@ void run(const EvalArguments& options, const Common& common) {
   const Settings settings = resolve(options);
   const ModelPaths paths = locate_model(options.model, common);
   const auto model = load_model(paths, {.warn = warner(common)});
-  const Dataset examples =
+  const train::Dataset examples =
       open_data(options, settings, load_encoder(paths.tokenizer), *model, common);
-  const Evaluation evaluation = *evaluate(*model, examples);
+  const train::Evaluation evaluation = *train::evaluate(*model, examples);
   if (!evaluation.is_finite()) {
     throw Error(fmt::format("{}: the cross-entropy is {}: {}", options.model,
-                            evaluation.cross_entropy, explain_nonfinite(*model)));
+                            evaluation.cross_entropy, train::explain_nonfinite(*model)));
   }
-  const DataCounts& data = evaluation.data;
+  const train::DataCounts& data = evaluation.data;
   if (data.truncated > 0 || data.unlabelled > 0) {
-    warn(common, describe(data, settings.max_seq_len));
+    warn(common, train::describe(data, settings.max_seq_len));
   }
   warn_of_length(common, model->config(), data.longest);
   common.json ? print_as_json(evaluation, settings) : print_as_text(evaluation, settings);
@@ -129,7 +130,7 @@ void add_eval(CLI::App& program, const Common& common) {
       ->add_option("--max-seq-len", options->max_seq_len,
                    "Where sequences are cut (default: as the run did that the model lies in, else "
                    "512)")
-      ->check(CLI::Range(std::int64_t{1}, kMaxSeqLen));
+      ->check(CLI::Range(std::int64_t{1}, train::kMaxSeqLen));
   add_loss_on(*command, options->loss_on,
               "What counts: all (every token) or assistant (what the assistant wrote); default: "
               "the run's, else all");

@@ -69,8 +69,8 @@ void warn_of_unsupported(const GenerationConfig& model, const Common& common) {
 // Shows tokens as they come: their text, or their ids where there is no tokenizer.
 class Output {
  public:
-  Output(const std::optional<Tokenizer>& tokenizer, const std::vector<std::int32_t>& end_tokens,
-         bool streams)
+  Output(const std::optional<text::Tokenizer>& tokenizer,
+         const std::vector<std::int32_t>& end_tokens, bool streams)
       : end_tokens_(end_tokens), streams_(streams) {
     if (tokenizer) decoder_.emplace(*tokenizer);
   }
@@ -97,7 +97,7 @@ class Output {
   const std::vector<std::int32_t>& end_tokens_;
   bool streams_;
   bool first_ = true;
-  std::optional<StreamDecoder> decoder_;
+  std::optional<text::StreamDecoder> decoder_;
   std::string text_;
 };
 
@@ -131,7 +131,7 @@ void report(const Output& output, const std::vector<std::int32_t>& prompt,
 
 // One answer, shown as it comes; returns its text.
 std::string answer(GenerationSession& session, const std::vector<std::int32_t>& prompt,
-                   const std::optional<Tokenizer>& tokenizer, const GenerateOptions& settings,
+                   const std::optional<text::Tokenizer>& tokenizer, const GenerateOptions& settings,
                    const Common& common) {
   Output output(tokenizer, settings.eos_token_ids, !common.json);
   Timing timing{.start = Clock::now(), .first_token = {}, .end = {}};
@@ -175,7 +175,7 @@ void add_stop_tokens(std::vector<std::int32_t>& eos_token_ids,
 
 // Answers the turns of the command line, or of the standard input.
 template <class Reply>
-void talk(Chat& chat, const GenerateArguments& options, const Tokenizer& tokenizer,
+void talk(Chat& chat, const GenerateArguments& options, const text::Tokenizer& tokenizer,
           const Reply& reply_to) {
   const auto answer_turn = [&] { chat.add("assistant", reply_to(chat.encode(tokenizer))); };
   if (options.text.has_prompt()) chat.add("user", options.text.prompt);
@@ -188,7 +188,7 @@ void talk(Chat& chat, const GenerateArguments& options, const Tokenizer& tokeniz
 
 void run(const GenerateArguments& options, const Common& common) {
   const ModelPaths paths = locate_model(options.model, common);
-  std::optional<Tokenizer> tokenizer;
+  std::optional<text::Tokenizer> tokenizer;
   if (!options.text.has_ids()) tokenizer = load_tokenizer(common, paths.tokenizer);
   std::optional<Chat> chat;
   if (options.is_chat()) chat.emplace(paths, *tokenizer, options.conversation, common);
@@ -204,7 +204,7 @@ void run(const GenerateArguments& options, const Common& common) {
     check_ids("--prompt", prompt, config.vocab_size);
     warn_of_length(common, config, std::ssize(prompt));
     warned = warned || warn_of_growth(common, config, std::ssize(prompt), settings.max_new_tokens);
-    require_memory_for_pass(*model, Pass::generate, std::ssize(prompt), "the prompt");
+    train::require_memory_for_pass(*model, train::Pass::generate, std::ssize(prompt), "the prompt");
     return answer(session, prompt, tokenizer, settings, common);
   };
   if (!chat) {

@@ -42,8 +42,8 @@ std::vector<std::int64_t> next_tokens(const std::vector<std::int32_t>& ids) {
   return labels;
 }
 
-Example parse_example(const GradientsArguments& options, const std::optional<Tokenizer>& tokenizer,
-                      std::int64_t vocab_size) {
+Example parse_example(const GradientsArguments& options,
+                      const std::optional<text::Tokenizer>& tokenizer, std::int64_t vocab_size) {
   Example example{read_tokens(options.text, tokenizer, vocab_size), {}};
   example.labels =
       options.labels.empty() ? next_tokens(example.ids) : parse_ids("--labels", options.labels);
@@ -126,9 +126,9 @@ void write_results(const std::string& out, NamedTensors results, const Variable&
 
 void require_not_an_input(const GradientsArguments& options, const ModelPaths& model) {
   if (options.out.empty()) return;
-  auto inputs = files_of_model(model);
+  auto inputs = train::files_of_model(model);
   if (!options.teacher_logits.empty()) inputs.emplace_back(options.teacher_logits);
-  require_not_among("--out", options.out, inputs);
+  train::require_not_among("--out", options.out, inputs);
 }
 
 void gradients(const GradientsArguments& options, const Common& common) {
@@ -136,18 +136,19 @@ void gradients(const GradientsArguments& options, const Common& common) {
   const auto outline = make_language_model(ModelConfig::load(paths.config));
   const ModelConfig& config = outline->config();
   require_not_an_input(options, paths);
-  std::optional<Tokenizer> tokenizer;
+  std::optional<text::Tokenizer> tokenizer;
   if (options.text.has_prompt()) tokenizer = load_tokenizer(common, paths.tokenizer);
   const Example example = parse_example(options, tokenizer, config.vocab_size);
   const std::int64_t T = std::ssize(example.ids), V = config.vocab_size;
   warn_of_length(common, config, T);
-  require_memory_for_pass(*outline, Pass::gradients, T, "the text");
+  train::require_memory_for_pass(*outline, train::Pass::gradients, T, "the text");
   const auto model = load_model(paths, {.trainable = true, .warn = warner(common)});
   const Variable logits = reshape(model->forward(Tensor::from(example.ids, {1, T})), {T, V});
   const Loss loss = loss_of(options, logits, Tensor::from(example.labels, {T}));
   loss.loss.backward();
   if (!std::isfinite(loss.loss.item())) {
-    warn(common, fmt::format("the loss is {}: {}", loss.loss.item(), explain_nonfinite(*model)));
+    warn(common,
+         fmt::format("the loss is {}: {}", loss.loss.item(), train::explain_nonfinite(*model)));
   }
 
   NamedTensors results;

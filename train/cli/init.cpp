@@ -29,7 +29,7 @@ void require_memory_for_weights(const LanguageModel& model, const std::string& f
   const ModelConfig& config = model.config();
   const std::int64_t parameters = model.num_parameters();
   const auto bytes = static_cast<std::uint64_t>(parameters) * sizeof(float);
-  const auto available = available_memory();
+  const auto available = train::available_memory();
   if (!available || bytes <= available->bytes) return;
   throw ConfigError(fmt::format(
       "{}: vocab_size {}, hidden_size {}, intermediate_size {}, num_hidden_layers {}, "
@@ -47,7 +47,7 @@ void init(const InitArguments& options, const Common& common) {
     tokenizer = locate_model(options.tokenizer, common).tokenizer;
     tokenizer_files(tokenizer);  // fails before the work
   }
-  const auto model = make_language_model(ModelConfig::load(find_config(options.config)));
+  const auto model = make_language_model(ModelConfig::load(train::find_config(options.config)));
   require_memory_for_weights(*model, options.config);
   require_vacant(options.out);
   Generator generator(options.seed);

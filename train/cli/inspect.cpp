@@ -58,16 +58,17 @@ Json tensors_as_json(const Subject& subject) {
 }
 
 // As the weights are stored, trained in F32; and by precision.
-Json memory_as_json(const LanguageModel& model, const Components& parts,
+Json memory_as_json(const LanguageModel& model, const train::Components& parts,
                     const std::vector<SafetensorsFile>& files) {
   const auto inference = [&](std::uint64_t weights) {
-    return inference_memory(model, weights, kEstimatedTokens).required();
+    return train::inference_memory(model, weights, train::kEstimatedTokens).required();
   };
   const auto training = [&](std::uint64_t type_size) {
-    return training_memory(model, parts.total(), type_size, kEstimatedTokens).required();
+    return train::training_memory(model, parts.total(), type_size, train::kEstimatedTokens)
+        .required();
   };
   Json precisions = Json::array();
-  for (const Precision& precision : kPrecisions) {
+  for (const train::Precision& precision : train::kPrecisions) {
     const std::uint64_t weights = precision.bytes(parts.total());
     precisions.push_back(
         {{"precision", precision.name},
@@ -75,15 +76,15 @@ Json memory_as_json(const LanguageModel& model, const Components& parts,
          {"inference_bytes", inference(weights)},
          {"training_bytes", precision.trains ? Json(training(precision.bits / 8)) : Json()}});
   }
-  return {{"tokens", kEstimatedTokens},
-          {"weights_bytes", weight_bytes(files)},
-          {"inference_bytes", inference(weight_bytes(files))},
+  return {{"tokens", train::kEstimatedTokens},
+          {"weights_bytes", train::weight_bytes(files)},
+          {"inference_bytes", inference(train::weight_bytes(files))},
           {"training_bytes", training(sizeof(float))},
           {"precisions", precisions}};
 }
 
 Json document_of(const std::string& path, const Subject& subject) {
-  const Components parts = count_components(subject.files);
+  const train::Components parts = train::count_components(subject.files);
   Json document{{"path", path}};
   if (subject.config) {
     document["architecture"] = subject.config->architecture;
@@ -112,14 +113,14 @@ void print_config(const ModelConfig& config) {
       config.max_position_embeddings);
 }
 
-void print_components(const ModelConfig& config, const Components& parts) {
-  print("{}\n", format_table(component_rows(config, parts)));
-  print("{}\n", format_table(layer_rows(parts)));
+void print_components(const ModelConfig& config, const train::Components& parts) {
+  print("{}\n", format_table(train::component_rows(config, parts)));
+  print("{}\n", format_table(train::layer_rows(parts)));
 }
 
-void print_memory(const LanguageModel& model, const Components& parts) {
-  print("{}(estimates for {} tokens)\n\n", format_table(memory_rows(model, parts.total())),
-        kEstimatedTokens);
+void print_memory(const LanguageModel& model, const train::Components& parts) {
+  print("{}(estimates for {} tokens)\n\n", format_table(train::memory_rows(model, parts.total())),
+        train::kEstimatedTokens);
 }
 
 void print_files(const Subject& subject) {
@@ -127,13 +128,13 @@ void print_files(const Subject& subject) {
     print("{}: {} bytes ({})\n", file.path().filename().string(),
           format_count(static_cast<std::int64_t>(file.file_size())),
           format_bytes(file.file_size()));
-    print("safetensors ({}), {} tensors, {}\nSHA-256 {}\n\n", metadata_of(file),
-          file.entries().size(), types_of(file), sha256_file(file.path()));
+    print("safetensors ({}), {} tensors, {}\nSHA-256 {}\n\n", train::metadata_of(file),
+          file.entries().size(), train::types_of(file), sha256_file(file.path()));
   }
 }
 
 void print_tensors(const Subject& subject) {
-  TableRows rows{{"tensor", "dtype", "shape", "parameters", "bytes"}};
+  train::TableRows rows{{"tensor", "dtype", "shape", "parameters", "bytes"}};
   for (const SafetensorsFile& file : subject.files) {
     for (const SafetensorsEntry& entry : file.entries()) {
       rows.push_back({entry.name, std::string(entry.dtype.name), to_string(entry.shape),
@@ -150,7 +151,7 @@ void inspect(const std::string& path, const Common& common) {
     print_json(document_of(path, subject));
     return;
   }
-  const Components parts = count_components(subject.files);
+  const train::Components parts = train::count_components(subject.files);
   if (subject.config) {
     print_config(*subject.config);
     print_components(*subject.config, parts);

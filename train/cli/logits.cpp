@@ -66,7 +66,7 @@ void write_logits(const LogitsArguments& options, const LanguageModel& model,
   write_safetensors_data(options.out, {{"logits", stored_dtype(Dtype::F32), {T, V}}}, head);
   if (broken > 0) {
     warn(common, fmt::format("the logits of {} of {} tokens are not finite: {}", broken, T,
-                             explain_nonfinite(model)));
+                             train::explain_nonfinite(model)));
   }
   if (common.json) {
     print_json({{"out", options.out}, {"shape", {T, V}}});
@@ -101,13 +101,13 @@ std::vector<NextToken> top_tokens(std::span<const float> logits, std::int64_t co
 
 // What the model expects after the text.
 void print_top(const LogitsArguments& options, const LanguageModel& model, const Variable& hidden,
-               const std::optional<Tokenizer>& tokenizer, const Common& common) {
+               const std::optional<text::Tokenizer>& tokenizer, const Common& common) {
   const std::int64_t T = hidden.size(1);
   const Tensor logits = model.head(narrow(hidden, 1, T - 1, 1)).value().to(Dtype::F32).contiguous();
   const std::span<const float> row(logits.data<float>(), static_cast<std::size_t>(logits.numel()));
   if (count_nonfinite_rows(logits) > 0) {
-    throw Error(
-        fmt::format("{}: the logits are not finite: {}", options.model, explain_nonfinite(model)));
+    throw Error(fmt::format("{}: the logits are not finite: {}", options.model,
+                            train::explain_nonfinite(model)));
   }
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   std::vector<std::vector<std::string>> rows{{"id", "token", "probability"}};
@@ -129,14 +129,14 @@ void print_top(const LogitsArguments& options, const LanguageModel& model, const
 void logits(const LogitsArguments& options, const Common& common) {
   const ModelPaths paths = locate_model(options.model, common);
   const bool writes = !options.out.empty();
-  std::optional<Tokenizer> tokenizer;
+  std::optional<text::Tokenizer> tokenizer;
   if (options.text.has_prompt()) tokenizer = load_tokenizer(common, paths.tokenizer);
   if (!tokenizer && !writes) tokenizer = find_tokenizer(paths, common);
   const auto model = load_model(paths, {.warn = warner(common)});
   const Ids ids = read_tokens(options.text, tokenizer, model->config().vocab_size);
-  if (writes) require_not_among("--out", options.out, files_of_model(paths));
+  if (writes) train::require_not_among("--out", options.out, train::files_of_model(paths));
   warn_of_length(common, model->config(), std::ssize(ids));
-  require_memory_for_pass(*model, Pass::logits, std::ssize(ids), "the text");
+  train::require_memory_for_pass(*model, train::Pass::logits, std::ssize(ids), "the text");
   const NoGrad no_grad;
   const Variable hidden = last_hidden_states(*model, ids);
   writes ? write_logits(options, *model, hidden, common)

@@ -10,14 +10,14 @@ namespace gladius::cli {
 
 Progress::Progress(const Options& options) : options_(options), terminal_(is_terminal()) {}
 
-void Progress::begin(const TrainingPlan& plan, const TrainerState& state) {
+void Progress::begin(const train::TrainingPlan& plan, const train::TrainerState& state) {
   total_steps_ = plan.total_steps();
   before_ = state;
   done_ = state.step;
   first_loss_ = state.first_loss;
 }
 
-void Progress::step(const StepRecord& record) {
+void Progress::step(const train::StepRecord& record) {
   if (!first_loss_ && std::isfinite(record.loss)) first_loss_ = record.loss;
   const std::int64_t done = done_ = record.step + 1;
   if (record.evaluation) validation_ = record.evaluation->cross_entropy;
@@ -26,7 +26,8 @@ void Progress::step(const StepRecord& record) {
   if (options_.quiet || (!terminal_ && !due)) return;
   const double step_seconds =
       (record.elapsed_s - before_.elapsed_s) / static_cast<double>(done - before_.step);
-  const std::string window = fmt::format("  last {} {:.4f}", kLossWindow, record.loss_window_mean);
+  const std::string window =
+      fmt::format("  last {} {:.4f}", train::kLossWindow, record.loss_window_mean);
   const std::string validation =
       validation_ ? fmt::format("  validation {:.4f}", *validation_) : "";
   const auto line = [&](const std::string& more) {
@@ -55,7 +56,7 @@ void Progress::message(const std::string& text) {
   log("gladius: {}\n", message_line(text));
 }
 
-void Progress::print_result(const StepRecord& record) {
+void Progress::print_result(const train::StepRecord& record) {
   bar_.erase();
   if (options_.json) {
     print_row(record.to_json().dump());

@@ -27,8 +27,8 @@ class Progress {
   explicit Progress(const Options& options);
 
   /// Where the run is when this process begins its steps.
-  void begin(const TrainingPlan& plan, const TrainerState& state);
-  void step(const StepRecord& record);
+  void begin(const train::TrainingPlan& plan, const train::TrainerState& state);
+  void step(const train::StepRecord& record);
   /// The bar says that a model is being evaluated, until the next step.
   void evaluating(const std::string& what);
   /// A line on standard error, above the bar.
@@ -37,14 +37,14 @@ class Progress {
   const std::optional<OutputError>& lost_output() const { return lost_output_; }
 
  private:
-  void print_result(const StepRecord& record);
+  void print_result(const train::StepRecord& record);
   void print_row(const std::string& text);
 
   Options options_;
   bool terminal_;
   Bar bar_;
   std::int64_t total_steps_ = 0;
-  TrainerState before_;               // this process's first step
+  train::TrainerState before_;        // this process's first step
   std::int64_t done_ = 0;             // steps
   std::optional<double> first_loss_;  // that changes are counted from
   std::optional<double> validation_;  // cross-entropy of the last evaluation

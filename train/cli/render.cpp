@@ -21,22 +21,22 @@ namespace {
 
 struct RenderArguments {
   std::string model, messages, tools;
-  LossOn loss_on = LossOn::all;
+  train::LossOn loss_on = train::LossOn::all;
 };
 
-Conversation read_conversation(const RenderArguments& options) {
-  Conversation conversation = read_messages(options.messages);
+text::Conversation read_conversation(const RenderArguments& options) {
+  text::Conversation conversation = read_messages(options.messages);
   if (!options.tools.empty()) conversation.tools = read_tools(options.tools);
   return conversation;
 }
 
 // For each byte of the text whether a token with a label stands for it: labels[i] is of the token
 // behind position i.
-std::vector<bool> labelled_bytes(std::size_t size, const std::vector<ByteSpan>& tokens,
+std::vector<bool> labelled_bytes(std::size_t size, const std::vector<text::ByteSpan>& tokens,
                                  const std::vector<std::int32_t>& labels) {
   std::vector<bool> out(size);
   for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
-    if (labels[i] == kNoLabel) continue;
+    if (labels[i] == train::kNoLabel) continue;
     std::fill(out.begin() + tokens[i + 1].begin, out.begin() + tokens[i + 1].end, true);
   }
   return out;
@@ -57,8 +57,10 @@ std::string marked_text(const std::string& text, const std::vector<bool>& labell
   return out;
 }
 
-void show(const std::string& text, const std::vector<ByteSpan>& spans, const Example& example) {
-  const auto labels = std::ranges::count_if(example.labels, [](auto l) { return l != kNoLabel; });
+void show(const std::string& text, const std::vector<text::ByteSpan>& spans,
+          const train::Example& example) {
+  const auto labels =
+      std::ranges::count_if(example.labels, [](auto l) { return l != train::kNoLabel; });
   print("{}\n\n", marked_text(text, labelled_bytes(text.size(), spans, example.labels),
                               ::isatty(STDOUT_FILENO) == 1));
   print("tokens: {}, {} of them with a label (marked above)\n", example.ids.size(), labels);
@@ -67,13 +69,14 @@ void show(const std::string& text, const std::vector<ByteSpan>& spans, const Exa
 }
 
 void run(const RenderArguments& options, const Common& common) {
-  const TextEncoder encoder(locate_model(options.model, common).tokenizer);
-  EncodedChat chat = encoder.encode_chat(read_conversation(options), /*find_assistant=*/true);
-  if (options.loss_on == LossOn::all) chat.from_assistant.clear();
+  const train::TextEncoder encoder(locate_model(options.model, common).tokenizer);
+  train::EncodedChat chat =
+      encoder.encode_chat(read_conversation(options), /*find_assistant=*/true);
+  if (options.loss_on == train::LossOn::all) chat.from_assistant.clear();
   const std::string text = chat.text;
-  const std::vector<ByteSpan> spans = chat.spans;
-  const Example example = chat_example(std::move(chat));
-  if (!example.ignored.empty()) warn(common, ignored_parts_warning(example.ignored));
+  const std::vector<text::ByteSpan> spans = chat.spans;
+  const train::Example example = train::chat_example(std::move(chat));
+  if (!example.ignored.empty()) warn(common, text::ignored_parts_warning(example.ignored));
   common.json ? print_json({{"text", text}, {"ids", example.ids}, {"labels", example.labels}})
               : show(text, spans, example);
 }

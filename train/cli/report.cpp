@@ -15,8 +15,8 @@ namespace gladius::cli {
 namespace {
 
 void run(const std::string& directory, const Common& common) {
-  const RunPaths paths = find_run(directory);
-  write_report(paths);
+  const train::RunPaths paths = train::find_run(directory);
+  train::write_report(paths);
   if (common.json) {
     const nlohmann::ordered_json files{{"markdown", paths.report_markdown().string()},
                                        {"html", paths.report_html().string()}};

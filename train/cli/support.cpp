@@ -45,7 +45,7 @@ CLI::Option* add_model_option(CLI::App& command, std::string& path) {
 }
 
 ModelPaths locate_model(const std::string& path, const Common& common) {
-  FoundModel found = find_model(path);
+  train::FoundModel found = train::find_model(path);
   if (!found.note.empty()) inform(common, found.note);
   return found.paths;
 }
@@ -56,7 +56,7 @@ CLI::Option* add_dtype_option(CLI::App& command, std::optional<Dtype>& dtype) {
 }
 
 std::string check_loss_on(const std::string& name) {
-  if (value_named<LossOn>(name)) return {};
+  if (value_named<train::LossOn>(name)) return {};
   return fmt::format(
       "{} is neither \"all\" (every token counts) nor \"assistant\" (what the assistant says "
       "counts)",
@@ -116,8 +116,8 @@ std::string format_ids(const std::vector<std::int32_t>& ids) {
   return fmt::format("{}", fmt::join(ids, ","));
 }
 
-Tokenizer load_tokenizer(const Common& common, const std::filesystem::path& directory) {
-  Tokenizer tokenizer = Tokenizer::load(directory);
+text::Tokenizer load_tokenizer(const Common& common, const std::filesystem::path& directory) {
+  text::Tokenizer tokenizer = text::Tokenizer::load(directory);
   for (const std::string& note : tokenizer.notes()) warn(common, note);
   return tokenizer;
 }

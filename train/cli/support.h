@@ -57,8 +57,8 @@ std::string check_loss_on(const std::string& name);
 /// `--loss-on`; Value is LossOn, or an optional one.
 template <class Value>
 CLI::Option* add_loss_on(CLI::App& command, Value& value, const std::string& what) {
-  return add_choice<Value, LossOn>(command, "--loss-on", value, what,
-                                   CLI::Validator(check_loss_on, ""));
+  return add_choice<Value, train::LossOn>(command, "--loss-on", value, what,
+                                          CLI::Validator(check_loss_on, ""));
 }
 
 /// Numbers of a list "1,2,3"; ConfigError naming `option` for anything else and for an empty list.
@@ -74,7 +74,7 @@ std::vector<std::int32_t> checked_ids(const std::string& option,
 std::string format_ids(const std::vector<std::int32_t>& ids);
 
 /// Tokenizer::load, with a warning of each of its notes.
-Tokenizer load_tokenizer(const Common& common, const std::filesystem::path& directory);
+text::Tokenizer load_tokenizer(const Common& common, const std::filesystem::path& directory);
 
 /// Warns of a sequence that is longer than the model is made for.
 void warn_of_length(const Common& common, const ModelConfig& model, std::int64_t tokens);

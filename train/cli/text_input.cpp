@@ -15,7 +15,7 @@ void add_text_input(CLI::App& command, TextInput& input, const std::string& prom
 }
 
 std::vector<std::int32_t> read_tokens(const TextInput& input,
-                                      const std::optional<Tokenizer>& tokenizer,
+                                      const std::optional<text::Tokenizer>& tokenizer,
                                       std::int64_t vocab_size) {
   if (input.has_ids()) return checked_ids("--ids", parse_ids("--ids", input.ids), vocab_size);
   std::vector<std::int32_t> ids = tokenizer.value().encode(input.prompt);
@@ -24,7 +24,7 @@ std::vector<std::int32_t> read_tokens(const TextInput& input,
   return ids;
 }
 
-std::optional<Tokenizer> find_tokenizer(const ModelPaths& model, const Common& common) {
+std::optional<text::Tokenizer> find_tokenizer(const ModelPaths& model, const Common& common) {
   if (!is_there(model.tokenizer / "tokenizer.json")) return std::nullopt;
   return load_tokenizer(common, model.tokenizer);
 }

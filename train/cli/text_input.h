@@ -29,10 +29,10 @@ void add_text_input(CLI::App& command, TextInput& input, const std::string& prom
 /// The tokens, in the model's vocabulary. ConfigError for ids outside of it, lists that are none,
 /// and a prompt without tokens or without a tokenizer.
 std::vector<std::int32_t> read_tokens(const TextInput& input,
-                                      const std::optional<Tokenizer>& tokenizer,
+                                      const std::optional<text::Tokenizer>& tokenizer,
                                       std::int64_t vocab_size);
 
 /// The model's tokenizer, if it has one, with a warning of each of its notes.
-std::optional<Tokenizer> find_tokenizer(const ModelPaths& model, const Common& common);
+std::optional<text::Tokenizer> find_tokenizer(const ModelPaths& model, const Common& common);
 
 }  // namespace gladius::cli

@@ -19,7 +19,8 @@ struct TokenizeArguments {
   bool no_special = false;
 };
 
-void encode(const Tokenizer& tokenizer, const TokenizeArguments& options, const Common& common) {
+void encode(const text::Tokenizer& tokenizer, const TokenizeArguments& options,
+            const Common& common) {
   const std::string text = options.has_file ? read_text_file(options.file) : options.text;
   const std::vector<std::int32_t> ids = tokenizer.encode(text, !options.no_special);
   if (!common.json) {
@@ -32,7 +33,7 @@ void encode(const Tokenizer& tokenizer, const TokenizeArguments& options, const 
 }
 
 // The ids that have a token. The others are told in a warning, as they add nothing to the text.
-std::vector<std::int32_t> known_ids(const Tokenizer& tokenizer,
+std::vector<std::int32_t> known_ids(const text::Tokenizer& tokenizer,
                                     const std::vector<std::int64_t>& ids, const Common& common) {
   std::vector<std::int32_t> known;
   std::int64_t first_unknown = -1;
@@ -54,7 +55,8 @@ std::vector<std::int32_t> known_ids(const Tokenizer& tokenizer,
   return known;
 }
 
-void decode(const Tokenizer& tokenizer, const TokenizeArguments& options, const Common& common) {
+void decode(const text::Tokenizer& tokenizer, const TokenizeArguments& options,
+            const Common& common) {
   const std::vector<std::int64_t> ids =
       options.decode.empty() ? std::vector<std::int64_t>() : parse_ids("--decode", options.decode);
   const std::string text = tokenizer.decode(known_ids(tokenizer, ids, common), options.no_special);
@@ -80,7 +82,7 @@ void add_tokenize(CLI::App& program, const Common& common) {
   command->callback([=, &common] {
     options->has_file = file->count() > 0;
     options->has_decode = ids->count() > 0;
-    const Tokenizer tokenizer =
+    const text::Tokenizer tokenizer =
         load_tokenizer(common, locate_model(options->tokenizer, common).tokenizer);
     options->has_decode ? decode(tokenizer, *options, common) : encode(tokenizer, *options, common);
   });

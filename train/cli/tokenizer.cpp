@@ -17,14 +17,14 @@
 namespace gladius {
 
 template <>
-inline constexpr EnumName<TokenizerKind> kEnumNames<TokenizerKind>[] = {
-    {TokenizerKind::llama, "llama"}, {TokenizerKind::byte_level, "byte-level"}};
+inline constexpr EnumName<text::TokenizerKind> kEnumNames<text::TokenizerKind>[] = {
+    {text::TokenizerKind::llama, "llama"}, {text::TokenizerKind::byte_level, "byte-level"}};
 
 namespace cli {
 namespace {
 
 struct TokenizerArguments {
-  TokenizerTraining training;
+  train::TokenizerTraining training;
   std::vector<std::string> data;
   std::string alphabet, chat_template, out;
   std::size_t limit_alphabet = 0;
@@ -56,12 +56,13 @@ class TrainingProgress {
       terminal_ ? std::chrono::steady_clock::time_point() : std::chrono::steady_clock::now();
 };
 
-TokenizerSummary train_with_progress(const TokenizerTraining& training, bool quiet) {
-  if (quiet) return train_tokenizer(training);
+train::TokenizerSummary train_with_progress(const train::TokenizerTraining& training, bool quiet) {
+  if (quiet) return train::train_tokenizer(training);
   TrainingProgress progress;
-  return train_tokenizer(training, [&](const char* what, std::uint64_t done, std::uint64_t all) {
-    progress.show(what, done, all);
-  });
+  return train::train_tokenizer(training,
+                                [&](const char* what, std::uint64_t done, std::uint64_t all) {
+                                  progress.show(what, done, all);
+                                });
 }
 
 double processor_seconds() {
@@ -70,7 +71,8 @@ double processor_seconds() {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-void warn_of_small_vocabulary(const TokenizerTraining& training, const TokenizerSummary& summary) {
+void warn_of_small_vocabulary(const train::TokenizerTraining& training,
+                              const train::TokenizerSummary& summary) {
   if (summary.vocab_size >= training.trainer.vocab_size) return;
   log("gladius: warning: the vocabulary has {} entries, not {}: no pair of tokens is left "
       "that occurs {} times\n",
@@ -79,7 +81,7 @@ void warn_of_small_vocabulary(const TokenizerTraining& training, const Tokenizer
       std::max<std::int64_t>(training.trainer.min_frequency, 1));
 }
 
-void print_summary(const TokenizerArguments& options, const TokenizerSummary& summary,
+void print_summary(const TokenizerArguments& options, const train::TokenizerSummary& summary,
                    double seconds, const Common& common) {
   if (common.json) {
     print_json({{"tokenizer", options.out},
@@ -100,7 +102,7 @@ void print_summary(const TokenizerArguments& options, const TokenizerSummary& su
 }
 
 void train(TokenizerArguments& options, const Common& common) {
-  TokenizerTraining& training = options.training;
+  train::TokenizerTraining& training = options.training;
   if (options.limit_alphabet > 0) training.trainer.limit_alphabet = options.limit_alphabet;
   if (!options.alphabet.empty()) training.trainer.alphabet = read_text_file(options.alphabet);
   training.data.assign(options.data.begin(), options.data.end());
@@ -108,13 +110,13 @@ void train(TokenizerArguments& options, const Common& common) {
   training.out = options.out;
   const bool quiet = common.log_level < LogLevel::info;
   const double before = processor_seconds();
-  const TokenizerSummary summary = train_with_progress(training, quiet);
+  const train::TokenizerSummary summary = train_with_progress(training, quiet);
   if (common.log_level != LogLevel::error) warn_of_small_vocabulary(training, summary);
   print_summary(options, summary, processor_seconds() - before, common);
 }
 
 void add_train_options(CLI::App& command, TokenizerArguments& options) {
-  TokenizerTrainerOptions& trainer = options.training.trainer;
+  text::TokenizerTrainerOptions& trainer = options.training.trainer;
   command.add_option("--data", options.data, "Files to learn from (.txt, .jsonl), or patterns")
       ->required();
   command.add_option("--vocab-size", trainer.vocab_size, "Entries of the vocabulary, all counted")

@@ -11,7 +11,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/train/data/message_weights.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -29,18 +29,18 @@ bool is_assistants(const Json& message) { return message.at("role") == "assistan
 // Whether its tokens have labels.
 bool counts(const Json& message) { return is_assistants(message) && is_learned(message); }
 
-ByteSpan make_span(std::size_t begin, std::size_t end) {
+text::ByteSpan make_span(std::size_t begin, std::size_t end) {
   return {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)};
 }
 
 class Finder {
  public:
-  Finder(const ChatFormat& format, const Conversation& conversation)
+  Finder(const ChatFormat& format, const text::Conversation& conversation)
       : format_(format), messages_(conversation.messages), tools_(conversation.tools) {}
 
-  std::vector<ByteSpan> in_turns(const Rendering& rendering) const {
+  std::vector<text::ByteSpan> in_turns(const text::Rendering& rendering) const {
     const std::string prompt = generation_prompt();
-    std::vector<ByteSpan> spans;
+    std::vector<text::ByteSpan> spans;
     std::optional<std::size_t> before;
     for (const auto& [message, bytes] : rendering.origins.messages) {
       if (counts(messages_[message])) {
@@ -55,9 +55,9 @@ class Finder {
   }
 
   // What the template marks, without the turns of messages that are not learned.
-  std::vector<ByteSpan> marked(const Rendering& rendering) const {
-    std::vector<ByteSpan> spans = rendering.origins.generated;
-    std::ranges::sort(spans, {}, &ByteSpan::begin);
+  std::vector<text::ByteSpan> marked(const text::Rendering& rendering) const {
+    std::vector<text::ByteSpan> spans = rendering.origins.generated;
+    std::ranges::sort(spans, {}, &text::ByteSpan::begin);
     if (are_learned(messages_)) return spans;
     if (rendering.origins.messages.empty()) {
       throw ConfigError(
@@ -66,7 +66,7 @@ class Finder {
     }
     for (const auto& [message, turn] : rendering.origins.messages) {
       if (is_learned(messages_[message])) continue;
-      std::erase_if(spans, [&](const ByteSpan& span) {
+      std::erase_if(spans, [&](const text::ByteSpan& span) {
         return span.begin >= turn.begin && span.end <= turn.end;
       });
     }
@@ -75,8 +75,8 @@ class Finder {
 
   // By what each message adds to the text. Nothing precedes a first message: its header counts too.
   // (Templates need not take an empty conversation.)
-  std::vector<ByteSpan> by_prefixes(const std::string& text) const {
-    std::vector<ByteSpan> spans;
+  std::vector<text::ByteSpan> by_prefixes(const std::string& text) const {
+    std::vector<text::ByteSpan> spans;
     for (std::size_t i = 0; i < messages_.size(); ++i) {
       if (!counts(messages_[i])) continue;
       const bool stands = i == 0 || text.starts_with(render(i, false));
@@ -91,7 +91,7 @@ class Finder {
  private:
   std::string render(std::size_t count, bool with_prompt) const {
     const Json first(messages_.begin(), messages_.begin() + static_cast<std::ptrdiff_t>(count));
-    return render_chat(format_.chat_template, first, with_prompt, format_.variables, tools_);
+    return text::render_chat(format_.chat_template, first, with_prompt, format_.variables, tools_);
   }
 
   // What the template asks the assistant with, behind what precedes its first message if the
@@ -126,7 +126,7 @@ class Finder {
   // The last end of a token that is not behind `place`.
   std::size_t token_end(const std::string& text, std::size_t place) const {
     std::size_t end = 0;
-    for (const ByteSpan& span : format_.tokenizer.encode_with_spans(text, false).spans) {
+    for (const text::ByteSpan& span : format_.tokenizer.encode_with_spans(text, false).spans) {
       if (span.end <= place) end = std::max<std::size_t>(end, span.end);
     }
     return end;
@@ -147,12 +147,13 @@ class Finder {
 
 }  // namespace
 
-std::vector<ByteSpan> assistant_spans(const ChatFormat& format, const Conversation& conversation,
-                                      const Rendering& rendering) {
+std::vector<text::ByteSpan> assistant_spans(const ChatFormat& format,
+                                            const text::Conversation& conversation,
+                                            const text::Rendering& rendering) {
   const Finder finder(format, conversation);
   if (format.chat_template.marks_generation()) return finder.marked(rendering);
   return rendering.origins.messages.empty() ? finder.by_prefixes(rendering.text)
                                             : finder.in_turns(rendering);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

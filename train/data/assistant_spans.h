@@ -8,13 +8,13 @@
 #include "gladius/models/chat_template/conversation.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// What a conversation is turned into text and tokens with.
 struct ChatFormat {
-  const ChatTemplate& chat_template;
+  const text::ChatTemplate& chat_template;
   const nlohmann::ordered_json& variables;  // special tokens
-  const Tokenizer& tokenizer;
+  const text::Tokenizer& tokenizer;
 };
 
 /// Places in `rendering`, which is the conversation without a generation prompt, in order.
@@ -28,7 +28,8 @@ struct ChatFormat {
 /// template treats last messages, thoughts of earlier turns or calls of tools. A template that
 /// builds its text in another way is rendered up to each message; ConfigError where that does not
 /// show the answer.
-std::vector<ByteSpan> assistant_spans(const ChatFormat& format, const Conversation& conversation,
-                                      const Rendering& rendering);
+std::vector<text::ByteSpan> assistant_spans(const ChatFormat& format,
+                                            const text::Conversation& conversation,
+                                            const text::Rendering& rendering);
 
-}  // namespace gladius
+}  // namespace gladius::train

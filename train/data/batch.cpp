@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace gladius {
+namespace gladius::train {
 
 std::int64_t Batch::labelled() const {
   const auto all = labels.to_vector<std::int64_t>();
@@ -21,7 +21,7 @@ std::vector<std::int64_t> Batch::lengths() const {
 
 Batch pack(const std::vector<const Example*>& examples) {
   std::vector<std::int64_t> ids, labels, lengths;
-  std::vector<std::shared_ptr<const Conversation>> conversations;
+  std::vector<std::shared_ptr<const text::Conversation>> conversations;
   bool given_as_ids = false;
   for (const Example* example : examples) {
     ids.insert(ids.end(), example->ids.begin(), example->ids.end());
@@ -39,4 +39,4 @@ Batch pack(const std::vector<const Example*>& examples) {
           .given_as_ids = given_as_ids};
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -7,7 +7,7 @@
 #include "gladius/models/language_model.h"
 #include "gladius/train/data/example.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// B sequences one after another in one row of N tokens.
 struct Batch {
@@ -16,7 +16,7 @@ struct Batch {
   TokenContext context;  // positions and the sequences' borders
   std::int64_t sequences = 0;
   /// What each sequence is of (see Example).
-  std::vector<std::shared_ptr<const Conversation>> conversations = {};
+  std::vector<std::shared_ptr<const text::Conversation>> conversations = {};
   bool given_as_ids = false;  // one of them
 
   std::int64_t tokens() const { return labels.numel(); }
@@ -28,4 +28,4 @@ struct Batch {
 /// Packs at least one example.
 Batch pack(const std::vector<const Example*>& examples);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -2,7 +2,7 @@
 
 #include "gladius/autograd/ops/views.h"
 
-namespace gladius {
+namespace gladius::train {
 
 Variable batch_hidden_states(const LanguageModel& model, const Batch& batch) {
   const Variable hidden = model.hidden_states(batch.ids, batch.context);
@@ -13,4 +13,4 @@ Variable batch_logits(const LanguageModel& model, const Batch& batch) {
   return model.head(batch_hidden_states(model, batch));
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

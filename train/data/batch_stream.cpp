@@ -7,7 +7,7 @@
 
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::train {
 
 std::int64_t largest_batch(const Dataset& data, const BatchOptions& options) {
   if (!data.in_memory()) return options.batch_size * options.max_seq_len;
@@ -87,4 +87,4 @@ void BatchStream::take_pack(std::vector<ExamplePtr>& chosen) {
   }
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

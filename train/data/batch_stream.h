@@ -8,7 +8,7 @@
 #include "gladius/train/data/data_order.h"
 #include "gladius/train/data/dataset.h"
 
-namespace gladius {
+namespace gladius::train {
 
 struct BatchOptions {
   std::int64_t batch_size = 1;
@@ -60,4 +60,4 @@ class BatchStream {
   ExamplePtr next_;  // at place_, if it was looked at
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -8,7 +8,7 @@
 #include "gladius/tensor/base/json_fields.h"
 #include "gladius/tensor/base/text_format.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -71,4 +71,4 @@ std::string describe(const DataCounts& counts, std::int64_t max_seq_len) {
   return text;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

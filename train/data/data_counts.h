@@ -7,7 +7,7 @@
 
 #include "gladius/train/data/example.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Sums over examples; bad lines that are passed over are not among them.
 struct DataCounts {
@@ -33,4 +33,4 @@ struct DataCounts {
 /// which lost 40,031 labels; 131 examples have no label".
 std::string describe(const DataCounts& counts, std::int64_t max_seq_len);
 
-}  // namespace gladius
+}  // namespace gladius::train

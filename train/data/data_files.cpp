@@ -8,7 +8,7 @@
 
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -55,4 +55,4 @@ std::vector<fs::path> expand_patterns(const std::vector<fs::path>& patterns) {
   return files;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

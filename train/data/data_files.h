@@ -4,11 +4,11 @@
 #include <filesystem>
 #include <vector>
 
-namespace gladius {
+namespace gladius::train {
 
 /// Each path itself, or where it is no file and has a * or ? the files that match it, in the order
 /// of their names' bytes. IoError for a pattern that matches nothing.
 std::vector<std::filesystem::path> expand_patterns(
     const std::vector<std::filesystem::path>& patterns);
 
-}  // namespace gladius
+}  // namespace gladius::train

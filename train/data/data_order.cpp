@@ -6,7 +6,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/random.h"
 
-namespace gladius {
+namespace gladius::train {
 
 DataOrder::DataOrder(std::int64_t examples, bool shuffle, std::uint64_t seed)
     : examples_(examples), shuffle_(shuffle), seed_(seed) {
@@ -35,4 +35,4 @@ void DataOrder::draw(std::int64_t epoch) {
   drawn_epoch_ = epoch;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace gladius {
+namespace gladius::train {
 
 /// Maps positions 0, 1, 2, ... of a run to examples: in the order of the file, or in an order drawn
 /// anew from the seed for each epoch; after the last example the next epoch begins. A position is
@@ -25,4 +25,4 @@ class DataOrder {
   std::vector<std::int64_t> permutation_;  // of drawn_epoch_
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

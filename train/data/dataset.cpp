@@ -12,7 +12,7 @@
 #include "gladius/train/data/json_lines.h"
 #include "gladius/train/data/text_pieces.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 constexpr std::size_t kHeldBytes = std::size_t{8} << 20;
@@ -143,7 +143,7 @@ void Dataset::warn_of(const ExampleSource& source, std::int64_t index,
     options_.warn(fmt::format("{}: {}", source.place(index), text));
   };
   if (!example.ignored.empty() && told_->ignoring++ < kMaxIgnoring) {
-    warn(ignored_parts_warning(example.ignored));
+    warn(text::ignored_parts_warning(example.ignored));
   }
   for (const std::string& note : example.notes) {
     if (told_->notes.insert(note).second) warn(note);
@@ -163,4 +163,4 @@ void Dataset::hold_first() {
   }
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -17,7 +17,7 @@
 #include "gladius/train/data/example_source.h"
 #include "gladius/train/data/text_encoder.h"
 
-namespace gladius {
+namespace gladius::train {
 
 struct DatasetOptions {
   std::int64_t max_seq_len = 512;
@@ -95,4 +95,4 @@ class Dataset {
   std::unique_ptr<Told> told_ = std::make_unique<Told>();  // a dataset can be moved, a mutex not
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace gladius {
+namespace gladius::train {
 
 std::int64_t count_labels(std::span<const std::int32_t> labels) {
   return std::ssize(labels) - std::ranges::count(labels, kNoLabel);
@@ -31,4 +31,4 @@ void truncate(Example& example, std::int64_t max_length) {
   example.labels.shrink_to_fit();
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

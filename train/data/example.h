@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
-namespace gladius {
-
+namespace gladius::text {
 struct Conversation;
+}  // namespace gladius::text
+
+namespace gladius::train {
 
 /// The label of a position that no loss counts.
 constexpr std::int32_t kNoLabel = -100;
@@ -26,7 +28,7 @@ struct Example {
   std::int64_t cut_tokens = 0;
   std::int64_t cut_labels = 0;
   /// What the ids are of, for teachers with another tokenizer: null for a plain text.
-  std::shared_ptr<const Conversation> conversation = {};
+  std::shared_ptr<const text::Conversation> conversation = {};
   bool given_as_ids = false;  // there is no text
 };
 
@@ -40,4 +42,4 @@ Example next_token_example(std::vector<std::int32_t> ids, std::int64_t max_lengt
 /// Cuts both lists, and counts what is lost by it.
 void truncate(Example& example, std::int64_t max_length);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -11,7 +11,7 @@
 #include "gladius/train/data/other_columns.h"
 #include "gladius/train/data/padding.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -110,7 +110,7 @@ Example ExampleParser::from_text(const Json& text) const {
 }
 
 Example ExampleParser::from_chat(const Json& json) const {
-  Conversation conversation = parse_conversation(json);
+  text::Conversation conversation = text::parse_conversation(json);
   const bool of_assistant = loss_on_ == LossOn::assistant;
   Example example = chat_example(encoder().encode_chat(conversation, of_assistant));
   if (!of_assistant && !are_learned(conversation.messages)) {
@@ -120,7 +120,7 @@ Example ExampleParser::from_chat(const Json& json) const {
   }
   truncate(example, max_seq_len_);
   if (keep_conversations_) {
-    example.conversation = std::make_shared<const Conversation>(std::move(conversation));
+    example.conversation = std::make_shared<const text::Conversation>(std::move(conversation));
   }
   return example;
 }
@@ -151,4 +151,4 @@ void ExampleParser::check_range(const char* what, const std::vector<std::int32_t
   }
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -11,7 +11,7 @@
 #include "gladius/train/data/line_kind.h"
 #include "gladius/train/data/text_encoder.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Each token predicts the next, but where the assistant's tokens were looked for the others are
 /// not predicted. Whole, however long.
@@ -49,4 +49,4 @@ class ExampleParser {
   bool keep_conversations_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

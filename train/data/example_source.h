@@ -6,7 +6,7 @@
 
 #include "gladius/train/data/example.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Examples by number, read when they are asked for.
 class ExampleSource {
@@ -20,4 +20,4 @@ class ExampleSource {
   virtual std::string place(std::int64_t /*index*/) const { return ""; }
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -6,7 +6,7 @@
 
 #include "gladius/tensor/base/file_descriptor.h"
 
-namespace gladius {
+namespace gladius::train {
 
 void for_each_block(const std::filesystem::path& path, std::uint64_t end,
                     const std::function<void(std::uint64_t, std::string_view)>& use) {
@@ -23,4 +23,4 @@ void for_each_block(const std::filesystem::path& path, std::uint64_t end,
   }
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -10,7 +10,7 @@
 #include "gladius/tensor/base/file_descriptor.h"
 #include "gladius/train/data/file_blocks.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 constexpr std::uint64_t kMaxLine = std::uint64_t{64} << 20;
@@ -86,4 +86,4 @@ std::int64_t JsonLines::line_number(std::int64_t index) const {
   return line;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

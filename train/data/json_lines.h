@@ -10,7 +10,7 @@
 #include "gladius/train/data/example_parser.h"
 #include "gladius/train/data/example_source.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Keeps where the lines begin, 8 bytes a line that is not blank, and reads a line when it is asked
 /// for; the file must stay as it is. Errors are "FILE:LINE: ..."; IoError when the file cannot be
@@ -36,4 +36,4 @@ class JsonLines : public ExampleSource {
   std::deque<std::uint64_t> begins_;  // and the file's end; no vector, which grows by copying
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -6,7 +6,7 @@
 #include "gladius/tensor/base/json_file.h"
 #include "gladius/train/data/line_kind.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -56,4 +56,4 @@ std::optional<std::vector<bool>> tokens_to_predict(const Json& line, std::size_t
   return tokens;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

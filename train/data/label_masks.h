@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-namespace gladius {
+namespace gladius::train {
 
 /// The list at `key`, which has `length` values; null where it is missing or null. FormatError for
 /// what is no list, and for another length.
@@ -24,4 +24,4 @@ std::optional<std::vector<bool>> mask_at(const nlohmann::ordered_json& line, con
 std::optional<std::vector<bool>> tokens_to_predict(const nlohmann::ordered_json& line,
                                                    std::size_t length);
 
-}  // namespace gladius
+}  // namespace gladius::train

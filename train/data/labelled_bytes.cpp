@@ -1,9 +1,9 @@
 #include "gladius/train/data/labelled_bytes.h"
 
-namespace gladius {
+namespace gladius::train {
 
-std::int64_t labelled_bytes(const Example& example, const TokenBytes& entries) {
-  const Tokenizer& tokenizer = entries.tokenizer();
+std::int64_t labelled_bytes(const Example& example, const text::TokenBytes& entries) {
+  const text::Tokenizer& tokenizer = entries.tokenizer();
   std::int64_t bytes = 0;
   bool begins = true;  // no text stands before the label
   for (std::size_t i = 0; i < example.ids.size(); ++i) {
@@ -16,4 +16,4 @@ std::int64_t labelled_bytes(const Example& example, const TokenBytes& entries) {
   return bytes;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

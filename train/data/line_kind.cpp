@@ -9,7 +9,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/quoted.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -51,4 +51,4 @@ LineKind kind_of_line(const Json& line) {
                   found.empty() ? "none" + describe_keys(line) : "several"));
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

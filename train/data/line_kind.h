@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace gladius {
+namespace gladius::train {
 
 enum class LineKind { text, messages, input_ids };
 
@@ -15,4 +15,4 @@ bool has_column(const nlohmann::ordered_json& line, const char* key);
 /// several.
 LineKind kind_of_line(const nlohmann::ordered_json& line);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -8,7 +8,7 @@
 #include "gladius/tensor/base/json_file.h"
 #include "gladius/train/data/line_kind.h"
 
-namespace gladius {
+namespace gladius::train {
 
 bool is_learned(const nlohmann::ordered_json& message) {
   bool learned = true;
@@ -30,4 +30,4 @@ bool are_learned(const nlohmann::ordered_json& messages) {
   return std::ranges::all_of(messages, is_learned);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

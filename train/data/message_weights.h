@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace gladius {
+namespace gladius::train {
 
 /// Whether a message is to be learned where the assistant's are: not with `"train": false` (as
 /// axolotl's) or `"weight": 0` (as OpenAI's). Null counts as missing. FormatError for another value
@@ -13,4 +13,4 @@ bool is_learned(const nlohmann::ordered_json& message);
 /// Whether all of a list of messages are.
 bool are_learned(const nlohmann::ordered_json& messages);
 
-}  // namespace gladius
+}  // namespace gladius::train

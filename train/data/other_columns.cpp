@@ -8,7 +8,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/json_file.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -112,4 +112,4 @@ std::vector<std::string> passed_over_columns(const Json& line, LineKind kind) {
   return std::move(notes.texts);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

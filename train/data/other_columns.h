@@ -7,7 +7,7 @@
 
 #include "gladius/train/data/line_kind.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// What to say of columns that are passed over though a line with them may be meant otherwise, such
 /// as a "system" beside "messages": a text each, the same for every line with that column.
@@ -17,4 +17,4 @@ namespace gladius {
 /// not such that it changes nothing.
 std::vector<std::string> passed_over_columns(const nlohmann::ordered_json& line, LineKind kind);
 
-}  // namespace gladius
+}  // namespace gladius::train

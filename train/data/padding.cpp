@@ -9,7 +9,7 @@
 #include "gladius/tensor/base/json_file.h"
 #include "gladius/train/data/label_masks.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -68,4 +68,4 @@ void remove_padding(Example& example, const Json& line) {
   if (!example.labels.empty()) keep(example.labels, tokens);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

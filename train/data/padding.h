@@ -5,7 +5,7 @@
 
 #include "gladius/train/data/example.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// What the keys beside "input_ids" of a line say of its positions. `attention_mask` is 0 at
 /// padding, before the first token or behind the last, which is taken out of `example` together
@@ -14,4 +14,4 @@ namespace gladius {
 /// value of the mask, padding between tokens, no tokens at all, or other positions.
 void remove_padding(Example& example, const nlohmann::ordered_json& line);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -12,7 +12,7 @@
 #include "gladius/train/data/json_lines.h"
 #include "gladius/train/data/line_kind.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -60,7 +60,7 @@ void take_content(const Json& content, CountedSink& sink) {
 }
 
 void take_chat(const Json& line, CountedSink& sink) {
-  const Conversation conversation = parse_conversation(line);
+  const text::Conversation conversation = text::parse_conversation(line);
   if (sink.sink.render) return sink.chat(sink.sink.render(conversation));
   for (const Json& message : conversation.messages) {
     if (message.contains("content")) take_content(message.at("content"), sink);
@@ -107,4 +107,4 @@ std::uint64_t for_each_text(const std::vector<fs::path>& files, const TextSink& 
   return bytes;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

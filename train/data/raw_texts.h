@@ -10,9 +10,9 @@
 
 #include "gladius/models/chat_template/conversation.h"
 
-namespace gladius {
+namespace gladius::train {
 
-using RenderChat = std::function<std::string(const Conversation&)>;
+using RenderChat = std::function<std::string(const text::Conversation&)>;
 
 /// Who takes the texts.
 struct TextSink {
@@ -28,4 +28,4 @@ struct TextSink {
 /// ..." for a bad line and for one of "input_ids", and for a file without any text.
 std::uint64_t for_each_text(const std::vector<std::filesystem::path>& files, const TextSink& sink);
 
-}  // namespace gladius
+}  // namespace gladius::train

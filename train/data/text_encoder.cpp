@@ -6,12 +6,12 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/train/data/assistant_spans.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 // Both in order.
-std::vector<bool> overlapping(const std::vector<ByteSpan>& tokens,
-                              const std::vector<ByteSpan>& spans) {
+std::vector<bool> overlapping(const std::vector<text::ByteSpan>& tokens,
+                              const std::vector<text::ByteSpan>& spans) {
   std::vector<bool> out(tokens.size());
   std::size_t next = 0;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -23,11 +23,11 @@ std::vector<bool> overlapping(const std::vector<ByteSpan>& tokens,
 
 // f(conversation), and where the template fails for a content that is null, with "" in its place.
 template <class F>
-auto with_contents(const Conversation& conversation, F f) {
+auto with_contents(const text::Conversation& conversation, F f) {
   try {
     return f(conversation);
   } catch (const FormatError&) {
-    const auto filled = with_empty_contents(conversation);
+    const auto filled = text::with_empty_contents(conversation);
     if (!filled) throw;
     return f(*filled);
   }
@@ -37,40 +37,41 @@ auto with_contents(const Conversation& conversation, F f) {
 
 TextEncoder::TextEncoder(const std::filesystem::path& directory)
     : token_bytes_(directory),
-      templates_(ChatTemplates::load(directory)),
+      templates_(text::ChatTemplates::load(directory)),
       special_tokens_(tokenizer().special_tokens()) {}
 
 std::vector<std::int32_t> TextEncoder::encode(const std::string& text) const {
   return tokenizer().encode(text);
 }
 
-EncodedChat TextEncoder::encode_chat(const Conversation& conversation, bool find_assistant) const {
-  return with_contents(conversation, [&](const Conversation& chat) {
+EncodedChat TextEncoder::encode_chat(const text::Conversation& conversation,
+                                     bool find_assistant) const {
+  return with_contents(conversation, [&](const text::Conversation& chat) {
     return encode_as_it_is(chat, find_assistant);
   });
 }
 
-TokenizedChat TextEncoder::tokenize_chat(const Conversation& conversation) const {
-  return with_contents(conversation, [this](const Conversation& chat) {
-    Rendering rendering = render(chat);
-    Encoding encoding = tokenizer().encode_with_spans(rendering.text, false);
+TokenizedChat TextEncoder::tokenize_chat(const text::Conversation& conversation) const {
+  return with_contents(conversation, [this](const text::Conversation& chat) {
+    text::Rendering rendering = render(chat);
+    text::Encoding encoding = tokenizer().encode_with_spans(rendering.text, false);
     return TokenizedChat{std::move(rendering), std::move(encoding)};
   });
 }
 
-Rendering TextEncoder::render(const Conversation& conversation) const {
-  return render_chat_with_origins(template_for(conversation), conversation.messages, false,
-                                  special_tokens_, conversation.tools);
+text::Rendering TextEncoder::render(const text::Conversation& conversation) const {
+  return text::render_chat_with_origins(template_for(conversation), conversation.messages, false,
+                                        special_tokens_, conversation.tools);
 }
 
-EncodedChat TextEncoder::encode_as_it_is(const Conversation& conversation,
+EncodedChat TextEncoder::encode_as_it_is(const text::Conversation& conversation,
                                          bool find_assistant) const {
-  const ChatTemplate& chat_template = template_for(conversation);
-  Rendering rendering = render(conversation);
+  const text::ChatTemplate& chat_template = template_for(conversation);
+  text::Rendering rendering = render(conversation);
   EncodedChat chat;
-  chat.ignored = ignored_parts(chat_template, conversation, special_tokens_, rendering);
+  chat.ignored = text::ignored_parts(chat_template, conversation, special_tokens_, rendering);
   if (find_assistant) {
-    Encoding encoding = tokenizer().encode_with_spans(rendering.text, false);
+    text::Encoding encoding = tokenizer().encode_with_spans(rendering.text, false);
     chat.from_assistant = overlapping(
         encoding.spans,
         assistant_spans({chat_template, special_tokens_, tokenizer()}, conversation, rendering));
@@ -83,7 +84,7 @@ EncodedChat TextEncoder::encode_as_it_is(const Conversation& conversation,
   return chat;
 }
 
-const ChatTemplate& TextEncoder::template_for(const Conversation& conversation) const {
+const text::ChatTemplate& TextEncoder::template_for(const text::Conversation& conversation) const {
   const bool with_tools = !conversation.tools.is_null();
   const std::lock_guard lock(parsing_);
   const auto known = parsed_.find(with_tools);
@@ -91,4 +92,4 @@ const ChatTemplate& TextEncoder::template_for(const Conversation& conversation) 
   return parsed_.emplace(with_tools, templates_.choose(with_tools)).first->second;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -13,14 +13,14 @@
 #include "gladius/models/tokenizer/token_bytes.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// A conversation in the form of a chat template.
 struct EncodedChat {
   std::string text;
   std::vector<std::int32_t> ids;
   /// The bytes of `text` that each token stands for; empty where `from_assistant` is.
-  std::vector<ByteSpan> spans;
+  std::vector<text::ByteSpan> spans;
   /// For each token whether it belongs to what the assistant wrote; empty where not asked for.
   std::vector<bool> from_assistant;
   /// What the conversation has and the template does not show (ignored_parts).
@@ -29,8 +29,8 @@ struct EncodedChat {
 
 /// A conversation's text in the form of a chat template, and what the tokenizer makes of it.
 struct TokenizedChat {
-  Rendering rendering;
-  Encoding encoding;
+  text::Rendering rendering;
+  text::Encoding encoding;
 };
 
 /// A tokenizer directory: tokenizer.json and, where there are any, its chat templates. Const
@@ -48,24 +48,25 @@ class TextEncoder {
   /// Where the template fails for a content that is null beside calls of tools, it is given "".
   /// Tokens belong to the assistant that hold a byte of assistant_spans(), as in transformers'
   /// assistant masks; finding them takes more time.
-  EncodedChat encode_chat(const Conversation& conversation, bool find_assistant) const;
+  EncodedChat encode_chat(const text::Conversation& conversation, bool find_assistant) const;
 
   /// The conversation likewise, with the places of its tokens and messages.
-  TokenizedChat tokenize_chat(const Conversation& conversation) const;
+  TokenizedChat tokenize_chat(const text::Conversation& conversation) const;
 
-  const Tokenizer& tokenizer() const { return token_bytes_.tokenizer(); }
-  const TokenBytes& token_bytes() const { return token_bytes_; }
+  const text::Tokenizer& tokenizer() const { return token_bytes_.tokenizer(); }
+  const text::TokenBytes& token_bytes() const { return token_bytes_; }
 
  private:
-  Rendering render(const Conversation& conversation) const;
-  EncodedChat encode_as_it_is(const Conversation& conversation, bool find_assistant) const;
-  const ChatTemplate& template_for(const Conversation& conversation) const;
+  text::Rendering render(const text::Conversation& conversation) const;
+  EncodedChat encode_as_it_is(const text::Conversation& conversation, bool find_assistant) const;
+  const text::ChatTemplate& template_for(const text::Conversation& conversation) const;
 
-  TokenBytes token_bytes_;
-  ChatTemplates templates_;
+  text::TokenBytes token_bytes_;
+  text::ChatTemplates templates_;
   nlohmann::ordered_json special_tokens_;
-  mutable std::mutex parsing_;                   // held for parsed_
-  mutable std::map<bool, ChatTemplate> parsed_;  // by whether there are tools, when first needed
+  mutable std::mutex parsing_;  // held for parsed_
+  mutable std::map<bool, text::ChatTemplate>
+      parsed_;  // by whether there are tools, when first needed
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -9,7 +9,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/file_descriptor.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 constexpr std::uint64_t kMaxChunk = std::uint64_t{4} << 20;
@@ -74,7 +74,7 @@ void TextPieces::build_index() {
 
 // What the post-processor puts around a text.
 void TextPieces::find_special_tokens() {
-  const Tokenizer& tokenizer = parser_->encoder().tokenizer();
+  const text::Tokenizer& tokenizer = parser_->encoder().tokenizer();
   const Ids plain = tokenizer.encode("a", false), whole = tokenizer.encode("a", true);
   const auto found = std::ranges::search(whole, plain);
   prefix_.assign(whole.begin(), found.begin());
@@ -96,7 +96,7 @@ std::uint64_t TextPieces::chunk_end(std::uint64_t begin) const {
 }
 
 TextPieces::Ids TextPieces::encode(std::uint64_t begin, std::uint64_t end) const {
-  const Tokenizer& tokenizer = parser_->encoder().tokenizer();
+  const text::Tokenizer& tokenizer = parser_->encoder().tokenizer();
   Ids ids;
   if (begin == 0) {
     ids = tokenizer.encode(text(0, end), false);
@@ -156,4 +156,4 @@ const TextPieces::Ids& TextPieces::chunk(std::size_t index) const {
   return last_ids_;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -10,7 +10,7 @@
 #include "gladius/train/data/example_parser.h"
 #include "gladius/train/data/example_source.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// The tokens of one long text in pieces of max_seq_len (the last may be shorter), each predicting
 /// on into the next.
@@ -56,4 +56,4 @@ class TextPieces : public ExampleSource {
   mutable std::size_t last_chunk_ = static_cast<std::size_t>(-1);
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -10,7 +10,7 @@
 #include "gladius/train/run/file_sums.h"
 #include "gladius/train/run/json_object.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -89,4 +89,4 @@ void BestModel::offer(const LanguageModel& student, const BestStep& candidate,
   best_ = candidate;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

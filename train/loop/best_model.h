@@ -12,7 +12,7 @@
 #include "gladius/train/run/checkpoint.h"
 #include "gladius/train/run/run_config.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Beside the weights in the best model's directory: "step", what it came to, "data" (which), and
 /// "files" (size and SHA-256 of the others).
@@ -51,4 +51,4 @@ class BestModel {
   std::optional<BestStep> best_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

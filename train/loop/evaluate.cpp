@@ -10,7 +10,7 @@
 #include "gladius/train/data/labelled_bytes.h"
 #include "gladius/train/loop/objective.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 // Examples a forward pass: as many as make about this many tokens, at least one. Bounds the logits.
@@ -98,4 +98,4 @@ std::optional<Evaluation> evaluate(const LanguageModel& model, const Dataset& da
                     .bits_per_byte = bits_per_byte(total, bytes)};
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -9,7 +9,7 @@
 #include "gladius/models/language_model.h"
 #include "gladius/train/data/dataset.h"
 
-namespace gladius {
+namespace gladius::train {
 
 struct Evaluation {
   DataCounts data;                 // of all its examples
@@ -35,4 +35,4 @@ std::optional<Evaluation> evaluate(
     const LanguageModel& model, const Dataset& data,
     const std::function<bool()>& stop_requested = [] { return false; });
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -6,7 +6,7 @@
 #include "gladius/tensor/base/text_file.h"
 #include "gladius/train/run/json_object.h"
 
-namespace gladius {
+namespace gladius::train {
 
 using Json = nlohmann::ordered_json;
 
@@ -61,4 +61,4 @@ void ExpertEvaluations::write(Json entry) {
   write_text_file(file_, Json{{"data", data_}, {"experts", experts_}}.dump(2) + "\n");
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

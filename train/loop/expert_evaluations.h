@@ -8,7 +8,7 @@
 #include "gladius/train/loop/evaluate.h"
 #include "gladius/train/run/run_config.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// expert_evaluations.json of a run: {"data": which data, "experts": [{"expert", "model",
 /// "sequences", "tokens", "cross_entropy", "perplexity", "bits_per_byte", "bytes", ...}]}; earlier
@@ -38,4 +38,4 @@ class ExpertEvaluations {
   nlohmann::ordered_json experts_ = nlohmann::ordered_json::array();
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

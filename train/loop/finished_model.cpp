@@ -13,7 +13,7 @@
 #include "gladius/train/run/file_sums.h"
 #include "gladius/train/run/json_object.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -120,4 +120,4 @@ void set_aside_model(const RunPaths& paths, const std::string& reason,
                    empty ? "" : fmt::format(" and set aside as {}", target.filename().string())));
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -11,7 +11,7 @@
 #include "gladius/train/run/metrics.h"
 #include "gladius/train/run/run_directory.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Writes model/ whole or not at all, in place of an earlier one, and before it model.json: the
 /// run's steps, size and SHA-256 of each of its files, and those of the run's metrics and
@@ -46,4 +46,4 @@ FinishedModel look_at_model(const RunPaths& paths, std::int64_t steps, Look look
 void set_aside_model(const RunPaths& paths, const std::string& reason,
                      const std::function<void(const std::string&)>& warn);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -13,7 +13,7 @@
 #include "gladius/train/teacher/aligned_teacher.h"
 #include "gladius/train/teacher/teacher.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -21,9 +21,9 @@ namespace fs = std::filesystem;
 bool has_tokenizer(const fs::path& directory) { return fs::exists(directory / "tokenizer.json"); }
 
 // A tokenizer of a kind that is not supported may be any: sizes that agree say little.
-TokenizerComparison compare(const ExpertConfig& expert, const fs::path& student) {
+text::TokenizerComparison compare(const ExpertConfig& expert, const fs::path& student) {
   try {
-    return compare_tokenizers(student, find_model(expert.model).paths.tokenizer);
+    return text::compare_tokenizers(student, find_model(expert.model).paths.tokenizer);
   } catch (const ConfigError& error) {
     throw ConfigError(fmt::format(
         "expert {}: its tokenizer cannot be compared with the student's ({}), as \"vocabulary\": "
@@ -34,7 +34,7 @@ TokenizerComparison compare(const ExpertConfig& expert, const fs::path& student)
 }
 
 void require_same_tokenizer(const ExpertConfig& expert, const fs::path& student, const Say& info) {
-  const TokenizerComparison compared = compare(expert, student);
+  const text::TokenizerComparison compared = compare(expert, student);
   if (compared.difference) {
     const auto& [what, of_student, of_expert] = *compared.difference;
     throw ConfigError(fmt::format(
@@ -51,7 +51,8 @@ void require_same_tokenizer(const ExpertConfig& expert, const fs::path& student,
 bool has_another_tokenizer(const ExpertConfig& expert, const std::optional<fs::path>& student) try {
   if (!student || !has_tokenizer(*student)) return false;
   const fs::path of_expert = find_model(expert.model).paths.tokenizer;
-  return has_tokenizer(of_expert) && compare_tokenizers(*student, of_expert).difference.has_value();
+  return has_tokenizer(of_expert) &&
+         text::compare_tokenizers(*student, of_expert).difference.has_value();
 } catch (const Error&) {
   return false;
 }
@@ -60,7 +61,7 @@ bool has_another_tokenizer(const ExpertConfig& expert, const std::optional<fs::p
 void warn_of_truncation(const ExpertConfig& expert, const fs::path& student,
                         std::int64_t vocabulary, const Say& warn) try {
   const std::int64_t shared =
-      count_shared_entries(student, find_model(expert.model).paths.tokenizer, vocabulary);
+      text::count_shared_entries(student, find_model(expert.model).paths.tokenizer, vocabulary);
   warn(fmt::format(
       "expert {}: \"vocabulary\": \"truncate\" compares the first {} entries of both, of which {} "
       "mean the same text under the same id in the student's tokenizer and the expert's{}",
@@ -133,7 +134,8 @@ void check_student_tokenizer(const StudentConfig& student, const Say& warn) try 
   if (!student.init || !student.tokenizer) return;
   const fs::path of_weights = find_model(*student.init).paths.tokenizer;
   if (!has_tokenizer(of_weights)) return;
-  const TokenizerComparison compared = compare_tokenizers(of_weights, *student.tokenizer);
+  const text::TokenizerComparison compared =
+      text::compare_tokenizers(of_weights, *student.tokenizer);
   if (!compared.difference) return;
   const auto& [what, of_init, of_tokenizer] = *compared.difference;
   warn(
@@ -146,7 +148,7 @@ void check_student_tokenizer(const StudentConfig& student, const Say& warn) try 
 }
 
 // Its tokenizer and template are needed when its steps begin, which may be hours from now.
-void check_reading(const ExpertConfig& expert, const Conversation* chat) try {
+void check_reading(const ExpertConfig& expert, const text::Conversation* chat) try {
   const TextEncoder encoder(find_model(expert.model).paths.tokenizer);
   if (chat) encoder.tokenize_chat(*chat);
 } catch (const ConfigError& error) {
@@ -239,4 +241,4 @@ void check_labels(const RunConfig& config, const Dataset& train, const Dataset* 
   }
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

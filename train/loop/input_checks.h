@@ -9,7 +9,7 @@
 #include "gladius/train/data/dataset.h"
 #include "gladius/train/run/run_config.h"
 
-namespace gladius {
+namespace gladius::train {
 
 using Say = std::function<void(const std::string&)>;
 
@@ -37,4 +37,4 @@ void check_sequence_length(const RunConfig& config, const ModelConfig& student);
 void check_labels(const RunConfig& config, const Dataset& train, const Dataset* eval,
                   const Say& warn);
 
-}  // namespace gladius
+}  // namespace gladius::train

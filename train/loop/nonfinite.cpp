@@ -6,7 +6,7 @@
 
 #include "gladius/autograd/gradient_statistics.h"
 
-namespace gladius {
+namespace gladius::train {
 
 std::optional<std::string> nonfinite_parameter(const LanguageModel& model) {
   for (const auto& [name, parameter] : model.named_parameters()) {
@@ -22,4 +22,4 @@ std::string explain_nonfinite(const LanguageModel& model) {
       "the weights are finite, but the forward pass overflows");
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

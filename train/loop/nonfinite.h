@@ -6,7 +6,7 @@
 
 #include "gladius/models/language_model.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// The first parameter that holds NaN or an infinity, as "model.norm.weight holds 3 NaN"; nothing
 /// if all are finite.
@@ -15,4 +15,4 @@ std::optional<std::string> nonfinite_parameter(const LanguageModel& model);
 /// Why what the model computes is not finite: that parameter, or that the forward pass overflows.
 std::string explain_nonfinite(const LanguageModel& model);
 
-}  // namespace gladius
+}  // namespace gladius::train

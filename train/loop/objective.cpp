@@ -2,7 +2,7 @@
 
 #include "gladius/train/data/batch_logits.h"
 
-namespace gladius {
+namespace gladius::train {
 
 ObjectiveValue cross_entropy_objective(const LanguageModel& student, const Batch& batch) {
   Variable loss = linear_cross_entropy(batch_hidden_states(student, batch), student.head_weight(),
@@ -62,4 +62,4 @@ ObjectiveValue uld_objective(const LanguageModel& student, const LogitRows& teac
                       });
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

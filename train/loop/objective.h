@@ -9,7 +9,7 @@
 #include "gladius/models/language_model.h"
 #include "gladius/train/data/batch.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// A loss with its parts; plain cross-entropy has no divergence.
 struct ObjectiveValue {
@@ -40,4 +40,4 @@ ObjectiveValue uld_objective(const LanguageModel& student, const LogitRows& teac
                              std::span<const std::int64_t> teacher_rows, const Batch& batch,
                              DistillationOptions options);
 
-}  // namespace gladius
+}  // namespace gladius::train

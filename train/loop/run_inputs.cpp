@@ -7,7 +7,7 @@
 #include "gladius/train/loop/student.h"
 #include "gladius/train/run/memory.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 Dataset open_data(const std::vector<std::filesystem::path>& files, const RunConfig& config,
@@ -72,4 +72,4 @@ RunInputs read_inputs(const RunConfig& config, const RunEvents& events) {
           .data_log = std::move(data_log)};
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -11,7 +11,7 @@
 #include "gladius/train/run/run_config.h"
 #include "gladius/train/run/run_events.h"
 
-namespace gladius {
+namespace gladius::train {
 
 struct RunInputs {
   std::shared_ptr<LanguageModel> student;  // as it begins
@@ -28,4 +28,4 @@ RunInputs read_inputs(const RunConfig& config, const RunEvents& events);
 /// As the run file says.
 BatchOptions batch_options(const RunConfig& config);
 
-}  // namespace gladius
+}  // namespace gladius::train

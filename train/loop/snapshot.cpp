@@ -5,7 +5,7 @@
 #include "gladius/tensor/base/text_file.h"
 #include "gladius/tensor/io/safetensors.h"
 
-namespace gladius {
+namespace gladius::train {
 
 void write_snapshot(const RunPaths& paths, const LanguageModel& model, const Batch& batch,
                     const StepRecord& record) {
@@ -19,4 +19,4 @@ void write_snapshot(const RunPaths& paths, const LanguageModel& model, const Bat
   staged.commit();
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

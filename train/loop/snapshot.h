@@ -6,7 +6,7 @@
 #include "gladius/train/run/metrics.h"
 #include "gladius/train/run/run_directory.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Writes RUN/nonfinite/ in place of an earlier one: model/ (a model directory, for `gladius
 /// logits` and `gradients`), batch.safetensors (ids, labels and positions of the last step) and
@@ -14,4 +14,4 @@ namespace gladius {
 void write_snapshot(const RunPaths& paths, const LanguageModel& model, const Batch& batch,
                     const StepRecord& record);
 
-}  // namespace gladius
+}  // namespace gladius::train

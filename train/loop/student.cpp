@@ -4,7 +4,7 @@
 #include "gladius/tensor/random.h"
 #include "gladius/train/run/model_paths.h"
 
-namespace gladius {
+namespace gladius::train {
 
 std::shared_ptr<LanguageModel> make_student(const StudentConfig& config, const Warn& warn) {
   std::shared_ptr<LanguageModel> student = make_language_model(ModelConfig::load(config.config));
@@ -24,4 +24,4 @@ void save_student(const std::filesystem::path& directory, const LanguageModel& s
   if (config.tokenizer) copy_tokenizer(*config.tokenizer, directory);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

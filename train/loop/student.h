@@ -8,7 +8,7 @@
 #include "gladius/models/model_directory.h"
 #include "gladius/train/run/run_config.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// In F32, with fresh weights from the seed or with those of the `init` directory. `warn` is told
 /// what of that directory is passed over.
@@ -18,4 +18,4 @@ std::shared_ptr<LanguageModel> make_student(const StudentConfig& config, const W
 void save_student(const std::filesystem::path& directory, const LanguageModel& student,
                   const StudentConfig& config);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -13,7 +13,7 @@
 #include "gladius/train/run/checkpoint_records.h"
 #include "gladius/train/run/student_optimizer.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -272,4 +272,4 @@ void Trainer::restore(const Checkpoint& checkpoint) {
                  .read = state_.data_read});
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -19,7 +19,7 @@
 #include "gladius/train/teacher/cached_teacher.h"
 #include "gladius/train/teacher/teacher.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Trains a student step by step, on each expert in turn. Touches no file but the experts' and
 /// their caches'.
@@ -103,4 +103,4 @@ class Trainer {
   std::unique_ptr<AlignedTeacher> aligned_teacher_;  // null: the vocabularies are the same
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -14,7 +14,7 @@
 #include "gladius/train/run/json_object.h"
 #include "gladius/train/run/model_paths.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -83,7 +83,7 @@ bool Validation::due(std::int64_t done, std::int64_t total) const {
 std::optional<Evaluation> Validation::evaluate(const LanguageModel& model,
                                                const std::string& what) const {
   events_.evaluating(what);
-  return gladius::evaluate(model, *data_, events_.stop_requested);
+  return gladius::train::evaluate(model, *data_, events_.stop_requested);
 }
 
 Json Validation::describe(const Evaluation& evaluation) const {
@@ -164,4 +164,4 @@ bool Validation::finish(const LanguageModel& student) {
   return true;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -13,7 +13,7 @@
 #include "gladius/train/run/run_directory.h"
 #include "gladius/train/run/run_events.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Whether the trained student of a complete run, begun as `before`, has another evaluation (or
 /// none) than that of `now`.
@@ -70,4 +70,4 @@ class Validation {
   std::optional<Evaluation> last_;  // of the student by this process
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

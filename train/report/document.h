@@ -10,7 +10,7 @@
 
 #include "gladius/train/report/plot.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Level 1 is the document's title, 2 begins a section.
 struct Heading {
@@ -53,4 +53,4 @@ std::string to_html(const Document& document, const std::string& title);
 /// &, <, >, and quotes as entities.
 std::string escape_html(const std::string& text);
 
-}  // namespace gladius
+}  // namespace gladius::train

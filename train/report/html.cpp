@@ -3,7 +3,7 @@
 #include "gladius/train/report/document.h"
 #include "html_style.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 std::string row(const char* tag, const std::vector<std::string>& cells, std::size_t numbers_from) {
@@ -101,4 +101,4 @@ std::string to_html(const Document& document, const std::string& title) {
       escape_html(title), kHtmlStyle, contents(document), body);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -1,7 +1,7 @@
 // How a report's page looks.
 #pragma once
 
-namespace gladius {
+namespace gladius::train {
 
 inline constexpr const char* kHtmlStyle = R"(
 :root { color-scheme: light dark; --page: #ffffff; --panel: #f5f6f9; --text: #1b2230; --soft: #5a6475;
@@ -88,4 +88,4 @@ svg.plot:has(.at:hover) .last { visibility: hidden; }
 }
 )";
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -5,7 +5,7 @@
 
 #include "gladius/train/report/document.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 std::string escape(const std::string& text) {
@@ -75,4 +75,4 @@ std::string to_markdown(const Document& document) {
   return text;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

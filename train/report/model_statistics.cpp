@@ -5,7 +5,7 @@
 
 #include "gladius/autograd/ops/linear_losses.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 constexpr std::string_view kLayers = "model.layers.";
@@ -78,4 +78,4 @@ MemoryNeed training_memory(const LanguageModel& model, std::int64_t parameters,
           .logits = float_bytes(std::min(tokens, kLinearLossRows) * model.config().vocab_size)};
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

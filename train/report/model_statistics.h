@@ -9,7 +9,7 @@
 #include "gladius/tensor/io/safetensors.h"
 #include "gladius/train/run/memory.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Parameters by component.
 struct Components {
@@ -48,4 +48,4 @@ struct Precision {
 inline constexpr Precision kPrecisions[] = {
     {"float32", 32, true}, {"float16", 16, true}, {"int8", 8, false}, {"int4", 4, false}};
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -9,7 +9,7 @@
 #include "gladius/tensor/base/text_format.h"
 #include "gladius/tensor/shape.h"
 
-namespace gladius {
+namespace gladius::train {
 
 TableRows component_rows(const ModelConfig& config, const Components& parts) {
   const std::string V = format_count(config.vocab_size), C = format_count(config.hidden_size);
@@ -70,4 +70,4 @@ std::string metadata_of(const SafetensorsFile& file) {
   return text.empty() ? "no metadata" : text;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -9,7 +9,7 @@
 #include "gladius/tensor/io/safetensors.h"
 #include "gladius/train/report/model_statistics.h"
 
-namespace gladius {
+namespace gladius::train {
 
 using TableRows = std::vector<std::vector<std::string>>;
 
@@ -28,4 +28,4 @@ std::string types_of(const SafetensorsFile& file);
 /// `format: "pt"`, or "no metadata".
 std::string metadata_of(const SafetensorsFile& file);
 
-}  // namespace gladius
+}  // namespace gladius::train

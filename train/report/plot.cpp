@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 PlotStretch::Range range_of(const std::vector<double>& values, std::size_t begin, std::size_t end) {
@@ -62,4 +62,4 @@ std::vector<double> round_ticks(double low, double high, int count) {
   return ticks;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

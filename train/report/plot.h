@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace gladius {
+namespace gladius::train {
 
 /// Several lines over the same steps.
 struct Plot {
@@ -48,4 +48,4 @@ std::vector<double> round_ticks(double low, double high, int count);
 /// values; there is no script.
 std::string to_svg(const Plot& plot);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -3,7 +3,7 @@
 #include "gladius/tensor/base/text_file.h"
 #include "sections/sections.h"
 
-namespace gladius {
+namespace gladius::train {
 
 Document model_card(const RunRecord& record) {
   Document document{Heading{1, "Model card: " + record.name()}};
@@ -23,4 +23,4 @@ void write_report(const RunPaths& paths) {
   write_text_file(paths.report_html(), to_html(document, "Gladius: " + record.name()));
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

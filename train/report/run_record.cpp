@@ -12,7 +12,7 @@
 #include "gladius/train/run/checkpoint.h"
 #include "gladius/train/run/json_object.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -106,4 +106,4 @@ RunRecord RunRecord::read(const RunPaths& paths) {
   return record;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

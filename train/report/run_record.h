@@ -15,7 +15,7 @@
 #include "gladius/train/run/timeline.h"
 #include "gladius/train/run/training_plan.h"
 
-namespace gladius {
+namespace gladius::train {
 
 struct WeightFile {
   std::string name;  // within the run directory
@@ -54,4 +54,4 @@ struct RunRecord {
   static RunRecord read(const RunPaths& paths);
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

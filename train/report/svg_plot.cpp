@@ -7,7 +7,7 @@
 #include "gladius/train/report/document.h"
 #include "gladius/train/report/plot.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 constexpr std::size_t kMostStretches = 250;
@@ -198,4 +198,4 @@ std::string to_svg(const Plot& plot) {
   return figure + "</figure>\n";
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

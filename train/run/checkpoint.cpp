@@ -18,7 +18,7 @@
 #include "gladius/train/run/file_sums.h"
 #include "gladius/train/run/json_object.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -263,4 +263,4 @@ void set_aside_unusable(const FoundCheckpoint& found,
   }
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

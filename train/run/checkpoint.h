@@ -13,7 +13,7 @@
 #include "gladius/train/run/metrics.h"
 #include "gladius/train/run/trainer_state.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// The evaluation with the lowest cross-entropy of a run so far; see best_model.h.
 struct BestStep {
@@ -83,4 +83,4 @@ std::optional<FoundCheckpoint> find_checkpoint(const std::filesystem::path& chec
 void set_aside_unusable(const FoundCheckpoint& found,
                         const std::function<void(const std::string&)>& warn);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -8,7 +8,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/train/run/training_plan.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 void require(bool holds, const char* key, const std::string& what) {
@@ -65,4 +65,4 @@ void check_evaluations(const Checkpoint& checkpoint, const RunConfig& config) {
   if (checkpoint.best) check_best(*checkpoint.best, checkpoint.recorded_steps());
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

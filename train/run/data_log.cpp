@@ -4,7 +4,7 @@
 
 #include "gladius/tensor/base/text_format.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -55,4 +55,4 @@ Json DataLog::to_json(const DataCounts& read) const {
   return json;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -10,7 +10,7 @@
 #include "gladius/train/data/dataset.h"
 #include "gladius/train/run/run_config.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Counts of the examples of data.train and data.eval. Of data beyond what is held in memory the
 /// start knows the first examples alone; what training reads in its first epoch is told at the end.
@@ -44,4 +44,4 @@ class DataLog {
   std::optional<Part> eval_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

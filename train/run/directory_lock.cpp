@@ -9,7 +9,7 @@
 
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -56,4 +56,4 @@ DirectoryLock::~DirectoryLock() {
   if (!keep_ && file_.get() >= 0) replace(file_, before_);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -6,7 +6,7 @@
 
 #include "gladius/tensor/base/file_descriptor.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Holds DIRECTORY/lock (flock), a file with this process's number. A file that an ended process
 /// has left locks nothing.
@@ -30,4 +30,4 @@ class DirectoryLock {
   bool keep_ = false;
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -14,7 +14,7 @@
 #include "gladius/tensor/parallel.h"
 #include "gladius/train/run/json_object.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -68,4 +68,4 @@ void record_environment(const std::filesystem::path& file,
   write_text_file(file, now.dump(2) + "\n");
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-namespace gladius {
+namespace gladius::train {
 
 /// "cpu", "processors", "threads", "memory_bytes", "os", from /proc and uname; what is not known is
 /// left out.
@@ -17,4 +17,4 @@ nlohmann::ordered_json describe_environment();
 void record_environment(const std::filesystem::path& file,
                         const std::function<void(const std::string&)>& warn);
 
-}  // namespace gladius
+}  // namespace gladius::train

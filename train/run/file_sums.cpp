@@ -2,7 +2,7 @@
 
 #include "gladius/tensor/base/sha256.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -39,4 +39,4 @@ std::string wrong_file(const fs::path& directory, const Json& described, Look lo
   return "";
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-namespace gladius {
+namespace gladius::train {
 
 /// {"bytes": 12, "sha256": "..."}. IoError.
 nlohmann::ordered_json describe_file(const std::filesystem::path& file);
@@ -20,4 +20,4 @@ enum class Look { sizes, every_byte };
 std::string wrong_file(const std::filesystem::path& directory,
                        const nlohmann::ordered_json& described, Look look);
 
-}  // namespace gladius
+}  // namespace gladius::train

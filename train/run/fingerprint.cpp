@@ -10,7 +10,7 @@
 #include "gladius/train/run/file_sums.h"
 #include "gladius/train/run/model_paths.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -101,4 +101,4 @@ void check_inputs(const Json& before, const RunConfig& config) {
   }
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

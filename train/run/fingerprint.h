@@ -5,7 +5,7 @@
 
 #include "gladius/train/run/run_config.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Size and SHA-256 of every file that decides what the run computes: {"data.train": {"FILE":
 /// {"bytes": ..., "sha256": ...}}, "student.config": ..., "student.init": ..., "student.tokenizer":
@@ -18,4 +18,4 @@ nlohmann::ordered_json describe_inputs(const RunConfig& config);
 /// ConfigError for one that has changed or was not there, naming the key and the file.
 void check_inputs(const nlohmann::ordered_json& before, const RunConfig& config);
 
-}  // namespace gladius
+}  // namespace gladius::train

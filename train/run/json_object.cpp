@@ -7,7 +7,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/json_file.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -47,4 +47,4 @@ std::vector<std::string> changed_keys(const Json& before, const Json& after) {
   return keys;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace gladius {
+namespace gladius::train {
 
 /// The object in a file. IoError; FormatError for what is no JSON object.
 nlohmann::ordered_json read_json_object(const std::filesystem::path& file);
@@ -20,4 +20,4 @@ nlohmann::ordered_json read_optional_json(const std::filesystem::path& file);
 std::vector<std::string> changed_keys(const nlohmann::ordered_json& before,
                                       const nlohmann::ordered_json& after);
 
-}  // namespace gladius
+}  // namespace gladius::train

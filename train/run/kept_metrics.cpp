@@ -7,7 +7,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/text_file.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -122,4 +122,4 @@ void keep_metrics(const fs::path& metrics, const KeptMetrics& kept) {
   write_text_file(metrics, *kept.lines);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

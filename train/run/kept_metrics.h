@@ -8,7 +8,7 @@
 
 #include "gladius/train/run/metrics.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Lines of metrics.jsonl for the steps before a checkpoint. The weights do not depend on them, so
 /// what was done to the file never keeps a run from going on.
@@ -31,4 +31,4 @@ KeptMetrics find_complete_metrics(const std::filesystem::path& metrics, const Me
 /// metrics.jsonl.damaged. IoError.
 void keep_metrics(const std::filesystem::path& metrics, const KeptMetrics& kept);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -14,7 +14,7 @@
 #include "gladius/train/run/model_paths.h"
 #include "gladius/train/run/student_optimizer.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -162,4 +162,4 @@ void require_memory(const MemoryNeed& need, const AvailableMemory& available) {
       available.limited_by));
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -9,7 +9,7 @@
 #include "gladius/models/language_model.h"
 #include "gladius/train/run/run_config.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// What training or using a model takes, in bytes: an estimate.
 struct MemoryNeed {
@@ -49,4 +49,4 @@ std::optional<AvailableMemory> available_memory(const std::filesystem::path& roo
 /// Error naming what is needed and what there is if `need` does not fit.
 void require_memory(const MemoryNeed& need, const AvailableMemory& available);
 
-}  // namespace gladius
+}  // namespace gladius::train

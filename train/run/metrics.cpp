@@ -10,7 +10,7 @@
 #include "gladius/tensor/base/json_file.h"
 #include "gladius/tensor/base/text_file.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -114,4 +114,4 @@ std::vector<StepRecord> read_metrics(const std::filesystem::path& path) {
   return records;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

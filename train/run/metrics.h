@@ -11,7 +11,7 @@
 #include "gladius/tensor/base/append_file.h"
 #include "gladius/tensor/base/sha256.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// How the student does on data that it does not learn from (data.eval), after a step's update.
 struct StepEvaluation {
@@ -75,4 +75,4 @@ class MetricsFile {
 /// All complete lines of a file, which may be growing. IoError; FormatError "FILE:LINE: ...".
 std::vector<StepRecord> read_metrics(const std::filesystem::path& path);
 
-}  // namespace gladius
+}  // namespace gladius::train

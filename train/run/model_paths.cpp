@@ -12,7 +12,7 @@
 #include "gladius/tensor/base/text_file.h"
 #include "gladius/train/run/checkpoint.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -124,4 +124,4 @@ RunPaths find_run(const fs::path& path) {
   return real_path(path) == run.model() && is_there(run.run_json()) ? run : RunPaths{path};
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

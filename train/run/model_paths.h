@@ -7,7 +7,7 @@
 #include "gladius/models/model_directory.h"
 #include "gladius/train/run/run_directory.h"
 
-namespace gladius {
+namespace gladius::train {
 
 struct FoundModel {
   ModelPaths paths;
@@ -32,4 +32,4 @@ std::filesystem::path find_config(const std::filesystem::path& path);
 /// The run that `path` is the directory, the model or a checkpoint of; else `path` itself.
 RunPaths find_run(const std::filesystem::path& path);
 
-}  // namespace gladius
+}  // namespace gladius::train

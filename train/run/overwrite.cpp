@@ -7,7 +7,7 @@
 
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -53,4 +53,4 @@ void require_outside(const std::string& option, const fs::path& out, const fs::p
   }
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

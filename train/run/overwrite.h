@@ -7,7 +7,7 @@
 
 #include "gladius/models/model_directory.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// The files in a model's directories. Left out are safetensors files that are none of its weights,
 /// such as results that were written there.
@@ -23,4 +23,4 @@ void require_not_among(const std::string& option, const std::filesystem::path& o
 void require_outside(const std::string& option, const std::filesystem::path& out,
                      const std::filesystem::path& directory);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -5,7 +5,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/text_format.h"
 
-namespace gladius {
+namespace gladius::train {
 MemoryNeed pass_memory(const LanguageModel& model, Pass pass, std::int64_t tokens) {
   const auto bytes = [](std::int64_t elements) {
     return static_cast<std::uint64_t>(elements) * sizeof(float);
@@ -34,4 +34,4 @@ void require_memory_for_pass(const LanguageModel& model, Pass pass, std::int64_t
       available->limited_by));
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -7,7 +7,7 @@
 #include "gladius/models/language_model.h"
 #include "gladius/train/run/memory.h"
 
-namespace gladius {
+namespace gladius::train {
 
 enum class Pass {
   logits,     // forward, nothing kept but the last layer's output
@@ -23,4 +23,4 @@ MemoryNeed pass_memory(const LanguageModel& model, Pass pass, std::int64_t token
 void require_memory_for_pass(const LanguageModel& model, Pass pass, std::int64_t tokens,
                              const std::string& text);
 
-}  // namespace gladius
+}  // namespace gladius::train

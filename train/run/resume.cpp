@@ -11,7 +11,7 @@
 #include "gladius/tensor/base/text_file.h"
 #include "gladius/train/run/timeline.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -82,4 +82,4 @@ void return_to(const ResumePoint& point, const RunPaths& paths, std::int64_t kee
   keep_metrics(paths.metrics(), point.metrics);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -11,7 +11,7 @@
 #include "gladius/train/run/kept_metrics.h"
 #include "gladius/train/run/run_directory.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// What was found in a run's directory, before anything in it is changed.
 struct ResumePoint {
@@ -33,4 +33,4 @@ ResumePoint find_resume_point(const RunPaths& paths, std::int64_t last_step,
 void return_to(const ResumePoint& point, const RunPaths& paths, std::int64_t keep_checkpoints,
                const std::function<void(const std::string&)>& warn);
 
-}  // namespace gladius
+}  // namespace gladius::train

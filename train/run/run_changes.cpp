@@ -12,7 +12,7 @@
 #include "gladius/train/run/run_keys.h"
 #include "gladius/train/run/training_plan.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -121,4 +121,4 @@ RunChanges check_resumable(const RunConfig& before, const RunConfig& after,
   return changes;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -8,7 +8,7 @@
 
 #include "gladius/train/run/run_config.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// How two runs agree.
 struct CommonSteps {
@@ -39,4 +39,4 @@ struct RunChanges {
 RunChanges check_resumable(const RunConfig& before, const RunConfig& after,
                            const std::vector<std::int64_t>& checkpoints);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -9,7 +9,7 @@
 #include "gladius/train/run/run_fields.h"
 #include "gladius/train/run/run_keys.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -140,4 +140,4 @@ Json RunConfig::resolved() const {
   return json;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

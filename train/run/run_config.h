@@ -14,7 +14,57 @@
 #include "gladius/tensor/base/enum_names.h"
 #include "gladius/train/data/example_options.h"
 
+namespace gladius::train {
+
+/// How a teacher's and the student's vocabularies are compared.
+enum class VocabularyMode { automatic, same, align, truncate };
+
+/// How an expert of another vocabulary (VocabularyMode::align) is compared with the student.
+enum class CrossLoss { project, alm, uld };
+
+enum class OptimizerName { adamw, muon };
+
+/// Which weights decay: all, or all but norms and biases.
+enum class DecayScope { all, matrices };
+
+}  // namespace gladius::train
+
 namespace gladius {
+
+template <>
+inline constexpr EnumName<train::VocabularyMode> kEnumNames<train::VocabularyMode>[] = {
+    {train::VocabularyMode::automatic, "auto"},
+    {train::VocabularyMode::same, "same"},
+    {train::VocabularyMode::align, "align"},
+    {train::VocabularyMode::truncate, "truncate"}};
+
+template <>
+inline constexpr EnumName<LossReduction> kEnumNames<LossReduction>[] = {
+    {LossReduction::mean, "mean"}, {LossReduction::batchmean, "batchmean"}};
+
+template <>
+inline constexpr EnumName<train::CrossLoss> kEnumNames<train::CrossLoss>[] = {
+    {train::CrossLoss::project, "project"},
+    {train::CrossLoss::alm, "alm"},
+    {train::CrossLoss::uld, "uld"}};
+
+template <>
+inline constexpr EnumName<ScheduleKind> kEnumNames<ScheduleKind>[] = {
+    {ScheduleKind::constant, "constant"},
+    {ScheduleKind::linear, "linear"},
+    {ScheduleKind::cosine, "cosine"}};
+
+template <>
+inline constexpr EnumName<train::OptimizerName> kEnumNames<train::OptimizerName>[] = {
+    {train::OptimizerName::adamw, "adamw"}, {train::OptimizerName::muon, "muon"}};
+
+template <>
+inline constexpr EnumName<train::DecayScope> kEnumNames<train::DecayScope>[] = {
+    {train::DecayScope::all, "all"}, {train::DecayScope::matrices, "matrices"}};
+
+}  // namespace gladius
+
+namespace gladius::train {
 
 /// The largest counts that a run file may ask for: the tokens of an update, batch_size *
 /// gradient_accumulation * max_seq_len, stay below 2^63.
@@ -31,15 +81,6 @@ struct StudentConfig {
   std::optional<std::filesystem::path> tokenizer;  // directory; data given as ids needs none
   std::int64_t seed = 0;                           // of fresh weights
 };
-
-/// How a teacher's and the student's vocabularies are compared.
-enum class VocabularyMode { automatic, same, align, truncate };
-template <>
-inline constexpr EnumName<VocabularyMode> kEnumNames<VocabularyMode>[] = {
-    {VocabularyMode::automatic, "auto"},
-    {VocabularyMode::same, "same"},
-    {VocabularyMode::align, "align"},
-    {VocabularyMode::truncate, "truncate"}};
 
 /// A model to learn from.
 struct ExpertConfig {
@@ -67,16 +108,6 @@ struct TeacherCacheConfig {
   std::optional<std::filesystem::path> path;  // directory; none: the run's own
 };
 
-template <>
-inline constexpr EnumName<LossReduction> kEnumNames<LossReduction>[] = {
-    {LossReduction::mean, "mean"}, {LossReduction::batchmean, "batchmean"}};
-
-/// How an expert of another vocabulary (VocabularyMode::align) is compared with the student.
-enum class CrossLoss { project, alm, uld };
-template <>
-inline constexpr EnumName<CrossLoss> kEnumNames<CrossLoss>[] = {
-    {CrossLoss::project, "project"}, {CrossLoss::alm, "alm"}, {CrossLoss::uld, "uld"}};
-
 /// loss = alpha * KL * temperature^2 + (1 - alpha) * CE.
 struct LossConfig {
   double temperature = 2;
@@ -84,23 +115,6 @@ struct LossConfig {
   CrossLoss cross = CrossLoss::project;
   LossReduction reduction = LossReduction::mean;  // of the divergence
 };
-
-template <>
-inline constexpr EnumName<ScheduleKind> kEnumNames<ScheduleKind>[] = {
-    {ScheduleKind::constant, "constant"},
-    {ScheduleKind::linear, "linear"},
-    {ScheduleKind::cosine, "cosine"}};
-
-enum class OptimizerName { adamw, muon };
-template <>
-inline constexpr EnumName<OptimizerName> kEnumNames<OptimizerName>[] = {
-    {OptimizerName::adamw, "adamw"}, {OptimizerName::muon, "muon"}};
-
-/// Which weights decay: all, or all but norms and biases.
-enum class DecayScope { all, matrices };
-template <>
-inline constexpr EnumName<DecayScope> kEnumNames<DecayScope>[] = {
-    {DecayScope::all, "all"}, {DecayScope::matrices, "matrices"}};
 
 /// What becomes of a gradient.
 struct OptimizerConfig {
@@ -149,4 +163,4 @@ struct RunConfig {
   nlohmann::ordered_json resolved() const;
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

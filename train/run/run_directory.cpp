@@ -13,7 +13,7 @@
 #include "gladius/train/run/json_object.h"
 #include "gladius/train/run/timeline.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -151,4 +151,4 @@ Json RunDirectory::inputs() const {
 
 void RunDirectory::note(std::string_view event) const { note_event(paths_.timeline(), event); }
 
-}  // namespace gladius
+}  // namespace gladius::train

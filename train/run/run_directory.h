@@ -8,7 +8,7 @@
 #include "gladius/train/run/directory_lock.h"
 #include "gladius/train/run/run_config.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Where a run's files are.
 struct RunPaths {
@@ -76,4 +76,4 @@ class RunDirectory {
   DirectoryLock lock_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -8,7 +8,7 @@
 #include "gladius/train/run/metrics.h"
 #include "gladius/train/run/training_plan.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// An observer of a run; what it leaves out does nothing.
 struct RunEvents {
@@ -29,4 +29,4 @@ struct RunEvents {
   std::function<void(bool unsaved, std::int64_t steps)> unsaved = [](bool, std::int64_t) {};
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -12,7 +12,7 @@
 #include "gladius/tensor/base/quoted.h"
 #include "gladius/tensor/base/utf8.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 // Why `path` names no file that a run can have, or null. What run.json holds is UTF-8.
@@ -164,4 +164,4 @@ void set_by_path(Json& root, const std::string& path, const std::string& value) 
   *place = parsed.is_discarded() ? Json(value) : parsed;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -10,7 +10,7 @@
 
 #include "gladius/tensor/base/json_fields.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// One object of a run file: what JsonFields has, and what the run file alone needs (ranges in
 /// messages, nearest keys, paths). A missing key has its fallback, or is an error where there is
@@ -62,4 +62,4 @@ class RunFields : public JsonFields {
 /// than an object or an existing element of a list.
 void set_by_path(nlohmann::ordered_json& root, const std::string& path, const std::string& value);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -1,6 +1,6 @@
 #include "gladius/train/run/run_key.h"
 
-namespace gladius {
+namespace gladius::train {
 
 using Json = nlohmann::ordered_json;
 
@@ -35,4 +35,4 @@ Json paths_json(const std::vector<std::filesystem::path>& paths) {
   return list;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

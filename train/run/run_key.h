@@ -15,7 +15,7 @@
 #include "gladius/train/run/run_fields.h"
 #include "gladius/train/run/run_keys.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// A key that is bound to a member of Config. Its default is what a new Config has there.
 template <class Config>
@@ -291,4 +291,4 @@ RunKey<Config> required(RunKey<Config> key) {
 }
 
 }  // namespace run_key
-}  // namespace gladius
+}  // namespace gladius::train

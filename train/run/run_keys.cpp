@@ -5,7 +5,7 @@
 #include "gladius/train/run/run_config.h"
 #include "gladius/train/run/run_key.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using namespace run_key;
@@ -244,4 +244,4 @@ void read_run_keys(const RunFields& fields, RunConfig& run) { run_keys().read(fi
 
 nlohmann::ordered_json write_run_keys(const RunConfig& run) { return run_keys().write(run); }
 
-}  // namespace gladius
+}  // namespace gladius::train

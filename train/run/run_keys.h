@@ -7,7 +7,7 @@
 
 #include "gladius/tensor/base/enum_names.h"
 
-namespace gladius {
+namespace gladius::train {
 
 class RunFields;
 struct RunConfig;
@@ -19,9 +19,19 @@ enum class OnResume {
   length,   // allowed if the steps so far would have been the same (run_changes.h)
 };
 
+}  // namespace gladius::train
+
+namespace gladius {
+
 template <>
-inline constexpr EnumName<OnResume> kEnumNames<OnResume>[] = {
-    {OnResume::refused, "refused"}, {OnResume::allowed, "allowed"}, {OnResume::length, "length"}};
+inline constexpr EnumName<train::OnResume> kEnumNames<train::OnResume>[] = {
+    {train::OnResume::refused, "refused"},
+    {train::OnResume::allowed, "allowed"},
+    {train::OnResume::length, "length"}};
+
+}  // namespace gladius
+
+namespace gladius::train {
 
 inline constexpr const char* kRequired = "required";
 
@@ -48,4 +58,4 @@ std::string run_keys_markdown();
 void read_run_keys(const RunFields& fields, RunConfig& run);
 nlohmann::ordered_json write_run_keys(const RunConfig& run);
 
-}  // namespace gladius
+}  // namespace gladius::train

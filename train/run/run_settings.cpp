@@ -6,7 +6,7 @@
 #include "gladius/tensor/base/json_file.h"
 #include "gladius/train/run/run_directory.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -50,4 +50,4 @@ std::optional<RunSettings> settings_of_run(const fs::path& model) {
   return RunSettings{.file = file, .max_seq_len = length.get<std::int64_t>(), .loss_on = *loss_on};
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -6,7 +6,7 @@
 
 #include "gladius/train/run/run_config.h"
 
-namespace gladius {
+namespace gladius::train {
 
 struct RunSettings {
   std::filesystem::path file;  // run.json
@@ -18,4 +18,4 @@ struct RunSettings {
 /// Nothing for any other place; FormatError for a run.json that does not say.
 std::optional<RunSettings> settings_of_run(const std::filesystem::path& model);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -4,17 +4,17 @@
 
 #include "gladius/optim/muon.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
-using Parameters = std::vector<NamedParameter>;
+using Parameters = std::vector<nn::NamedParameter>;
 
 // Moves the parameters of these roles out of `parameters`; both stay in order.
 NamedVariables split_off(Parameters& parameters,
-                         const std::function<bool(ParameterRole)>& belongs) {
+                         const std::function<bool(nn::ParameterRole)>& belongs) {
   NamedVariables chosen;
   Parameters rest;
-  for (const NamedParameter& parameter : parameters) {
+  for (const nn::NamedParameter& parameter : parameters) {
     if (belongs(parameter.role)) {
       chosen.emplace_back(parameter.name, parameter.value);
     } else {
@@ -35,15 +35,15 @@ AdamWOptions adamw_options(const OptimizerConfig& config) {
 
 // Those that decay, and, where only matrices do, the others.
 std::vector<AdamWGroup> adamw_groups(const OptimizerConfig& config, Parameters parameters) {
-  const auto decays = [&](ParameterRole role) {
+  const auto decays = [&](nn::ParameterRole role) {
     return config.decay == DecayScope::all ||
-           (role != ParameterRole::norm && role != ParameterRole::bias);
+           (role != nn::ParameterRole::norm && role != nn::ParameterRole::bias);
   };
   const AdamWOptions options = adamw_options(config);
   AdamWOptions without_decay = options;
   without_decay.weight_decay = 0;
   NamedVariables decayed = split_off(parameters, decays);
-  NamedVariables others = split_off(parameters, [](ParameterRole) { return true; });
+  NamedVariables others = split_off(parameters, [](nn::ParameterRole) { return true; });
   return {{std::move(decayed), options}, {std::move(others), without_decay}};
 }
 
@@ -54,8 +54,8 @@ Optimizer make_optimizer(const OptimizerConfig& config, Parameters parameters) {
     case OptimizerName::adamw:
       break;
     case OptimizerName::muon: {
-      NamedVariables matrices =
-          split_off(parameters, [](ParameterRole role) { return role == ParameterRole::matrix; });
+      NamedVariables matrices = split_off(
+          parameters, [](nn::ParameterRole role) { return role == nn::ParameterRole::matrix; });
       const MuonOptions options{
           .lr = config.lr, .weight_decay = config.weight_decay, .momentum = config.momentum};
       return Muon({{std::move(matrices), options}}, adamw_groups(config, std::move(parameters)));
@@ -64,4 +64,4 @@ Optimizer make_optimizer(const OptimizerConfig& config, Parameters parameters) {
   return AdamW(adamw_groups(config, std::move(parameters)));
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

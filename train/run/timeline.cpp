@@ -7,7 +7,7 @@
 #include "gladius/tensor/base/append_file.h"
 #include "gladius/tensor/base/text_format.h"
 
-namespace gladius {
+namespace gladius::train {
 
 using Json = nlohmann::ordered_json;
 
@@ -30,4 +30,4 @@ std::vector<TimelineEntry> read_timeline(const std::filesystem::path& timeline) 
   return entries;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

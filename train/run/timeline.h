@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace gladius {
+namespace gladius::train {
 
 struct TimelineEntry {
   std::string time, event;
@@ -22,4 +22,4 @@ void note_event(const std::filesystem::path& timeline, std::string_view event);
 /// Empty if there is no file.
 std::vector<TimelineEntry> read_timeline(const std::filesystem::path& timeline);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -11,7 +11,7 @@
 #include "gladius/train/run/metrics.h"
 #include "gladius/train/run/training_plan.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -166,4 +166,4 @@ void check_state(const TrainerState& state, const RunConfig& config, std::int64_
   check_data(state, config, examples);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -9,7 +9,7 @@
 #include "gladius/train/data/data_counts.h"
 #include "gladius/train/run/run_config.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// The numbers of a run after some of its steps.
 struct TrainerState {
@@ -40,4 +40,4 @@ struct TrainerState {
 /// Whether a run of `config` on `examples` examples can be there. FormatError naming the key.
 void check_state(const TrainerState& state, const RunConfig& config, std::int64_t examples);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace gladius {
+namespace gladius::train {
 
 TrainingPlan::TrainingPlan(const RunConfig& config) : accumulation_(config.gradient_accumulation) {
   std::int64_t begin = 0;
@@ -42,4 +42,4 @@ bool TrainingPlan::ends_group(std::int64_t step) const {
   return (step - stage.begin) % accumulation_ == accumulation_ - 1 || step == stage.end - 1;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

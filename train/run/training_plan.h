@@ -8,7 +8,7 @@
 #include "gladius/optim/lr_schedule.h"
 #include "gladius/train/run/run_config.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Steps begin .. end - 1 of a run, which one expert teaches (or none: cross-entropy).
 struct Stage {
@@ -44,4 +44,4 @@ class TrainingPlan {
   LrSchedule schedule_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

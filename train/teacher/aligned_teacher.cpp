@@ -12,7 +12,7 @@
 #include "gladius/train/teacher/message_contents.h"
 #include "gladius/train/teacher/text_likelihoods.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 std::filesystem::path tokenizer_of(const ExpertConfig& expert) {
@@ -20,7 +20,7 @@ std::filesystem::path tokenizer_of(const ExpertConfig& expert) {
 }
 
 // The whole characters of a text, whose first and last may be cut.
-ByteSpan whole_characters(const std::string& text) {
+text::ByteSpan whole_characters(const std::string& text) {
   const auto is_continuation = [](char byte) {
     return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U;
   };
@@ -31,10 +31,12 @@ ByteSpan whole_characters(const std::string& text) {
 }
 
 // The teacher's tokens that are needed, from its first.
-std::size_t needed(const std::vector<AlignedRow>& rows, const std::vector<AlignedChunk>& chunks) {
+std::size_t needed(const std::vector<text::AlignedRow>& rows,
+                   const std::vector<text::AlignedChunk>& chunks) {
   std::int32_t end = 0;
-  for (const AlignedRow& row : rows) end = std::max({end, row.teacher_row + 2, row.chain_end});
-  for (const AlignedChunk& chunk : chunks) end = std::max(end, chunk.teacher_end);
+  for (const text::AlignedRow& row : rows)
+    end = std::max({end, row.teacher_row + 2, row.chain_end});
+  for (const text::AlignedChunk& chunk : chunks) end = std::max(end, chunk.teacher_end);
   return static_cast<std::size_t>(end);
 }
 
@@ -49,9 +51,9 @@ void throw_no_text(const std::string& expert) {
 
 // One sequence of a batch, or several one behind another.
 struct AlignedTeacher::Sequence {
-  std::vector<AlignedRow> rows;    // of the student
-  std::vector<std::int64_t> next;  // the student's tokens that these predict; 0: not known
-  std::vector<AlignedChunk> chunks;
+  std::vector<text::AlignedRow> rows;  // of the student
+  std::vector<std::int64_t> next;      // the student's tokens that these predict; 0: not known
+  std::vector<text::AlignedChunk> chunks;
   std::vector<std::int32_t> teacher_ids;  // that the teacher reads; none if nothing is aligned
 
   void append(Sequence other);
@@ -60,12 +62,12 @@ struct AlignedTeacher::Sequence {
 void AlignedTeacher::Sequence::append(Sequence other) {
   const auto ours = static_cast<std::int32_t>(rows.size());
   const auto theirs = static_cast<std::int32_t>(teacher_ids.size());
-  for (AlignedRow row : other.rows) {
+  for (text::AlignedRow row : other.rows) {
     if (row.teacher_row >= 0) row.teacher_row += theirs;
     if (row.chain_end > 0) row.chain_begin += theirs, row.chain_end += theirs;
     rows.push_back(row);
   }
-  for (AlignedChunk chunk : other.chunks) {
+  for (text::AlignedChunk chunk : other.chunks) {
     chunk.student_begin += ours, chunk.student_end += ours;
     chunk.teacher_begin += theirs, chunk.teacher_end += theirs;
     chunks.push_back(chunk);
@@ -87,8 +89,8 @@ AlignedTeacher::AlignedTeacher(const ExpertConfig& expert,
     : name_(expert.name),
       student_(student_tokenizer),
       teacher_(tokenizer_of(expert)),
-      pieces_(std::make_shared<const TokenPieces>(teacher_.token_bytes(), student_.token_bytes(),
-                                                  student_tokenizer)),
+      pieces_(std::make_shared<const text::TokenPieces>(teacher_.token_bytes(),
+                                                        student_.token_bytes(), student_tokenizer)),
       temperature_(temperature),
       projection_(pieces_, temperature),
       read_(std::move(read)) {}
@@ -118,7 +120,7 @@ AlignedTeacher::Reading AlignedTeacher::read(const Batch& batch) const {
 
 AlignedTargets AlignedTeacher::targets(const Batch& batch) const {
   const auto reading = std::make_shared<const Reading>(read(batch));
-  const std::int64_t aligned = count_aligned(reading->all.rows);
+  const std::int64_t aligned = text::count_aligned(reading->all.rows);
   if (aligned == 0) return {[](const Tensor& student, std::int64_t) { return student.clone(); }, 0};
   const auto rows = [this, reading](const Tensor& student, std::int64_t begin) {
     const auto count = static_cast<std::size_t>(student.size(0));
@@ -134,12 +136,12 @@ AlmTargets AlignedTeacher::likelihoods(const Batch& batch) const {
   const Reading reading = read(batch);
   AlmTargets targets{.tokens = Tensor::from(reading.all.next, {std::ssize(reading.all.next)}),
                      .chunks = {}};
-  const std::vector<AlignedChunk>& chunks = reading.all.chunks;
+  const std::vector<text::AlignedChunk>& chunks = reading.all.chunks;
   if (chunks.empty()) return targets;
   const std::vector<double> text =
       text_log_probabilities(reading.answer, reading.all.teacher_ids, chunks.front().teacher_begin,
                              chunks.back().teacher_end, temperature_);
-  for (const AlignedChunk& chunk : chunks) {
+  for (const text::AlignedChunk& chunk : chunks) {
     const auto first = text.begin() + (chunk.teacher_begin - chunks.front().teacher_begin);
     targets.chunks.push_back(
         {chunk.student_begin - 1, chunk.student_end - 1,
@@ -151,55 +153,56 @@ AlmTargets AlignedTeacher::likelihoods(const Batch& batch) const {
 SharedBorders AlignedTeacher::shared_borders(const Batch& batch) const {
   const Reading reading = read(batch);
   SharedBorders borders{.logits = reading.answer.logits, .rows = {}};
-  for (const AlignedRow& row : reading.all.rows) {
+  for (const text::AlignedRow& row : reading.all.rows) {
     borders.rows.push_back(row.emitted == 0 ? row.teacher_row : -1);
   }
   return borders;
 }
 
 AlignedTeacher::Sequence AlignedTeacher::align_text(const std::vector<std::int32_t>& ids) const {
-  SpelledText spelled = spell(ids, student_.token_bytes());
-  const ByteSpan whole = whole_characters(spelled.text);
+  text::SpelledText spelled = text::spell(ids, student_.token_bytes());
+  const text::ByteSpan whole = whole_characters(spelled.text);
   const std::string text = spelled.text.substr(whole.begin, whole.end - whole.begin);
-  Encoding encoding = teacher_.tokenizer().encode_with_spans(text);
-  TokenizedText teacher{.ids = encoding.ids,
-                        .places = token_places(encoding, text, teacher_.token_bytes()),
-                        .contents = {{0, whole.end - whole.begin}}};
-  TokenizedText student{.ids = ids, .places = std::move(spelled.places), .contents = {whole}};
+  text::Encoding encoding = teacher_.tokenizer().encode_with_spans(text);
+  text::TokenizedText teacher{.ids = encoding.ids,
+                              .places = text::token_places(encoding, text, teacher_.token_bytes()),
+                              .contents = {{0, whole.end - whole.begin}}};
+  text::TokenizedText student{.ids = ids, .places = std::move(spelled.places), .contents = {whole}};
   return finish(std::move(student), std::move(teacher), ids.size());
 }
 
 AlignedTeacher::Sequence AlignedTeacher::align_chat(const std::vector<std::int32_t>& ids,
-                                                    const Conversation& chat) const {
+                                                    const text::Conversation& chat) const {
   const TokenizedChat ours = student_.tokenize_chat(chat), theirs = teacher_.tokenize_chat(chat);
   const auto contents = shared_contents(chat, ours.rendering, theirs.rendering);
-  TokenizedText student{
+  text::TokenizedText student{
       .ids = ours.encoding.ids,
-      .places = token_places(ours.encoding, ours.rendering.text, student_.token_bytes()),
+      .places = text::token_places(ours.encoding, ours.rendering.text, student_.token_bytes()),
       .contents = contents.first};
-  TokenizedText teacher{
+  text::TokenizedText teacher{
       .ids = theirs.encoding.ids,
-      .places = token_places(theirs.encoding, theirs.rendering.text, teacher_.token_bytes()),
+      .places = text::token_places(theirs.encoding, theirs.rendering.text, teacher_.token_bytes()),
       .contents = contents.second};
   return finish(std::move(student), std::move(teacher), ids.size());
 }
 
 // The student may read only the first `length` tokens, and the teacher needs no more than they do.
-AlignedTeacher::Sequence AlignedTeacher::finish(TokenizedText student, TokenizedText teacher,
+AlignedTeacher::Sequence AlignedTeacher::finish(text::TokenizedText student,
+                                                text::TokenizedText teacher,
                                                 std::size_t length) const {
   const auto is_special = [this](std::int32_t id) { return teacher_.tokenizer().is_special(id); };
-  Sequence result{.rows = align(student, teacher, *pieces_, is_special),
+  Sequence result{.rows = text::align(student, teacher, *pieces_, is_special),
                   .next = {student.ids.begin() + 1, student.ids.end()},
-                  .chunks = align_chunks(student, teacher, is_special),
+                  .chunks = text::align_chunks(student, teacher, is_special),
                   .teacher_ids = {}};
   result.rows.resize(length);
   result.next.resize(length);
-  std::erase_if(result.chunks, [&](const AlignedChunk& chunk) {
+  std::erase_if(result.chunks, [&](const text::AlignedChunk& chunk) {
     return static_cast<std::size_t>(chunk.student_end) > length + 1;
   });
   teacher.ids.resize(std::min(teacher.ids.size(), needed(result.rows, result.chunks)));
-  if (count_aligned(result.rows) > 0) result.teacher_ids = std::move(teacher.ids);
+  if (text::count_aligned(result.rows) > 0) result.teacher_ids = std::move(teacher.ids);
   return result;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -12,7 +12,7 @@
 #include "gladius/train/teacher/teacher.h"
 #include "gladius/train/teacher/vocabulary_projection.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// ConfigError: data given as ids has no text that the expert could read.
 [[noreturn]] void throw_no_text(const std::string& expert);
@@ -57,15 +57,16 @@ class AlignedTeacher {
   struct Reading;
   Reading read(const Batch& batch) const;
   Sequence align_text(const std::vector<std::int32_t>& ids) const;
-  Sequence align_chat(const std::vector<std::int32_t>& ids, const Conversation& chat) const;
-  Sequence finish(TokenizedText student, TokenizedText teacher, std::size_t length) const;
+  Sequence align_chat(const std::vector<std::int32_t>& ids, const text::Conversation& chat) const;
+  Sequence finish(text::TokenizedText student, text::TokenizedText teacher,
+                  std::size_t length) const;
 
   std::string name_;
   TextEncoder student_, teacher_;
-  std::shared_ptr<const TokenPieces> pieces_;
+  std::shared_ptr<const text::TokenPieces> pieces_;
   double temperature_;
   VocabularyProjection projection_;
   Read read_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -12,7 +12,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/parallel.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 constexpr float kInfiniteLogit = std::numeric_limits<float>::infinity();
@@ -145,4 +145,4 @@ Tensor CachedTeacher::rows(const Tensor& output) const {
   return logits;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

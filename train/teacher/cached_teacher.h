@@ -8,7 +8,7 @@
 #include "gladius/train/teacher/teacher.h"
 #include "gladius/train/teacher/teacher_cache.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// What counts of a teacher's distributions: all, or one of these.
 struct OutputLimit {
@@ -51,4 +51,4 @@ class CachedTeacher {
   std::unique_ptr<TeacherCache> cache_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -37,32 +37,34 @@ std::vector<std::string> candidates(const Json& message) {
 // shows that.
 class Reader {
  public:
-  explicit Reader(const Rendering& rendering) : rendering_(rendering) {}
+  explicit Reader(const text::Rendering& rendering) : rendering_(rendering) {}
 
-  std::optional<ByteSpan> find(std::size_t message, const std::string& text) const {
+  std::optional<text::ByteSpan> find(std::size_t message, const std::string& text) const {
     std::size_t begin = last_, end = rendering_.text.size();
-    for (const MessageSpan& turn : rendering_.origins.messages) {
+    for (const text::MessageSpan& turn : rendering_.origins.messages) {
       if (turn.message != message) continue;
       begin = std::max<std::size_t>(begin, turn.bytes.begin), end = turn.bytes.end;
       break;
     }
     const std::size_t at = rendering_.text.find(text, begin);
     if (at == std::string::npos || at + text.size() > end) return {};
-    return ByteSpan{static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(at + text.size())};
+    return text::ByteSpan{static_cast<std::uint32_t>(at),
+                          static_cast<std::uint32_t>(at + text.size())};
   }
 
-  void pass(ByteSpan span) { last_ = span.end; }
+  void pass(text::ByteSpan span) { last_ = span.end; }
 
  private:
-  const Rendering& rendering_;
+  const text::Rendering& rendering_;
   std::size_t last_ = 0;
 };
 
 }  // namespace
 
-std::pair<std::vector<ByteSpan>, std::vector<ByteSpan>> shared_contents(
-    const Conversation& conversation, const Rendering& first, const Rendering& second) {
-  std::pair<std::vector<ByteSpan>, std::vector<ByteSpan>> spans;
+std::pair<std::vector<text::ByteSpan>, std::vector<text::ByteSpan>> shared_contents(
+    const text::Conversation& conversation, const text::Rendering& first,
+    const text::Rendering& second) {
+  std::pair<std::vector<text::ByteSpan>, std::vector<text::ByteSpan>> spans;
   Reader ours(first), theirs(second);
   for (std::size_t message = 0; message < conversation.messages.size(); ++message) {
     for (const std::string& text : candidates(conversation.messages[message])) {
@@ -76,4 +78,4 @@ std::pair<std::vector<ByteSpan>, std::vector<ByteSpan>> shared_contents(
   return spans;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

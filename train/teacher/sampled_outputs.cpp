@@ -16,7 +16,7 @@
 #include "gladius/tensor/parallel.h"
 #include "gladius/tensor/random.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 constexpr float kNotDrawn = -std::numeric_limits<float>::infinity();
@@ -120,4 +120,4 @@ Tensor logits_of_draws(const Tensor& rows, std::int64_t V, const SamplingOptions
   return logits;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

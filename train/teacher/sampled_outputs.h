@@ -10,7 +10,7 @@
 
 #include "gladius/tensor/tensor.h"
 
-namespace gladius {
+namespace gladius::train {
 
 struct SamplingOptions {
   std::int64_t count = 0;  // draws a token, with replacement
@@ -43,4 +43,4 @@ class OutputSampler {
 /// [n, width]; NaN where the teacher's logits were. FormatError for a token outside of V.
 Tensor logits_of_draws(const Tensor& rows, std::int64_t V, const SamplingOptions& options);
 
-}  // namespace gladius
+}  // namespace gladius::train

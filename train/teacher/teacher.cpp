@@ -12,14 +12,14 @@
 #include "gladius/train/data/batch_logits.h"
 #include "gladius/train/run/model_paths.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 // Nothing where there is no tokenizer, or one of a kind that is not supported.
 std::optional<std::int64_t> tokenizer_size(const ExpertConfig& expert) try {
   const auto directory = find_model(expert.model).paths.tokenizer;
   if (!std::filesystem::exists(directory / "tokenizer.json")) return {};
-  return Tokenizer::load(directory).vocab_size();
+  return text::Tokenizer::load(directory).vocab_size();
 } catch (const ConfigError&) {
   return {};
 }
@@ -48,7 +48,7 @@ std::shared_ptr<const LanguageModel> with_vocabulary(std::shared_ptr<const Langu
   if (config.vocab_size == vocabulary) return model;
   NamedTensors state;
   for (const auto& [name, parameter, role] : model->parameters_with_roles()) {
-    const bool table = role == ParameterRole::embedding || role == ParameterRole::head;
+    const bool table = role == nn::ParameterRole::embedding || role == nn::ParameterRole::head;
     const Tensor& value = parameter.value();
     state.emplace_back(name, table ? value.narrow(0, 0, vocabulary) : value);
   }
@@ -109,4 +109,4 @@ Tensor Teacher::head(const Tensor& hidden) const {
   return model_->head(Variable(hidden)).value();
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -12,7 +12,7 @@
 #include "gladius/train/data/batch.h"
 #include "gladius/train/run/run_config.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// A teacher's logits for the tokens of a batch, by rows as they are asked for.
 struct TeacherAnswer {
@@ -63,4 +63,4 @@ class Teacher {
   std::shared_ptr<const LanguageModel> model_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

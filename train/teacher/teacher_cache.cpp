@@ -12,7 +12,7 @@
 #include "gladius/train/run/json_object.h"
 #include "gladius/train/run/overwrite.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -200,4 +200,4 @@ std::unique_ptr<TeacherCache> TeacherCaches::open(std::size_t expert,
                                         max_bytes_, warn);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -14,7 +14,7 @@
 #include "gladius/tensor/tensor.h"
 #include "gladius/train/run/run_config.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// A directory with `manifest.json`, which says what the outputs belong to, and `records`, the
 /// outputs by the SHA-256 of an example's tokens and of what decides the last bits (processor,
@@ -75,4 +75,4 @@ class TeacherCaches {
   std::vector<nlohmann::ordered_json> manifests_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

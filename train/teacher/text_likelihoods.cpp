@@ -6,7 +6,7 @@
 #include "gladius/tensor/kernels/softmax.h"
 #include "gladius/tensor/parallel.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 // 39 MB for 151,936 entries.
@@ -48,4 +48,4 @@ std::vector<double> text_log_probabilities(const TeacherAnswer& answer,
   return result;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -7,7 +7,7 @@
 
 #include "gladius/train/teacher/teacher.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// log P of the tokens `ids`[begin .. end), 0 < begin, each by the row before it, with P =
 /// softmax(logits / temperature), unless the answer has it; the logits are asked for by blocks of
@@ -16,4 +16,4 @@ std::vector<double> text_log_probabilities(const TeacherAnswer& answer,
                                            std::span<const std::int32_t> ids, std::int64_t begin,
                                            std::int64_t end, double temperature);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -10,7 +10,7 @@
 #include "gladius/tensor/kernels/unary.h"
 #include "gladius/tensor/parallel.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 // Rows of the teacher's logits that are in memory at once: 39 MB for 151,936 entries.
@@ -19,9 +19,9 @@ constexpr std::int64_t kTeacherRows = 64;
 constexpr double kNegligible = 1e-6;
 
 // The teacher's rows that are needed: those that rows name, and those of the chains.
-std::pair<std::int64_t, std::int64_t> needed(std::span<const AlignedRow> rows) {
+std::pair<std::int64_t, std::int64_t> needed(std::span<const text::AlignedRow> rows) {
   std::int64_t begin = std::numeric_limits<std::int64_t>::max(), end = 0;
-  for (const AlignedRow& row : rows) {
+  for (const text::AlignedRow& row : rows) {
     if (row.teacher_row < 0) continue;
     begin = std::min<std::int64_t>(begin, row.teacher_row);
     end = std::max<std::int64_t>({end, row.teacher_row + 1, row.chain_end - 1});
@@ -55,7 +55,7 @@ struct VocabularyProjection::Sums {
   std::span<const std::int32_t> teacher_ids;
 };
 
-VocabularyProjection::VocabularyProjection(std::shared_ptr<const TokenPieces> pieces,
+VocabularyProjection::VocabularyProjection(std::shared_ptr<const text::TokenPieces> pieces,
                                            double temperature)
     : pieces_(std::move(pieces)), temperature_(static_cast<float>(temperature)) {
   for (std::int32_t t = 0; t < pieces_->teacher_size(); ++t) {
@@ -66,7 +66,7 @@ VocabularyProjection::VocabularyProjection(std::shared_ptr<const TokenPieces> pi
 
 // The student's tokens behind the teacher's boundary.
 std::vector<std::int32_t> VocabularyProjection::emitted(const Sums& sums, std::int64_t i,
-                                                        const AlignedRow& row) const {
+                                                        const text::AlignedRow& row) const {
   std::vector<std::int32_t> tokens;
   const std::int64_t end = sums.first_row + i + 1;
   for (std::int64_t at = end - row.emitted; at < end; ++at) {
@@ -76,7 +76,7 @@ std::vector<std::int32_t> VocabularyProjection::emitted(const Sums& sums, std::i
 }
 
 // P(t) goes to the piece of t that is next.
-void VocabularyProjection::add_row(Sums& sums, std::int64_t i, const AlignedRow& row,
+void VocabularyProjection::add_row(Sums& sums, std::int64_t i, const text::AlignedRow& row,
                                    const float* P, std::int64_t V) const {
   const auto index = static_cast<std::size_t>(i);
   float* q = sums.q.data<float>() + i * sums.q.size(1);
@@ -112,7 +112,7 @@ void VocabularyProjection::add_row(Sums& sums, std::int64_t i, const AlignedRow&
   sums.rest[index] = rest;
 }
 
-void VocabularyProjection::add_block(Sums& sums, std::span<const AlignedRow> rows,
+void VocabularyProjection::add_block(Sums& sums, std::span<const text::AlignedRow> rows,
                                      const Tensor& logits, std::int64_t begin) const {
   const std::int64_t count = logits.size(0), V = logits.size(1);
   const float* z = logits.data<float>();
@@ -145,7 +145,7 @@ void VocabularyProjection::add_block(Sums& sums, std::span<const AlignedRow> row
 // The piece that has received the first token of a chain in place of the text's next token; -1:
 // there is no chain, or it is that token.
 std::int32_t VocabularyProjection::chain_receiver(const Sums& sums, std::int64_t i,
-                                                  const AlignedRow& row) const {
+                                                  const text::AlignedRow& row) const {
   if (row.chain_end == row.chain_begin) return -1;
   const auto list = pieces_->pieces(sums.teacher_ids[static_cast<std::size_t>(row.chain_begin)]);
   const std::vector<std::int32_t> before = emitted(sums, i, row);
@@ -156,7 +156,7 @@ std::int32_t VocabularyProjection::chain_receiver(const Sums& sums, std::int64_t
 
 // The entries that no token of the teacher's goes on with behind what the student has emitted.
 std::vector<bool> VocabularyProjection::without_continuation(const Sums& sums, std::int64_t i,
-                                                             const AlignedRow& row) const {
+                                                             const text::AlignedRow& row) const {
   const std::int64_t V = sums.q.size(1);
   const float* q = sums.q.data<float>() + i * V;
   std::vector<bool> without(static_cast<std::size_t>(V));
@@ -175,7 +175,8 @@ std::vector<bool> VocabularyProjection::without_continuation(const Sums& sums, s
 }
 
 // A token of the text that the teacher spells with several has the product of their probabilities.
-void VocabularyProjection::move_chain(Sums& sums, std::int64_t i, const AlignedRow& row) const {
+void VocabularyProjection::move_chain(Sums& sums, std::int64_t i,
+                                      const text::AlignedRow& row) const {
   const std::int32_t from = chain_receiver(sums, i, row);
   if (from < 0) return;
   double product = 1;
@@ -193,7 +194,7 @@ void VocabularyProjection::move_chain(Sums& sums, std::int64_t i, const AlignedR
 }
 
 // From sums of probabilities to T log q', with the student's logits z; whether there is any.
-bool VocabularyProjection::to_logits(Sums& sums, std::int64_t i, const AlignedRow& row,
+bool VocabularyProjection::to_logits(Sums& sums, std::int64_t i, const text::AlignedRow& row,
                                      const float* z) const {
   const std::int64_t V = sums.q.size(1);
   const float T = temperature_;
@@ -221,7 +222,7 @@ bool VocabularyProjection::to_logits(Sums& sums, std::int64_t i, const AlignedRo
   return true;
 }
 
-Tensor VocabularyProjection::targets(const Tensor& student, std::span<const AlignedRow> rows,
+Tensor VocabularyProjection::targets(const Tensor& student, std::span<const text::AlignedRow> rows,
                                      std::span<const std::int32_t> student_ids,
                                      std::int64_t first_row, const TeacherReading& teacher) const {
   const std::int64_t n = student.size(0), V = student.size(1);
@@ -243,7 +244,7 @@ Tensor VocabularyProjection::targets(const Tensor& student, std::span<const Alig
     for (std::int64_t i = low; i < high; ++i) {
       const auto index = static_cast<std::size_t>(i);
       const float* z = student.data<float>() + i * V;
-      const AlignedRow& row = rows[index];
+      const text::AlignedRow& row = rows[index];
       bool compared = row.teacher_row >= 0 && sums.total[index] > kNegligible;
       if (compared) {
         move_chain(sums, i, row);
@@ -255,4 +256,4 @@ Tensor VocabularyProjection::targets(const Tensor& student, std::span<const Alig
   return sums.q;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

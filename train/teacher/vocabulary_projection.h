@@ -27,7 +27,7 @@
 #include "gladius/autograd/ops/linear_losses.h"
 #include "gladius/models/tokenizer/text_alignment.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// A teacher's reading of a batch: its logits by rows, as they are asked for, and its tokens. If
 /// the logits are of tokens that were drawn (sampled_outputs.h), `text` has log P of each row's
@@ -41,32 +41,33 @@ struct TeacherReading {
 /// Const methods may be called from several threads.
 class VocabularyProjection {
  public:
-  VocabularyProjection(std::shared_ptr<const TokenPieces> pieces, double temperature);
+  VocabularyProjection(std::shared_ptr<const text::TokenPieces> pieces, double temperature);
 
   /// The target logits [n, V], as distillation_loss takes them, for the student's `rows`, the first
   /// of which has read the tokens `student_ids`[0 .. first_row]. `student` are the student's own
   /// logits [n, V] of these rows; positions without a teacher get them as the target, so that their
   /// divergence is 0. The teacher is asked for blocks of a few rows.
-  Tensor targets(const Tensor& student, std::span<const AlignedRow> rows,
+  Tensor targets(const Tensor& student, std::span<const text::AlignedRow> rows,
                  std::span<const std::int32_t> student_ids, std::int64_t first_row,
                  const TeacherReading& teacher) const;
 
  private:
   struct Sums;
-  std::vector<std::int32_t> emitted(const Sums& sums, std::int64_t i, const AlignedRow& row) const;
-  void add_block(Sums& sums, std::span<const AlignedRow> rows, const Tensor& logits,
+  std::vector<std::int32_t> emitted(const Sums& sums, std::int64_t i,
+                                    const text::AlignedRow& row) const;
+  void add_block(Sums& sums, std::span<const text::AlignedRow> rows, const Tensor& logits,
                  std::int64_t begin) const;
-  void add_row(Sums& sums, std::int64_t i, const AlignedRow& row, const float* P,
+  void add_row(Sums& sums, std::int64_t i, const text::AlignedRow& row, const float* P,
                std::int64_t V) const;
-  void move_chain(Sums& sums, std::int64_t i, const AlignedRow& row) const;
-  std::int32_t chain_receiver(const Sums& sums, std::int64_t i, const AlignedRow& row) const;
+  void move_chain(Sums& sums, std::int64_t i, const text::AlignedRow& row) const;
+  std::int32_t chain_receiver(const Sums& sums, std::int64_t i, const text::AlignedRow& row) const;
   std::vector<bool> without_continuation(const Sums& sums, std::int64_t i,
-                                         const AlignedRow& row) const;
-  bool to_logits(Sums& sums, std::int64_t i, const AlignedRow& row, const float* z) const;
+                                         const text::AlignedRow& row) const;
+  bool to_logits(Sums& sums, std::int64_t i, const text::AlignedRow& row, const float* z) const;
 
-  std::shared_ptr<const TokenPieces> pieces_;
+  std::shared_ptr<const text::TokenPieces> pieces_;
   float temperature_;
   std::vector<std::int32_t> first_pieces_;  // of the teacher's entries; -1: none
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

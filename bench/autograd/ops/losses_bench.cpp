@@ -49,7 +49,7 @@ void kl_div(benchmark::State& state) {
 void linear_cross_entropy(benchmark::State& state) {
   const std::int64_t T = tokens_of(state);
   const Tensor labels = random_ids(T);
-  Layers<Linear> heads([] { return std::make_shared<Linear>(C, V, false); });
+  Layers<nn::Linear> heads([] { return std::make_shared<nn::Linear>(C, V, false); });
   run_layer(state, linear_passes(T, C, V), [&] {
     return gladius::linear_cross_entropy(input({T, C}), heads.next().weight, labels);
   });
@@ -58,7 +58,7 @@ void linear_cross_entropy(benchmark::State& state) {
 void linear_distillation_loss(benchmark::State& state) {
   const std::int64_t T = tokens_of(state);
   const Tensor labels = random_ids(T);
-  Layers<Linear> heads([] { return std::make_shared<Linear>(C, V, false); });
+  Layers<nn::Linear> heads([] { return std::make_shared<nn::Linear>(C, V, false); });
   run_layer(state, linear_passes(T, C, V) + elements(T * V, 0), [&] {
     return gladius::linear_distillation_loss(input({T, C}), heads.next().weight,
                                              rows_of(activations().tensor({T, V}), T), labels)
@@ -72,7 +72,7 @@ void linear_alm_loss(benchmark::State& state) {
   const Tensor labels = random_ids(T);
   AlmTargets targets{.tokens = labels, .chunks = {}};
   for (std::int64_t row = 0; row + 2 <= T; row += 2) targets.chunks.push_back({row, row + 2, -3});
-  Layers<Linear> heads([] { return std::make_shared<Linear>(C, V, false); });
+  Layers<nn::Linear> heads([] { return std::make_shared<nn::Linear>(C, V, false); });
   run_layer(state, linear_passes(T, C, V), [&] {
     return gladius::linear_alm_loss(input({T, C}), heads.next().weight, targets, labels).loss;
   });
@@ -84,7 +84,7 @@ void linear_uld_loss(benchmark::State& state) {
   const Tensor labels = random_ids(T);
   std::vector<std::int64_t> rows(static_cast<std::size_t>(T));
   std::iota(rows.begin(), rows.end(), 0);
-  Layers<Linear> heads([] { return std::make_shared<Linear>(C, V, false); });
+  Layers<nn::Linear> heads([] { return std::make_shared<nn::Linear>(C, V, false); });
   run_layer(state, linear_passes(T, C, V) + elements(T * V, 0), [&] {
     return gladius::linear_uld_loss(input({T, C}), heads.next().weight,
                                     rows_of(activations().tensor({T, V}), T), rows, labels)

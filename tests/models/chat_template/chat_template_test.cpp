@@ -13,7 +13,7 @@
 
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -389,4 +389,4 @@ TEST(RenderChat, GivesTheTemplateWhatTransformersDoes) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

@@ -6,7 +6,7 @@
 #include "gladius/tensor/base/error.h"
 #include "support/message_of.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -89,4 +89,4 @@ TEST(Conversation, ContentsBesideCallsCanBeFilledIn) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

@@ -5,7 +5,7 @@
 
 #include "support/temporary_directory.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -79,4 +79,4 @@ TEST_F(EndOfTurn, IsNothingWhereTheTemplateTellsNothing) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

@@ -8,7 +8,7 @@
 #include "gladius/tensor/base/error.h"
 #include "support/message_of.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -205,4 +205,4 @@ TEST(ChatTemplate, RejectsDataThatIsNotUtf8) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

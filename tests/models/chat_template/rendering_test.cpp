@@ -7,7 +7,7 @@
 #include "gladius/models/chat_template/chat_template.h"
 #include "gladius/models/chat_template/ignored_parts.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -153,4 +153,4 @@ TEST(IgnoredParts, WhatIsShownOrNotThere) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

@@ -8,7 +8,7 @@
 #include "gladius/tensor/base/error.h"
 #include "support/message_of.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using ::testing::ElementsAre;
@@ -158,4 +158,4 @@ TEST(TokenizerTrainer, RefusesWhatIsNotTheKinds) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

@@ -8,7 +8,7 @@
 #include "gladius/models/tokenizer/token_bytes.h"
 #include "support/temporary_directory.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -153,4 +153,4 @@ TEST_F(TokenizerComparisonTest, RealTokenizers) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

@@ -12,7 +12,7 @@
 #include "gladius/models/tokenizer/pre_tokenizers.h"
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using nlohmann::json;
@@ -222,4 +222,4 @@ TEST(Components, OthersAndMalformedOnesAreRefusedByName) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

@@ -12,7 +12,7 @@
 #include "gladius/models/tokenizer/utf8.h"
 #include "support/temporary_directory.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using nlohmann::json;
@@ -135,4 +135,4 @@ TEST(StreamDecoder, GivesWhatDecodeGivesAndBeginsAgainBehindAFlush) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

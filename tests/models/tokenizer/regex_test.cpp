@@ -9,7 +9,7 @@
 #include "gladius/models/tokenizer/oniguruma.h"
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using ::testing::ElementsAre;
@@ -85,4 +85,4 @@ TEST(Regex, OtherConstructsAreRefusedByName) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

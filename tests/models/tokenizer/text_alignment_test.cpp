@@ -8,7 +8,7 @@
 #include <set>
 #include <string>
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using ::testing::ElementsAre;
@@ -128,4 +128,4 @@ TEST(AlignChunks, ContentsOfDifferentLengthsHaveNone) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

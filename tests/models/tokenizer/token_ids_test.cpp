@@ -7,7 +7,7 @@
 
 #include "support/random.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 TEST(TokenIds, FindsAsAMapDoes) {
@@ -32,4 +32,4 @@ TEST(TokenIds, FindsAsAMapDoes) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

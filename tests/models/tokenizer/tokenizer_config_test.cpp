@@ -14,7 +14,7 @@
 #include "support/message_of.h"
 #include "support/temporary_directory.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using nlohmann::json;
@@ -201,4 +201,4 @@ TEST_F(TokenizerConfigTest, StoredTruncationAndPaddingArePassedOverWithANote) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

@@ -15,7 +15,7 @@
 #include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 using nlohmann::json;
@@ -377,4 +377,4 @@ TEST_F(TokenizerTest, BadFilesAreRefusedByName) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

@@ -9,7 +9,7 @@
 
 #include "gladius/models/tokenizer/utf8.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 std::string nfc(const std::string& text) {
@@ -55,4 +55,4 @@ TEST(Nfc, MarksThatTheReferenceDoesNotKnowStayInPlace) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

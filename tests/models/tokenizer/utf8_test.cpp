@@ -7,7 +7,7 @@
 
 #include "gladius/models/tokenizer/aligned_text.h"
 
-namespace gladius {
+namespace gladius::text {
 namespace {
 
 // Table 3-7 of the Unicode Standard: the ranges of the bytes after a first byte.
@@ -70,4 +70,4 @@ TEST(Utf8, RepairsByMaximalSubparts) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::text

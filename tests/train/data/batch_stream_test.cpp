@@ -9,7 +9,7 @@
 #include "support/message_of.h"
 #include "train/tiny_models.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using ::testing::ElementsAre;
@@ -146,4 +146,4 @@ TEST_F(BadLines, PositionsAreExactWithPackingShufflingAndBadLines) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

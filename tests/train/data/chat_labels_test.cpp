@@ -7,7 +7,7 @@
 #include "support/message_of.h"
 #include "train/tiny_models.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using ::testing::AllOf;
@@ -30,7 +30,7 @@ class ChatLabels : public ::testing::Test {
   EncodedChat encode(const std::string& chat_template, const Json& conversation) const {
     write_file(directory_ / "tokenizer" / "chat_template.jinja", chat_template);
     return TextEncoder(directory_ / "tokenizer")
-        .encode_chat(parse_conversation(conversation), true);
+        .encode_chat(text::parse_conversation(conversation), true);
   }
 
   // The text with what has labels in brackets. A token is a letter here.
@@ -203,4 +203,4 @@ TEST_F(ChatLabels, ToolsThatAreNoSchemasAreRefusedWithTheLine) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

@@ -8,7 +8,7 @@
 #include "gladius/train/data/labelled_bytes.h"
 #include "train/tiny_models.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using testing::TemporaryDirectory;
@@ -96,7 +96,7 @@ TEST_F(DataCountsTest, LabelsStandForTheBytesOfTheirText) {
 
 // Characters of several tokens, and the space that the tokenizer puts before a text.
 TEST_F(DataCountsTest, BytesAreThoseOfTheText) {
-  const TokenBytes entries(std::string(GLADIUS_SOURCE_DIR) + "/configs/default/tokenizer");
+  const text::TokenBytes entries(std::string(GLADIUS_SOURCE_DIR) + "/configs/default/tokenizer");
   const std::string text = "Hello w\u00f6rld \u4f60\u597d \U0001f600!";
   const auto ids = entries.tokenizer().encode(text);
   const auto length = std::ssize(ids);
@@ -111,4 +111,4 @@ TEST_F(DataCountsTest, BytesAreThoseOfTheText) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

@@ -7,7 +7,7 @@
 
 #include "gladius/tensor/base/error.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 std::vector<std::int64_t> take(DataOrder& order, std::int64_t begin, std::int64_t count) {
@@ -41,4 +41,4 @@ TEST(DataOrder, IsAFunctionOfSeedAndPosition) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

@@ -10,7 +10,7 @@
 #include "support/message_of.h"
 #include "train/tiny_models.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using ::testing::ElementsAre;
@@ -385,7 +385,7 @@ TEST_F(DatasetTest, ThreadsMayShareAnEncoderThatHasParsedNoTemplate) {
     const TextEncoder encoder(directory_ / "tokenizer");
     std::atomic<int> wrong = 0;
     in_threads([&] {
-      const EncodedChat chat = encoder.encode_chat(parse_conversation(messages), true);
+      const EncodedChat chat = encoder.encode_chat(text::parse_conversation(messages), true);
       wrong += chat.ids != std::vector<std::int32_t>{kUser, kA, kB, kEos};
     });
     EXPECT_EQ(wrong, 0);
@@ -393,4 +393,4 @@ TEST_F(DatasetTest, ThreadsMayShareAnEncoderThatHasParsedNoTemplate) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

@@ -8,7 +8,7 @@
 
 #include "train/tiny_models.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using testing::TemporaryDirectory;
@@ -88,4 +88,4 @@ TEST(TextPieces, ATextWithoutLinesIsCutBetweenCharacters) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

@@ -10,7 +10,7 @@
 #include "gladius/autograd/grad_mode.h"
 #include "train/tiny_runs.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using ::testing::AllOf;
@@ -68,7 +68,7 @@ TEST_F(EvaluateTest, BitsPerByteAreThoseOfTheText) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(seed);
   Rng rng(seed);
-  const Tokenizer& tokenizer = encoder_->tokenizer();
+  const text::Tokenizer& tokenizer = encoder_->tokenizer();
   std::string with_start, without;
   double bits_with_start = 0, bits_without = 0;
   std::int64_t bytes_with_start = 0, bytes_without = 0;
@@ -189,4 +189,4 @@ TEST_F(RunOnTextTest, EvaluationsOfEarlierVersionsAreRead) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

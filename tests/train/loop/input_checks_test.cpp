@@ -8,7 +8,7 @@
 #include "train/run/run_events.h"
 #include "train/tiny_runs.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -194,4 +194,4 @@ TEST(InputChecks, ATokenizerThatCannotBeComparedIsNotTheSame) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

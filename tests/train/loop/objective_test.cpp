@@ -11,7 +11,7 @@
 #include "support/message_of.h"
 #include "train/tiny_models.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using ::testing::HasSubstr;
@@ -159,4 +159,4 @@ TEST_F(TeacherTest, ATokenThatTheExpertLacksIsNamed) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

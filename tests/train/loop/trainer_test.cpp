@@ -11,7 +11,7 @@
 #include "gladius/train/run/student_optimizer.h"
 #include "train/tiny_models.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using ::testing::HasSubstr;
@@ -329,4 +329,4 @@ TEST(Trainer, WarnsOfUpdatesWithoutALabel) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

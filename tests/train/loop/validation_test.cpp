@@ -13,7 +13,7 @@
 #include "train/run/run_events.h"
 #include "train/tiny_runs.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -462,4 +462,4 @@ TEST_F(ValidationTest, MayBeStoppedWhileAnExpertIsEvaluated) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

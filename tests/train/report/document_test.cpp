@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using ::testing::HasSubstr;
@@ -60,4 +60,4 @@ TEST(Document, TheContentsLeadToTheSections) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

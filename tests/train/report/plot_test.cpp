@@ -9,7 +9,7 @@
 
 #include "support/random.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using ::testing::DoubleNear;
@@ -140,4 +140,4 @@ TEST(Plot, ManyStepsAreFewPoints) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

@@ -14,7 +14,7 @@
 #include "support/message_of.h"
 #include "train/tiny_models.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -252,4 +252,4 @@ TEST_F(Report, NeedsARun) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

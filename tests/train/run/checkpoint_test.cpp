@@ -12,7 +12,7 @@
 #include "support/random.h"
 #include "support/temporary_directory.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -205,4 +205,4 @@ TEST_F(Checkpoints, TheManifestListsTheirFilesAndNoOthers) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

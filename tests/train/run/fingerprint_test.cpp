@@ -8,7 +8,7 @@
 #include "support/message_of.h"
 #include "train/tiny_models.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -74,4 +74,4 @@ TEST(Fingerprint, WhatHasChangedIsGoneOrCameIsNamed) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

@@ -9,7 +9,7 @@
 #include "train/run/run_events.h"
 #include "train/tiny_runs.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -114,4 +114,4 @@ TEST_F(Longer, ARunThatWasStoppedMayChangeWhatIsStillToCome) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

@@ -11,7 +11,7 @@
 #include "support/temporary_directory.h"
 #include "train/tiny_models.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -78,7 +78,7 @@ TEST(Memory, WhatDoesNotFitIsRefusedWithBothFigures) {
       estimate_memory(*student, false, 512, 3u << 30, 32000, {.name = OptimizerName::muon});
   std::uint64_t in_layers = 0;
   for (const auto& [name, parameter, role] : student->parameters_with_roles()) {
-    if (role == ParameterRole::matrix) in_layers += parameter.value().nbytes();
+    if (role == nn::ParameterRole::matrix) in_layers += parameter.value().nbytes();
   }
   EXPECT_GT(in_layers, 0u);
   EXPECT_EQ(muon.moments, need.moments - in_layers);
@@ -89,4 +89,4 @@ TEST(Memory, WhatDoesNotFitIsRefusedWithBothFigures) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

@@ -12,7 +12,7 @@
 #include "support/message_of.h"
 #include "support/temporary_directory.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using ::testing::AllOf;
@@ -186,4 +186,4 @@ TEST(Metrics, AnUnfinishedLastLineIsPassedOverABadLineNamed) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

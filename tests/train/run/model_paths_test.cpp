@@ -9,7 +9,7 @@
 #include "support/message_of.h"
 #include "train/tiny_models.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -178,4 +178,4 @@ TEST(PassMemory, CountsWhatThePassKeeps) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

@@ -14,7 +14,7 @@
 #include "train/run/run_events.h"
 #include "train/tiny_runs.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -505,4 +505,4 @@ TEST_F(Resume, RemovesTheCheckpointThatAKillLeftOver) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

@@ -9,7 +9,7 @@
 #include "support/message_of.h"
 #include "support/temporary_directory.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using nlohmann::ordered_json;
@@ -381,4 +381,4 @@ TEST(RunConfig, ALongerRunBeginsAsAShorterOneWhereNothingDependsOnTheLength) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

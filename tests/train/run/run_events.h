@@ -13,7 +13,7 @@
 namespace gladius::testing {
 
 /// The numbers that TensorBoard shows of a line of metrics.
-inline std::map<std::string, float> expected_scalars(const StepRecord& record) {
+inline std::map<std::string, float> expected_scalars(const train::StepRecord& record) {
   const nlohmann::ordered_json line = record.to_json();
   std::map<std::string, float> scalars;
   for (const char* tag :
@@ -28,8 +28,8 @@ inline std::map<std::string, float> expected_scalars(const StepRecord& record) {
 }
 
 /// What is wrong with the events of a run, in a few words; "" if each step has its own.
-inline std::string events_differ(const RunPaths& paths) {
-  const auto records = read_metrics(paths.metrics());
+inline std::string events_differ(const train::RunPaths& paths) {
+  const auto records = train::read_metrics(paths.metrics());
   const auto events = read_events(read_file(paths.events()));
   if (events.size() != records.size() + 1) return "not as many events as steps";
   for (std::size_t i = 0; i < records.size(); ++i) {

@@ -12,7 +12,7 @@
 #include "support/message_of.h"
 #include "train/tiny_runs.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -136,8 +136,8 @@ TEST_F(RealTokenizers, OfTheSameTokenizerEveryTokenOfATextIsAligned) {
 }
 
 TEST_F(RealTokenizers, EntriesAreComparedByTheirBytes) {
-  const TokenPieces pieces(TokenBytes(directory_ / "qwen3"), TokenBytes(directory_ / "llama2"),
-                           directory_ / "llama2");
+  const text::TokenPieces pieces(text::TokenBytes(directory_ / "qwen3"),
+                                 text::TokenBytes(directory_ / "llama2"), directory_ / "llama2");
   EXPECT_EQ(pieces.twins().size(), 125U);  // "<0x41>" beside "A"
   std::int64_t single = 0;
   for (std::int32_t t = 0; t < pieces.teacher_size(); ++t) {
@@ -385,8 +385,9 @@ TEST_F(OddTokenizers, EmptyTokensAndIdsWithoutTokensAreNeverCompared) {
     json["model"]["vocab"]["zz"] = 270;  // 266 .. 269 are nothing
   });
   EXPECT_EQ(all_right("cab bed"), 7);
-  const TokenPieces pieces(TokenBytes(directory_ / "expert"), TokenBytes(directory_ / "tokenizer"),
-                           directory_ / "tokenizer");
+  const text::TokenPieces pieces(text::TokenBytes(directory_ / "expert"),
+                                 text::TokenBytes(directory_ / "tokenizer"),
+                                 directory_ / "tokenizer");
   EXPECT_EQ(pieces.teacher_size(), 271);
   for (const std::int32_t id : {-1, 265, 266, 269, 271}) EXPECT_TRUE(pieces.pieces(id).empty());
   EXPECT_EQ(pieces.pieces(270).size(), 2U);  // as bytes
@@ -425,4 +426,4 @@ TEST_F(OddTokenizers, AnExpertWithoutATemplateCannotReadConversations) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

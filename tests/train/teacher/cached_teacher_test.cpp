@@ -13,7 +13,7 @@
 #include "support/message_of.h"
 #include "train/tiny_models.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -238,4 +238,4 @@ TEST_F(CachedTeacherTest, ATokenThatTheExpertLacksIsNamed) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

@@ -10,7 +10,7 @@
 #include "support/message_of.h"
 #include "train/tiny_runs.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -302,4 +302,4 @@ TEST(TeacherCache, NeverTakesThePlaceOfAnInput) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

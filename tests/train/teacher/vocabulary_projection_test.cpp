@@ -13,7 +13,7 @@
 #include "gladius/train/teacher/sampled_outputs.h"
 #include "support/random.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using testing::random_int;
@@ -53,8 +53,8 @@ TokenIds encode(const Strings& vocabulary, const std::string& text) {
   return ids;
 }
 
-TokenizedText read_text(const Strings& vocabulary, const std::string& text) {
-  TokenizedText result{.ids = encode(vocabulary, text), .places = {}, .contents = {}};
+text::TokenizedText read_text(const Strings& vocabulary, const std::string& text) {
+  text::TokenizedText result{.ids = encode(vocabulary, text), .places = {}, .contents = {}};
   std::int64_t at = 0;
   for (const std::int32_t id : result.ids) {
     const std::int64_t end = at + std::ssize(vocabulary[static_cast<std::size_t>(id)]);
@@ -82,9 +82,9 @@ std::vector<std::vector<double>> softmax_rows(const Tensor& logits, double T) {
 struct Pair {
   Strings teacher_entries, student_entries;
   std::string text;
-  TokenizedText teacher, student;
-  std::shared_ptr<const TokenPieces> pieces;
-  std::vector<AlignedRow> rows;
+  text::TokenizedText teacher, student;
+  std::shared_ptr<const text::TokenPieces> pieces;
+  std::vector<text::AlignedRow> rows;
   Tensor teacher_logits, student_logits;
   double T;
 
@@ -106,8 +106,8 @@ struct Pair {
       lists.push_back(encode(student_entries, entry));
     TokenIds canonical(student_entries.size());
     std::iota(canonical.begin(), canonical.end(), 0);
-    pieces = std::make_shared<const TokenPieces>(lists, canonical);
-    rows = align(student, teacher, *pieces, [](std::int32_t) { return false; });
+    pieces = std::make_shared<const text::TokenPieces>(lists, canonical);
+    rows = text::align(student, teacher, *pieces, [](std::int32_t) { return false; });
     teacher_logits = random_tensor(rng, {std::ssize(teacher.ids), std::ssize(teacher_entries)}, -3,
                                    3, Dtype::F32);
     student_logits = random_tensor(rng, {std::ssize(student.ids), std::ssize(student_entries)}, -3,
@@ -130,7 +130,7 @@ struct Expected {
 };
 
 Expected expected(const Pair& pair, std::size_t i) {
-  const AlignedRow& row = pair.rows[i];
+  const text::AlignedRow& row = pair.rows[i];
   const auto P = softmax_rows(pair.teacher_logits, pair.T);
   const TokenIds u(pair.student.ids.begin() + static_cast<std::ptrdiff_t>(i) + 1 - row.emitted,
                    pair.student.ids.begin() + static_cast<std::ptrdiff_t>(i) + 1);
@@ -225,7 +225,7 @@ TEST(VocabularyProjection, OfOneVocabularyIsTheTeacherItself) {
   Pair pair(rng, 3, 3);
   pair.student_entries = pair.teacher_entries;
   pair.finish(rng);
-  EXPECT_EQ(count_aligned(pair.rows), std::ssize(pair.rows));
+  EXPECT_EQ(text::count_aligned(pair.rows), std::ssize(pair.rows));
   const Tensor labels = Tensor::full({std::ssize(pair.student.ids)}, -100, Dtype::I64);
   const DistillationOptions options{.temperature = pair.T, .alpha = 1};
   const auto loss = [&](const Tensor& teacher) {
@@ -381,7 +381,7 @@ TEST(VocabularyProjection, GradientsAreThoseOfTheClasses) {
     TokenIds canonical(pair.student_entries.size());
     std::iota(canonical.begin(), canonical.end(), 0);
     canonical.push_back(1);
-    pair.pieces = std::make_shared<const TokenPieces>(lists, canonical);
+    pair.pieces = std::make_shared<const text::TokenPieces>(lists, canonical);
     pair.student_logits =
         random_tensor(rng, {std::ssize(pair.student.ids), twin + 1}, -3, 3, Dtype::F32);
     const Tensor target = pair.targets(pair.student_logits);
@@ -427,16 +427,16 @@ Tensor logs(const std::vector<std::vector<double>>& rows) {
 
 // Two readings of a text, the teacher's entries in the student's, and P by the teacher's rows.
 struct ByHand {
-  TokenizedText student, teacher;
+  text::TokenizedText student, teacher;
   std::vector<TokenIds> pieces;
   TokenIds canonical;
   std::vector<std::vector<double>> P;
 
-  std::vector<AlignedRow> rows() const {
-    return align(student, teacher, *map(), [](std::int32_t) { return false; });
+  std::vector<text::AlignedRow> rows() const {
+    return text::align(student, teacher, *map(), [](std::int32_t) { return false; });
   }
-  std::shared_ptr<const TokenPieces> map() const {
-    return std::make_shared<const TokenPieces>(pieces, canonical);
+  std::shared_ptr<const text::TokenPieces> map() const {
+    return std::make_shared<const text::TokenPieces>(pieces, canonical);
   }
   // q of each row, with the rest divided as the student divides it, whose probabilities are p.
   std::vector<std::vector<double>> targets(const std::vector<std::vector<double>>& p) const {
@@ -447,8 +447,8 @@ struct ByHand {
 };
 
 // A reading of parts with these ids; nothing in a text is empty, so "" is a token that is no text.
-TokenizedText parts(const std::vector<std::pair<std::int32_t, std::string>>& tokens) {
-  TokenizedText text;
+text::TokenizedText parts(const std::vector<std::pair<std::int32_t, std::string>>& tokens) {
+  text::TokenizedText text;
   std::int64_t at = 0;
   for (const auto& [id, bytes] : tokens) {
     text.ids.push_back(id);
@@ -492,14 +492,14 @@ TEST(VocabularyProjectionByHand, OnlyOneSideMayBeginWithAToken) {
   EXPECT_THAT(target[0], near(p));  // masked
   EXPECT_THAT(target[1], near({0.1, 0.9, 0}));
   EXPECT_THAT(target[2], near({0.8, 0.2, 0}));
-  EXPECT_EQ(count_aligned(pair.rows()), 2);
+  EXPECT_EQ(text::count_aligned(pair.rows()), 2);
 
   std::swap(pair.student, pair.teacher);
   pair.P = {{0.6, 0.4}, {0.1, 0.9}, {0.8, 0.2}};
   target = pair.targets({p, p});
   EXPECT_THAT(target[0], near({0.1, 0.9, 0}));
   EXPECT_THAT(target[1], near({0.8, 0.2, 0}));
-  EXPECT_EQ(count_aligned(pair.rows()), 2);
+  EXPECT_EQ(text::count_aligned(pair.rows()), 2);
 }
 
 // U+1F600 is F0 9F 98 80. The teacher writes F0 9F 98 and 80, and has F0 9F 92; the student's bytes
@@ -556,4 +556,4 @@ TEST(VocabularyProjectionByHand, ACombiningMark) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train

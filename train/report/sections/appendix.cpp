@@ -3,7 +3,7 @@
 #include "gladius/tensor/base/text_format.h"
 #include "sections.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -61,4 +61,4 @@ void add_appendix(Document& document, const RunRecord& record) {
       CodeBlock{"json", raw_losses(record)}});
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

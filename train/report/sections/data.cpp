@@ -4,7 +4,7 @@
 #include "gladius/tensor/base/text_format.h"
 #include "sections.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -47,4 +47,4 @@ void add_data(Document& document, const RunRecord& record) {
   }
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -5,7 +5,7 @@
 #include "gladius/tensor/base/text_format.h"
 #include "sections.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -90,4 +90,4 @@ void add_held_out(Document& document, const RunRecord& record) {
   }
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -7,7 +7,7 @@
 #include "gladius/train/run/memory.h"
 #include "sections.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 constexpr std::string_view kLayers = "model.layers.";
@@ -147,4 +147,4 @@ void add_model(Document& document, const RunRecord& record) {
   add_memory(document, record);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

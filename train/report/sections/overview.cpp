@@ -8,7 +8,7 @@
 #include "gladius/train/run/memory.h"
 #include "sections.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 constexpr std::size_t kSpeedSteps = 100;  // that speed and remaining time are estimated from
@@ -125,4 +125,4 @@ void add_overview(Document& document, const RunRecord& record) {
   add_held_out(document, record);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -6,7 +6,7 @@
 
 #include "sections.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 // Expert, if there are any, each with the step at which it begins.
@@ -76,4 +76,4 @@ void add_plots(Document& document, const RunRecord& record) {
            })}));
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

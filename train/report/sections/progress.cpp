@@ -9,7 +9,7 @@
 #include "gladius/tensor/base/text_format.h"
 #include "sections.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 constexpr std::size_t kTableRows = 60, kTimelineRows = 30;
@@ -159,4 +159,4 @@ void add_progress(Document& document, const RunRecord& record) {
   add_convergence(document, record);
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

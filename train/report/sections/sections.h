@@ -5,7 +5,7 @@
 #include "gladius/train/report/document.h"
 #include "gladius/train/report/run_record.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Identification, status.
 void add_overview(Document& document, const RunRecord& record);
@@ -31,4 +31,4 @@ std::vector<const StepRecord*> logged_steps(const RunRecord& record);
 /// The first loss that is finite, which changes are counted from; NaN if there is none.
 double initial_loss(const RunRecord& record);
 
-}  // namespace gladius
+}  // namespace gladius::train

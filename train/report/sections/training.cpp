@@ -3,7 +3,7 @@
 #include "gladius/tensor/base/text_format.h"
 #include "sections.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 Table experts(const RunConfig& config) {
@@ -103,4 +103,4 @@ void add_training(Document& document, const RunRecord& record) {
   }
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <optional>
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 // Little-endian, whatever the machine is.
@@ -128,4 +128,4 @@ double wall_time_of(std::string_view frame) {
   return std::bit_cast<double>(read_fixed64(frame.substr(kWallTimeAt)));
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -7,7 +7,7 @@
 
 #include "gladius/train/run/metrics.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// CRC-32C (Castagnoli), as in RFC 3720, appendix B.4.
 std::uint32_t crc32c(std::string_view bytes);
@@ -29,4 +29,4 @@ std::string step_frame(const StepRecord& record, double wall_time);
 /// The wall time of a frame of one of the two kinds; 0 for bytes too few to have it.
 double wall_time_of(std::string_view frame);
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -7,7 +7,7 @@
 #include "gladius/tensor/base/text_file.h"
 #include "gladius/train/report/tensorboard/event.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 double now() {
@@ -43,4 +43,4 @@ EventFile::EventFile(const std::filesystem::path& path, const std::vector<StepRe
 
 void EventFile::append(const StepRecord& record) { file_.append(step_frame(record, now())); }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -7,7 +7,7 @@
 #include "gladius/tensor/base/append_file.h"
 #include "gladius/train/run/metrics.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// An event file being written, an event a step. It has what metrics.jsonl has, neither more nor
 /// less: a run that goes on cuts it to the steps that its metrics begin with, so that a
@@ -28,4 +28,4 @@ class EventFile {
   AppendFile file_;
 };
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -15,7 +15,7 @@
 #include "support/random.h"
 #include "support/temporary_directory.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 using ::testing::HasSubstr;
@@ -169,4 +169,4 @@ TEST(EventFile, WhatCannotBeWrittenIsAnError) {
 }
 
 }  // namespace
-}  // namespace gladius
+}  // namespace gladius::train
