@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/json_file.h"
 #include "gladius/tensor/base/quoted.h"

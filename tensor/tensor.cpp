@@ -100,6 +100,23 @@ Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
   return result;
 }
 
+Tensor Tensor::from(std::initializer_list<double> values, Dtype dtype) {
+  return from(std::span<const double>(values), {std::ssize(values)}).to(dtype);
+}
+
+Tensor Tensor::from(std::initializer_list<std::initializer_list<double>> rows, Dtype dtype) {
+  const std::size_t columns = rows.size() == 0 ? 0 : rows.begin()->size();
+  std::vector<double> values;
+  for (const auto& row : rows) {
+    if (row.size() != columns) {
+      throw ShapeError(fmt::format("from: row {} has {} values, row 0 has {}", &row - rows.begin(),
+                                   row.size(), columns));
+    }
+    values.insert(values.end(), row);
+  }
+  return from(values, {std::ssize(rows), static_cast<std::int64_t>(columns)}).to(dtype);
+}
+
 std::int64_t Tensor::size(std::int64_t dim) const {
   return shape_[static_cast<std::size_t>(normalize_dim("size", dim, this->dim()))];
 }

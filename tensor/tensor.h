@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -42,6 +43,11 @@ class Tensor {
   static Tensor from(const std::vector<T>& values, const Shape& shape) {
     return from(std::span<const T>(values), shape);
   }
+  /// As torch.tensor([1, 2, 3]): from({1, 2, 3}) has the shape [3], and from({{1, 2}, {3, 4}}) the
+  /// shape [2, 2]; ShapeError if rows differ in length. Converted as by to().
+  static Tensor from(std::initializer_list<double> values, Dtype dtype = Dtype::F32);
+  static Tensor from(std::initializer_list<std::initializer_list<double>> rows,
+                     Dtype dtype = Dtype::F32);
 
   bool defined() const { return storage_ != nullptr; }
   Dtype dtype() const { return dtype_; }

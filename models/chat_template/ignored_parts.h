@@ -1,7 +1,7 @@
 // What a conversation has and its chat template does not show.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/foreign_file.h"

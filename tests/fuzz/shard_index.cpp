@@ -2,6 +2,7 @@
 #include "gladius/models/shard_index.h"
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "fuzz_target.h"
 #include "gladius/tensor/base/json_file.h"

@@ -119,6 +119,21 @@ TEST(Tensor, ConversionsRefuseWhatTheTypeCannotHold) {
   EXPECT_EQ(Tensor::full({}, NAN, Dtype::F32).to(Dtype::BOOL).item(), 1);
 }
 
+TEST(Tensor, FromListsAsTheyAreWritten) {
+  const Tensor line = Tensor::from({1, -2, 0.1});
+  EXPECT_EQ(line.describe(), "F32 [3]");
+  EXPECT_THAT(line.to_vector<float>(), ElementsAre(1, -2, 0.1f));
+  const Tensor table = Tensor::from({{1, 2, 3}, {4, 5, 6}}, Dtype::I64);
+  EXPECT_EQ(table.describe(), "I64 [2, 3]");
+  EXPECT_THAT(table.to_vector<std::int64_t>(), ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_EQ(Tensor::from({0.1}, Dtype::F64).item(), 0.1);
+  EXPECT_EQ(message_of<ShapeError>([] {
+              Tensor::from({{1, 2}, {3, 4, 5}});
+            }),
+            "from: row 1 has 3 values, row 0 has 2");
+  EXPECT_THAT(message_of([] { Tensor::from({1, 300}, Dtype::U8); }), HasSubstr("does not fit U8"));
+}
+
 TEST(Tensor, ExpandHasStrideZeroAndReshapeOfItCopies) {
   const Tensor t = Tensor::arange(3).expand({2, 3});
   EXPECT_THAT(t.strides(), ElementsAre(0, 1));

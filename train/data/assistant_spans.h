@@ -1,7 +1,7 @@
 // Which part of a conversation's text the assistant wrote.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <vector>
 
 #include "gladius/models/chat_template/chat_template.h"

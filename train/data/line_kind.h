@@ -1,7 +1,7 @@
 // What a line of a .jsonl file is.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 namespace gladius::train {
 

@@ -1,7 +1,7 @@
 // Examples of ids as transformers' tokenizers give them, with padding.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "gladius/train/data/example.h"
 

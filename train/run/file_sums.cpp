@@ -1,5 +1,7 @@
 #include "gladius/train/run/file_sums.h"
 
+#include <nlohmann/json.hpp>
+
 #include "gladius/tensor/base/sha256.h"
 
 namespace gladius::train {

@@ -1,7 +1,7 @@
 // Whether the files that a run was begun with are still the same.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "gladius/train/run/run_config.h"
 

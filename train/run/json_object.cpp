@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/json_file.h"

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/json_file.h"

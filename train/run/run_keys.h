@@ -1,7 +1,7 @@
 // The keys of the run file: what each is, in one table (run_keys.cpp).
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/sha256.h"

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "gladius/tensor/base/quoted.h"
 #include "gladius/train/run/run_changes.h"
 #include "gladius/train/run/run_keys.h"
