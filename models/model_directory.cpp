@@ -121,7 +121,7 @@ void warn_of_extras(const fs::path& directory, const std::vector<std::string>& e
     names += (i == 0 ? "" : ", ") + in_quotes(extras[i]);
   }
   options.warn(
-      fmt::format("{}: {} tensor{} that belong{} to no parameter of the model passed over: {}{}",
+      fmt::format("{}: {} tensor{} that belong{} to no parameter of the model skipped: {}{}",
                   directory.string(), extras.size(), extras.size() == 1 ? "" : "s",
                   extras.size() == 1 ? "s" : "", names, extras.size() > kNamed ? ", ..." : ""));
 }

@@ -28,7 +28,7 @@ struct LoadOptions {
   /// F32 copies that can be written and require gradients, for training. Otherwise read-only views
   /// of the mapped files, in the type they are stored in.
   bool trainable = false;
-  /// Told of what is passed over.
+  /// Told of what is skipped.
   Warn warn = {};
 };
 
@@ -47,7 +47,7 @@ struct ModelPaths {
 /// A model with its weights, frozen unless it is to be trained. Errors of ModelConfig::load and
 /// open_weights; FormatError naming the tensor that is missing or of another shape. With tied
 /// embeddings `lm_head.weight` may be there if it equals them; other tensors that belong to no
-/// parameter (cached rotary frequencies, layers for multi-token prediction) are passed over with a
+/// parameter (cached rotary frequencies, layers for multi-token prediction) are skipped with a
 /// warning, as by transformers.
 std::unique_ptr<LanguageModel> load_model(const ModelPaths& paths, const LoadOptions& options = {});
 std::unique_ptr<LanguageModel> load_model(const std::filesystem::path& directory,

@@ -25,7 +25,7 @@ bool evaluates_again(const RunPaths& paths, const RunConfig& before, const RunCo
     return true;
   }
   events.warn(
-      fmt::format("{}, and there is no checkpoint to go on from; `gladius eval --model {} "
+      fmt::format("{}, and there is no checkpoint to resume from; `gladius eval --model {} "
                   "--data FILE` evaluates the trained student",
                   wrong, paths.model().string()));
   return false;

@@ -1,4 +1,4 @@
-// A run that is asked to go on when it is complete.
+// A run that is asked to resume when it is complete.
 #pragma once
 
 #include "gladius/train/loop/finished_model.h"

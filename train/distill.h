@@ -18,10 +18,10 @@ struct RunOutcome {
 /// metrics.jsonl grows by a line a step, TensorBoard's event file by an event; a checkpoint is
 /// written every `checkpoint_every` steps and when the run is stopped, and the end writes model/,
 /// evaluation.json (where there is data for it; see validation.h) and the reports. A new run needs
-/// a directory that is empty or not there; with `resume` the run in it goes on from its newest
+/// a directory that is empty or not there; with `resume` the run in it resumes from its newest
 /// checkpoint to the same weights, to the bit, as if it had never stopped. A run that is complete
 /// only has its reports written again, unless `config` makes it longer where that is the same run
-/// (run_changes.h). Until it goes on, every file in it stays as it is.
+/// (run_changes.h). Until it resumes, every file in it stays as it is.
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
                    const RunEvents& events);
 

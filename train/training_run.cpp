@@ -78,7 +78,7 @@ RunOutcome TrainingRun::execute() {
 }
 
 void TrainingRun::begin() {
-  events_.begin(trainer_.plan(), trainer_.state());  // from here on --resume goes on
+  events_.begin(trainer_.plan(), trainer_.state());  // from here on --resume works
   const std::int64_t step = trainer_.state().step;
   directory_.note(step == 0 ? "training started" : fmt::format("resumed at step {}", step));
   const RunPaths& paths = directory_.paths();
@@ -128,7 +128,7 @@ void TrainingRun::step() {
     write(record);
     fail_with_snapshot(record);
   }
-  // The last one's line waits in every run: the next to go on from there may be longer, or
+  // The last one's line waits in every run: the next to resume from there may be longer, or
   // evaluate on other data.
   if (trainer_.done() || is_evaluation_due()) {
     unevaluated_ = record;
@@ -220,7 +220,7 @@ RunOutcome TrainingRun::finish() {
   tensorboard_->sync();
   const TrainerState& state = trainer_.state();
   if (state.skipped_lines > 0) {
-    events_.info(fmt::format("{} bad lines of the data were passed over", state.skipped_lines));
+    events_.info(fmt::format("{} bad lines of the data were skipped", state.skipped_lines));
   }
   if (state.skipped_updates > 0) {
     events_.warn(

@@ -35,10 +35,11 @@ int main(int argc, char** argv) try {
   if (sentence.size() < 2) throw ConfigError("the sentence has no token to predict");
   learn(*model, sentence);
 
-  const std::vector<std::int32_t> prompt = tokenizer.encode(argv[3]);
-  const auto left = static_cast<std::int64_t>(sentence.size()) - std::ssize(prompt);
-  const auto answer = generate(*model, prompt, {.max_new_tokens = std::max<std::int64_t>(left, 1)});
-  std::printf("%s%s\n", argv[3], tokenizer.decode(answer).c_str());
+  std::vector<std::int32_t> text = tokenizer.encode(argv[3]);
+  const std::int64_t left = std::ssize(sentence) - std::ssize(text);
+  const auto answer = generate(*model, text, {.max_new_tokens = std::max<std::int64_t>(left, 1)});
+  text.insert(text.end(), answer.begin(), answer.end());
+  std::printf("%s\n", tokenizer.decode(text).c_str());
 } catch (const std::exception& error) {
   std::fprintf(stderr, "fine_tune: %s\n", error.what());
   return 1;

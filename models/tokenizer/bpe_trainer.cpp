@@ -145,7 +145,7 @@ class Training {
     }
   }
 
-  // Characters outside of the alphabet are passed over.
+  // Characters outside of the alphabet are skipped.
   void read_words() {
     for (std::size_t i = 0; i < words_.size(); ++i) {
       for_each_character(words_[i].text, [&](std::string_view character) {

@@ -77,7 +77,7 @@ const Characters* find_newer(char32_t value) {
   return found != std::end(kNewer) && found->first <= value ? found : nullptr;
 }
 
-// First bytes of the characters in the table: all others are passed over quickly.
+// First bytes of the characters in the table: all others are skipped quickly.
 constexpr std::array<bool, 256> kLeads = [] {
   std::array<bool, 256> leads{};
   for (const Characters& c : kNewer) {

@@ -124,7 +124,7 @@ Tokenizer::Impl::Impl(const Json& root, const TokenizerConfig& config)
   }
   for (const char* name : {"truncation", "padding"}) {
     if (member(root, name).is_null()) continue;
-    notes.push_back(fmt::format("\"{}\" is passed over, as by transformers", name));
+    notes.push_back(fmt::format("\"{}\" is ignored, as by transformers", name));
   }
   if (!added.note().empty()) notes.push_back(added.note());
 }

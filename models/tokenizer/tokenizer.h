@@ -34,7 +34,7 @@ class Tokenizer {
   /// The same with the bytes of `text` that each id stands for; takes more time.
   Encoding encode_with_spans(std::string_view text, bool add_special_tokens = true) const;
 
-  /// Text of `ids`, valid UTF-8; ids without a token are passed over, as in the reference.
+  /// Text of `ids`, valid UTF-8; ids without a token are skipped, as in the reference.
   std::string decode(const std::vector<std::int32_t>& ids, bool skip_special_tokens = true) const;
 
   /// The last id and one, added tokens included.
@@ -46,7 +46,7 @@ class Tokenizer {
   /// "bos_token", "eos_token" and their like: an object of texts by name, of the files that load()
   /// reads and, as in transformers, the padding of tokenizer.json.
   const nlohmann::ordered_json& special_tokens() const;
-  /// What the files say that is passed over or done in another way, a line each, for a warning.
+  /// What the files say that is ignored or done in another way, a line each, for a warning.
   const std::vector<std::string>& notes() const;
   /// Whether it is an added token: cut out of texts as it stands.
   bool is_added(std::int32_t id) const;

@@ -62,7 +62,7 @@ class EditedRecords {
     const std::size_t at = random(text.size() / 2);
     text[at] = static_cast<char>(text[at] ^ (1 << random(5)));
     write_file(file, text);
-    expect("metrics.jsonl edited: goes on, and says so", fmt::format("at {}", at), out,
+    expect("metrics.jsonl edited: resumes, and says so", fmt::format("at {}", at), out,
            "metrics.jsonl");
   }
 
@@ -99,7 +99,7 @@ class EditedRecords {
   void lose_metrics() {
     fs::path out = copy();
     fs::remove(train::RunPaths{out}.metrics());
-    expect("metrics.jsonl lost: goes on, and says so", "", out, "lacks the lines of 8 of the 8");
+    expect("metrics.jsonl lost: resumes, and says so", "", out, "lacks the lines of 8 of the 8");
     for (int i = 0; i < (short_ ? 3 : 50); ++i) {
       out = copy();
       const fs::path file = train::RunPaths{out}.metrics();
@@ -107,7 +107,7 @@ class EditedRecords {
           Json::parse(read_file(*train::newest_checkpoint(train::RunPaths{out}.checkpoints()) /
                                 "state.json"))["metrics_offset"]);
       fs::resize_file(file, size);
-      expect("metrics.jsonl cut: goes on, and says so", fmt::format("to {}", size), out,
+      expect("metrics.jsonl cut: resumes, and says so", fmt::format("to {}", size), out,
              "lacks the lines of");
     }
   }
@@ -131,7 +131,7 @@ class EditedRecords {
         const fs::path out = copy();
         fs::remove(out / name);
         if (*text != '\0') write_file(out / name, text);
-        expect("a file beside the checkpoints lost: goes on", name, out, "",
+        expect("a file beside the checkpoints lost: resumes", name, out, "",
                Experiment::Same::everything);
       }
     }
@@ -151,7 +151,7 @@ class EditedRecords {
     for (const char* name : {"", "config.json", "evaluation.json", "model.safetensors"}) {
       const fs::path out = copy();
       harm(train::RunPaths{out}.best(), name);
-      expect("best/ not whole: goes on, and says so", name, out, "is not the best student so far",
+      expect("best/ not whole: resumes, and says so", name, out, "is not the best student so far",
              Experiment::Same::metrics);
     }
   }

@@ -188,7 +188,7 @@ class Faults {
       const std::string wrong = experiment.recover(out);
       const std::string said = read_file(experiment.err());
       const bool named = said.find("step-00000008 is damaged") != std::string::npos &&
-                         said.find("going on from step 4") != std::string::npos;
+                         said.find("resuming from step 4") != std::string::npos;
       tally_.add(kind, fault, wrong.empty() && !named ? "the damage is not told: " + said : wrong);
     };
     for (int i = 0; i < some(8, 100); ++i) {
@@ -238,7 +238,7 @@ class Faults {
       expect_refusal("input gone: refused", name, experiment, out, file.string() + " is gone");
       write_file(file, before);
     }
-    tally_.add("inputs put back: goes on", "", experiment.recover(out));
+    tally_.add("inputs put back: resumes", "", experiment.recover(out));
   }
 
   // Signals, a second process, the clock -------------------------------------------------------
@@ -246,7 +246,7 @@ class Faults {
   // Nothing is lost, and what is said is how to go on.
   static bool says_how_to_go_on(const Ending& ending) {
     return ending.code == 1 &&
-           (ending.err.find("to go on: gladius distill ") != std::string::npos ||
+           (ending.err.find("to resume: gladius distill ") != std::string::npos ||
             ending.err.find("the same command begins it") != std::string::npos);
   }
 

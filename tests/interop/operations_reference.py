@@ -1,4 +1,4 @@
-"""What PyTorch computes for each operation of run_operations.cpp, by the same name."""
+"""What PyTorch computes for each operation of operations.cpp, by the same name."""
 
 from unittest import mock
 

@@ -29,7 +29,7 @@ else [ ! -e "$out/run.json" ] || { echo "already holds a run" >&2; exit 1; }
 fi
 mkdir -p "$out" && touch "$out/run.json"
 if [ -e interrupt ] && [ "$(cat interrupt)" = "$out" ]; then
-  echo "to go on: $GLADIUS_RESUME_COMMAND" >&2
+  echo "to resume: $GLADIUS_RESUME_COMMAND" >&2
   exit 1
 fi
 mkdir -p "$out/model"
@@ -113,7 +113,7 @@ def test_an_interrupted_distillation_goes_on(checkout, stage):
     (checkout / "interrupt").write_text(f"runs/default/{stage}")
     code, error, _ = run(checkout, "distill")
     assert code == 1
-    assert error.splitlines()[-1] == "to go on: ./run distill --resume"
+    assert error.splitlines()[-1] == "to resume: ./run distill --resume"
     (checkout / "interrupt").unlink()
     code, error, log = run(checkout, "distill", "--resume")
     assert code == 0, error
@@ -127,7 +127,7 @@ def test_the_line_to_go_on_has_the_arguments(checkout):
     code, error, _ = run(checkout, "distill", "--out", "my run", "--set", "optimizer.lr=1e-3")
     assert code == 1
     assert error.splitlines()[-1] == (
-        "to go on: ./run distill --out 'my run' --set optimizer.lr=1e-3 --resume")
+        "to resume: ./run distill --out 'my run' --set optimizer.lr=1e-3 --resume")
 
 
 def test_nothing_to_go_on_with(checkout):

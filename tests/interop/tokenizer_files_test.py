@@ -111,7 +111,7 @@ def test_added_and_special_tokens(rng, tmp_path):
 
 
 def test_stored_truncation_and_padding(rng, tmp_path):
-    """Of a tokenizer saved after a call with truncation and padding: passed over, with a warning."""
+    """Of a tokenizer saved after a call with truncation and padding: ignored, with a warning."""
     config = tokenizer_json(byte_level_model(rng), pre_tokenizer=BYTE_LEVEL, decoder=BYTE_LEVEL)
     (tmp_path / "tokenizer.json").write_text(json.dumps(config))
     saved = transformers.PreTrainedTokenizerFast.from_pretrained(tmp_path, pad_token="e")

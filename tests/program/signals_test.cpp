@@ -163,7 +163,7 @@ TEST_F(Signals, BeforeTheFirstStepOneEndsTheRunAtOnce) {
     int status = 0;
     EXPECT_THAT(
         run.end(status),
-        AllOf(HasSubstr("gladius: error: stopped before the first step was done; to go on: "),
+        AllOf(HasSubstr("gladius: error: stopped before the first step was done; to resume: "),
               HasSubstr(" --resume\n"), Not(HasSubstr("stopping after this step"))));
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1) << signal;
     EXPECT_EQ(read_file(paths_.metrics()), "");
@@ -187,7 +187,7 @@ TEST_F(Signals, DuringTheStepsOneMakesACheckpointAndSaysHowToGoOn) {
         AllOf(HasSubstr("gladius: stopping after this step, with a checkpoint; once more stops "
                         "at once\n"),
               HasSubstr("gladius: error: stopped after " + std::to_string(checkpoints[0].step) +
-                        " of 10000000 steps, with a checkpoint; to go on: gladius distill "),
+                        " of 10000000 steps, with a checkpoint; to resume: gladius distill "),
               HasSubstr(" --resume\n")));
   }
 }
@@ -205,7 +205,7 @@ TEST_F(Signals, OneThatWasIgnoredAtTheStartStaysIgnored) {
     for (int i = 0; i < 20; ++i) ASSERT_TRUE(run.says("\nstep ")) << ignored;
     run.send(ignored == SIGTERM ? SIGINT : SIGTERM);
     int status = 0;
-    EXPECT_THAT(run.end(status), HasSubstr("with a checkpoint; to go on: "));
+    EXPECT_THAT(run.end(status), HasSubstr("with a checkpoint; to resume: "));
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1) << ignored;
   }
 }

@@ -145,7 +145,7 @@ TEST(Distill, GoesOnToTheBitWithPackingAndBadLines) {
   const RunConfig config = run.config(file);
   const fs::path whole = run.directory / "whole";
   execute(config, whole);
-  EXPECT_THAT(read_file(whole / "report.md"), HasSubstr("| Bad lines passed over | 1 |"));
+  EXPECT_THAT(read_file(whole / "report.md"), HasSubstr("| Bad lines skipped | 1 |"));
   for (const std::int64_t stop : {2, 5, 9}) {
     const fs::path out = run.directory / ("stopped" + std::to_string(stop));
     execute(config, out, false, stop);

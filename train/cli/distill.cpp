@@ -34,7 +34,7 @@ std::string default_out(const std::string& run_file) {
   return "runs/" + stem;
 }
 
-// The command line that goes on with this run: where a script runs the program, the script's.
+// The command line that resumes this run: where a script runs the program, the script's.
 std::string resume_command(const DistillArguments& options) {
   if (const char* typed = std::getenv("GLADIUS_RESUME_COMMAND")) return typed;
   std::string command = fmt::format("gladius distill {} --out {}", options.run_file, options.out);
@@ -45,10 +45,10 @@ std::string resume_command(const DistillArguments& options) {
 // What is said when the run ends early.
 std::string stop_message(std::int64_t steps, std::int64_t total, const DistillArguments& options) {
   if (steps == 0) {
-    return fmt::format("stopped before the first step was done; to go on: {}",
+    return fmt::format("stopped before the first step was done; to resume: {}",
                        resume_command(options));
   }
-  return fmt::format("stopped after {} of {} steps, with a checkpoint; to go on: {}", steps, total,
+  return fmt::format("stopped after {} of {} steps, with a checkpoint; to resume: {}", steps, total,
                      resume_command(options));
 }
 
@@ -61,8 +61,8 @@ class Watch {
         silent_(common.log_level == LogLevel::error),
         progress_({.log_every = log_every, .json = common.json, .quiet = quiet_}),
         signals_(options.resume
-                     ? fmt::format("stopped before the run went on, and nothing was changed; to go "
-                                   "on: {}",
+                     ? fmt::format("stopped before the run resumed, and nothing was changed; to "
+                                   "resume: {}",
                                    resume_command(options))
                      : "stopped before the run began; the same command begins it") {}
 

@@ -62,7 +62,7 @@ GenerateOptions resolve(const GenerateArguments& options, const GenerationConfig
 
 void warn_of_unsupported(const GenerationConfig& model, const Common& common) {
   if (model.unsupported.empty()) return;
-  warn(common, fmt::format("generation_config.json: not supported and passed over: {}",
+  warn(common, fmt::format("generation_config.json: not supported and ignored: {}",
                            fmt::join(model.unsupported, ", ")));
 }
 

@@ -48,7 +48,7 @@ std::vector<std::int32_t> known_ids(const text::Tokenizer& tokenizer,
   }
   if (first_unknown >= 0) {
     warn(common,
-         fmt::format("--decode: {} of {} ids passed over, which have no token in this "
+         fmt::format("--decode: {} of {} ids skipped, which have no token in this "
                      "tokenizer of {} entries; the first is {}",
                      ids.size() - known.size(), ids.size(), tokenizer.vocab_size(), first_unknown));
   }

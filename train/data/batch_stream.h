@@ -22,7 +22,7 @@ struct BatchOptions {
 /// max_seq_len allows.
 std::int64_t largest_batch(const Dataset& data, const BatchOptions& options);
 
-/// Takes examples in DataOrder's order, bad lines passed over. A batch is the next `batch_size`
+/// Takes examples in DataOrder's order, bad lines skipped. A batch is the next `batch_size`
 /// examples; with packing the next `batch_size` packs, each of which takes the following examples
 /// as long as they fit into max_seq_len together and the epoch lasts. No token sees another example
 /// either way. The place is all there is to save. For one thread at a time.

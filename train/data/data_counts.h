@@ -9,7 +9,7 @@
 
 namespace gladius::train {
 
-/// Sums over examples; bad lines that are passed over are not among them.
+/// Sums over examples; bad lines that are skipped are not among them.
 struct DataCounts {
   std::int64_t examples = 0;
   std::int64_t tokens = 0;       // that are left after the cut to max_seq_len

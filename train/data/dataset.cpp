@@ -131,7 +131,7 @@ Example Dataset::read_from_source(std::int64_t index) const {
 void Dataset::warn_of_bad_line(const FormatError& error) const {
   const std::lock_guard lock(told_->mutex);
   if (told_->bad_lines++ < kMaxWarnings) {
-    options_.warn(fmt::format("{}; the line is passed over", error.what()));
+    options_.warn(fmt::format("{}; the line is skipped", error.what()));
   }
 }
 

@@ -26,9 +26,9 @@ struct DatasetOptions {
   OnBadLine on_bad_line = OnBadLine::fail;
   /// Examples keep their conversations, for teachers with another chat template.
   bool keep_conversations = false;
-  /// Told of the tokenizer's notes, of the first ten bad lines that are passed over, and of the
+  /// Told of the tokenizer's notes, of the first ten bad lines that are skipped, and of the
   /// first lines of which the chat template does not show all, and once of each column that is
-  /// passed over though it may mean something (other_columns.h). By one thread at a time; it must
+  /// skipped though it may mean something (other_columns.h). By one thread at a time; it must
   /// not read from the data.
   std::function<void(const std::string&)> warn = [](const std::string&) {};
 };
@@ -67,7 +67,7 @@ class Dataset {
   bool in_memory() const { return static_cast<std::int64_t>(first_.size()) == size(); }
   /// Of the examples held in memory.
   DataCounts counts() const;
-  /// Null for a bad line that is passed over.
+  /// Null for a bad line that is skipped.
   std::shared_ptr<const Example> read(std::int64_t index) const;
 
  private:

@@ -9,7 +9,7 @@
 
 namespace gladius::train {
 
-/// What to say of columns that are passed over though a line with them may be meant otherwise, such
+/// What to say of columns that are skipped though a line with them may be meant otherwise, such
 /// as a "system" beside "messages": a text each, the same for every line with that column.
 ///
 /// FormatError, which says how to write it, where beside "input_ids" a column would change which

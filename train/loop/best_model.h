@@ -25,9 +25,9 @@ std::string wrong_with_best(const std::filesystem::path& directory);
 /// its weights evaluation.json, which says of which step it is and what it came to. It is written
 /// whole, then takes the place of the one before in one rename.
 ///
-/// What a run knows of its best is part of its checkpoints, so that a run that goes on decides as
+/// What a run knows of its best is part of its checkpoints, so that a resumed run decides as
 /// one that never stopped. The directory itself may be ahead of the checkpoint that a killed run
-/// goes on from; the steps that are made again then write it again.
+/// resumes from; the steps that are made again then write it again.
 class BestModel {
  public:
   BestModel(const StudentConfig& student, std::filesystem::path directory);

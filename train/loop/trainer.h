@@ -63,7 +63,7 @@ class Trainer {
   /// One micro-batch, and the update if it ends a group.
   StepRecord step();
 
-  /// Everything to go on from; the tensors are shared, so it must be written before the next step.
+  /// Everything to resume from; the tensors are shared, so it must be written before the next step.
   Checkpoint checkpoint() const;
   /// Takes a checkpoint's place in the run. FormatError if it does not fit this run, which then is
   /// at no place until another is taken.

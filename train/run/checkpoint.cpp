@@ -183,7 +183,7 @@ void set_aside(const fs::path& checkpoint) {
 
 void save_checkpoint(const fs::path& checkpoints, const Checkpoint& checkpoint, std::int64_t keep) {
   const fs::path target = checkpoints / fmt::format("{}{:08}", kPrefix, checkpoint.state.step);
-  // One of this step is this one: what a run that goes on does not use is set aside.
+  // One of this step is this one: what a resumed run does not use is set aside.
   if (!is_there(target)) write_checkpoint(target, checkpoint);
   prune_checkpoints(checkpoints, keep);
 }
@@ -258,7 +258,7 @@ void set_aside_unusable(const FoundCheckpoint& found,
                         const std::function<void(const std::string&)>& warn) {
   for (const auto& [path, reason] : found.unusable) {
     set_aside(path);
-    warn(fmt::format("{} is damaged ({}) and set aside as {}.damaged; going on from step {}",
+    warn(fmt::format("{} is damaged ({}) and set aside as {}.damaged; resuming from step {}",
                      path.string(), reason, path.filename().string(), found.checkpoint.state.step));
   }
 }

@@ -23,7 +23,7 @@ struct BestStep {
 };
 
 /// The state with its tensors: the weights by name, the optimizer's state_dict, and within a group
-/// the gradients accumulated so far, by the weights' names. A run goes on from it to the bit.
+/// the gradients accumulated so far, by the weights' names. A run resumes from it to the bit.
 struct Checkpoint {
   TrainerState state;
   NamedTensors weights, optimizer, gradients;

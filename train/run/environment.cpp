@@ -38,7 +38,7 @@ void warn_of_changes(const Json& before, const Json& now,
     const Json old = before.value(key, Json()), current = now.value(key, Json());
     if (old == current) continue;
     warn(fmt::format(
-        "the run goes on with other {} ({}) than before ({}), so the last bits of its results may "
+        "the run resumes with other {} ({}) than before ({}), so the last bits of its results may "
         "differ from those of a run that never stopped",
         key, shown(current), shown(old)));
   }

@@ -1,4 +1,4 @@
-// What a run that goes on keeps of its metrics.
+// What a resumed run keeps of its metrics.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 namespace gladius::train {
 
 /// Lines of metrics.jsonl for the steps before a checkpoint. The weights do not depend on them, so
-/// what was done to the file never keeps a run from going on.
+/// what was done to the file never keeps a run from resuming.
 struct KeptMetrics {
   std::uint64_t bytes = 0;           // they are the file's first ones,
   std::optional<std::string> lines;  // or these, and the file is set aside

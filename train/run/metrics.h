@@ -58,7 +58,7 @@ struct MetricsMark {
 /// metrics.jsonl being written, a line a step. For one thread at a time.
 class MetricsFile {
  public:
-  /// Creates the file, or goes on with what is in it (see keep_metrics). IoError.
+  /// Creates the file, or continues the one that is there (see keep_metrics). IoError.
   explicit MetricsFile(const std::filesystem::path& path);
 
   /// The line is with the operating system when this returns.

@@ -1,4 +1,4 @@
-// The point that a run goes on from.
+// The point that a run resumes from.
 #pragma once
 
 #include <filesystem>

@@ -53,7 +53,7 @@ std::string difference_at(const TrainingPlan& before, const TrainingPlan& after,
   return "";
 }
 
-// Whether there is a checkpoint to go on from that loses no more than a group.
+// Whether there is a checkpoint to resume from that loses no more than a group.
 bool can_go_on(const std::vector<std::int64_t>& checkpoints, std::int64_t usable,
                std::int64_t accumulation) {
   if (checkpoints.empty()) return true;  // from the beginning

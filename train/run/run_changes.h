@@ -1,4 +1,4 @@
-// A run that is to go on by another run file than it began with.
+// A run that is to resume with another run file than it began with.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ void require_same_run(const nlohmann::ordered_json& run, const RunConfig& config
 struct RunChanges {
   std::vector<std::string> lines;  // "log_every 10 -> 5", each key that has changed
   bool of_length = false;          // experts.N.steps or steps are among them
-  std::int64_t usable_steps = 0;   // the checkpoint to go on from has at most so many
+  std::int64_t usable_steps = 0;   // the checkpoint to resume from has at most so many
 };
 
 /// Compares run files. `checkpoints` are the steps of those there are, in order. What may change

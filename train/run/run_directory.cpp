@@ -44,7 +44,7 @@ bool precedes_run(const RunPaths& paths, const fs::path& name) {
 void require_no_run(const RunPaths& paths) {
   if (fs::exists(paths.run_json())) {
     throw IoError(
-        fmt::format("{} already holds a run; go on with it by --resume, or give another "
+        fmt::format("{} already holds a run; resume it with --resume, or give another "
                     "--out",
                     paths.directory.string()));
   }

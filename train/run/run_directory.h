@@ -54,10 +54,10 @@ class RunDirectory {
   /// earlier run is never overwritten. run.json comes last: what a process leaves that was killed
   /// before is no run, and is written over.
   static RunDirectory create(const std::filesystem::path& path, const RunIdentity& identity);
-  /// To look at a run that is to go on; changes nothing. IoError if there is none, or if a file
-  /// that the run would append to is a symbolic link or cannot be read.
+  /// To look at a run that is to be resumed; changes nothing. IoError if there is none, or if a
+  /// file that the run would append to is a symbolic link or cannot be read.
   static RunDirectory open(const std::filesystem::path& path);
-  /// What the run was begun with, or last went on with. IoError, FormatError, ConfigError.
+  /// What the run was begun with, or last resumed with. IoError, FormatError, ConfigError.
   RunConfig config() const;
   /// Makes it the run of `identity` (what is null there stays), where it is another, and clears
   /// away what processes that were killed have left. IoError.

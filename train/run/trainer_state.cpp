@@ -33,7 +33,7 @@ DataCounts read_counts(const JsonFields& fields) {
 std::int64_t recent_of(std::int64_t losses) { return std::min<std::int64_t>(losses, kLossWindow); }
 
 // None where it is missing: checkpoints of earlier versions have no such list, nor have those of
-// runs that went on from one, until it is as long as it has to be.
+// runs that resumed from one, until it is as long as it has to be.
 std::vector<double> read_recent_losses(const JsonFields& fields) {
   constexpr const char* key = "recent_losses";
   if (!fields.contains(key)) return {};

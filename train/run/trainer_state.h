@@ -15,7 +15,7 @@ namespace gladius::train {
 struct TrainerState {
   std::int64_t step = 0;             // the next one
   std::int64_t data_position = 0;    // examples behind it; see BatchStream
-  std::int64_t skipped_lines = 0;    // bad ones passed over
+  std::int64_t skipped_lines = 0;    // bad lines
   DataCounts data_read;              // of the first epoch, so far
   std::int64_t updates = 0;          // ended groups, skipped ones included; the schedule's position
   std::int64_t skipped_updates = 0;  // for a loss or gradient that was not finite

@@ -196,8 +196,8 @@ TEST_F(TokenizerConfigTest, StoredTruncationAndPaddingArePassedOverWithANote) {
   EXPECT_EQ(load().special_tokens().at("pad_token"), "</s>");
   ASSERT_EQ(tokenizer.notes().size(), 2u);
   EXPECT_THAT(tokenizer.notes()[0],
-              AllOf(HasSubstr("\"truncation\" is passed over"), HasSubstr("tokenizer.json")));
-  EXPECT_THAT(tokenizer.notes()[1], HasSubstr("\"padding\" is passed over"));
+              AllOf(HasSubstr("\"truncation\" is ignored"), HasSubstr("tokenizer.json")));
+  EXPECT_THAT(tokenizer.notes()[1], HasSubstr("\"padding\" is ignored"));
 }
 
 }  // namespace

@@ -347,8 +347,9 @@ TEST_F(DatasetTest, BadLinesArePassedOverIfAskedFor) {
   EXPECT_EQ(data.size(), 22);
   EXPECT_EQ(read_all(data).size(), 2u);
   EXPECT_EQ(warnings.size(), 10u);
-  EXPECT_THAT(warnings[0], HasSubstr("data.jsonl:2: \"text\" is not a string; the line is passed"));
-  // What is wrong with the run is not passed over.
+  EXPECT_THAT(warnings[0],
+              HasSubstr("data.jsonl:2: \"text\" is not a string; the line is skipped"));
+  // What is wrong with the run is not skipped.
   EXPECT_THROW(Dataset::open({directory_ / "data.jsonl"}, nullptr,
                              {.vocab_size = kVocabulary, .on_bad_line = OnBadLine::skip}),
                ConfigError);

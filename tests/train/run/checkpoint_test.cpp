@@ -113,7 +113,7 @@ TEST_F(Checkpoints, EveryDamageIsFoundAndTheOneBeforeUsed) {
       ASSERT_EQ(warnings_.size(), 1u);
       EXPECT_THAT(warnings_[0],
                   AllOf(HasSubstr("step-00000005 is damaged"), HasSubstr(name),
-                        HasSubstr("set aside as step-00000005.damaged; going on from step 2")));
+                        HasSubstr("set aside as step-00000005.damaged; resuming from step 2")));
       EXPECT_FALSE(fs::exists(path(5)));
       EXPECT_TRUE(fs::exists(directory_ / "step-00000005.damaged"));
       EXPECT_EQ(newest_checkpoint(directory_.path()), path(2));

@@ -75,7 +75,7 @@ class Resume : public ::testing::Test {
     EXPECT_EQ(testing::execute(config(), out_, true, 8, &warnings_).steps, 8);
     EXPECT_THAT(warnings_, ::testing::Contains(
                                ::testing::AllOf(::testing::HasSubstr("step-00000010 is damaged"),
-                                                ::testing::HasSubstr("going on from step 8"))));
+                                                ::testing::HasSubstr("resuming from step 8"))));
     EXPECT_THAT(warnings_, ::testing::Contains(::testing::HasSubstr("\"" + key)));
   }
 

@@ -97,7 +97,7 @@ Facts status(const RunRecord& record) {
     const StepRecord& last = record.metrics.back();
     facts.items.emplace_back("Updates skipped (not finite)", format_count(last.skipped_updates));
     if (last.skipped_lines > 0) {
-      facts.items.emplace_back("Bad lines passed over", format_count(last.skipped_lines));
+      facts.items.emplace_back("Bad lines skipped", format_count(last.skipped_lines));
     }
   }
   for (const auto& [key, value] : record.evaluation.items()) {

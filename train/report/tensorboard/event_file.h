@@ -10,7 +10,7 @@
 namespace gladius::train {
 
 /// An event file being written, an event a step. It has what metrics.jsonl has, neither more nor
-/// less: a run that goes on cuts it to the steps that its metrics begin with, so that a
+/// less: a resumed run cuts it to the steps that its metrics begin with, so that a
 /// TensorBoard that is looking on sees each step once. (Other writers begin a file for each process
 /// and let the reader drop what is there twice.)
 class EventFile {
