@@ -305,8 +305,7 @@ def cross_vocabulary_case(draw, op):
                   "sequences": draw.integer(1, 4), "vocabulary": 0, "ignore_index": ignore_index}
     if op == "linear_alm_loss":
         chunks = chunks_of(draw, rows)
-        teacher = draw.choice([lambda n: -draw.positive(n) * 20, lambda n: -draw.positive(n),
-                               torch.zeros])
+        teacher = draw.choice([lambda n: -20 * draw.positive(n), torch.zeros])
         targets = [Input(draw.integers((rows,), 0, classes - 1)), Input(chunks),
                    Input(teacher((len(chunks),)).double())]
         return Case(op, [*student, *targets, labels],
