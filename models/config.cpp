@@ -9,6 +9,7 @@
 
 #include "gladius/models/architectures/architecture.h"
 #include "gladius/models/foreign_model.h"
+#include "gladius/models/gguf/model_json.h"
 #include "gladius/tensor/base/file_descriptor.h"
 #include "gladius/tensor/base/json_fields.h"
 #include "gladius/tensor/base/json_file.h"
@@ -98,6 +99,7 @@ void refuse_unsupported(const JsonFields& fields) {
 
 ModelConfig ModelConfig::load(const std::filesystem::path& path) {
   std::error_code ignored;
+  if (gguf::is_gguf(path)) return parse(gguf::model_json(gguf::File::open(path)), path.string());
   const auto file = std::filesystem::is_directory(path, ignored) ? path / "config.json" : path;
   if (!is_there(file)) {
     throw IoError(fmt::format("cannot read {}: a model's config.json is expected there{}",

@@ -40,8 +40,9 @@ struct ModelConfig {
   /// The file as it was, with keys this library does not use, so that it can be written again.
   nlohmann::ordered_json source;
 
-  /// Reads config.json or, of a directory, the one in it. IoError, FormatError (not JSON) or
-  /// ConfigError naming the key that is missing, wrong or not supported.
+  /// Reads config.json or, of a directory, the one in it; or what a GGUF file says in its place.
+  /// IoError, FormatError (not JSON) or ConfigError naming the key that is missing, wrong or not
+  /// supported.
   static ModelConfig load(const std::filesystem::path& path);
   /// `where` begins the messages of errors.
   static ModelConfig parse(const nlohmann::ordered_json& json, const std::string& where);

@@ -24,8 +24,8 @@ std::string foreign_model(const fs::path& path) {
     return "; this is a LoRA adapter, not a model: merge it into its base model first (PEFT's "
            "merge_and_unload() and save_pretrained())";
   }
-  if (directory.extension() == ".gguf" || holds(directory, ".gguf")) {
-    return "; GGUF files are not read here: use the model's directory with safetensors";
+  if (holds(directory, ".gguf")) {
+    return "; there is a GGUF file: name the file itself in the directory's place";
   }
   if (holds(directory, ".bin") || holds(directory, ".pth") || holds(directory, ".pt")) {
     return "; there are PyTorch's files: convert them to safetensors with transformers "

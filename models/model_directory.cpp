@@ -12,8 +12,11 @@
 #include "gladius/models/chat_template/chat_templates.h"
 #include "gladius/models/foreign_model.h"
 #include "gladius/models/generation/generation_config.h"
+#include "gladius/models/gguf/tokenizer_json.h"
+#include "gladius/models/gguf_weights.h"
 #include "gladius/models/narrowing.h"
 #include "gladius/models/shard_index.h"
+#include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/tensor/base/atomic_file.h"
 #include "gladius/tensor/base/file_descriptor.h"
 #include "gladius/tensor/base/quoted.h"
@@ -23,6 +26,7 @@ namespace gladius {
 namespace {
 
 namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
 
 constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
@@ -126,14 +130,16 @@ void warn_of_extras(const fs::path& directory, const std::vector<std::string>& e
                   extras.size() == 1 ? "s" : "", names, extras.size() > kNamed ? ", ..." : ""));
 }
 
-// The tensors of the parameters `known`, and the head, which may be there though it is tied.
+// Whether a tensor is read: of a parameter, or the head, which may be there though it is tied.
+using Known = std::function<bool(const std::string&)>;
+
 NamedTensors read_weights(const fs::path& directory, const std::vector<SafetensorsFile>& files,
-                          const std::set<std::string>& known, const LoadOptions& options) {
+                          const Known& known, const LoadOptions& options) {
   NamedTensors weights;
   std::vector<std::string> extras;
   for (const SafetensorsFile& file : files) {
     for (const SafetensorsEntry& entry : file.entries()) {
-      if (!known.contains(entry.name) && entry.name != kHeadName) {
+      if (!known(entry.name)) {
         extras.push_back(entry.name);
         continue;
       }
@@ -142,6 +148,14 @@ NamedTensors read_weights(const fs::path& directory, const std::vector<Safetenso
     }
   }
   warn_of_extras(directory, extras, options);
+  return weights;
+}
+
+NamedTensors read_weights(const gguf::File& file, const ModelConfig& config, const Known& known,
+                          const LoadOptions& options) {
+  std::vector<std::string> extras;
+  NamedTensors weights = read_gguf_weights(file, config, options.trainable, known, extras);
+  warn_of_extras(file.path(), extras, options);
   return weights;
 }
 
@@ -251,16 +265,32 @@ std::vector<SafetensorsFile> open_weights(const fs::path& directory, const Warn&
                             foreign_model(directory)));
 }
 
+std::vector<fs::path> weight_files(const fs::path& model) {
+  if (gguf::is_gguf(model)) return {model};
+  std::vector<fs::path> paths;
+  for (const SafetensorsFile& file : open_weights(model)) paths.push_back(file.path());
+  return paths;
+}
+
+ModelPaths ModelPaths::of(const fs::path& model) {
+  return {model, gguf::is_gguf(model) ? model : model / "config.json", model};
+}
+
 std::unique_ptr<LanguageModel> load_model(const fs::path& directory, const LoadOptions& options) {
   return load_model(ModelPaths::of(directory), options);
 }
 
 std::unique_ptr<LanguageModel> load_model(const ModelPaths& paths, const LoadOptions& options) {
   auto model = make_language_model(ModelConfig::load(paths.config));
-  const std::vector<SafetensorsFile> files = open_weights(paths.weights, options.warn);
-  std::set<std::string> known;
-  for (const auto& [name, parameter] : model->named_parameters()) known.insert(name);
-  NamedTensors weights = read_weights(paths.weights, files, known, options);
+  std::set<std::string> names{kHeadName};
+  for (const auto& [name, parameter] : model->named_parameters()) names.insert(name);
+  const Known known = [&](const std::string& name) { return names.contains(name); };
+  const bool within = gguf::is_gguf(paths.weights);
+  const auto files =
+      within ? std::vector<SafetensorsFile>() : open_weights(paths.weights, options.warn);
+  NamedTensors weights =
+      within ? read_weights(gguf::File::open(paths.weights), model->config(), known, options)
+             : read_weights(paths.weights, files, known, options);
   const bool tied = model->config().tie_word_embeddings;
   if (!tied) check_head(weights, embedding_name(*model), paths.weights);
   model->set_requires_grad(options.trainable);  // frozen ones may be of 16 bits
@@ -304,6 +334,10 @@ void save_model(const fs::path& directory, const LanguageModel& model, const Sav
 }
 
 std::vector<fs::path> tokenizer_files(const fs::path& directory) {
+  if (gguf::is_gguf(directory)) {
+    gguf::tokenizer_json(gguf::File::open(directory));  // fails here if it cannot be read
+    return {directory};
+  }
   if (!is_there(directory / "tokenizer.json")) {
     throw IoError(fmt::format("{} has no tokenizer.json; a tokenizer's directory is expected there",
                               directory.string()));
@@ -318,6 +352,11 @@ std::vector<fs::path> tokenizer_files(const fs::path& directory) {
 }
 
 void copy_tokenizer(const fs::path& from, const fs::path& to) {
+  if (gguf::is_gguf(from)) {
+    write_text_file(to / "tokenizer.json", text::read_tokenizer_json<Json>(from).dump(2));
+    write_text_file(to / "tokenizer_config.json", text::read_tokenizer_config(from).dump(2) + "\n");
+    return;
+  }
   for (const fs::path& file : tokenizer_files(from)) {
     const fs::path below = file.lexically_relative(from).parent_path();
     std::error_code error;  // shows when the file is written
@@ -329,7 +368,7 @@ void copy_tokenizer(const fs::path& from, const fs::path& to) {
 void copy_companions(const ModelPaths& from, const fs::path& to) {
   const fs::path generation = from.weights / "generation_config.json";
   if (is_there(generation)) copy_file_to(generation, to);
-  if (is_there(from.tokenizer / "tokenizer.json")) copy_tokenizer(from.tokenizer, to);
+  if (text::has_tokenizer(from.tokenizer)) copy_tokenizer(from.tokenizer, to);
 }
 
 }  // namespace gladius

@@ -1,4 +1,5 @@
-// Model directories in Hugging Face's layout: config.json, safetensors files, tokenizer.
+// Model directories in Hugging Face's layout: config.json, safetensors files, tokenizer. A GGUF
+// file, which holds the same, serves wherever a model directory is read.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,9 @@ using Warn = std::function<void(const std::string&)>;
 std::vector<SafetensorsFile> open_weights(const std::filesystem::path& directory,
                                           const Warn& warn = {});
 
+/// The files of a model's weights by path: a GGUF file itself, or those of open_weights.
+std::vector<std::filesystem::path> weight_files(const std::filesystem::path& model);
+
 struct LoadOptions {
   /// F32 copies that can be written and require gradients, for training. Otherwise read-only views
   /// of the mapped files, in the type they are stored in.
@@ -38,10 +42,8 @@ struct ModelPaths {
   std::filesystem::path config;     // config.json
   std::filesystem::path tokenizer;  // directory of the tokenizer's files and the chat template
 
-  /// A model directory has them all.
-  static ModelPaths of(const std::filesystem::path& directory) {
-    return {directory, directory / "config.json", directory};
-  }
+  /// A model directory has them all, and so has a GGUF file.
+  static ModelPaths of(const std::filesystem::path& model);
 };
 
 /// A model with its weights, frozen unless it is to be trained. Errors of ModelConfig::load and
@@ -75,11 +77,12 @@ void require_vacant(const std::filesystem::path& directory);
 void save_model(const std::filesystem::path& directory, const LanguageModel& model,
                 const SaveOptions& options = {});
 
-/// The files of a directory's tokenizer: tokenizer.json and those of tokenizer_config.json,
-/// special_tokens_map.json, added_tokens.json, chat_template.jinja and additional_chat_templates/
-/// that are there. IoError without tokenizer.json.
+/// The files of a directory's tokenizer: a GGUF file itself, or tokenizer.json and those of
+/// tokenizer_config.json, special_tokens_map.json, added_tokens.json, chat_template.jinja and
+/// additional_chat_templates/ that are there. IoError without tokenizer.json.
 std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& directory);
-/// Copies them, replacing older ones. IoError.
+/// Copies them, replacing older ones; of a GGUF file's tokenizer, writes those that it stands for.
+/// IoError.
 void copy_tokenizer(const std::filesystem::path& from, const std::filesystem::path& to);
 /// Copies what else goes with a model's weights and is there: generation_config.json and the
 /// tokenizer's files. IoError.

@@ -77,6 +77,14 @@ std::int64_t context_length(const RopeParameters& rope) {
   return std::max(rope.max_position_embeddings, static_cast<std::int64_t>(extended));
 }
 
+Frequencies scaled_frequencies(const RopeParameters& rope, std::int64_t head_dim) {
+  Frequencies frequencies = nn::RotaryEmbedding::default_frequencies(head_dim, rope.theta);
+  if (rope.type == "linear") {
+    for (double& frequency : frequencies) frequency /= rope.factor;
+  }
+  return rope.type == "llama3" ? llama3_frequencies(rope, std::move(frequencies)) : frequencies;
+}
+
 nn::RotaryEmbedding make_rotary_embedding(const RopeParameters& rope, std::int64_t head_dim) {
   if (rope.type == "dynamic") {
     return {rope.max_position_embeddings, [rope, head_dim](std::int64_t length) {
@@ -84,11 +92,7 @@ nn::RotaryEmbedding make_rotary_embedding(const RopeParameters& rope, std::int64
                   head_dim, dynamic_theta(rope, head_dim, length));
             }};
   }
-  Frequencies frequencies = nn::RotaryEmbedding::default_frequencies(head_dim, rope.theta);
-  if (rope.type == "linear") {
-    for (double& frequency : frequencies) frequency /= rope.factor;
-  }
-  if (rope.type == "llama3") frequencies = llama3_frequencies(rope, std::move(frequencies));
+  Frequencies frequencies = scaled_frequencies(rope, head_dim);
   if (rope.type != "yarn") return nn::RotaryEmbedding(std::move(frequencies));
   return nn::RotaryEmbedding(yarn_frequencies(rope, std::move(frequencies)),
                              yarn_attention_factor(rope));

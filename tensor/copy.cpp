@@ -7,6 +7,7 @@
 #include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/element_range.h"
 #include "gladius/tensor/kernels/convert.h"
+#include "gladius/tensor/quantized.h"
 #include "gladius/tensor/strided.h"
 #include "gladius/tensor/tensor.h"
 #include "gladius/tensor/transposed_copy.h"
@@ -119,6 +120,8 @@ Tensor Tensor::clone() const {
 
 Tensor Tensor::to(Dtype dtype) const {
   if (dtype == dtype_) return *this;
+  if (is_quantized(dtype_)) return dequantize(*this).to(dtype);
+  if (is_quantized(dtype)) return quantize(*this, dtype);
   check_elements_fit("to", *this, dtype);
   Tensor result = empty(shape_, dtype);
   copy_elements(*this, result);
@@ -144,6 +147,10 @@ void Tensor::fill_(double value) {
 
 void Tensor::copy_(const Tensor& source) {
   check_broadcasts_to("copy_", source.shape(), shape_);
+  if (is_quantized(dtype_) || is_quantized(source.dtype_)) {
+    mark_written("copy_");
+    return copy_blocks(source.to(dtype_).expand(shape_), *this);
+  }
   check_elements_fit("copy_", source, dtype_);
   mark_written("copy_");
   Tensor in = source.expand(shape_);

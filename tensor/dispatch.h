@@ -10,7 +10,13 @@
 
 namespace gladius {
 
-/// Calls f(T{}) with the C++ type of `dtype`.
+/// Throws DtypeError: the elements of a quantised type have no C++ type.
+[[noreturn]] inline void throw_quantized(Dtype dtype) {
+  throw DtypeError("the elements of " + std::string(dtype_name(dtype)) +
+                   " are quantised in blocks; convert them with to(Dtype::F32)");
+}
+
+/// Calls f(T{}) with the C++ type of `dtype`; throws DtypeError for a quantised one.
 template <class F>
 decltype(auto) dispatch(Dtype dtype, F&& f) {
   switch (dtype) {
@@ -40,8 +46,19 @@ decltype(auto) dispatch(Dtype dtype, F&& f) {
       return f(std::int64_t{});
     case Dtype::U64:
       return f(std::uint64_t{});
+    case Dtype::Q4_0:
+    case Dtype::Q4_1:
+    case Dtype::Q5_0:
+    case Dtype::Q5_1:
+    case Dtype::Q8_0:
+    case Dtype::Q2_K:
+    case Dtype::Q3_K:
+    case Dtype::Q4_K:
+    case Dtype::Q5_K:
+    case Dtype::Q6_K:
+      break;
   }
-  __builtin_unreachable();
+  throw_quantized(dtype);
 }
 
 /// Throws DtypeError naming `op` unless `dtype` is F32 or F64, the types of arithmetic.

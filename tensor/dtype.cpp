@@ -13,11 +13,12 @@ namespace {
 struct Entry {
   Dtype dtype;
   std::size_t size;
-  std::string_view name;   // safetensors
+  std::string_view name;   // safetensors; GGUF
   std::string_view torch;  // PyTorch
+  std::int64_t elements = 1;
 };
 
-constexpr std::array<Entry, 13> kEntries{{
+constexpr std::array<Entry, 23> kEntries{{
     {Dtype::BOOL, 1, "BOOL", "bool"},
     {Dtype::U8, 1, "U8", "uint8"},
     {Dtype::I8, 1, "I8", "int8"},
@@ -31,6 +32,16 @@ constexpr std::array<Entry, 13> kEntries{{
     {Dtype::F64, 8, "F64", "float64"},
     {Dtype::I64, 8, "I64", "int64"},
     {Dtype::U64, 8, "U64", "uint64"},
+    {Dtype::Q4_0, 18, "Q4_0", "q4_0", 32},
+    {Dtype::Q4_1, 20, "Q4_1", "q4_1", 32},
+    {Dtype::Q5_0, 22, "Q5_0", "q5_0", 32},
+    {Dtype::Q5_1, 24, "Q5_1", "q5_1", 32},
+    {Dtype::Q8_0, 34, "Q8_0", "q8_0", 32},
+    {Dtype::Q2_K, 84, "Q2_K", "q2_k", 256},
+    {Dtype::Q3_K, 110, "Q3_K", "q3_k", 256},
+    {Dtype::Q4_K, 144, "Q4_K", "q4_k", 256},
+    {Dtype::Q5_K, 176, "Q5_K", "q5_k", 256},
+    {Dtype::Q6_K, 210, "Q6_K", "q6_k", 256},
 }};
 
 const Entry& entry(Dtype dtype) { return kEntries[static_cast<std::size_t>(dtype)]; }
@@ -47,6 +58,12 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::size_t dtype_size(Dtype dtype) { return entry(dtype).size; }
+
+std::int64_t block_elements(Dtype dtype) { return entry(dtype).elements; }
+
+std::size_t dtype_bytes(Dtype dtype, std::int64_t n) {
+  return static_cast<std::size_t>(n / block_elements(dtype)) * dtype_size(dtype);
+}
 
 std::string_view dtype_name(Dtype dtype) { return entry(dtype).name; }
 

@@ -1,4 +1,4 @@
-// Element types, named as safetensors names them.
+// Element types, named as safetensors names them, and GGUF's types of quantised blocks.
 #pragma once
 
 #include <cstddef>
@@ -10,12 +10,23 @@
 namespace gladius {
 
 /// Element types of a Tensor. Arithmetic is done in F32 and F64; the others are storage and
-/// indices.
-enum class Dtype : std::uint8_t { BOOL, U8, I8, U16, I16, F16, BF16, U32, I32, F32, F64, I64, U64 };
+/// indices. Those from Q4_0 on are quantised: neighbours of a row share a block with a scale
+/// (tensor/kernels/blocks.h); they are weights (tensor/weight.h), and to(Dtype::F32) gives numbers.
+// clang-format off
+enum class Dtype : std::uint8_t {
+  BOOL, U8, I8, U16, I16, F16, BF16, U32, I32, F32, F64, I64, U64,
+  Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K
+};
+// clang-format on
 
-/// Bytes an element.
+/// Bytes an element or, of a quantised type, a block.
 std::size_t dtype_size(Dtype dtype);
-/// "F32", "BF16", ...: the spelling of safetensors.
+/// Elements of a block of a quantised type; 1 for the others.
+std::int64_t block_elements(Dtype dtype);
+inline bool is_quantized(Dtype dtype) { return dtype >= Dtype::Q4_0; }
+/// Bytes of n elements; of a quantised type, n is a multiple of block_elements.
+std::size_t dtype_bytes(Dtype dtype, std::int64_t n);
+/// "F32", "BF16", ...: the spelling of safetensors; "Q4_K": that of GGUF.
 std::string_view dtype_name(Dtype dtype);
 /// The inverse of dtype_name; also takes PyTorch's names ("float32", "bfloat16", "torch.float16",
 /// "f32"). Throws DtypeError for an unknown name.

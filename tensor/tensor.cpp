@@ -12,6 +12,25 @@
 namespace gladius {
 namespace {
 
+// Throws ShapeError where a row of a quantised type would not be whole blocks that lie one after
+// another.
+void check_blocks(const Tensor& tensor) {
+  const std::int64_t block = block_elements(tensor.dtype());
+  if (block == 1 || tensor.numel() == 0) return;
+  bool whole = tensor.dim() > 0 && tensor.offset() % block == 0;
+  for (std::int64_t d = 0; whole && d < tensor.dim(); ++d) {
+    const auto i = static_cast<std::size_t>(d);
+    const std::int64_t size = tensor.shape()[i], stride = tensor.strides()[i];
+    whole = d == tensor.dim() - 1 ? stride == 1 && size % block == 0
+                                  : size == 1 || (stride > 0 && stride % block == 0);
+  }
+  if (whole) return;
+  throw ShapeError(
+      fmt::format("tensor: {} would cut blocks of {} elements: its rows must be "
+                  "contiguous and a multiple of that long",
+                  tensor.describe(), block));
+}
+
 // start + i * step for i < n.
 Tensor progression(double start, double step, std::int64_t n, Dtype dtype) {
   Tensor result = Tensor::empty({n}, dtype);
@@ -40,6 +59,7 @@ Tensor::Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, s
     throw ShapeError(
         fmt::format("tensor: {} strides for shape {}", strides_.size(), to_string(shape_)));
   }
+  check_blocks(*this);
   std::int64_t last = offset_;
   std::int64_t first = offset_;
   bool overflows = false;
@@ -50,7 +70,8 @@ Tensor::Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, s
     overflows = __builtin_mul_overflow(strides_[i], shape_[i], &past) ||
                 __builtin_add_overflow(bound, past - strides_[i], &bound) || overflows;
   }
-  const auto held = static_cast<std::int64_t>(storage_->size() / dtype_size(dtype_));
+  const auto held =
+      static_cast<std::int64_t>(storage_->size() / dtype_size(dtype_)) * block_elements(dtype_);
   const bool outside = numel_ > 0 ? first < 0 || last >= held : offset_ < 0 || offset_ > held;
   if (overflows || outside) {
     throw ShapeError(fmt::format("tensor: {} at offset {} leaves its storage of {} elements",
@@ -62,7 +83,8 @@ namespace {
 
 std::size_t bytes_of(const Shape& shape, Dtype dtype) {
   std::size_t bytes = 0;
-  if (__builtin_mul_overflow(static_cast<std::size_t>(numel(shape)), dtype_size(dtype), &bytes) ||
+  const auto blocks = static_cast<std::size_t>(numel(shape) / block_elements(dtype));
+  if (__builtin_mul_overflow(blocks, dtype_size(dtype), &bytes) ||
       bytes > static_cast<std::size_t>(INT64_MAX)) {
     throw ShapeError(fmt::format("shape: {} {} takes more bytes than can be counted",
                                  dtype_name(dtype), to_string(shape)));
@@ -133,7 +155,7 @@ bool Tensor::is_contiguous() const {
 
 std::byte* Tensor::raw_data() const {
   if (!defined()) throw Error("tensor: the undefined tensor has no data");
-  return storage_->data() + offset_ * static_cast<std::int64_t>(dtype_size(dtype_));
+  return storage_->data() + dtype_bytes(dtype_, offset_);
 }
 
 template <class T>

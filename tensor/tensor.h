@@ -25,7 +25,8 @@ class Tensor {
  public:
   /// The undefined tensor.
   Tensor() = default;
-  /// A view of `storage`; `offset` in elements. Throws ShapeError if it would leave the storage.
+  /// A view of `storage`; `offset` in elements. Throws ShapeError if it would leave the storage or
+  /// cut the blocks of a quantised type: rows hold whole blocks, one element after another.
   Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, std::int64_t offset,
          Dtype dtype);
 
@@ -57,7 +58,7 @@ class Tensor {
   std::int64_t size(std::int64_t dim) const;
   std::int64_t dim() const { return static_cast<std::int64_t>(shape_.size()); }
   std::int64_t numel() const { return numel_; }
-  std::size_t nbytes() const { return static_cast<std::size_t>(numel_) * dtype_size(dtype_); }
+  std::size_t nbytes() const { return dtype_bytes(dtype_, numel_); }
   std::int64_t offset() const { return offset_; }
   bool is_contiguous() const;
   const std::shared_ptr<Storage>& storage() const { return storage_; }
@@ -95,7 +96,8 @@ class Tensor {
   Tensor contiguous() const;
   /// A contiguous copy.
   Tensor clone() const;
-  /// Converted to `dtype` (this tensor if it already is).
+  /// Converted to `dtype` (this tensor if it already is), from and to quantised types too
+  /// (tensor/quantized.h).
   Tensor to(Dtype dtype) const;
 
   // In place; each bumps the storage's version. Error on read-only storage and on an expanded

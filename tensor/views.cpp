@@ -100,6 +100,10 @@ Tensor Tensor::permute(const std::vector<std::int64_t>& dims) const {
 }
 
 Tensor Tensor::transpose(std::int64_t a, std::int64_t b) const {
+  if (is_quantized(dtype_)) {
+    throw ShapeError(
+        fmt::format("transpose: {} is quantised along its rows; convert it with to()", describe()));
+  }
   Tensor result = *this;
   const auto i = static_cast<std::size_t>(normalize_dim("transpose", a, dim()));
   const auto j = static_cast<std::size_t>(normalize_dim("transpose", b, dim()));

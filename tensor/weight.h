@@ -44,7 +44,7 @@ class Weight {
 
 /// Whether a Weight can have elements of this type.
 bool is_weight_dtype(Dtype dtype);
-/// Whether parameters of this type can have gradients.
+/// Whether parameters of this type can have gradients: quantised and 16-bit ones cannot.
 bool is_trainable(Dtype dtype);
 
 }  // namespace gladius

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <system_error>
 
+#include "gladius/models/gguf/file.h"
+#include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/file_descriptor.h"
 #include "gladius/tensor/base/json_file.h"
@@ -58,7 +60,7 @@ ChatTemplates ChatTemplates::load(const std::filesystem::path& model_dir) {
   ChatTemplates out;
   out.directory_ = model_dir;
   out.add_files(model_dir);
-  if (out.empty()) out.add_configured(model_dir / "tokenizer_config.json");
+  if (out.empty()) out.add_configured(model_dir);
   return out;
 }
 
@@ -70,9 +72,11 @@ void ChatTemplates::add_files(const std::filesystem::path& model_dir) {
   }
 }
 
-void ChatTemplates::add_configured(const std::filesystem::path& config_file) {
-  if (!is_there(config_file)) return;
-  const Json config = read_json_file(config_file);
+void ChatTemplates::add_configured(const std::filesystem::path& model_dir) {
+  const bool within = gguf::is_gguf(model_dir);
+  if (within && !has_tokenizer(model_dir)) return;
+  const auto config_file = within ? model_dir : model_dir / "tokenizer_config.json";
+  const Json config = read_tokenizer_config(model_dir);
   if (!config.is_object()) {
     throw FormatError(fmt::format("chat template: {} is no JSON object", config_file.string()));
   }
@@ -91,6 +95,12 @@ void ChatTemplates::add_configured(const std::filesystem::path& config_file) {
     const std::string which = named.size() > 1 ? fmt::format(" {}", in_quotes(name)) : "";
     sources_[name] = {text.get<std::string>(), config_file.string() + " chat_template" + which};
   }
+}
+
+std::map<std::string, std::string> ChatTemplates::texts() const {
+  std::map<std::string, std::string> texts;
+  for (const auto& [name, source] : sources_) texts[name] = source.text;
+  return texts;
 }
 
 ChatTemplate ChatTemplates::choose(bool with_tools) const {

@@ -19,10 +19,12 @@ class ChatTemplates {
  public:
   /// DIR/chat_template.jinja (the "default") and DIR/additional_chat_templates/NAME.jinja; where
   /// there are none, "chat_template" of DIR/tokenizer_config.json: one template, or several as a
-  /// list of {"name", "template"}. IoError, FormatError.
+  /// list of {"name", "template"}. Or those of a GGUF file. IoError, FormatError.
   static ChatTemplates load(const std::filesystem::path& model_dir);
 
   bool empty() const { return sources_.empty(); }
+  /// The templates by name, as they are written.
+  std::map<std::string, std::string> texts() const;
 
   /// "tool_use" for a conversation with tools, if there is one, else "default". Takes the time to
   /// parse it. ConfigError naming the directory and the templates if neither is there; as
@@ -36,7 +38,7 @@ class ChatTemplates {
   };
 
   void add_files(const std::filesystem::path& model_dir);
-  void add_configured(const std::filesystem::path& config_file);
+  void add_configured(const std::filesystem::path& model_dir);
 
   std::filesystem::path directory_;
   std::map<std::string, Source> sources_;

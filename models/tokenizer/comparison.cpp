@@ -4,12 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "gladius/models/tokenizer/added_tokens.h"
 #include "gladius/models/tokenizer/token_bytes.h"
+#include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/tensor/base/json_file.h"
 #include "gladius/tensor/base/quoted.h"
 #include "gladius/tensor/base/text_file.h"
@@ -153,6 +155,14 @@ bool same_bytes(const fs::path& a, const fs::path& b) {
   return there == fs::exists(b) && (!there || read_text_file(a) == read_text_file(b));
 }
 
+// Of two directories; GGUF files are compared by what they say.
+bool same_files(const fs::path& first, const fs::path& second) {
+  return fs::is_directory(first) && fs::is_directory(second) &&
+         std::ranges::all_of(
+             std::initializer_list<const char*>{"tokenizer.json", "tokenizer_config.json"},
+             [&](const char* name) { return same_bytes(first / name, second / name); });
+}
+
 Json model_of(const Json& root, const char* name) {
   const Json model = root.value("model", Json::object());
   return model.is_object() ? model.value(name, Json::array()) : Json::array();
@@ -161,13 +171,9 @@ Json model_of(const Json& root, const char* name) {
 }  // namespace
 
 TokenizerComparison compare_tokenizers(const fs::path& first, const fs::path& second) {
-  constexpr const char* kFiles[] = {"tokenizer.json", "tokenizer_config.json"};
-  if (std::ranges::all_of(
-          kFiles, [&](const char* name) { return same_bytes(first / name, second / name); })) {
-    return {};
-  }
-  const auto file_a = read_json_file<Json>(first / kFiles[0]);
-  const auto file_b = read_json_file<Json>(second / kFiles[0]);
+  if (same_files(first, second)) return {};
+  const auto file_a = read_tokenizer_json<Json>(first);
+  const auto file_b = read_tokenizer_json<Json>(second);
   const TokenBytes a(first, file_a), b(second, file_b);
   if (auto found = compare_entries(a, b)) return {.difference = std::move(found), .note = ""};
   if (auto found = compare_merges(model_of(file_a, "merges"), model_of(file_b, "merges"))) {
@@ -184,8 +190,7 @@ TokenizerComparison compare_tokenizers(const fs::path& first, const fs::path& se
       .difference = {},
       .note = fmt::format("{} is written differently in {} and {}, but {} sample texts have the "
                           "same ids in both",
-                          fmt::join(names, ", "), (first / kFiles[0]).string(),
-                          (second / kFiles[0]).string(), texts.size())};
+                          fmt::join(names, ", "), first.string(), second.string(), texts.size())};
 }
 
 std::int64_t count_shared_entries(const fs::path& first, const fs::path& second,

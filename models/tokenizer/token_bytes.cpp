@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gladius/models/tokenizer/byte_level.h"
+#include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/tensor/base/json_file.h"
 
 namespace gladius::text {
@@ -28,7 +29,7 @@ bool encodes_bytes(const Json& model) {
 }  // namespace
 
 TokenBytes::TokenBytes(const std::filesystem::path& directory)
-    : TokenBytes(directory, read_json_file<Json>(directory / "tokenizer.json")) {}
+    : TokenBytes(directory, read_tokenizer_json<Json>(directory)) {}
 
 TokenBytes::TokenBytes(const std::filesystem::path& directory, const Json& root)
     : tokenizer_(Tokenizer::load(directory, root)) {

@@ -35,7 +35,7 @@ Json without_prefix(Json component) {
 
 // A directory's tokenizer whose encodings are those of the middle of a text.
 Tokenizer load_for_continuations(const std::filesystem::path& directory) {
-  auto root = read_json_file<Json>(directory / "tokenizer.json");
+  auto root = read_tokenizer_json<Json>(directory);
   for (const char* role : {"normalizer", "pre_tokenizer"}) {
     if (root.contains(role)) root[role] = without_prefix(root.at(role));
   }

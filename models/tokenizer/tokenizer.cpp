@@ -4,6 +4,7 @@
 #include <iterator>
 #include <mutex>
 
+#include "gladius/models/gguf/file.h"
 #include "gladius/models/tokenizer/added_tokens.h"
 #include "gladius/models/tokenizer/added_vocabulary.h"
 #include "gladius/models/tokenizer/bpe.h"
@@ -13,6 +14,7 @@
 #include "gladius/models/tokenizer/post_processors.h"
 #include "gladius/models/tokenizer/pre_tokenizers.h"
 #include "gladius/models/tokenizer/tokenizer_config.h"
+#include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/models/tokenizer/utf8.h"
 #include "gladius/tensor/base/json_file.h"
 #include "gladius/tensor/base/quoted.h"
@@ -157,12 +159,13 @@ void Tokenizer::Impl::set_token(std::int32_t id, std::string_view token) {
 }
 
 Tokenizer Tokenizer::load(const std::filesystem::path& path) {
-  return load(path, read_json_file<Json>(tokenizer_file(path)));
+  return load(path, read_tokenizer_json<Json>(path));
 }
 
 Tokenizer Tokenizer::load(const std::filesystem::path& path, const Json& root) {
   const std::filesystem::path file = tokenizer_file(path);
-  const TokenizerConfig config = file == path ? TokenizerConfig() : TokenizerConfig::load(path);
+  const bool alone = file == path && !gguf::is_gguf(path);
+  const TokenizerConfig config = alone ? TokenizerConfig() : TokenizerConfig::load(path);
   try {
     auto impl = std::make_shared<Impl>(root, config);
     for (std::string& note : impl->notes) note = fmt::format("{}: {}", file.string(), note);

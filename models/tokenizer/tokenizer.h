@@ -21,8 +21,8 @@ class Tokenizer {
  public:
   /// Reads DIR/tokenizer.json, with the added and special tokens that tokenizer_config.json,
   /// special_tokens_map.json and added_tokens.json name, as transformers does; or a tokenizer.json
-  /// alone. IoError when it cannot be read, FormatError when it is malformed, ConfigError naming a
-  /// component that is not supported.
+  /// alone; or what a GGUF file has. IoError when it cannot be read, FormatError when it is
+  /// malformed, ConfigError naming a component that is not supported.
   static Tokenizer load(const std::filesystem::path& path);
   /// The same with the contents of that tokenizer.json, for who has read it already.
   static Tokenizer load(const std::filesystem::path& path, const nlohmann::json& tokenizer_json);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "gladius/models/tokenizer/json_fields.h"
+#include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/file_descriptor.h"
 #include "gladius/tensor/base/json_file.h"
@@ -165,7 +166,8 @@ TokenizerConfig TokenizerConfig::load(const std::filesystem::path& directory) {
   const auto older = directory / "added_tokens.json";
   TokenizerConfig out;
   std::string source = file.string();
-  Json config = read_object(file);
+  Json config = read_tokenizer_config(directory);
+  if (!config.is_object()) throw FormatError(source + ": expected a JSON object");
   rename_older_list(config);
   Json own = take_own_tokens(config, source);
   out.has_decoder_ = config.contains(kDecoder);

@@ -184,8 +184,68 @@ def tokenizers():
                              separators=(",", ":")).encode() + b"\0" + text
 
 
+def gguf_text(text):
+    return struct.pack("<Q", len(text.encode())) + text.encode()
+
+
+def gguf_value(value):
+    """Type and bytes."""
+    if isinstance(value, bool):
+        return struct.pack("<I?", 7, value)
+    if isinstance(value, int):
+        return struct.pack("<II", 4, value)
+    if isinstance(value, float):
+        return struct.pack("<If", 6, value)
+    if isinstance(value, str):
+        return struct.pack("<I", 8) + gguf_text(value)
+    kind = 8 if isinstance(value[0], str) else 5 if isinstance(value[0], int) else 6
+    return struct.pack("<IIQ", 9, kind, len(value)) + b"".join(
+        gguf_text(item) if kind == 8 else struct.pack("<i" if kind == 5 else "<f", item)
+        for item in value)
+
+
+def gguf_file(keys, tensors, version=3):
+    """tensors: name, sizes (fastest first), type, bytes."""
+    out = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(keys))
+    for key, value in keys.items():
+        out += gguf_text(key) + gguf_value(value)
+    offset = 0
+    for name, sizes, kind, size in tensors:
+        out += gguf_text(name) + struct.pack(f"<I{len(sizes)}qIQ", len(sizes), *sizes, kind, offset)
+        offset += -(-size // 32) * 32
+    return out + bytes(-len(out) % 32) + bytes(offset)
+
+
+def gguf_files():
+    model = {"general.architecture": "llama", "general.alignment": 32, "llama.context_length": 64,
+             "llama.embedding_length": 32, "llama.block_count": 1, "llama.feed_forward_length": 32,
+             "llama.attention.head_count": 2, "llama.attention.layer_norm_rms_epsilon": 1e-5,
+             "llama.rope.scaling.type": "yarn", "llama.rope.scaling.factor": 4.0}
+    byte_level = {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "smollm",
+                  "tokenizer.ggml.tokens": ["<end>", "H", "e", "He", "1", "[PAD]"],
+                  "tokenizer.ggml.token_type": [3, 1, 1, 1, 4, 5],
+                  "tokenizer.ggml.merges": ["H e"], "tokenizer.ggml.eos_token_id": 0,
+                  "tokenizer.chat_template": "{{ messages }}"}
+    llama = {"tokenizer.ggml.model": "llama",
+             "tokenizer.ggml.tokens": ["<unk>", "<s>", "H", "e", "He", "\u2581", "<0x41>"],
+             "tokenizer.ggml.token_type": [2, 3, 1, 1, 1, 1, 6],
+             "tokenizer.ggml.scores": [0.0, 0.0, -2.0, -3.0, -1.0, -4.0, 0.0],
+             "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.unknown_token_id": 0}
+    tensors = [("token_embd.weight", (32, 6), 8, 6 * 34), ("blk.0.attn_norm.weight", (32,), 0, 128),
+               ("blk.0.attn_q.weight", (32, 32), 2, 32 * 18), ("rope_freqs.weight", (8,), 0, 32)]
+    yield gguf_file({}, [])
+    yield gguf_file(model | byte_level, tensors)
+    yield gguf_file(model | llama, tensors, version=2)
+    yield gguf_file(model | {"general.architecture": "qwen2"}, tensors[:1])
+    for pre in ("qwen2", "llama-bpe", "default", "gpt-2"):
+        yield gguf_file(byte_level | {"tokenizer.ggml.pre": pre,
+                                      "tokenizer.ggml.add_bos_token": True,
+                                      "tokenizer.ggml.bos_token_id": 0}, [])
+
+
 def main():
     for target, inputs in (("safetensors_header", safetensors_headers()), ("config", configs()),
+                           ("gguf", gguf_files()),
                            ("shard_index", shard_indexes()),
                            ("chat_template", chat_templates()), ("tokenizer", tokenizers())):
         folder = CORPUS / target

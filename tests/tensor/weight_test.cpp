@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gladius/tensor/matmul.h"
+#include "support/blocks.h"
 #include "support/message_of.h"
 #include "support/random.h"
 
@@ -18,7 +19,16 @@ namespace {
 using ::testing::HasSubstr;
 using namespace gladius::testing;
 
-constexpr Dtype kTypes[] = {Dtype::F32, Dtype::F64, Dtype::BF16, Dtype::F16};
+constexpr Dtype kTypes[] = {Dtype::F32,  Dtype::F64,  Dtype::BF16, Dtype::F16,  Dtype::Q4_0,
+                            Dtype::Q4_1, Dtype::Q5_0, Dtype::Q5_1, Dtype::Q8_0, Dtype::Q2_K,
+                            Dtype::Q3_K, Dtype::Q4_K, Dtype::Q5_K, Dtype::Q6_K};
+
+// A weight with rows of about K elements; numbers below one or so.
+Tensor random_weight(Rng& rng, std::int64_t N, std::int64_t K, Dtype dtype) {
+  if (!is_quantized(dtype)) return random_view(rng, {N, K}, -1, 1, dtype);
+  const Tensor larger = random_blocks(rng, {2 * N + 1, K / 32 * block_elements(dtype)}, dtype);
+  return larger.narrow(0, 1, N, 2);  // every second row
+}
 
 // `result` is `expected`, in float64, to the roundings of sums of `terms` products below one.
 void expect_close(const Tensor& result, const Tensor& expected, std::int64_t terms) {
@@ -43,15 +53,16 @@ TEST(Weight, MultipliesAndLooksUpInEveryType) {
                          K = random_int(rng, 0, 130);
       SCOPED_TRACE(::testing::Message()
                    << dtype_name(dtype) << ", " << M << " x " << N << " x " << K);
-      const Weight weight(random_view(rng, {N, K}, -1, 1, dtype));
+      const Weight weight(random_weight(rng, N, K, dtype));
       const Tensor w = in_float64(weight.matrix());
-      const Tensor x = random_view(rng, {M, 1, K}, -1, 1, weight.activation_dtype());
+      const std::int64_t width = weight.shape()[1];
+      const Tensor x = random_view(rng, {M, 1, width}, -1, 1, weight.activation_dtype());
       const Tensor g = random_view(rng, {M, 1, N}, -1, 1, weight.activation_dtype());
       ASSERT_NO_FATAL_FAILURE(
-          expect_close(weight.multiply(x), matmul(in_float64(x), w.transpose(0, 1)), K));
+          expect_close(weight.multiply(x), matmul(in_float64(x), w.transpose(0, 1)), width));
       ASSERT_NO_FATAL_FAILURE(
           expect_close(weight.multiply_transposed(g), matmul(in_float64(g), w), N));
-      Tensor rows = Tensor::full({M, K}, 7, weight.activation_dtype());
+      Tensor rows = Tensor::full({M, width}, 7, weight.activation_dtype());
       weight.multiply_transposed_into(rows, g.reshape({M, N}));
       ASSERT_NO_FATAL_FAILURE(expect_close(rows, matmul(in_float64(g.reshape({M, N})), w), N));
 

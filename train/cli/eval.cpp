@@ -9,6 +9,7 @@
 
 #include "commands.h"
 #include "gladius/models/model_directory.h"
+#include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/train/data/dataset.h"
 #include "gladius/train/loop/evaluate.h"
@@ -57,7 +58,7 @@ Settings resolve(const EvalArguments& options) {
 
 // Null where the model has no tokenizer.
 std::shared_ptr<const train::TextEncoder> load_encoder(const std::filesystem::path& directory) {
-  if (!std::filesystem::exists(directory / "tokenizer.json")) return nullptr;
+  if (!text::has_tokenizer(directory)) return nullptr;
   return std::make_shared<const train::TextEncoder>(directory);
 }
 

@@ -5,6 +5,8 @@
 #include <optional>
 
 #include "commands.h"
+#include "gladius/models/gguf/file.h"
+#include "gladius/models/gguf/tensor_names.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/base/sha256.h"
 #include "gladius/tensor/base/text_format.h"
@@ -18,40 +20,99 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-struct Subject {
-  std::vector<SafetensorsFile> files;
-  std::optional<ModelConfig> config;  // of a model directory
+struct WeightFile {
+  fs::path path;
+  std::string format;  // "safetensors (no metadata)"
+  Json metadata;
+  std::vector<SafetensorsEntry> entries;  // under Hugging Face's names
 };
+
+struct Subject {
+  std::vector<WeightFile> files;
+  std::optional<ModelConfig> config;  // of a whole model
+
+  std::vector<SafetensorsEntry> entries() const {
+    std::vector<SafetensorsEntry> all;
+    for (const WeightFile& file : files) {
+      all.insert(all.end(), file.entries.begin(), file.entries.end());
+    }
+    return all;
+  }
+};
+
+WeightFile describe(const SafetensorsFile& file) {
+  return {.path = file.path(),
+          .format = fmt::format("safetensors ({})", train::metadata_of(file)),
+          .metadata = file.metadata(),
+          .entries = file.entries()};
+}
+
+// A key's value; of an array, how long it is.
+Json shown(const gguf::Value& value) {
+  return std::visit(
+      []<class T>(const T& plain) {
+        if constexpr (std::is_same_v<T, gguf::Array>) {
+          return Json(fmt::format("array of {}", gguf::size_of(plain)));
+        } else {
+          return Json(plain);
+        }
+      },
+      value.value);
+}
+
+WeightFile describe(const gguf::File& file) {
+  WeightFile described{.path = file.path(),
+                       .format = fmt::format("GGUF (version {}, {} keys)", file.header().version,
+                                             file.header().keys.size()),
+                       .metadata = Json::object(),
+                       .entries = {}};
+  for (const auto& [key, value] : file.header().keys) described.metadata[key] = shown(value);
+  for (const gguf::TensorInfo& info : file.header().tensors) {
+    described.entries.push_back(
+        {.name = gguf::hugging_face_name(info.name).value_or(info.name),
+         .dtype = {info.type->name, info.type->bytes * 8 / info.type->elements, std::nullopt},
+         .shape = Shape(info.shape.begin(), info.shape.end()),
+         .begin = info.begin,
+         .end = info.end});
+  }
+  return described;
+}
 
 Subject open(const std::string& path, const Common& common) {
   if (!fs::exists(path)) throw IoError(fmt::format("{} does not exist", path));
-  if (!fs::is_directory(path)) return {{SafetensorsFile::open(path)}, std::nullopt};
+  if (gguf::is_gguf(path)) {
+    return {{describe(gguf::File::open(path))}, ModelConfig::load(path)};
+  }
+  if (!fs::is_directory(path)) return {{describe(SafetensorsFile::open(path))}, std::nullopt};
   const ModelPaths paths = locate_model(path, common);
-  const ModelConfig config = ModelConfig::load(paths.config);
-  return {open_weights(paths.weights), config};
+  Subject subject{{}, ModelConfig::load(paths.config)};
+  for (const SafetensorsFile& file : open_weights(paths.weights)) {
+    subject.files.push_back(describe(file));
+  }
+  return subject;
 }
 
 Json files_as_json(const Subject& subject) {
   Json files = Json::array();
-  for (const SafetensorsFile& file : subject.files) {
-    files.push_back({{"name", file.path().filename().string()},
-                     {"bytes", file.file_size()},
-                     {"sha256", sha256_file(file.path())},
-                     {"metadata", file.metadata()}});
+  for (const WeightFile& file : subject.files) {
+    files.push_back({{"name", file.path.filename().string()},
+                     {"bytes", fs::file_size(file.path)},
+                     {"sha256", sha256_file(file.path)},
+                     {"metadata", file.metadata}});
   }
   return files;
 }
 
 Json tensors_as_json(const Subject& subject) {
   Json tensors = Json::array();
-  for (const SafetensorsFile& file : subject.files) {
-    for (const SafetensorsEntry& entry : file.entries()) {
+  for (const WeightFile& file : subject.files) {
+    for (const SafetensorsEntry& entry : file.entries) {
       tensors.push_back({{"name", entry.name},
                          {"dtype", entry.dtype.name},
                          {"shape", entry.shape},
                          {"parameters", numel(entry.shape)},
                          {"bytes", entry.end - entry.begin},
-                         {"file", file.path().filename().string()}});
+                         {"file", file.path.filename().string()}});
     }
   }
   return tensors;
@@ -59,7 +120,7 @@ Json tensors_as_json(const Subject& subject) {
 
 // As the weights are stored, trained in F32; and by precision.
 Json memory_as_json(const LanguageModel& model, const train::Components& parts,
-                    const std::vector<SafetensorsFile>& files) {
+                    std::uint64_t stored_bytes) {
   const auto inference = [&](std::uint64_t weights) {
     return train::inference_memory(model, weights, train::kEstimatedTokens).required();
   };
@@ -77,14 +138,14 @@ Json memory_as_json(const LanguageModel& model, const train::Components& parts,
          {"training_bytes", precision.trains ? Json(training(precision.bits / 8)) : Json()}});
   }
   return {{"tokens", train::kEstimatedTokens},
-          {"weights_bytes", train::weight_bytes(files)},
-          {"inference_bytes", inference(train::weight_bytes(files))},
+          {"weights_bytes", stored_bytes},
+          {"inference_bytes", inference(stored_bytes)},
           {"training_bytes", training(sizeof(float))},
           {"precisions", precisions}};
 }
 
 Json document_of(const std::string& path, const Subject& subject) {
-  const train::Components parts = train::count_components(subject.files);
+  const train::Components parts = train::count_components(subject.entries());
   Json document{{"path", path}};
   if (subject.config) {
     document["architecture"] = subject.config->architecture;
@@ -96,8 +157,8 @@ Json document_of(const std::string& path, const Subject& subject) {
                               {"final_norm", parts.final_norm}, {"per_layer", parts.per_layer},
                               {"num_layers", parts.num_layers}, {"layers", parts.layers},
                               {"other", parts.other},           {"total", parts.total()}};
-    document["memory"] =
-        memory_as_json(*make_language_model(*subject.config), parts, subject.files);
+    document["memory"] = memory_as_json(*make_language_model(*subject.config), parts,
+                                        train::weight_bytes(subject.entries()));
   }
   document["files"] = files_as_json(subject);
   document["tensors"] = tensors_as_json(subject);
@@ -124,19 +185,19 @@ void print_memory(const LanguageModel& model, const train::Components& parts) {
 }
 
 void print_files(const Subject& subject) {
-  for (const SafetensorsFile& file : subject.files) {
-    print("{}: {} bytes ({})\n", file.path().filename().string(),
-          format_count(static_cast<std::int64_t>(file.file_size())),
-          format_bytes(file.file_size()));
-    print("safetensors ({}), {} tensors, {}\nSHA-256 {}\n\n", train::metadata_of(file),
-          file.entries().size(), train::types_of(file), sha256_file(file.path()));
+  for (const WeightFile& file : subject.files) {
+    const std::uint64_t bytes = fs::file_size(file.path);
+    print("{}: {} bytes ({})\n", file.path.filename().string(),
+          format_count(static_cast<std::int64_t>(bytes)), format_bytes(bytes));
+    print("{}, {} tensors, {}\nSHA-256 {}\n\n", file.format, file.entries.size(),
+          train::types_of(file.entries), sha256_file(file.path));
   }
 }
 
 void print_tensors(const Subject& subject) {
   train::TableRows rows{{"tensor", "dtype", "shape", "parameters", "bytes"}};
-  for (const SafetensorsFile& file : subject.files) {
-    for (const SafetensorsEntry& entry : file.entries()) {
+  for (const WeightFile& file : subject.files) {
+    for (const SafetensorsEntry& entry : file.entries) {
       rows.push_back({entry.name, std::string(entry.dtype.name), to_string(entry.shape),
                       format_count(numel(entry.shape)),
                       format_count(static_cast<std::int64_t>(entry.end - entry.begin))});
@@ -151,7 +212,7 @@ void inspect(const std::string& path, const Common& common) {
     print_json(document_of(path, subject));
     return;
   }
-  const train::Components parts = train::count_components(subject.files);
+  const train::Components parts = train::count_components(subject.entries());
   if (subject.config) {
     print_config(*subject.config);
     print_components(*subject.config, parts);
@@ -167,11 +228,11 @@ void inspect(const std::string& path, const Common& common) {
 
 void add_inspect(CLI::App& program, const Common& common) {
   auto path = std::make_shared<std::string>();
-  CLI::App* command = add_command(program, "inspect",
-                                  "Shows what a model directory or safetensors file consists of",
-                                  "gladius inspect student --json");
+  CLI::App* command = add_command(
+      program, "inspect", "Shows what a model directory, safetensors or GGUF file consists of",
+      "gladius inspect student --json");
   add_subject(*command, "--model,PATH", *path,
-              "safetensors file, model directory, run directory, checkpoint, or "
+              "safetensors or GGUF file, model directory, run directory, checkpoint, or "
               "models--ORG--NAME of a cache");
   command->callback([path, &common] { inspect(*path, common); });
 }

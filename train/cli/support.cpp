@@ -40,8 +40,10 @@ CLI::Option* add_subject(CLI::App& command, const std::string& names, std::strin
 }
 
 CLI::Option* add_model_option(CLI::App& command, std::string& path) {
-  return add_subject(command, "--model,MODEL", path,
-                     "Model directory, run directory, checkpoint, or models--ORG--NAME of a cache");
+  return add_subject(
+      command, "--model,MODEL", path,
+      "Model directory, GGUF file, run directory, checkpoint, or models--ORG--NAME of "
+      "a cache");
 }
 
 ModelPaths locate_model(const std::string& path, const Common& common) {
@@ -52,7 +54,8 @@ ModelPaths locate_model(const std::string& path, const Common& common) {
 
 CLI::Option* add_dtype_option(CLI::App& command, std::optional<Dtype>& dtype) {
   return add_choice<std::optional<Dtype>, Dtype>(command, "--dtype", dtype,
-                                                 "Type of the weights: f32, bf16 or f16");
+                                                 "Type of the weights: f32, bf16 or f16",
+                                                 CLI::IsMember({"f32", "bf16", "f16"}));
 }
 
 std::string check_loss_on(const std::string& name) {

@@ -20,10 +20,11 @@
 
 namespace gladius {
 
-/// Those that weights are written in.
+/// Those that weights are written in; the quantised ones in GGUF files alone.
 template <>
 inline constexpr EnumName<Dtype> kEnumNames<Dtype>[] = {
-    {Dtype::F32, "f32"}, {Dtype::BF16, "bf16"}, {Dtype::F16, "f16"}};
+    {Dtype::F32, "f32"},   {Dtype::BF16, "bf16"}, {Dtype::F16, "f16"},   {Dtype::Q8_0, "q8_0"},
+    {Dtype::Q4_0, "q4_0"}, {Dtype::Q4_1, "q4_1"}, {Dtype::Q5_0, "q5_0"}, {Dtype::Q5_1, "q5_1"}};
 
 }  // namespace gladius
 

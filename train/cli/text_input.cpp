@@ -1,7 +1,7 @@
 #include "text_input.h"
 
+#include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/tensor/base/error.h"
-#include "gladius/tensor/base/file_descriptor.h"
 #include "support.h"
 
 namespace gladius::cli {
@@ -25,7 +25,7 @@ std::vector<std::int32_t> read_tokens(const TextInput& input,
 }
 
 std::optional<text::Tokenizer> find_tokenizer(const ModelPaths& model, const Common& common) {
-  if (!is_there(model.tokenizer / "tokenizer.json")) return std::nullopt;
+  if (!text::has_tokenizer(model.tokenizer)) return std::nullopt;
   return load_tokenizer(common, model.tokenizer);
 }
 

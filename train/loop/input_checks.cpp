@@ -6,6 +6,7 @@
 
 #include "gladius/models/rope_scaling.h"
 #include "gladius/models/tokenizer/comparison.h"
+#include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/text_format.h"
 #include "gladius/train/data/text_encoder.h"
@@ -17,8 +18,6 @@ namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool has_tokenizer(const fs::path& directory) { return fs::exists(directory / "tokenizer.json"); }
 
 // A tokenizer of a kind that is not supported may be any: sizes that agree say little.
 text::TokenizerComparison compare(const ExpertConfig& expert, const fs::path& student) {
@@ -49,9 +48,9 @@ void require_same_tokenizer(const ExpertConfig& expert, const fs::path& student,
 
 // False where nobody can say: `same` then refuses what it cannot compare.
 bool has_another_tokenizer(const ExpertConfig& expert, const std::optional<fs::path>& student) try {
-  if (!student || !has_tokenizer(*student)) return false;
+  if (!student || !text::has_tokenizer(*student)) return false;
   const fs::path of_expert = find_model(expert.model).paths.tokenizer;
-  return has_tokenizer(of_expert) &&
+  return text::has_tokenizer(of_expert) &&
          text::compare_tokenizers(*student, of_expert).difference.has_value();
 } catch (const Error&) {
   return false;
@@ -93,7 +92,8 @@ void check_expert(const RunConfig& config, const ExpertConfig& expert, std::int6
   const std::int64_t expert_size = ModelConfig::load(paths.config).vocab_size;
   check_vocabulary(expert, student_size, expert_size);
   const auto& student = config.student.tokenizer;
-  const bool both = student && has_tokenizer(*student) && has_tokenizer(paths.tokenizer);
+  const bool both =
+      student && text::has_tokenizer(*student) && text::has_tokenizer(paths.tokenizer);
   if (!both && expert.vocabulary == VocabularyMode::align) {
     throw ConfigError(fmt::format(
         "expert {}: \"vocabulary\": \"align\" compares texts, so both tokenizers must be there: {} "
@@ -133,7 +133,7 @@ void check_cross_loss(const RunConfig& config) {
 void check_student_tokenizer(const StudentConfig& student, const Say& warn) try {
   if (!student.init || !student.tokenizer) return;
   const fs::path of_weights = find_model(*student.init).paths.tokenizer;
-  if (!has_tokenizer(of_weights)) return;
+  if (!text::has_tokenizer(of_weights)) return;
   const text::TokenizerComparison compared =
       text::compare_tokenizers(of_weights, *student.tokenizer);
   if (!compared.difference) return;

@@ -22,40 +22,44 @@ std::uint64_t float_bytes(std::int64_t elements) {
 
 }  // namespace
 
-Components count_components(const std::vector<SafetensorsFile>& files) {
+Components count_components(const std::vector<SafetensorsEntry>& entries) {
   Components result;
   std::set<std::string, std::less<>> layers;
-  for (const SafetensorsFile& file : files) {
-    for (const SafetensorsEntry& entry : file.entries()) {
-      const std::int64_t count = numel(entry.shape);
-      if (entry.name.starts_with(kLayers)) {
-        result.layers += count;
-        layers.emplace(layer_of(entry.name));
-        if (layer_of(entry.name) == "0") {
-          result.per_layer += count;
-          result.first_layer.push_back(entry);
-        }
-      } else if (entry.name.starts_with("model.embed_tokens.")) {
-        result.embedding += count;
-      } else if (entry.name.starts_with("lm_head.")) {
-        result.head += count;
-      } else if (entry.name.starts_with("model.norm.")) {
-        result.final_norm += count;
-      } else {
-        result.other += count;
+  for (const SafetensorsEntry& entry : entries) {
+    const std::int64_t count = numel(entry.shape);
+    if (entry.name.starts_with(kLayers)) {
+      result.layers += count;
+      layers.emplace(layer_of(entry.name));
+      if (layer_of(entry.name) == "0") {
+        result.per_layer += count;
+        result.first_layer.push_back(entry);
       }
+    } else if (entry.name.starts_with("model.embed_tokens.")) {
+      result.embedding += count;
+    } else if (entry.name.starts_with("lm_head.")) {
+      result.head += count;
+    } else if (entry.name.starts_with("model.norm.")) {
+      result.final_norm += count;
+    } else {
+      result.other += count;
     }
   }
   result.num_layers = std::ssize(layers);
   return result;
 }
 
-std::uint64_t weight_bytes(const std::vector<SafetensorsFile>& files) {
+std::uint64_t weight_bytes(const std::vector<SafetensorsEntry>& entries) {
   std::uint64_t bytes = 0;
-  for (const SafetensorsFile& file : files) {
-    for (const SafetensorsEntry& entry : file.entries()) bytes += entry.end - entry.begin;
-  }
+  for (const SafetensorsEntry& entry : entries) bytes += entry.end - entry.begin;
   return bytes;
+}
+
+std::vector<SafetensorsEntry> entries_of(const std::vector<SafetensorsFile>& files) {
+  std::vector<SafetensorsEntry> all;
+  for (const SafetensorsFile& file : files) {
+    all.insert(all.end(), file.entries().begin(), file.entries().end());
+  }
+  return all;
 }
 
 MemoryNeed inference_memory(const LanguageModel& model, std::uint64_t weights,

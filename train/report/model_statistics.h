@@ -21,10 +21,13 @@ struct Components {
 
   std::int64_t total() const { return embedding + head + final_norm + layers + other; }
 };
-Components count_components(const std::vector<SafetensorsFile>& files);
+Components count_components(const std::vector<SafetensorsEntry>& entries);
 
 /// Bytes of all tensors.
-std::uint64_t weight_bytes(const std::vector<SafetensorsFile>& files);
+std::uint64_t weight_bytes(const std::vector<SafetensorsEntry>& entries);
+
+/// The tensors of all files.
+std::vector<SafetensorsEntry> entries_of(const std::vector<SafetensorsFile>& files);
 
 /// Of generating one sequence of `tokens` with weights of so many bytes: the key/value cache, one
 /// layer's activations at a time, the last token's logits.

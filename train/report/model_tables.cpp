@@ -50,9 +50,9 @@ TableRows memory_rows(const LanguageModel& model, std::int64_t parameters) {
   return rows;
 }
 
-std::string types_of(const SafetensorsFile& file) {
+std::string types_of(const std::vector<SafetensorsEntry>& entries) {
   std::map<std::string_view, std::string> types;
-  for (const SafetensorsEntry& entry : file.entries()) {
+  for (const SafetensorsEntry& entry : entries) {
     const std::int64_t count = std::max<std::int64_t>(numel(entry.shape), 1);
     types[entry.dtype.name] =
         fmt::format("{} ({:.3g} bytes a parameter)", entry.dtype.name,

@@ -23,8 +23,8 @@ TableRows layer_rows(const Components& parts);
 /// Precision, model size, need for inference and for training, for kEstimatedTokens.
 TableRows memory_rows(const LanguageModel& model, std::int64_t parameters);
 
-/// "F32 (4 bytes a parameter)", or all types that the file has.
-std::string types_of(const SafetensorsFile& file);
+/// "F32 (4 bytes a parameter)", or all types that a file's tensors have.
+std::string types_of(const std::vector<SafetensorsEntry>& entries);
 /// `format: "pt"`, or "no metadata".
 std::string metadata_of(const SafetensorsFile& file);
 

@@ -24,7 +24,7 @@ fs::path config_file(const fs::path& path) {
 Paths model_files(const fs::path& directory) {
   const ModelPaths paths = find_model(directory).paths;
   Paths files{paths.config};
-  for (const SafetensorsFile& file : open_weights(paths.weights)) files.push_back(file.path());
+  for (const fs::path& file : weight_files(paths.weights)) files.push_back(file);
   // The size of an expert's tokenizer limits a truncated vocabulary.
   if (const fs::path tokenizer = paths.tokenizer / "tokenizer.json"; fs::exists(tokenizer)) {
     files.push_back(tokenizer);

@@ -84,7 +84,7 @@ std::uint64_t product_bytes(std::int64_t tokens, std::int64_t elements) {
 
 std::uint64_t directory_bytes(const ExpertConfig& expert) {
   std::uint64_t bytes = 0;
-  for (const SafetensorsFile& file : open_weights(expert.model)) bytes += file.file_size();
+  for (const fs::path& file : weight_files(expert.model)) bytes += fs::file_size(file);
   return bytes;
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/json_file.h"
 #include "gladius/tensor/base/text_file.h"
@@ -46,9 +47,8 @@ fs::path tokenizer_of(const RunPaths& run) {
   const Json json = read_json_file(run.run_json());
   const Json student = json.is_object() ? json.value("student", Json()) : Json();
   const Json named = student.is_object() ? student.value("tokenizer", Json()) : Json();
-  if (named.is_string() && is_there(fs::path(named.get<std::string>()) / "tokenizer.json")) {
+  if (named.is_string() && text::has_tokenizer(named.get<std::string>()))
     return named.get<std::string>();
-  }
   return run.model();
 }
 

@@ -16,7 +16,7 @@ struct FoundModel {
 };
 
 /// The model that `path` names:
-/// - a model directory: itself;
+/// - a model directory or a GGUF file: itself;
 /// - a run's directory: its model or, as long as it has none, its newest checkpoint;
 /// - a checkpoint: its weights, with the configuration and the tokenizer of its run;
 /// - a models--ORG--NAME folder of Hugging Face's cache: the snapshot of refs/main, else the

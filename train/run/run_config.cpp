@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/json_file.h"
 #include "gladius/tensor/base/quoted.h"
@@ -33,9 +34,7 @@ void resolve_student(const RunFields& fields, RunConfig& run) {
   if (student.init) {
     const ModelPaths paths = found("student.init", *student.init, run.notes);
     student.init = paths.weights;
-    if (std::filesystem::exists(paths.tokenizer / "tokenizer.json")) {
-      student.tokenizer = paths.tokenizer;
-    }
+    if (text::has_tokenizer(paths.tokenizer)) student.tokenizer = paths.tokenizer;
   }
   if (tokenizer) student.tokenizer = found("student.tokenizer", *tokenizer, run.notes).tokenizer;
 }

@@ -8,6 +8,7 @@
 #include "gladius/autograd/grad_mode.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/models/tokenizer/tokenizer.h"
+#include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/train/data/batch_logits.h"
 #include "gladius/train/run/model_paths.h"
@@ -18,7 +19,7 @@ namespace {
 // Nothing where there is no tokenizer, or one of a kind that is not supported.
 std::optional<std::int64_t> tokenizer_size(const ExpertConfig& expert) try {
   const auto directory = find_model(expert.model).paths.tokenizer;
-  if (!std::filesystem::exists(directory / "tokenizer.json")) return {};
+  if (!text::has_tokenizer(directory)) return {};
   return text::Tokenizer::load(directory).vocab_size();
 } catch (const ConfigError&) {
   return {};

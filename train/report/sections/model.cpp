@@ -58,7 +58,7 @@ void add_weightless(Document& document, const RunRecord& record) {
 void add_parameters(Document& document, const RunRecord& record) {
   document.push_back(Heading{2, "Parameter breakdown"});
   if (record.weights.empty() || !record.model) return add_weightless(document, record);
-  const Components parts = count_components(record.weights);
+  const Components parts = count_components(entries_of(record.weights));
   document.push_back(table_of(component_rows(*record.model, parts), 3));
   document.push_back(table_of(layer_rows(parts), 2));
 }
@@ -71,7 +71,7 @@ Table weight_files(const RunRecord& record) {
         {record.weight_files[i].name,
          fmt::format("{} bytes ({})", format_count(static_cast<std::int64_t>(file.file_size())),
                      format_bytes(file.file_size())),
-         metadata_of(file), format_count(std::ssize(file.entries())), types_of(file)});
+         metadata_of(file), format_count(std::ssize(file.entries())), types_of(file.entries())});
   }
   return table;
 }

@@ -1,0 +1,35 @@
+// Blocks of quantised numbers: GGUF's types, as ggml lays them out.
+//
+// | type | elements | bytes: content |
+// |---|---|---|
+// | Q4_0 | 32 | 18: f16 d, 16 bytes whose low nibbles are q 0 to 15 and high ones 16 to 31; d (q -
+// 8) | | Q4_1 | 32 | 20: f16 d, f16 m, nibbles; d q + m | | Q5_0 | 32 | 22: f16 d, u32 of fifth
+// bits, nibbles; d (q - 16) | | Q5_1 | 32 | 24: f16 d, f16 m, u32 of fifth bits, nibbles; d q + m |
+// | Q8_0 | 32 | 34: f16 d, 32 i8; d q |
+// | Q2_K to Q6_K | 256 | 84, 110, 144, 176, 210: see dequantize.cpp |
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "gladius/tensor/dtype.h"
+
+namespace gladius::kernels {
+
+/// y[i] of n elements, whole blocks of a quantised type. Serial. To the bit what the Python package
+/// `gguf` computes: the products are exact in float.
+/// Bound: the bytes written, at the rate of the cache that y is in.
+void dequantize(Dtype dtype, const std::byte* blocks, float* y, std::int64_t n);
+
+/// The blocks of n numbers, a multiple of 32, for Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0; to the bit those
+/// of the Python package `gguf`. Serial. False if a block has a NaN or a scale that is infinite.
+bool quantize(Dtype dtype, const float* x, std::byte* blocks, std::int64_t n);
+
+/// y[i, j] = x[i] . w[j] for x [m, k] and the rows w [n, k] of blocks, `w_stride` bytes apart, for
+/// few rows of x. On all threads (on the calling one within a parallel_for); the result does not
+/// depend on their number. Bound: the bytes of w, read once, at the memory's rate.
+void block_gemv(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
+                std::int64_t x_stride, const std::byte* w, std::int64_t w_stride, float* y,
+                std::int64_t y_stride);
+
+}  // namespace gladius::kernels

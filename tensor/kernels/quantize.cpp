@@ -1,0 +1,163 @@
+// Compiled without contraction of products and sums (tensor/CMakeLists.txt), which would round
+// once where the reference rounds twice.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "gladius/tensor/half.h"
+#include "gladius/tensor/kernels/blocks.h"
+
+namespace gladius::kernels {
+namespace {
+
+constexpr int kElements = 32;
+using Levels = std::array<std::uint8_t, kElements>;
+
+bool is_finite(float16 x) { return (x.bits & 0x7c00u) != 0x7c00u; }
+
+// Appends fields to a block.
+class BlockWriter {
+ public:
+  explicit BlockWriter(std::byte* at) : at_(at) {}
+  void half(float value) {
+    const float16 stored(value);
+    fits_ = fits_ && is_finite(stored);
+    put(&stored, sizeof stored);
+  }
+  void put(const void* bytes, std::size_t count) {
+    std::memcpy(at_, bytes, count);
+    at_ += count;
+  }
+  void nibbles(const Levels& q) {
+    for (int i = 0; i < kElements / 2; ++i) {
+      const auto both = static_cast<std::uint8_t>((q[i] & 15) | q[i + kElements / 2] << 4);
+      put(&both, 1);
+    }
+  }
+  void fifth_bits(const Levels& q) {
+    std::uint32_t bits = 0;
+    for (int i = 0; i < kElements; ++i) bits |= static_cast<std::uint32_t>(q[i] >> 4) << i;
+    put(&bits, sizeof bits);
+  }
+  bool fits() const { return fits_; }
+
+ private:
+  std::byte* at_;
+  bool fits_ = true;
+};
+
+float inverse(float d) { return d == 0 ? 0.0f : 1.0f / d; }
+
+std::uint8_t level(float value, int highest) {
+  // Not cast first: what is no number or beyond the type would be undefined.
+  return static_cast<std::uint8_t>(
+      std::clamp(std::trunc(value), 0.0f, static_cast<float>(highest)));
+}
+
+// The first of the largest magnitude, with its sign.
+float extreme(const float* x) {
+  return *std::max_element(x, x + kElements,
+                           [](float a, float b) { return std::abs(a) < std::abs(b); });
+}
+
+// d (q - middle): Q4_0 and Q5_0.
+float symmetric(const float* x, int middle, Levels& q) {
+  const float d = extreme(x) / static_cast<float>(-middle), id = inverse(d);
+  for (int i = 0; i < kElements; ++i) {
+    q[i] = level(x[i] * id + (static_cast<float>(middle) + 0.5f), 2 * middle - 1);
+  }
+  return d;
+}
+
+// d q + m: Q4_1 and Q5_1.
+std::pair<float, float> affine(const float* x, int highest, Levels& q) {
+  const auto [least, most] = std::minmax_element(x, x + kElements);
+  const float m = *least, d = (*most - m) / static_cast<float>(highest), id = inverse(d);
+  for (int i = 0; i < kElements; ++i) q[i] = level((x[i] - m) * id + 0.5f, highest);
+  return {d, m};
+}
+
+bool q4_0(const float* x, std::byte* block) {
+  Levels q;
+  BlockWriter out(block);
+  out.half(symmetric(x, 8, q));
+  out.nibbles(q);
+  return out.fits();
+}
+
+bool q4_1(const float* x, std::byte* block) {
+  Levels q;
+  BlockWriter out(block);
+  const auto [d, m] = affine(x, 15, q);
+  out.half(d);
+  out.half(m);
+  out.nibbles(q);
+  return out.fits();
+}
+
+bool q5_0(const float* x, std::byte* block) {
+  Levels q;
+  BlockWriter out(block);
+  out.half(symmetric(x, 16, q));
+  out.fifth_bits(q);
+  out.nibbles(q);
+  return out.fits();
+}
+
+bool q5_1(const float* x, std::byte* block) {
+  Levels q;
+  BlockWriter out(block);
+  const auto [d, m] = affine(x, 31, q);
+  out.half(d);
+  out.half(m);
+  out.fifth_bits(q);
+  out.nibbles(q);
+  return out.fits();
+}
+
+bool q8_0(const float* x, std::byte* block) {
+  const float d = std::abs(extreme(x)) / 127.0f, id = inverse(d);
+  std::array<std::int8_t, kElements> q;
+  for (int i = 0; i < kElements; ++i) {
+    const float size = std::abs(x[i] * id), whole = std::floor(size);
+    const float rounded = std::min(whole + std::floor(2 * (size - whole)), 127.0f);
+    q[i] = static_cast<std::int8_t>(std::copysign(rounded, x[i]));
+  }
+  BlockWriter out(block);
+  out.half(d);
+  out.put(q.data(), q.size());
+  return out.fits();
+}
+
+using QuantizeBlock = bool (*)(const float*, std::byte*);
+
+QuantizeBlock block_quantizer(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::Q4_0:
+      return q4_0;
+    case Dtype::Q4_1:
+      return q4_1;
+    case Dtype::Q5_0:
+      return q5_0;
+    case Dtype::Q5_1:
+      return q5_1;
+    default:
+      return q8_0;
+  }
+}
+
+}  // namespace
+
+bool quantize(Dtype dtype, const float* x, std::byte* blocks, std::int64_t n) {
+  const QuantizeBlock quantize_block = block_quantizer(dtype);
+  bool fits = true;
+  for (std::int64_t i = 0; i < n; i += kElements, blocks += dtype_size(dtype)) {
+    const bool finite =
+        std::all_of(x + i, x + i + kElements, [](float value) { return std::isfinite(value); });
+    fits = finite && quantize_block(x + i, blocks) && fits;
+  }
+  return fits;
+}
+
+}  // namespace gladius::kernels

@@ -1,0 +1,145 @@
+#include "gladius/tensor/quantized.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "gladius/tensor/kernels/blocks.h"
+#include "support/blocks.h"
+#include "support/message_of.h"
+#include "support/random.h"
+#include "support/simd_targets.h"
+
+namespace gladius {
+namespace {
+
+using namespace gladius::testing;
+using ::testing::HasSubstr;
+
+constexpr Dtype kQuantized[] = {Dtype::Q4_0, Dtype::Q4_1, Dtype::Q5_0, Dtype::Q5_1, Dtype::Q8_0,
+                                Dtype::Q2_K, Dtype::Q3_K, Dtype::Q4_K, Dtype::Q5_K, Dtype::Q6_K};
+
+// Blocks of whose bytes each field is one number throughout, by the formulas of the format.
+struct Uniform {
+  Dtype dtype;
+  std::vector<std::pair<int, int>> bytes;  // count, value
+  float expected;
+};
+constexpr int kOneHigh = 0x3c, kTwoHigh = 0x40;  // upper bytes of 1 and 2 in F16; the lower are 0
+
+const Uniform kUniform[] = {
+    {Dtype::Q4_0, {{1, 0}, {1, kTwoHigh}, {16, 0xdd}}, 2 * (13 - 8)},
+    {Dtype::Q4_1, {{1, 0}, {1, kTwoHigh}, {1, 0}, {1, kOneHigh}, {16, 0xdd}}, 2 * 13 + 1},
+    {Dtype::Q5_0, {{1, 0}, {1, kTwoHigh}, {4, 0xff}, {16, 0xdd}}, 2 * (29 - 16)},
+    {Dtype::Q5_1,
+     {{1, 0}, {1, kTwoHigh}, {1, 0}, {1, kOneHigh}, {4, 0xff}, {16, 0xdd}},
+     2 * 29 + 1},
+    {Dtype::Q8_0, {{1, 0}, {1, kTwoHigh}, {32, 0xfd}}, 2 * -3},
+    // scale 5, minimum 3, all q 2
+    {Dtype::Q2_K,
+     {{16, 0x35}, {64, 0xaa}, {1, 0}, {1, kTwoHigh}, {1, 0}, {1, kOneHigh}},
+     2 * 5 * 2 - 1 * 3},
+    // scales 0b110101 - 32 = 21, q 2, mask clear: minus 4
+    {Dtype::Q3_K,
+     {{32, 0}, {64, 0xaa}, {8, 0x55}, {4, 0xff}, {1, 0}, {1, kTwoHigh}},
+     2 * 21 * (2 - 4)},
+    // six-bit scales and minima of 0b010101 = 21: upper pairs 01, nibbles 5
+    {Dtype::Q4_K,
+     {{1, 0}, {1, kTwoHigh}, {1, 0}, {1, kOneHigh}, {8, 0x55}, {4, 0x55}, {128, 0x77}},
+     2 * 21 * 7 - 21},
+    {Dtype::Q5_K,
+     {{1, 0}, {1, kTwoHigh}, {1, 0}, {1, kOneHigh}, {8, 0x55}, {4, 0x55}, {32, 0xff}, {128, 0x77}},
+     2 * 21 * 23 - 21},
+    // q 0b100111 = 39 minus 32, scale -2
+    {Dtype::Q6_K, {{128, 0x77}, {64, 0xaa}, {16, 0xfe}, {1, 0}, {1, kTwoHigh}}, 2 * -2 * 7},
+};
+
+TEST(Quantized, BlocksMeanWhatTheFormatSays) {
+  for (const Uniform& uniform : kUniform) {
+    SCOPED_TRACE(dtype_name(uniform.dtype));
+    const Tensor block = Tensor::empty({block_elements(uniform.dtype)}, uniform.dtype);
+    std::byte* at = block.raw_data();
+    for (const auto& [count, value] : uniform.bytes) {
+      at = std::fill_n(at, count, static_cast<std::byte>(value));
+    }
+    ASSERT_EQ(at, block.raw_data() + block.nbytes());
+    for (const float value : dequantize(block).to_vector<float>()) {
+      ASSERT_EQ(value, uniform.expected);
+    }
+  }
+}
+
+TEST(Quantized, EveryProcessorReadsTheSameNumbers) {
+  Rng rng(7);
+  for (const Dtype dtype : kQuantized) {
+    const Tensor blocks = random_blocks(rng, {3, 4 * block_elements(dtype)}, dtype);
+    const auto expected = dequantize(blocks).to_vector<float>();
+    for_each_simd_target(
+        [&] { EXPECT_EQ(dequantize(blocks).to_vector<float>(), expected) << dtype_name(dtype); });
+  }
+}
+
+TEST(Quantized, ErrorIsAtMostHalfAStep) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Rng rng(seed);
+  for (const auto& [dtype, step] : {std::pair{Dtype::Q8_0, 1.0 / 127},
+                                    {Dtype::Q4_1, 2.0 / 15},
+                                    {Dtype::Q5_1, 2.0 / 31},
+                                    {Dtype::Q4_0, 1.0 / 8},
+                                    {Dtype::Q5_0, 1.0 / 16}}) {
+    const Tensor numbers = random_tensor(rng, {5, 96}, -1, 1, Dtype::F32);
+    const Tensor blocks = numbers.to(dtype);
+    EXPECT_EQ(blocks.nbytes(), 15 * dtype_size(dtype));
+    const auto got = blocks.to(Dtype::F32).to_vector<float>(), want = numbers.to_vector<float>();
+    // And that of the scale, which is F16. Q4_0 and Q5_0 have no level at the end opposite to the
+    // largest number.
+    const double worst = dtype == Dtype::Q4_0 || dtype == Dtype::Q5_0 ? 1.02 : 0.6;
+    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], worst * step);
+  }
+}
+
+TEST(Quantized, RowsAreViewsAndCopies) {
+  Rng rng(3);
+  const Tensor blocks = random_blocks(rng, {6, 64}, Dtype::Q5_0);
+  const auto numbers = dequantize(blocks);
+  const Tensor middle = blocks.narrow(0, 2, 3);
+  EXPECT_EQ(middle.nbytes(), 3u * 2 * 22);
+  EXPECT_EQ(dequantize(middle).to_vector<float>(), numbers.narrow(0, 2, 3).to_vector<float>());
+  EXPECT_EQ(dequantize(middle.clone()).to_vector<float>(),
+            numbers.narrow(0, 2, 3).to_vector<float>());
+  EXPECT_EQ(dequantize(blocks.narrow(1, 32, 32)).to_vector<float>(),
+            numbers.narrow(1, 32, 32).to_vector<float>());
+  EXPECT_EQ(blocks.to(Dtype::BF16).to_vector<float>(), numbers.to(Dtype::BF16).to_vector<float>());
+}
+
+TEST(Quantized, BlocksAreNotCut) {
+  const auto error = [](auto f) { return message_of<Error>(f); };
+  EXPECT_THAT(error([] { Tensor::empty({2, 40}, Dtype::Q8_0); }), HasSubstr("blocks of 32"));
+  const Tensor blocks = Tensor::zeros({2, 64}).to(Dtype::Q8_0);
+  EXPECT_THAT(error([&] { blocks.narrow(1, 16, 32); }), HasSubstr("blocks of 32"));
+  EXPECT_THAT(error([&] { blocks.transpose(0, 1); }), HasSubstr("Q8_0 [2, 64]"));
+  EXPECT_THAT(error([&] { blocks.select(1, 0); }), HasSubstr("blocks of 32"));
+  EXPECT_THAT(error([] { Tensor::zeros({2, 64}, Dtype::Q8_0); }), HasSubstr("to(Dtype::F32)"));
+}
+
+TEST(Quantized, WhatCannotBeQuantised) {
+  const auto error = [](auto f) { return message_of<Error>(f); };
+  EXPECT_THAT(error([] { Tensor::zeros({256}).to(Dtype::Q4_K); }),
+              HasSubstr("Q4_K is not written"));
+  EXPECT_THAT(error([] {
+                Tensor::zeros({2, 33}).to(Dtype::Q4_0);
+              }),
+              HasSubstr("not a multiple of 32"));
+  for (const float bad : {NAN, INFINITY, -INFINITY}) {
+    Tensor numbers = Tensor::ones({2, 32});
+    numbers.data<float>()[40] = bad;
+    EXPECT_THAT(error([&] { numbers.to(Dtype::Q8_0); }), HasSubstr("NaN"));
+  }
+  EXPECT_THAT(error([] { Tensor::full({32}, 1e30).to(Dtype::Q8_0); }), HasSubstr("F16 scale"));
+}
+
+}  // namespace
+}  // namespace gladius
