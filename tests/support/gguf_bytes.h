@@ -90,7 +90,9 @@ struct GgufBytes {
 inline std::string u32(std::uint32_t value) { return raw<std::uint32_t>(4) + raw(value); }
 inline std::string f32(float value) { return raw<std::uint32_t>(6) + raw(value); }
 inline std::string boolean(std::uint8_t value) { return raw<std::uint32_t>(7) + raw(value); }
-inline std::string text(std::string_view value) { return raw<std::uint32_t>(8) + raw_text(value); }
+inline std::string gguf_text(std::string_view value) {
+  return raw<std::uint32_t>(8) + raw_text(value);
+}
 inline std::string texts(const std::vector<std::string>& values) {
   std::string bytes =
       raw<std::uint32_t>(9) + raw<std::uint32_t>(8) + raw<std::uint64_t>(values.size());
@@ -117,7 +119,7 @@ inline GgufBytes::Tensor f32_tensor(const std::string& name, std::vector<std::in
 /// A whole small model, llama with one layer: 2 heads of 4, and a byte-level tokenizer of 6 tokens.
 inline GgufBytes small_gguf() {
   GgufBytes file;
-  file.keys = {{"general.architecture", text("llama")},
+  file.keys = {{"general.architecture", gguf_text("llama")},
                {"llama.context_length", u32(64)},
                {"llama.embedding_length", u32(8)},
                {"llama.block_count", u32(1)},
@@ -126,15 +128,15 @@ inline GgufBytes small_gguf() {
                {"llama.attention.head_count_kv", u32(1)},
                {"llama.attention.layer_norm_rms_epsilon", f32(1e-5f)},
                {"llama.rope.freq_base", f32(100000)},
-               {"tokenizer.ggml.model", text("gpt2")},
-               {"tokenizer.ggml.pre", text("smollm")},
+               {"tokenizer.ggml.model", gguf_text("gpt2")},
+               {"tokenizer.ggml.pre", gguf_text("smollm")},
                {"tokenizer.ggml.tokens", texts({"<end>", "a", "b", "ab", "1", "<im>"})},
                {"tokenizer.ggml.token_type", numbers<std::int32_t>(5, {3, 1, 1, 1, 1, 3})},
                {"tokenizer.ggml.merges", texts({"a b"})},
                {"tokenizer.ggml.bos_token_id", u32(0)},
                {"tokenizer.ggml.eos_token_id", u32(0)},
                {"tokenizer.ggml.eot_token_id", u32(5)},
-               {"tokenizer.chat_template", text("{{ messages[0].content }}<im>")}};
+               {"tokenizer.chat_template", gguf_text("{{ messages[0].content }}<im>")}};
   file.tensors = {f32_tensor("token_embd.weight", {8, 6}),
                   f32_tensor("blk.0.attn_norm.weight", {8}, 1),
                   f32_tensor("blk.0.attn_q.weight", {8, 8}, 2),

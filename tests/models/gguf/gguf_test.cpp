@@ -120,7 +120,7 @@ TEST_F(Gguf, BeginningAndEndOfATextAreAddedAsTheFileSays) {
 
 TEST_F(Gguf, SentencePieceMergesByScore) {
   GgufBytes file = small_gguf();
-  file.set("tokenizer.ggml.model", text("llama"));
+  file.set("tokenizer.ggml.model", gguf_text("llama"));
   file.remove("tokenizer.ggml.merges");
   file.set("tokenizer.ggml.tokens", texts({"<unk>", "a", "b", "ab", "ba", "\u2581"}));
   file.set("tokenizer.ggml.token_type", numbers<std::int32_t>(5, {2, 1, 1, 1, 1, 1}));

@@ -116,7 +116,7 @@ const Malformed kHeaders[] = {
     {"alignment as u64",
      [](auto& f) { f.set("general.alignment", raw<std::uint32_t>(10) + raw<std::uint64_t>(32)); },
      "\"general.alignment\" is of type u64, not u32"},
-    {"alignment as text", [](auto& f) { f.set("general.alignment", text("32")); },
+    {"alignment as text", [](auto& f) { f.set("general.alignment", gguf_text("32")); },
      "\"general.alignment\" is of type string, not u32"},
     {"alignment 0", [](auto& f) { f.set("general.alignment", u32(0)); },
      "\"general.alignment\" is 0;"},
@@ -259,7 +259,7 @@ TEST(MalformedGguf, AnyByteChanged) {
 const Malformed kModels[] = {
     {"no architecture", [](auto& f) { f.remove("general.architecture"); },
      "\"general.architecture\" is missing"},
-    {"architecture", [](auto& f) { f.set("general.architecture", text("gemma")); },
+    {"architecture", [](auto& f) { f.set("general.architecture", gguf_text("gemma")); },
      "is \"gemma\", which is not supported (known: llama, qwen2, qwen3)"},
     {"architecture is a number", [](auto& f) { f.set("general.architecture", u32(1)); },
      "is of type u32, not a string"},
@@ -285,13 +285,14 @@ const Malformed kModels[] = {
     {"experts", [](auto& f) { f.set("llama.expert_count", u32(8)); },
      "\"llama.expert_count\" is 8; models with experts"},
     {"part of a model", [](auto& f) { f.set("split.count", u32(3)); }, "gguf-split --merge"},
-    {"adapter", [](auto& f) { f.set("general.type", text("adapter")); }, "is not a whole model"},
+    {"adapter", [](auto& f) { f.set("general.type", gguf_text("adapter")); },
+     "is not a whole model"},
     {"partial rotation",
      [](auto& f) {
        f.set("llama.rope.dimension_count", u32(2)), f.set("llama.attention.key_length", u32(4));
      },
      "\"llama.rope.dimension_count\" is 2, but heads have 4"},
-    {"rope scaling", [](auto& f) { f.set("llama.rope.scaling.type", text("longrope")); },
+    {"rope scaling", [](auto& f) { f.set("llama.rope.scaling.type", gguf_text("longrope")); },
      "is \"longrope\", which is not supported"},
     {"frequencies of another kind",
      [](auto& f) { f.tensors.push_back(f32_tensor("rope_freqs.weight", {2}, 3)); },
@@ -332,15 +333,15 @@ TEST(MalformedGguf, ModelsAreRefusedByName) {
 const Malformed kTokenizers[] = {
     {"no model", [](auto& f) { f.remove("tokenizer.ggml.model"); },
      "\"tokenizer.ggml.model\" is missing"},
-    {"model", [](auto& f) { f.set("tokenizer.ggml.model", text("bert")); },
+    {"model", [](auto& f) { f.set("tokenizer.ggml.model", gguf_text("bert")); },
      "is \"bert\", which is not supported (known: llama, gpt2)"},
-    {"expression", [](auto& f) { f.set("tokenizer.ggml.pre", text("falcon")); },
+    {"expression", [](auto& f) { f.set("tokenizer.ggml.pre", gguf_text("falcon")); },
      "is \"falcon\", which is not supported (known: gpt-2, smollm, qwen2, llama-bpe, default)"},
     {"no tokens", [](auto& f) { f.set("tokenizer.ggml.tokens", texts({})); }, "missing or empty"},
     {"tokens are numbers",
      [](auto& f) { f.set("tokenizer.ggml.tokens", numbers<std::int32_t>(5, {1})); },
      "is an array of elements of another type"},
-    {"tokens are a text", [](auto& f) { f.set("tokenizer.ggml.tokens", text("a")); },
+    {"tokens are a text", [](auto& f) { f.set("tokenizer.ggml.tokens", gguf_text("a")); },
      "is of type string, not an array"},
     {"an empty token",
      [](auto& f) {
@@ -375,7 +376,7 @@ const Malformed kTokenizers[] = {
      [](auto& f) { f.set("tokenizer.ggml.bos_token_id", u32(6)); }, "is 6, but there are 6 tokens"},
     {"scores are missing",
      [](auto& f) {
-       f.remove("tokenizer.ggml.merges"), f.set("tokenizer.ggml.model", text("llama"));
+       f.remove("tokenizer.ggml.merges"), f.set("tokenizer.ggml.model", gguf_text("llama"));
      },
      "\"tokenizer.ggml.scores\" is missing"},
 };
