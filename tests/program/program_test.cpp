@@ -207,15 +207,16 @@ TEST_F(Program, SizesBeyondTheMemoryAreRefusedByName) {
                                       {"num_attention_heads", 4}};
   for (const auto& [key, value] :
        {std::pair("vocab_size", 1'000'000'000), std::pair("intermediate_size", 1'000'000'000),
-        std::pair("hidden_size", 500'000'000), std::pair("num_hidden_layers", 60'000)}) {
+        std::pair("hidden_size", 500'000'000), std::pair("num_hidden_layers", 6'000)}) {
     nlohmann::ordered_json large = config;
     large[key] = value;
-    if (value == 60'000) large["hidden_size"] = 1 << 16;
+    if (value == 6'000) large["hidden_size"] = 1 << 16;
     write_file(path("large.json"), large.dump());
-    expect_failure({"init", "--config", path("large.json"), "--out", path("large")},
-                   path("large.json") + ": ");
-    expect_failure({"init", "--config", path("large.json"), "--out", path("large")},
-                   fmt::format("{} {}", key, value));
+    const ProgramResult result =
+        run({"init", "--config", path("large.json"), "--out", path("large")});
+    EXPECT_EQ(result.code, 1);
+    EXPECT_THAT(result.err, AllOf(StartsWith("gladius: error: " + path("large.json") + ": "),
+                                  HasSubstr(fmt::format("{} {}", key, value))));
     EXPECT_FALSE(std::filesystem::exists(path("large")));
   }
 }
