@@ -258,6 +258,10 @@ void remove_other_weights(const fs::path& directory, const std::set<std::string>
 
 }  // namespace
 
+bool has_weights(const fs::path& directory) {
+  return is_there(directory / kWeights) || is_there(directory / kIndex);
+}
+
 std::vector<SafetensorsFile> open_weights(const fs::path& directory, const Warn& warn) {
   if (is_there(directory / kWeights)) return {SafetensorsFile::open(directory / kWeights)};
   if (is_there(directory / kIndex)) return open_shards(directory, warn);

@@ -24,6 +24,8 @@ namespace gladius {
 using Warn = std::function<void(const std::string&)>;
 std::vector<SafetensorsFile> open_weights(const std::filesystem::path& directory,
                                           const Warn& warn = {});
+/// Whether there are any, whole or not: a directory may be a tokenizer's alone.
+bool has_weights(const std::filesystem::path& directory);
 
 /// The files of a model's weights by path: a GGUF file itself, or those of open_weights.
 std::vector<std::filesystem::path> weight_files(const std::filesystem::path& model);

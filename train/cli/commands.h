@@ -35,6 +35,7 @@ struct Common {
 /// Adds a subcommand to the program; it runs when the command line names it.
 using AddCommand = void (*)(CLI::App& program, const Common& common);
 
+void add_align(CLI::App& program, const Common& common);
 void add_convert(CLI::App& program, const Common& common);
 void add_distill(CLI::App& program, const Common& common);
 void add_eval(CLI::App& program, const Common& common);

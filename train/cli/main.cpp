@@ -19,8 +19,8 @@ namespace gladius::cli {
 namespace {
 
 const std::vector<AddCommand> kCommands = {
-    add_init,      add_inspect,  add_distill, add_eval,    add_generate, add_logits,
-    add_gradients, add_tokenize, add_render,  add_convert, add_report,   add_tokenizer,
+    add_align,     add_init,     add_inspect, add_distill, add_eval,   add_generate,  add_logits,
+    add_gradients, add_tokenize, add_render,  add_convert, add_report, add_tokenizer,
 };
 
 void add_common(CLI::App& program, Common& common) {

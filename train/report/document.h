@@ -40,7 +40,21 @@ struct Collapsed {
   std::variant<Table, CodeBlock> content;
 };
 
-using Block = std::variant<Heading, Paragraph, Table, CodeBlock, Facts, Collapsed, Plot>;
+/// A text in tokens, in columns of two rows. A token's shade, 0 to 9, is its colour; the note is
+/// shown when the reader points at it. Left out of Markdown.
+struct TokenColumns {
+  struct Token {
+    std::string text, note;
+    int shade = 0;
+  };
+  struct Column {
+    std::vector<Token> upper, lower;
+  };
+  std::vector<Column> columns;
+};
+
+using Block =
+    std::variant<Heading, Paragraph, Table, CodeBlock, Facts, Collapsed, Plot, TokenColumns>;
 using Document = std::vector<Block>;
 
 /// Text comes from data: whatever has a meaning in Markdown is escaped. Plots are left out.

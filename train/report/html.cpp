@@ -15,6 +15,15 @@ std::string row(const char* tag, const std::vector<std::string>& cells, std::siz
   return text + "</tr>\n";
 }
 
+std::string token_row(const std::vector<TokenColumns::Token>& tokens) {
+  std::string text = "<span class=\"row\">";
+  for (const auto& token : tokens) {
+    text += fmt::format("<span class=\"token b{}\" title=\"{}\">{}</span>", token.shade,
+                        escape_html(token.note), escape_html(token.text));
+  }
+  return text + "</span>";
+}
+
 // A section's heading has its place among the headings as its id.
 struct HtmlWriter {
   std::size_t index = 0;
@@ -48,6 +57,14 @@ struct HtmlWriter {
                        escape_html(collapsed.summary), std::visit(*this, collapsed.content));
   }
   std::string operator()(const Plot& plot) const { return to_svg(plot); }
+  std::string operator()(const TokenColumns& tokens) const {
+    std::string text = "<div class=\"tokens\">\n";
+    for (const auto& column : tokens.columns) {
+      text += fmt::format("<span class=\"column\">{}{}</span>\n", token_row(column.upper),
+                          token_row(column.lower));
+    }
+    return text + "</div>\n";
+  }
 };
 
 std::string contents(const Document& document) {

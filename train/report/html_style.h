@@ -70,6 +70,22 @@ path.band { fill: var(--ink); opacity: .18; }
 svg.plot:has(.at:hover) .last { visibility: hidden; }
 .at > :not(rect) { visibility: hidden; pointer-events: none; }
 .at:hover > * { visibility: visible; }
+.tokens { line-height: 1.3; margin: .8rem 0 1.4rem; }
+.column { display: inline-flex; flex-direction: column; vertical-align: top; margin: 0 .15rem .5rem 0;
+          border-left: 1px solid var(--edge); }
+.row { display: flex; min-height: 1.45rem; }
+.row + .row { color: var(--soft); font-size: 12.5px; }
+.token { padding: .08rem .2rem; border-right: 1px dotted var(--edge); white-space: pre;
+         background: color-mix(in srgb, var(--s1) var(--heat, 0%), transparent); }
+.b1 { --heat: 9%; }
+.b2 { --heat: 18%; }
+.b3 { --heat: 27%; }
+.b4 { --heat: 36%; }
+.b5 { --heat: 45%; }
+.b6 { --heat: 54%; }
+.b7 { --heat: 63%; }
+.b8 { --heat: 72%; }
+.b9 { --heat: 81%; }
 @media (max-width: 52rem) {
   .page { display: block; padding: 0 1rem 3rem; }
   nav { position: static; max-height: none; padding: 1rem 0 0; }

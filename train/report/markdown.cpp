@@ -64,6 +64,7 @@ struct MarkdownWriter {
                        escape_html(collapsed.summary), std::visit(*this, collapsed.content));
   }
   std::string operator()(const Plot&) const { return ""; }
+  std::string operator()(const TokenColumns&) const { return ""; }
 };
 
 }  // namespace

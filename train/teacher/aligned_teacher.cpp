@@ -159,6 +159,15 @@ SharedBorders AlignedTeacher::shared_borders(const Batch& batch) const {
   return borders;
 }
 
+AlignedReading AlignedTeacher::reading(const Batch& batch) const {
+  Reading reading = read(batch);
+  return {.student_ids = std::move(reading.ids),
+          .teacher_ids = std::move(reading.all.teacher_ids),
+          .rows = std::move(reading.all.rows),
+          .chunks = std::move(reading.all.chunks),
+          .logits = std::move(reading.logits)};
+}
+
 AlignedTeacher::Sequence AlignedTeacher::align_text(const std::vector<std::int32_t>& ids) const {
   text::SpelledText spelled = text::spell(ids, student_.token_bytes());
   const text::ByteSpan whole = whole_characters(spelled.text);

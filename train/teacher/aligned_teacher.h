@@ -30,6 +30,14 @@ struct SharedBorders {
   std::vector<std::int64_t> rows;
 };
 
+/// A batch as both sides read it.
+struct AlignedReading {
+  std::vector<std::int32_t> student_ids, teacher_ids;
+  std::vector<AlignedRow> rows;  // of the student's tokens
+  std::vector<AlignedChunk> chunks;
+  LogitRows logits;  // of the teacher's; null if nothing is aligned
+};
+
 /// A plain text is what the student's tokens spell, so that the teacher reads just what the student
 /// does; of a conversation each side renders its own template, and the contents of the messages are
 /// compared. For one thread at a time.
@@ -51,6 +59,13 @@ class AlignedTeacher {
   AlmTargets likelihoods(const Batch& batch) const;
   /// Its distributions at shared borders.
   SharedBorders shared_borders(const Batch& batch) const;
+  /// What they are made from.
+  AlignedReading reading(const Batch& batch) const;
+
+  const TokenPieces& pieces() const { return *pieces_; }
+  const VocabularyProjection& projection() const { return projection_; }
+  const TextEncoder& student() const { return student_; }
+  const TextEncoder& teacher() const { return teacher_; }
 
  private:
   struct Sequence;

@@ -222,12 +222,14 @@ bool VocabularyProjection::to_logits(Sums& sums, std::int64_t i, const text::Ali
   return true;
 }
 
-Tensor VocabularyProjection::targets(const Tensor& student, std::span<const text::AlignedRow> rows,
-                                     std::span<const std::int32_t> student_ids,
-                                     std::int64_t first_row, const TeacherReading& teacher) const {
-  const std::int64_t n = student.size(0), V = student.size(1);
+// Of rows without a teacher, all is 0.
+VocabularyProjection::Sums VocabularyProjection::sum_up(std::int64_t entries,
+                                                        std::span<const text::AlignedRow> rows,
+                                                        std::span<const std::int32_t> student_ids,
+                                                        std::int64_t first_row,
+                                                        const TeacherReading& teacher) const {
   const auto [begin, end] = needed(rows);
-  Sums sums{.q = Tensor::zeros({n, V}),
+  Sums sums{.q = Tensor::zeros({std::ssize(rows), entries}),
             .total = std::vector<double>(rows.size()),
             .rest = std::vector<double>(rows.size()),
             .text = std::vector<float>(static_cast<std::size_t>(end - begin)),
@@ -240,20 +242,46 @@ Tensor VocabularyProjection::targets(const Tensor& student, std::span<const text
     const std::int64_t last = std::min(at + kTeacherRows, end);
     add_block(sums, rows, teacher.logits(at, last).to(Dtype::F32).contiguous(), at);
   }
-  parallel_for(n, 1, [&](std::int64_t low, std::int64_t high) {
+  parallel_for(std::ssize(rows), 1, [&](std::int64_t low, std::int64_t high) {
     for (std::int64_t i = low; i < high; ++i) {
       const auto index = static_cast<std::size_t>(i);
-      const float* z = student.data<float>() + i * V;
-      const text::AlignedRow& row = rows[index];
-      bool compared = row.teacher_row >= 0 && sums.total[index] > kNegligible;
-      if (compared) {
-        move_chain(sums, i, row);
-        compared = to_logits(sums, i, row, z);
+      if (rows[index].teacher_row < 0 || !(sums.total[index] > kNegligible)) {
+        sums.total[index] = 0;
+      } else {
+        move_chain(sums, i, rows[index]);
       }
+    }
+  });
+  return sums;
+}
+
+Tensor VocabularyProjection::targets(const Tensor& student, std::span<const text::AlignedRow> rows,
+                                     std::span<const std::int32_t> student_ids,
+                                     std::int64_t first_row, const TeacherReading& teacher) const {
+  const std::int64_t n = student.size(0), V = student.size(1);
+  Sums sums = sum_up(V, rows, student_ids, first_row, teacher);
+  parallel_for(n, 1, [&](std::int64_t low, std::int64_t high) {
+    for (std::int64_t i = low; i < high; ++i) {
+      const float* z = student.data<float>() + i * V;
+      const auto index = static_cast<std::size_t>(i);
+      const bool compared = sums.total[index] > 0 && to_logits(sums, i, rows[index], z);
       if (!compared) std::copy_n(z, V, sums.q.data<float>() + i * V);
     }
   });
   return sums.q;
+}
+
+void VocabularyProjection::visit(
+    std::int64_t entries, std::span<const text::AlignedRow> rows,
+    std::span<const std::int32_t> student_ids, std::int64_t first_row,
+    const TeacherReading& teacher,
+    const std::function<void(std::size_t i, const ProjectedRow&)>& visit) const {
+  const Sums sums = sum_up(entries, rows, student_ids, first_row, teacher);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!(sums.total[i] > 0)) continue;
+    const float* q = sums.q.data<float>() + static_cast<std::int64_t>(i) * entries;
+    visit(i, {{q, static_cast<std::size_t>(entries)}, sums.total[i], sums.rest[i]});
+  }
 }
 
 }  // namespace gladius::train

@@ -21,6 +21,7 @@
 // (Where q gives something to every entry the rest has no place, and is left out.)
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -38,6 +39,13 @@ struct TeacherReading {
   std::vector<float> text = {};
 };
 
+/// What one of the student's rows has from its teacher, as sums of P.
+struct ProjectedRow {
+  std::span<const float> pieces;  // [V]: Z q, over canonical entries; the others have none
+  double total = 0;               // Z
+  double rest = 0;                // Z r
+};
+
 /// Const methods may be called from several threads.
 class VocabularyProjection {
  public:
@@ -51,10 +59,20 @@ class VocabularyProjection {
                  std::span<const std::int32_t> student_ids, std::int64_t first_row,
                  const TeacherReading& teacher) const;
 
+  /// Calls visit(i, row) for each of `rows` that has a teacher, in order; the row is there during
+  /// the call. The other arguments are those of targets(), `entries` the size of the student's
+  /// vocabulary.
+  void visit(std::int64_t entries, std::span<const text::AlignedRow> rows,
+             std::span<const std::int32_t> student_ids, std::int64_t first_row,
+             const TeacherReading& teacher,
+             const std::function<void(std::size_t i, const ProjectedRow&)>& visit) const;
+
  private:
   struct Sums;
-  std::vector<std::int32_t> emitted(const Sums& sums, std::int64_t i,
-                                    const text::AlignedRow& row) const;
+  Sums sum_up(std::int64_t entries, std::span<const text::AlignedRow> rows,
+              std::span<const std::int32_t> student_ids, std::int64_t first_row,
+              const TeacherReading& teacher) const;
+  std::vector<std::int32_t> emitted(const Sums& sums, std::int64_t i, const text::AlignedRow& row) const;
   void add_block(Sums& sums, std::span<const text::AlignedRow> rows, const Tensor& logits,
                  std::int64_t begin) const;
   void add_row(Sums& sums, std::int64_t i, const text::AlignedRow& row, const float* P,
