@@ -165,7 +165,7 @@ AlignedReading AlignedTeacher::reading(const Batch& batch) const {
           .teacher_ids = std::move(reading.all.teacher_ids),
           .rows = std::move(reading.all.rows),
           .chunks = std::move(reading.all.chunks),
-          .logits = std::move(reading.logits)};
+          .logits = std::move(reading.answer.logits)};
 }
 
 AlignedTeacher::Sequence AlignedTeacher::align_text(const std::vector<std::int32_t>& ids) const {
