@@ -30,29 +30,29 @@ struct AlignArguments {
 };
 
 // The first of the file's sequences, up to max_tokens.
-std::vector<Example> read_texts(const AlignArguments& options,
-                                const std::shared_ptr<const TextEncoder>& encoder,
-                                const Common& common) {
+std::vector<train::Example> read_texts(const AlignArguments& options,
+                                       const std::shared_ptr<const train::TextEncoder>& encoder,
+                                       const Common& common) {
   const std::filesystem::path file = options.text;
   const std::int64_t V = encoder->tokenizer().vocab_size();
-  std::vector<Example> texts;
+  std::vector<train::Example> texts;
   std::int64_t tokens = 0;
-  const auto take = [&](Example example) {
+  const auto take = [&](train::Example example) {
     tokens += std::ssize(example.ids);
     texts.push_back(std::move(example));
     return tokens < options.max_tokens;
   };
   if (file.extension() == ".jsonl") {
-    const auto data = Dataset::open({file}, encoder,
-                                    {.max_seq_len = options.max_seq_len,
-                                     .vocab_size = V,
-                                     .keep_conversations = true,
-                                     .warn = warner(common)});
+    const auto data = train::Dataset::open({file}, encoder,
+                                           {.max_seq_len = options.max_seq_len,
+                                            .vocab_size = V,
+                                            .keep_conversations = true,
+                                            .warn = warner(common)});
     for (std::int64_t i = 0; i < data.size() && take(*data.read(i)); ++i) {
     }
   } else {
-    const TextPieces pieces(
-        file, std::make_shared<const ExampleParser>(encoder, options.max_seq_len, LossOn::all, V));
+    const train::TextPieces pieces(file, std::make_shared<const train::ExampleParser>(
+                                             encoder, options.max_seq_len, train::LossOn::all, V));
     for (std::int64_t i = 0; i < pieces.size() && take(pieces.read(i)); ++i) {
     }
   }
@@ -61,34 +61,38 @@ std::vector<Example> read_texts(const AlignArguments& options,
 
 // The teacher's weights as they read its own tokens, and cut to the student's ids.
 struct LoadedTeacher {
-  std::optional<Teacher> own, truncated;
+  std::optional<train::Teacher> own, truncated;
 
-  StudiedTeacher get() const { return {own ? &*own : nullptr, truncated ? &*truncated : nullptr}; }
+  train::StudiedTeacher get() const {
+    return {own ? &*own : nullptr, truncated ? &*truncated : nullptr};
+  }
 };
 
 LoadedTeacher load_teacher(const AlignArguments& options, std::int64_t student_entries,
                            const Common& common) {
   LoadedTeacher teacher;
-  ExpertConfig expert{.name = "teacher", .model = options.teacher};
-  expert.vocabulary = VocabularyMode::align;
+  train::ExpertConfig expert{.name = "teacher", .model = options.teacher};
+  expert.vocabulary = train::VocabularyMode::align;
   teacher.own.emplace(expert, student_entries, warner(common));
-  expert.vocabulary = VocabularyMode::truncate;
+  expert.vocabulary = train::VocabularyMode::truncate;
   teacher.truncated.emplace(expert, student_entries, [](const std::string&) {});
   return teacher;
 }
 
-AlignmentStudy study(const AlignArguments& options, const AlignedTeacher& aligned,
-                     const LoadedTeacher& teacher,
-                     const std::shared_ptr<const TextEncoder>& encoder, const Common& common) {
-  const std::vector<Example> texts = read_texts(options, encoder, common);
+train::AlignmentStudy study(const AlignArguments& options, const train::AlignedTeacher& aligned,
+                            const LoadedTeacher& teacher,
+                            const std::shared_ptr<const train::TextEncoder>& encoder,
+                            const Common& common) {
+  const std::vector<train::Example> texts = read_texts(options, encoder, common);
   Bar bar;
   const bool draws = is_terminal() && common.log_level >= LogLevel::info;
-  return study_alignment(aligned, teacher.get(), texts, kSampleTokens, [&](std::size_t done) {
-    if (draws) bar.draw("reading", static_cast<std::int64_t>(done), std::ssize(texts));
-  });
+  return train::study_alignment(
+      aligned, teacher.get(), texts, kSampleTokens, [&](std::size_t done) {
+        if (draws) bar.draw("reading", static_cast<std::int64_t>(done), std::ssize(texts));
+      });
 }
 
-nlohmann::ordered_json to_json(const VocabularyOverlap& overlap) {
+nlohmann::ordered_json to_json(const train::VocabularyOverlap& overlap) {
   return {{"student_entries", overlap.student_entries},
           {"teacher_entries", overlap.teacher_entries},
           {"shared_byte_strings", overlap.shared_byte_strings},
@@ -104,7 +108,7 @@ nlohmann::ordered_json or_null(const std::optional<Number>& value) {
   return value ? nlohmann::ordered_json(*value) : nullptr;
 }
 
-nlohmann::ordered_json to_json(const AlignmentStudy& study) {
+nlohmann::ordered_json to_json(const train::AlignmentStudy& study) {
   nlohmann::ordered_json json{{"bytes", study.bytes},
                               {"student_tokens", study.student_tokens},
                               {"teacher_tokens", study.teacher_tokens},
@@ -122,7 +126,7 @@ nlohmann::ordered_json to_json(const AlignmentStudy& study) {
   return json;
 }
 
-void print_overlap(const VocabularyOverlap& overlap) {
+void print_overlap(const train::VocabularyOverlap& overlap) {
   print("student's entries        {} ({} with the bytes of another)\n", overlap.student_entries,
         overlap.student_duplicates);
   print("teacher's entries        {} ({} with the bytes of another)\n", overlap.teacher_entries,
@@ -134,7 +138,7 @@ void print_overlap(const VocabularyOverlap& overlap) {
         overlap.pieces_per_entry);
 }
 
-void print_study(const AlignmentStudy& study) {
+void print_study(const train::AlignmentStudy& study) {
   print("\ntext                     {} bytes: {} of the student's tokens, {} of the teacher's\n",
         study.bytes, study.student_tokens, study.teacher_tokens);
   print("positions with a teacher {} of {}\n", study.aligned, study.positions);
@@ -150,7 +154,7 @@ void print_study(const AlignmentStudy& study) {
 void run(const AlignArguments& options, const Common& common) {
   const ModelPaths teacher = locate_model(options.teacher, common);
   const auto encoder =
-      std::make_shared<const TextEncoder>(locate_model(options.student, common).tokenizer);
+      std::make_shared<const train::TextEncoder>(locate_model(options.student, common).tokenizer);
   const bool has_text = !options.text.empty();
   LoadedTeacher model;
   if (has_text && has_weights(teacher.weights)) {
@@ -158,18 +162,20 @@ void run(const AlignArguments& options, const Common& common) {
   } else if (has_text) {
     warn(common, options.teacher + ": there are no weights, so no bits a byte");
   }
-  const AlignedTeacher aligned(
-      {.name = "teacher", .model = options.teacher},
-      locate_model(options.student, common).tokenizer, /*temperature=*/1,
-      [&](const Batch& batch) { return model.own ? model.own->logits(batch) : LogitRows(); });
-  const VocabularyOverlap overlap =
-      vocabulary_overlap(encoder->token_bytes(), aligned.teacher().token_bytes(), aligned.pieces());
-  AlignmentStudy found;
+  const train::AlignedTeacher aligned({.name = "teacher", .model = options.teacher},
+                                      locate_model(options.student, common).tokenizer,
+                                      /*temperature=*/1, [&](const train::Batch& batch) {
+                                        return model.own ? model.own->logits(batch) : LogitRows();
+                                      });
+  const train::VocabularyOverlap overlap = train::vocabulary_overlap(
+      encoder->token_bytes(), aligned.teacher().token_bytes(), aligned.pieces());
+  train::AlignmentStudy found;
   if (has_text) found = study(options, aligned, model, encoder, common);
   if (!options.html.empty()) {
     write_text_file(
         options.html,
-        to_html(alignment_page(options.student, options.teacher, overlap, found), "gladius align"));
+        train::to_html(train::alignment_page(options.student, options.teacher, overlap, found),
+                       "gladius align"));
   }
   if (common.json) {
     nlohmann::ordered_json json = to_json(overlap);
@@ -200,7 +206,7 @@ void add_align(CLI::App& program, const Common& common) {
   command
       ->add_option("--max-seq-len", options->max_seq_len,
                    "Tokens of the student that are read together (512)")
-      ->check(CLI::Range(std::int64_t{2}, kMaxSeqLen));
+      ->check(CLI::Range(std::int64_t{2}, train::kMaxSeqLen));
   command
       ->add_option("--max-tokens", options->max_tokens,
                    "Where the text is left, in the student's tokens (10000)")

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 // From 0 bits to 9 and more.
@@ -82,4 +82,4 @@ Document alignment_page(const std::string& student, const std::string& teacher,
   return page;
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

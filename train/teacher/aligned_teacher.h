@@ -33,8 +33,8 @@ struct SharedBorders {
 /// A batch as both sides read it.
 struct AlignedReading {
   std::vector<std::int32_t> student_ids, teacher_ids;
-  std::vector<AlignedRow> rows;  // of the student's tokens
-  std::vector<AlignedChunk> chunks;
+  std::vector<text::AlignedRow> rows;  // of the student's tokens
+  std::vector<text::AlignedChunk> chunks;
   LogitRows logits;  // of the teacher's; null if nothing is aligned
 };
 
@@ -62,7 +62,7 @@ class AlignedTeacher {
   /// What they are made from.
   AlignedReading reading(const Batch& batch) const;
 
-  const TokenPieces& pieces() const { return *pieces_; }
+  const text::TokenPieces& pieces() const { return *pieces_; }
   const VocabularyProjection& projection() const { return projection_; }
   const TextEncoder& student() const { return student_; }
   const TextEncoder& teacher() const { return teacher_; }

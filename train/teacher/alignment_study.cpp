@@ -11,7 +11,7 @@
 #include "gladius/tensor/base/quoted.h"
 #include "gladius/train/teacher/text_likelihoods.h"
 
-namespace gladius {
+namespace gladius::train {
 namespace {
 
 // The student's rows of which the projected distributions are in memory at once.
@@ -42,7 +42,7 @@ std::string shown(const TextEncoder& side, std::int32_t id) {
 }
 
 // The bytes of a tokenizer's entries, with how many have them.
-std::unordered_map<std::string, std::int64_t> entries_by_bytes(const TokenBytes& side) {
+std::unordered_map<std::string, std::int64_t> entries_by_bytes(const text::TokenBytes& side) {
   std::unordered_map<std::string, std::int64_t> entries;
   for (std::int64_t id = 0; id < side.tokenizer().vocab_size(); ++id) {
     if (side.tokenizer().is_special(static_cast<std::int32_t>(id))) continue;
@@ -175,7 +175,7 @@ class Study {
     std::vector<double> bits =
         text_log_probabilities(reading.logits, reading.teacher_ids, 1, tokens, /*temperature=*/1);
     std::ranges::transform(bits, bits.begin(), bits_of);
-    for (const AlignedChunk& chunk : reading.chunks) {
+    for (const text::AlignedChunk& chunk : reading.chunks) {
       for (auto token = static_cast<std::size_t>(chunk.teacher_begin);
            token < static_cast<std::size_t>(chunk.teacher_end); ++token) {
         own_.add(bits[token - 1], size_of(teacher(), reading.teacher_ids[token]));
@@ -214,7 +214,7 @@ class Study {
       if (!chunk.student.empty() || !chunk.teacher.empty()) study_.sample.push_back(chunk);
     };
     if (shown_tokens_ >= sample_tokens_) return;
-    for (const AlignedChunk& chunk : reading.chunks) {
+    for (const text::AlignedChunk& chunk : reading.chunks) {
       up_to(static_cast<std::size_t>(chunk.student_begin),
             static_cast<std::size_t>(chunk.teacher_begin));
       if (shown_tokens_ + chunk.student_end > sample_tokens_) break;
@@ -236,8 +236,9 @@ class Study {
 
 }  // namespace
 
-VocabularyOverlap vocabulary_overlap(const TokenBytes& student, const TokenBytes& teacher,
-                                     const TokenPieces& pieces) {
+VocabularyOverlap vocabulary_overlap(const text::TokenBytes& student,
+                                     const text::TokenBytes& teacher,
+                                     const text::TokenPieces& pieces) {
   const auto ours = entries_by_bytes(student), theirs = entries_by_bytes(teacher);
   VocabularyOverlap overlap{.student_entries = student.tokenizer().vocab_size(),
                             .teacher_entries = teacher.tokenizer().vocab_size(),
@@ -271,4 +272,4 @@ AlignmentStudy study_alignment(const AlignedTeacher& aligned, const StudiedTeach
   return study.finish();
 }
 
-}  // namespace gladius
+}  // namespace gladius::train

@@ -14,7 +14,7 @@
 #include "gladius/train/teacher/aligned_teacher.h"
 #include "gladius/train/teacher/teacher.h"
 
-namespace gladius {
+namespace gladius::train {
 
 /// Entries by their bytes (token_bytes.h); special tokens have none.
 struct VocabularyOverlap {
@@ -26,8 +26,9 @@ struct VocabularyOverlap {
   std::int64_t never_compared = 0;  // teacher's entries without pieces
   double pieces_per_entry = 0;      // mean over the teacher's others
 };
-VocabularyOverlap vocabulary_overlap(const TokenBytes& student, const TokenBytes& teacher,
-                                     const TokenPieces& pieces);
+VocabularyOverlap vocabulary_overlap(const text::TokenBytes& student,
+                                     const text::TokenBytes& teacher,
+                                     const text::TokenPieces& pieces);
 
 /// Bits a byte of the text that the tokens stand for: of the teacher over its own tokens, and over
 /// the student's tokens that have a teacher.
@@ -73,4 +74,4 @@ AlignmentStudy study_alignment(const AlignedTeacher& aligned, const StudiedTeach
                                const std::vector<Example>& texts, std::int64_t sample_tokens,
                                const std::function<void(std::size_t)>& progress);
 
-}  // namespace gladius
+}  // namespace gladius::train

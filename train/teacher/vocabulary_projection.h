@@ -72,7 +72,8 @@ class VocabularyProjection {
   Sums sum_up(std::int64_t entries, std::span<const text::AlignedRow> rows,
               std::span<const std::int32_t> student_ids, std::int64_t first_row,
               const TeacherReading& teacher) const;
-  std::vector<std::int32_t> emitted(const Sums& sums, std::int64_t i, const text::AlignedRow& row) const;
+  std::vector<std::int32_t> emitted(const Sums& sums, std::int64_t i,
+                                    const text::AlignedRow& row) const;
   void add_block(Sums& sums, std::span<const text::AlignedRow> rows, const Tensor& logits,
                  std::int64_t begin) const;
   void add_row(Sums& sums, std::int64_t i, const text::AlignedRow& row, const float* P,
