@@ -259,7 +259,7 @@ void remove_other_weights(const fs::path& directory, const std::set<std::string>
 }  // namespace
 
 bool has_weights(const fs::path& directory) {
-  return is_there(directory / kWeights) || is_there(directory / kIndex);
+  return gguf::is_gguf(directory) || is_there(directory / kWeights) || is_there(directory / kIndex);
 }
 
 std::vector<SafetensorsFile> open_weights(const fs::path& directory, const Warn& warn) {
