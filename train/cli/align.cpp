@@ -114,6 +114,7 @@ nlohmann::ordered_json to_json(const train::AlignmentStudy& study) {
                               {"teacher_tokens", study.teacher_tokens},
                               {"positions", study.positions},
                               {"aligned_positions", study.aligned},
+                              {"impossible_positions", study.impossible},
                               {"shared_boundaries", study.shared_boundaries},
                               {"mean_rest", or_null(study.mean_rest)},
                               {"bits_per_byte", nullptr}};
@@ -144,6 +145,10 @@ void print_study(const train::AlignmentStudy& study) {
   print("positions with a teacher {} of {}\n", study.aligned, study.positions);
   print("shared boundaries        {:.1f}%\n", 100 * study.shared_boundaries);
   if (!study.bits) return;
+  if (study.impossible > 0) {
+    print("left out below           {} positions, whose token has no probability\n",
+          study.impossible);
+  }
   print("mean rest                {:.4f}\n\nbits a byte\n", *study.mean_rest);
   print("  teacher                {:.4f}\n", study.bits->teacher);
   print("  aligned                {:.4f}\n", study.bits->aligned);

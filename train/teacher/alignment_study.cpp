@@ -159,6 +159,10 @@ class Study {
     const std::int32_t next = reading.student_ids[i + 1];
     const auto q = static_cast<double>(
         row.pieces[static_cast<std::size_t>(aligned_.pieces().canonical(next))]);
+    if (!(q > 0)) {
+      ++study_.impossible;
+      return;
+    }
     seen.bits[i + 1] = bits_of(std::log(q / row.total));
     if (study_.student_tokens <= sample_tokens_ || study_.sample.empty()) {
       seen.notes[i + 1] = note_of(student(), row);

@@ -56,6 +56,10 @@ struct AlignmentStudy {
   std::int64_t student_tokens = 0, teacher_tokens = 0;
   std::int64_t positions = 0;  // of the student's tokens that could be predicted: all but the first
   std::int64_t aligned = 0;    // of these, that have a teacher
+  /// Of those, where the projection gives the text's own token nothing: it spells what the
+  /// teacher's tokens say in another way, and no border is shared at its end. They are in no mean
+  /// below.
+  std::int64_t impossible = 0;
   double shared_boundaries = 0;     // part of `positions` at which one of the teacher's tokens ends
   std::optional<double> mean_rest;  // of the aligned positions
   std::optional<AlignedBits> bits;  // with the teacher's weights
