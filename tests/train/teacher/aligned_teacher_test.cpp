@@ -7,9 +7,8 @@
 #include <functional>
 #include <numeric>
 
-#include "gladius/models/chat_template/conversation.h"
-#include "gladius/train/data/example_parser.h"
 #include "support/message_of.h"
+#include "train/teacher/certain_teacher.h"
 #include "train/tiny_runs.h"
 
 namespace gladius::train {
@@ -25,128 +24,6 @@ using testing::read_file;
 using testing::TemporaryDirectory;
 using testing::weights;
 using testing::write_file;
-
-constexpr const char* kText =
-    "Line 17: na\u00efve caf\u00e9, \u4f60\u597d \U0001F600\U0001F44D and 12345 numbers.\n"
-    "  def f(x):\n\treturn x**2  # done\n\n\nIt's the end, isn't it? e\u0301 (combining)";
-
-// What a student sees of a teacher that is certain of its own next token.
-struct Seen {
-  std::int64_t positions = 0, aligned = 0;
-  std::vector<double> probabilities;  // of the student's next token, where there is a teacher
-};
-
-LogitRows certain(const Batch& read) {
-  constexpr std::int64_t kWidth = 151936;  // padding included
-  const auto ids = read.ids.to_vector<std::int64_t>();
-  return [ids](std::int64_t begin, std::int64_t end) {
-    Tensor logits = Tensor::full({end - begin, kWidth}, -200);
-    for (std::int64_t i = begin; i < end && i + 1 < std::ssize(ids); ++i) {
-      logits.select(0, i - begin).select(0, ids[static_cast<std::size_t>(i) + 1]).fill_(200);
-    }
-    return logits;
-  };
-}
-
-// On lines of data, of tokenizers in these directories; the student gives single bytes no
-// probability of their own.
-std::vector<Seen> see_certain(const fs::path& student_directory, const fs::path& teacher,
-                              const std::vector<Json>& lines) {
-  const auto encoder = std::make_shared<const TextEncoder>(student_directory);
-  const std::int64_t V = encoder->tokenizer().vocab_size();
-  const ExampleParser parser(encoder, 100000, LossOn::all, V, /*keep_conversations=*/true);
-  const AlignedTeacher aligned({.name = "t", .model = teacher}, student_directory, 1, certain);
-  Tensor student = Tensor::zeros({1, V});
-  if (const auto first = encoder->tokenizer().token_to_id("<0x00>"); first >= 0) {
-    student.narrow(1, first, 256).fill_(-100);
-  }
-  std::vector<Seen> all;
-  for (const Json& line : lines) {
-    const Example example = parser.parse(line.dump());
-    const Batch batch = pack({&example});
-    const AlignedTargets targets = aligned.targets(batch);
-    Seen seen{.positions = batch.tokens(), .aligned = targets.aligned, .probabilities = {}};
-    for (std::int64_t i = 0; i + 1 < batch.tokens(); ++i) {
-      const auto target = targets.rows(student, i).to_vector<double>();
-      if (target == student.to_vector<double>()) continue;  // its own: no teacher
-      double sum = 0;
-      for (const double x : target) sum += std::exp(x);
-      const auto next = static_cast<std::size_t>(example.labels[static_cast<std::size_t>(i)]);
-      seen.probabilities.push_back(std::exp(target[next]) / sum);
-    }
-    all.push_back(seen);
-  }
-  return all;
-}
-
-// The tokenizers of models that people have, the student's with a template of its own.
-class RealTokenizers : public ::testing::Test {
- protected:
-  void SetUp() override {
-    const fs::path tokenizers = fs::path(GLADIUS_SOURCE_DIR) / ".." / "shared/data/tokenizers";
-    if (!exists(tokenizers)) GTEST_SKIP() << tokenizers << " is not here: NOT TESTED";
-    for (const char* name : {"llama2", "qwen3"}) {
-      fs::create_directories(directory_ / name);
-      for (const char* file : {"tokenizer.json", "tokenizer_config.json"}) {
-        write_file(directory_ / name / file, read_file(tokenizers / name / file));
-      }
-      write_file(directory_ / name / "config.json", "{}");
-    }
-    Json config = Json::parse(read_file(directory_ / "llama2/tokenizer_config.json"));
-    config["chat_template"] =
-        "{{ bos_token }}{% for m in messages %}{{ '<|' + m['role'] + '|>\n' + m['content'] + "
-        "eos_token + '\n' }}{% endfor %}";
-    write_file(directory_ / "llama2/tokenizer_config.json", config.dump());
-  }
-
-  std::vector<Seen> see(const std::string& name, const std::string& teacher,
-                        const std::vector<Json>& lines) const {
-    return see_certain(directory_ / name, directory_ / teacher, lines);
-  }
-
-  TemporaryDirectory directory_;
-};
-
-// How many of the positions have a target that is the student's next token.
-double share_right(const std::vector<double>& probabilities) {
-  return static_cast<double>(
-             std::ranges::count_if(probabilities, [](double p) { return p > 0.999; })) /
-         static_cast<double>(probabilities.size());
-}
-
-// Of a conversation the contents and their ends are compared.
-TEST_F(RealTokenizers, ATeacherThatIsCertainGivesTheStudentsNextTokens) {
-  const Json chat{{"messages",
-                   {{{"role", "system"}, {"content", "You are a helpful assistant."}},
-                    {{"role", "user"}, {"content", "What is na\u00efve? \U0001F600"}},
-                    {{"role", "assistant"}, {"content", "It means simple, unaffected."}},
-                    {{"role", "user"}, {"content", "Thanks"}},
-                    {{"role", "assistant"}, {"content", "You are welcome!"}}}}};
-  const auto seen = see("llama2", "qwen3", {Json{{"text", kText}}, chat});
-  EXPECT_GT(seen[0].aligned, seen[0].positions * 9 / 10);
-  EXPECT_GT(share_right(seen[0].probabilities), 0.9);
-  EXPECT_GT(seen[1].aligned, 25);
-  EXPECT_GT(share_right(seen[1].probabilities), 0.9);
-}
-
-TEST_F(RealTokenizers, OfTheSameTokenizerEveryTokenOfATextIsAligned) {
-  const auto seen = see("llama2", "llama2", {Json{{"text", kText}}});
-  EXPECT_EQ(seen[0].aligned, seen[0].positions);
-  EXPECT_EQ(share_right(seen[0].probabilities), 1);
-}
-
-TEST_F(RealTokenizers, EntriesAreComparedByTheirBytes) {
-  const text::TokenPieces pieces(text::TokenBytes(directory_ / "qwen3"),
-                                 text::TokenBytes(directory_ / "llama2"), directory_ / "llama2");
-  EXPECT_EQ(pieces.twins().size(), 125U);  // "<0x41>" beside "A"
-  std::int64_t single = 0;
-  for (std::int32_t t = 0; t < pieces.teacher_size(); ++t) {
-    single += pieces.pieces(t).size() == 1 ? 1 : 0;
-  }
-  EXPECT_GT(single, 28000);
-  const auto [first, last] = pieces.beginning_with({});
-  EXPECT_EQ(last - first, pieces.order().size());
-}
 
 // A run whose expert has a tokenizer of its own: letters in another order.
 class AlignedRun : public ::testing::Test {
