@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-
 #include "train/teacher/certain_teacher.h"
 #include "train/tiny_runs.h"
 
