@@ -12,13 +12,14 @@
 #include <vector>
 
 #include "gladius/tensor/base/error.h"
+#include "support/temporary_directory.h"
 
 namespace gladius::text {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 Json context() {
   return Json::parse(
@@ -289,10 +290,8 @@ TEST(ChatTemplate, Statements) {
   });
 }
 
-class ChatTemplateDirectory : public testing::Test {
+class ChatTemplateDirectory : public ::testing::Test {
  protected:
-  void SetUp() override { std::filesystem::create_directories(dir_); }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
   void write(const std::string& name, const std::string& text) const {
     std::ofstream(dir_ / name) << text;
   }
@@ -308,8 +307,9 @@ class ChatTemplateDirectory : public testing::Test {
     }
   }
 
-  const std::filesystem::path dir_ =
-      std::filesystem::path(testing::TempDir()) / "chat_template_directory";
+  const gladius::testing::TemporaryDirectory
+      directory_;  // of this test alone: others run beside it
+  const std::filesystem::path dir_ = directory_.path();
 };
 
 TEST_F(ChatTemplateDirectory, LoadsTheFileBeforeTheConfiguration) {
