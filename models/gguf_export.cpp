@@ -67,6 +67,9 @@ void add_config(gguf::KeyWriter& keys, const ModelConfig& config) {
   if (rope.type == "yarn" && (rope.attention_factor || rope.mscale || rope.mscale_all_dim)) {
     refuse("rope_scaling has an attention factor of its own");
   }
+  if (rope.type == "yarn" && (rope.beta_fast != 32 || rope.beta_slow != 1 || !rope.truncate)) {
+    refuse("rope_scaling has a \"beta_fast\", \"beta_slow\" or \"truncate\" of its own");
+  }
   if (std::ranges::any_of(config.attention_windows, [](std::int64_t w) { return w > 0; })) {
     refuse("layers see windows (use_sliding_window)");
   }
@@ -136,18 +139,25 @@ Planned plan_of(const std::string& name, const std::string& stored_name, const T
 std::vector<Planned> plan_weights(const LanguageModel& model, Dtype dtype, const Warn& warn) {
   const ModelConfig& config = model.config();
   const NamedTensors weights = model.state_dict();
-  check_narrowing(weights, is_quantized(dtype) ? Dtype::F32 : dtype, warn);
   const Types types(dtype, config.tie_word_embeddings ? weights.front().first : kHeadName, warn);
   std::vector<Planned> planned;
   for (const auto& [name, tensor] : weights) {
     const auto stored_name = gguf::gguf_name(name);
     if (!stored_name) refuse(fmt::format("there is a tensor {}", in_quotes(name)));
-    planned.push_back(plan_of(name, *stored_name, tensor, types.of(name, tensor)));
+    const Dtype stored = types.of(name, tensor);
+    check_narrowing({{name, tensor}}, is_quantized(stored) ? Dtype::F32 : stored, warn);
+    planned.push_back(plan_of(name, *stored_name, tensor, stored));
   }
   if (const auto divisors = frequency_divisors(config)) {
     planned.push_back(plan_of("", "rope_freqs.weight", *divisors, Dtype::F32));
   }
   return planned;
+}
+
+Tensor in_type(const Planned& weight, const Tensor& ordered) try {
+  return ordered.to(weight.dtype);
+} catch (const FormatError& error) {
+  throw FormatError(fmt::format("tensor {}: {}", in_quotes(weight.name), error.what()));
 }
 
 gguf::KeyWriter keys_of(const std::string& name, const ModelConfig& config, const ModelPaths& paths,
@@ -168,8 +178,6 @@ gguf::KeyWriter keys_of(const std::string& name, const ModelConfig& config, cons
 
 }  // namespace
 
-bool is_gguf_dtype(Dtype dtype) { return find_file_type(dtype) != nullptr; }
-
 void save_gguf(const std::filesystem::path& file, const LanguageModel& model,
                const ModelPaths& paths, Dtype dtype, const Warn& warn) {
   const FileType* type = find_file_type(dtype);
@@ -183,7 +191,7 @@ void save_gguf(const std::filesystem::path& file, const LanguageModel& model,
     const Planned& weight = weights[i];
     const bool permuted = gguf::has_permuted_rows(config.model_type, weight.name);
     const Tensor ordered = permuted ? in_gguf_order(weight.tensor, config.head_dim) : weight.tensor;
-    const Tensor stored = ordered.to(weight.dtype).contiguous();
+    const Tensor stored = in_type(weight, ordered).contiguous();
     sink({stored.raw_data(), stored.nbytes()});
   });
 }

@@ -7,9 +7,6 @@
 
 namespace gladius {
 
-/// Whether save_gguf writes matrices of this type.
-bool is_gguf_dtype(Dtype dtype);
-
 /// Writes `model` with the tokenizer and the chat template that `paths` has, if it has one, whole
 /// or not at all. Matrices become `dtype` (F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 or Q5_1), but
 /// - norms and biases stay F32, as llama.cpp wants them;

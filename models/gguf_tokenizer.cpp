@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -11,6 +12,8 @@
 
 #include "gladius/models/chat_template/chat_templates.h"
 #include "gladius/models/gguf/pre_tokenizers.h"
+#include "gladius/models/tokenizer/bpe.h"
+#include "gladius/models/tokenizer/json_fields.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 #include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/tensor/base/error.h"
@@ -18,6 +21,7 @@
 namespace gladius {
 namespace {
 
+using text::tokenizer_json::field_or;
 using Document = nlohmann::json;  // members in any order are the same
 
 constexpr char kSpace[] = "\u2581";
@@ -27,20 +31,12 @@ constexpr char kSpace[] = "\u2581";
       fmt::format("{}: the tokenizer cannot be written as GGUF: {}", path.string(), why));
 }
 
-struct Merge {
-  std::string left, right;
-};
-
-std::vector<Merge> merges_of(const Document& model) {
-  std::vector<Merge> merges;
-  for (const Document& merge : model.value("merges", Document::array())) {
-    if (merge.is_array()) {
-      merges.push_back({merge.at(0).get<std::string>(), merge.at(1).get<std::string>()});
-      continue;
-    }
-    const auto text = merge.get<std::string>();
-    const std::size_t space = text.find(' ');
-    merges.push_back({text.substr(0, space), text.substr(space + 1)});
+// "left right", the earliest first.
+std::vector<std::string> merges_of(const Document& model) {
+  std::vector<std::string> merges;
+  for (const Document& merge : model.at("merges")) {
+    const auto [left, right] = text::parts_of_merge(merge, merges.size());
+    merges.push_back(fmt::format("{} {}", left, right));
   }
   return merges;
 }
@@ -55,7 +51,7 @@ std::optional<bool> space_prefix(const Document& normalizer, const Document& pre
   const bool metaspace =
       pre_tokenizer.is_object() && pre_tokenizer.value("type", "") == "Metaspace";
   if (metaspace && normalizer.is_null() && pre_tokenizer.value("replacement", "") == kSpace) {
-    return pre_tokenizer.value("prepend_scheme", "always") != "never";
+    return field_or(pre_tokenizer, "prepend_scheme", "Metaspace", std::string("always")) != "never";
   }
   const Document by_words{{"type", "Split"},
                           {"pattern", {{"String", kSpace}}},
@@ -96,10 +92,11 @@ Entries entries_of(const text::Tokenizer& tokenizer, std::int64_t vocab_size, bo
 }
 
 // By which llama.cpp merges: the earlier a merge, the higher the score of what it makes.
-std::vector<float> scores_of(const Entries& entries, const std::vector<Merge>& merges) {
+std::vector<float> scores_of(const Entries& entries, const std::vector<std::string>& merges) {
   std::unordered_map<std::string, std::size_t> ranks;
   for (std::size_t i = 0; i < merges.size(); ++i) {
-    ranks.try_emplace(merges[i].left + merges[i].right, i);
+    std::string whole = merges[i];
+    ranks.try_emplace(whole.erase(whole.find(' '), 1), i);
   }
   std::vector<float> scores;
   for (std::size_t id = 0; id < entries.tokens.size(); ++id) {
@@ -128,10 +125,14 @@ void add_special_tokens(gguf::KeyWriter& keys, const std::filesystem::path& path
   auto eos = id_of(tokenizer, "eos_token");
   if (!eos && !ends.empty()) eos = ends.front();
   const auto bos = id_of(tokenizer, "bos_token");
-  const auto turn = std::ranges::find_if(ends, [&](std::int32_t id) { return id != eos; });
+  std::vector<std::int32_t> others;
+  std::ranges::copy_if(ends, std::back_inserter(others),
+                       [&](std::int32_t id) { return id != eos; });
+  if (others.size() > 2) refuse(path, "generation ends at more than three tokens");
   add("bos", bos);
   add("eos", eos);
-  if (turn != ends.end()) add("eot", *turn);
+  if (!others.empty()) add("eot", others[0]);
+  if (others.size() > 1) add("eom", others[1]);
   add("unknown", id_of(tokenizer, "unk_token"));
   add("padding", id_of(tokenizer, "pad_token"));
   // What is put around a text.
@@ -170,7 +171,7 @@ void add_tokenizer(gguf::KeyWriter& keys, const std::filesystem::path& path,
     refuse(path,
            fmt::format("it has {} entries, the model {}", tokenizer.vocab_size(), vocab_size));
   }
-  const bool llama = model.value("byte_fallback", false);
+  const bool llama = field_or(model, "byte_fallback", "model", false);
   const auto prefix = llama ? space_prefix(normalizer, pre_tokenizer) : std::nullopt;
   const auto pre = llama ? std::nullopt : gguf::name_of_pre_tokenizer(normalizer, pre_tokenizer);
   if (!prefix && !pre) {
@@ -179,23 +180,22 @@ void add_tokenizer(gguf::KeyWriter& keys, const std::filesystem::path& path,
                        "that have a name (known: {})",
                        gguf::known_pre_tokenizers()));
   }
-  if (pre && gguf::find_pre_tokenizer(*pre)->ignore_merges != model.value("ignore_merges", false)) {
+  if (pre && gguf::find_pre_tokenizer(*pre)->ignore_merges !=
+                 field_or(model, "ignore_merges", "model", false)) {
     refuse(path, fmt::format("\"ignore_merges\" is not what {} implies", *pre));
   }
   keys.add("tokenizer.ggml.model", llama ? "llama" : "gpt2");
   keys.add("tokenizer.ggml.pre", pre.value_or("default"));
   const std::int32_t unknown = id_of(tokenizer, "unk_token").value_or(-1);
   const Entries entries = entries_of(tokenizer, vocab_size, llama, unknown);
-  const std::vector<Merge> merges = merges_of(model);
+  const std::vector<std::string> merges = merges_of(model);
   keys.add("tokenizer.ggml.tokens", entries.tokens);
   keys.add("tokenizer.ggml.token_type", entries.kinds);
   if (llama) {
     keys.add("tokenizer.ggml.scores", scores_of(entries, merges));
     keys.add("tokenizer.ggml.add_space_prefix", *prefix);
   }
-  std::vector<std::string> pairs;
-  for (const Merge& merge : merges) pairs.push_back(merge.left + " " + merge.right);
-  keys.add("tokenizer.ggml.merges", pairs);
+  keys.add("tokenizer.ggml.merges", merges);
   add_special_tokens(keys, path, tokenizer, ends);
   add_templates(keys, path);
 }

@@ -72,8 +72,9 @@ void check_narrowing(const NamedTensors& tensors, Dtype dtype,
     if (warn) warn(text);
   };
   for (const auto& [name, tensor] : tensors) {
-    if (tensor.dtype() == dtype || !is_floating_point(tensor.dtype())) continue;
-    const Losses losses = losses_of(tensor, limits);
+    const bool quantised = is_quantized(tensor.dtype());
+    if (tensor.dtype() == dtype || !(quantised || is_floating_point(tensor.dtype()))) continue;
+    const Losses losses = losses_of(quantised ? tensor.to(Dtype::F32) : tensor, limits);
     if (losses.overflows > 0) {
       throw FormatError(fmt::format(
           "tensor {}: {} of {} values would become infinite as {}, whose largest is {} (the "

@@ -31,7 +31,6 @@ class File {
 
   // The value of a key, or nothing where the file has no such key. ConfigError naming the key for a
   // value of another kind, or a number that does not fit.
-  bool has(std::string_view key) const { return find(key) != nullptr; }
   std::optional<std::int64_t> integer(std::string_view key) const;
   /// Of an f32 the shortest decimal that means it: 1e-05, not 9.999999747378752e-06.
   std::optional<double> number(std::string_view key) const;

@@ -128,12 +128,14 @@ double llama3_divisor(double theta, double factor, std::size_t i, std::size_t co
 }
 
 // Llama 3's scaling is stored as what it makes: a divisor of each frequency.
-Json frequency_scaling(const File& file, const TensorInfo& tensor, double theta) {
+Json frequency_scaling(const File& file, const TensorInfo& tensor, double theta,
+                       std::int64_t head_dim) {
   const auto fail = [&](const char* what) {
     throw ConfigError(
         fmt::format("{}: tensor \"rope_freqs.weight\" {}", file.path().string(), what));
   };
   if (tensor.type->name != "F32" || tensor.shape.size() != 1) fail("is not a row of F32");
+  if (2 * tensor.shape[0] != head_dim) fail("is not of half a head's dimensions");
   std::vector<float> divisors(static_cast<std::size_t>(tensor.shape[0]));
   std::memcpy(divisors.data(), file.bytes(tensor).data(), divisors.size() * sizeof(float));
   const double factor = *std::ranges::max_element(divisors);
@@ -146,9 +148,22 @@ Json frequency_scaling(const File& file, const TensorInfo& tensor, double theta)
   return llama3_scaling(factor);
 }
 
-Json rope_scaling(const File& file, const Keys& keys, double theta) {
+// What these default to is all that is read.
+void refuse_unusual_yarn(const Keys& keys) {
+  constexpr std::pair<const char*, double> kUsual[] = {
+      {"attn_factor", 1},     {"yarn_attn_factor", 1}, {"yarn_ext_factor", 1},
+      {"yarn_beta_fast", 32}, {"yarn_beta_slow", 1},   {"yarn_log_multiplier", 0}};
+  for (const auto& [name, usual] : kUsual) {
+    const std::string key = fmt::format("rope.scaling.{}", name);
+    if (const auto value = keys.number(key); value && *value != usual) {
+      keys.fail(key, fmt::format("is {}, which is not supported (known: {})", *value, usual));
+    }
+  }
+}
+
+Json rope_scaling(const File& file, const Keys& keys, double theta, std::int64_t head_dim) {
   if (const TensorInfo* divisors = file.find_tensor("rope_freqs.weight")) {
-    return frequency_scaling(file, *divisors, theta);
+    return frequency_scaling(file, *divisors, theta, head_dim);
   }
   const std::string type = keys.text("rope.scaling.type").value_or("none");
   const auto older = keys.number("rope.scale_linear");
@@ -160,6 +175,7 @@ Json rope_scaling(const File& file, const Keys& keys, double theta) {
         "rope.scaling.type",
         fmt::format("is {}, which is not supported (known: none, linear, yarn)", in_quotes(type)));
   }
+  refuse_unusual_yarn(keys);
   Json scaling{{"rope_type", "yarn"}, {"factor", factor}};
   if (const auto trained = keys.integer("rope.scaling.original_context_length")) {
     scaling["original_max_position_embeddings"] = *trained;
@@ -172,7 +188,8 @@ Json rope_scaling(const File& file, const Keys& keys, double theta) {
 void read_token_ids(const File& file, Json& config) {
   if (const auto bos = file.integer("tokenizer.ggml.bos_token_id")) config["bos_token_id"] = *bos;
   Json ends = Json::array();
-  for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
+  for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                          "tokenizer.ggml.eom_token_id"}) {
     const auto id = file.integer(key);
     if (id && std::ranges::find(ends, Json(*id)) == ends.end()) ends.push_back(*id);
   }
@@ -206,7 +223,8 @@ Json model_json(const File& file) {
   config["rms_norm_eps"] = *eps;
   const double theta = keys.number("rope.freq_base").value_or(10000);
   config["rope_theta"] = theta;
-  if (const Json scaling = rope_scaling(file, keys, theta); !scaling.is_null()) {
+  if (const Json scaling = rope_scaling(file, keys, theta, config["head_dim"]);
+      !scaling.is_null()) {
     config["rope_scaling"] = scaling;
   }
   config["attention_bias"] = file.find_tensor("blk.0.attn_output.bias") != nullptr;

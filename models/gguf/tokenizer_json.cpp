@@ -212,6 +212,10 @@ Json byte_level_json(const File& file, const Vocabulary& vocabulary) {
 
 // The pairs of tokens that make a token, in the order in which SentencePiece would merge them: by
 // the score of what they make. As transformers derives them.
+// The longest piece, in bytes, whose parts are looked for, which takes the square of its length:
+// SentencePiece makes none of more than some dozen characters.
+constexpr std::size_t kLongestPiece = 256;
+
 Json derived_merges(const File& file, const Vocabulary& vocabulary) {
   const auto* scores =
       list_of_tokens<double>(file, "tokenizer.ggml.scores", vocabulary.tokens.size());
@@ -229,7 +233,7 @@ Json derived_merges(const File& file, const Vocabulary& vocabulary) {
   };
   for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const std::string_view token = vocabulary.tokens[id];
-    if (vocabulary.kinds[id] != normal) continue;
+    if (vocabulary.kinds[id] != normal || token.size() > kLongestPiece) continue;
     const std::size_t first = merges.size();
     for (std::size_t at = utf8::char_length(token[0]); at < token.size();
          at += utf8::char_length(token[at])) {

@@ -22,7 +22,15 @@ char32_t last_character(std::string_view text) {
   return utf8::code_point(text, utf8::character_before(text, text.size()));
 }
 
-// A merge is "left right", or since tokenizers 0.20 ["left", "right"].
+const Json& member(const Json& model, const char* name) {
+  if (!model.contains(name)) {
+    throw FormatError(fmt::format("tokenizer: {} has no \"{}\"", kRole, name));
+  }
+  return model.at(name);
+}
+
+}  // namespace
+
 std::pair<std::string_view, std::string_view> parts_of_merge(const Json& merge, std::size_t index) {
   const auto text_of = [](const Json& json) -> std::string_view {
     return json.get_ref<const std::string&>();
@@ -39,15 +47,6 @@ std::pair<std::string_view, std::string_view> parts_of_merge(const Json& merge, 
   }
   throw FormatError(fmt::format("tokenizer: {}: merge {} is not a pair of tokens", kRole, index));
 }
-
-const Json& member(const Json& model, const char* name) {
-  if (!model.contains(name)) {
-    throw FormatError(fmt::format("tokenizer: {} has no \"{}\"", kRole, name));
-  }
-  return model.at(name);
-}
-
-}  // namespace
 
 Bpe::Bpe(const Json& model) {
   // Files older than tokenizers 0.9 leave the type out.

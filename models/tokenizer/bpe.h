@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gladius/models/tokenizer/flat_map.h"
@@ -15,6 +16,11 @@
 #include "gladius/models/tokenizer/word_cache.h"
 
 namespace gladius::text {
+
+/// The two tokens of entry `index` of the list of merges: "left right", or since tokenizers 0.20
+/// ["left", "right"]; views of it. FormatError for anything else.
+std::pair<std::string_view, std::string_view> parts_of_merge(const nlohmann::json& merge,
+                                                             std::size_t index);
 
 /// The "model" of a tokenizer.json of type BPE. Immutable after construction.
 class Bpe {

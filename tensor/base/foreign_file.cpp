@@ -13,7 +13,7 @@ struct Format {
 constexpr Format kFormats[] = {
     {"version https://git-lfs"sv,
      "a git-lfs pointer, not the file itself; fetch it with \"git lfs pull\" in its repository"},
-    {"GGUF"sv, "a GGUF file; use the model's directory with safetensors"},
+    {"GGUF"sv, "a GGUF file; name the file itself where a model is expected"},
     {"PK\x03\x04"sv, "a zip file, such as PyTorch's; convert it to safetensors with transformers"},
     {"\x80\x02"sv, "a pickle, such as PyTorch's; convert it to safetensors with transformers"},
     {"\x89HDF"sv, "an HDF5 file; convert it to safetensors with transformers"},

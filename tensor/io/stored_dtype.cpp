@@ -1,7 +1,11 @@
 #include "gladius/tensor/io/stored_dtype.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+
+#include "gladius/tensor/base/error.h"
 
 namespace gladius {
 namespace {
@@ -40,6 +44,13 @@ std::size_t stored_dtype_rank(std::string_view name) {
   return static_cast<std::size_t>(found - kStored.begin());
 }
 
-StoredDtype stored_dtype(Dtype dtype) { return kStored[stored_dtype_rank(dtype_name(dtype))]; }
+StoredDtype stored_dtype(Dtype dtype) {
+  const std::size_t rank = stored_dtype_rank(dtype_name(dtype));
+  if (rank == kStored.size()) {
+    throw DtypeError(fmt::format("safetensors has no {}: convert the tensor, or write a GGUF file",
+                                 dtype_name(dtype)));
+  }
+  return kStored[rank];
+}
 
 }  // namespace gladius

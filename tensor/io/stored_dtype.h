@@ -26,7 +26,7 @@ struct StoredDtype {
 std::span<const StoredDtype> stored_dtypes();
 /// Position in stored_dtypes(), or its size for an unknown name.
 std::size_t stored_dtype_rank(std::string_view name);
-/// How a Tensor's elements are stored.
+/// How a Tensor's elements are stored. DtypeError for a quantised type.
 StoredDtype stored_dtype(Dtype dtype);
 
 }  // namespace gladius

@@ -1,12 +1,15 @@
 // Blocks of quantised numbers: GGUF's types, as ggml lays them out.
 //
+// clang-format off
 // | type | elements | bytes: content |
 // |---|---|---|
-// | Q4_0 | 32 | 18: f16 d, 16 bytes whose low nibbles are q 0 to 15 and high ones 16 to 31; d (q -
-// 8) | | Q4_1 | 32 | 20: f16 d, f16 m, nibbles; d q + m | | Q5_0 | 32 | 22: f16 d, u32 of fifth
-// bits, nibbles; d (q - 16) | | Q5_1 | 32 | 24: f16 d, f16 m, u32 of fifth bits, nibbles; d q + m |
+// | Q4_0 | 32 | 18: f16 d, 16 bytes whose low nibbles are q 0 to 15 and high ones 16 to 31; d (q - 8) |
+// | Q4_1 | 32 | 20: f16 d, f16 m, nibbles; d q + m |
+// | Q5_0 | 32 | 22: f16 d, u32 of fifth bits, nibbles; d (q - 16) |
+// | Q5_1 | 32 | 24: f16 d, f16 m, u32 of fifth bits, nibbles; d q + m |
 // | Q8_0 | 32 | 34: f16 d, 32 i8; d q |
-// | Q2_K to Q6_K | 256 | 84, 110, 144, 176, 210: see dequantize.cpp |
+// | Q2_K to Q6_K | 256 | 84, 110, 144, 176, 210: see block_readers-inl.h |
+// clang-format on
 #pragma once
 
 #include <cstddef>

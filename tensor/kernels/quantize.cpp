@@ -50,9 +50,8 @@ class BlockWriter {
 float inverse(float d) { return d == 0 ? 0.0f : 1.0f / d; }
 
 std::uint8_t level(float value, int highest) {
-  // Not cast first: what is no number or beyond the type would be undefined.
-  return static_cast<std::uint8_t>(
-      std::clamp(std::trunc(value), 0.0f, static_cast<float>(highest)));
+  // To cast what is no number, or beyond the type, would be undefined.
+  return value >= 1 ? static_cast<std::uint8_t>(std::min(value, static_cast<float>(highest))) : 0;
 }
 
 // The first of the largest magnitude, with its sign.
@@ -117,7 +116,8 @@ bool q5_1(const float* x, std::byte* block) {
 }
 
 bool q8_0(const float* x, std::byte* block) {
-  const float d = std::abs(extreme(x)) / 127.0f, id = inverse(d);
+  const float d = std::abs(extreme(x)) / 127.0f;
+  const float id = std::isfinite(1 / d) ? 1 / d : 0;  // of what is 0 in F16
   std::array<std::int8_t, kElements> q;
   for (int i = 0; i < kElements; ++i) {
     const float size = std::abs(x[i] * id), whole = std::floor(size);

@@ -6,11 +6,13 @@
 #include <cmath>
 #include <limits>
 
+#include "gladius/tensor/io/safetensors.h"
 #include "gladius/tensor/kernels/blocks.h"
 #include "support/blocks.h"
 #include "support/message_of.h"
 #include "support/random.h"
 #include "support/simd_targets.h"
+#include "support/temporary_directory.h"
 
 namespace gladius {
 namespace {
@@ -139,6 +141,21 @@ TEST(Quantized, WhatCannotBeQuantised) {
     EXPECT_THAT(error([&] { numbers.to(Dtype::Q8_0); }), HasSubstr("NaN"));
   }
   EXPECT_THAT(error([] { Tensor::full({32}, 1e30).to(Dtype::Q8_0); }), HasSubstr("F16 scale"));
+  const testing::TemporaryDirectory directory;
+  EXPECT_THAT(error([&] {
+                write_safetensors(directory / "x", {{"w", Tensor::ones({32}).to(Dtype::Q8_0)}});
+              }),
+              HasSubstr("safetensors has no Q8_0"));
+}
+
+// A range so small that its inverse is infinite: the scale is 0 in F16, and so are the numbers.
+TEST(Quantized, ARangeTooSmallForAScaleIsZero) {
+  for (const Dtype dtype : {Dtype::Q8_0, Dtype::Q4_0, Dtype::Q4_1, Dtype::Q5_0, Dtype::Q5_1}) {
+    Tensor numbers = Tensor::zeros({32});
+    numbers.data<float>()[7] = 1e-40f;
+    EXPECT_THAT(numbers.to(dtype).to(Dtype::F32).to_vector<float>(), ::testing::Each(0.0f))
+        << dtype_name(dtype);
+  }
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// gladius inspect: what a model or a safetensors file consists of.
+// gladius inspect: what a model, a safetensors or a GGUF file consists of.
 #include <fmt/format.h>
 
 #include <memory>
@@ -68,12 +68,11 @@ WeightFile describe(const gguf::File& file) {
                        .entries = {}};
   for (const auto& [key, value] : file.header().keys) described.metadata[key] = shown(value);
   for (const gguf::TensorInfo& info : file.header().tensors) {
-    described.entries.push_back(
-        {.name = gguf::hugging_face_name(info.name).value_or(info.name),
-         .dtype = {info.type->name, info.type->bytes * 8 / info.type->elements, std::nullopt},
-         .shape = Shape(info.shape.begin(), info.shape.end()),
-         .begin = info.begin,
-         .end = info.end});
+    described.entries.push_back({.name = gguf::hugging_face_name(info.name).value_or(info.name),
+                                 .dtype = {.name = info.type->name, .bits = 0, .dtype = {}},
+                                 .shape = Shape(info.shape.begin(), info.shape.end()),
+                                 .begin = info.begin,
+                                 .end = info.end});
   }
   return described;
 }

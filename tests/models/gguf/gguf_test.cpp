@@ -13,6 +13,7 @@
 #include "gladius/models/gguf/tokenizer_json.h"
 #include "gladius/models/gguf_export.h"
 #include "gladius/models/model_directory.h"
+#include "gladius/models/narrowing.h"
 #include "gladius/models/tokenizer/comparison.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 #include "gladius/models/tokenizer/tokenizer_files.h"
@@ -164,7 +165,7 @@ TEST_F(Gguf, QuantisedWeightsAreUsedAsTheyAre) {
   file.set("llama.embedding_length", u32(64));
   file.set("llama.attention.key_length", u32(4));
   for (GgufBytes::Tensor& tensor : file.tensors) {
-    for (std::int64_t& size : tensor.sizes) size = size == 8 && tensor.name != "x" ? 64 : size;
+    for (std::int64_t& size : tensor.sizes) size = size == 8 ? 64 : size;
     if (tensor.name == "blk.0.attn_q.weight") tensor.sizes = {64, 8};
     if (tensor.name == "blk.0.attn_output.weight") tensor.sizes = {8, 64};
     const auto kind = tensor.sizes.size() == 1 || tensor.sizes[0] % 32 != 0 ? 0u : 8u;
@@ -258,7 +259,36 @@ TEST_F(Gguf, DoesNotWriteWhatItHasNoKeysFor) {
   };
   EXPECT_THAT(error(Dtype::F32), HasSubstr("\"dynamic\""));
   EXPECT_THAT(error(Dtype::Q4_K), HasSubstr("Q4_K is not written"));
+  json["rope_scaling"] = {{"rope_type", "yarn"}, {"factor", 2.0}, {"beta_fast", 16.0}};
+  EXPECT_THAT(message_of<Error>([&] {
+                save_gguf(path, *random_model(rng, json), ModelPaths::of(directory_ / "none"),
+                          Dtype::F32);
+              }),
+              HasSubstr("\"beta_fast\""));
   EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+// Also where a matrix falls back to F16, and where the numbers are blocks that hold larger ones.
+TEST_F(Gguf, WhatATypeCannotHoldIsRefusedByTheTensorsName) {
+  Rng rng(6);
+  auto json = random_config_json(rng);
+  json["hidden_size"] = 24;  // no whole blocks
+  json["num_attention_heads"] = 2, json["num_key_value_heads"] = 2, json["head_dim"] = 12;
+  const auto model = random_model(rng, json);
+  Tensor embedding = model->state_dict().front().second;
+  embedding.data<float>()[0] = 70144;
+  const auto path = directory_ / "x.gguf";
+  for (const Dtype dtype : {Dtype::F16, Dtype::Q8_0}) {
+    EXPECT_THAT(message_of<FormatError>(
+                    [&] { save_gguf(path, *model, ModelPaths::of(directory_ / "none"), dtype); }),
+                AllOf(HasSubstr("embed_tokens"), HasSubstr("infinite as F16")));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+  const Tensor blocks = Tensor::full({32}, 127 * 600).to(Dtype::Q8_0);
+  EXPECT_THAT(message_of<FormatError>([&] {
+                check_narrowing({{"w", blocks}}, Dtype::F16, {});
+              }),
+              HasSubstr("32 of 32 values"));
 }
 
 TEST(GgufNames, ThereAndBack) {
