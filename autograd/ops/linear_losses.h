@@ -23,6 +23,9 @@ inline constexpr std::int64_t kLinearLossRows = 512;
 Variable linear_cross_entropy(const Variable& x, const Variable& weight, const Tensor& labels,
                               std::int64_t ignore_index = -100);
 
+/// Rows of a teacher's logits that are in memory at once: 39 MB for 151,936 entries.
+inline constexpr std::int64_t kTeacherRows = 64;
+
 /// Gives the rows [begin, end) of logits [N, V'].
 using LogitRows = std::function<Tensor(std::int64_t begin, std::int64_t end)>;
 

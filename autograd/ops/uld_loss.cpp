@@ -22,9 +22,6 @@ namespace {
 using namespace linear_blocks;
 using namespace vocabulary_loss;
 
-// Rows of the teacher's logits that are in memory at once: 39 MB for 151,936 entries.
-constexpr std::int64_t kRankedRows = 64;
-
 // Probabilities and whose they are, the largest first. As they are not negative their bits are in
 // order, and a radix sort takes a tenth of a comparison sort's time.
 template <class T>
@@ -129,8 +126,8 @@ class UldBlock {
       }
     });
     const auto [first, last] = needed_rows();
-    for (std::int64_t at = first; at <= last; at += kRankedRows) {
-      const std::int64_t count = std::min(kRankedRows - 1, last - at) + 1;
+    for (std::int64_t at = first; at <= last; at += kTeacherRows) {
+      const std::int64_t count = std::min(kTeacherRows - 1, last - at) + 1;
       compare(teacher(at, at + count).to(dtype_of<T>).contiguous(), at);
     }
     return std::move(terms_);

@@ -97,7 +97,7 @@ AlignedRow row_before(const ContentTokens& student, std::int32_t token,
 // The tokens of a content on both sides, and those that end it, or -1.
 struct SharedContent {
   ContentTokens student, teacher;
-  std::pair<std::int32_t, std::int32_t> ends;
+  std::int32_t teacher_end = -1, student_end = -1;
 };
 
 std::vector<SharedContent> shared_contents(const TokenizedText& student,
@@ -108,19 +108,24 @@ std::vector<SharedContent> shared_contents(const TokenizedText& student,
   for (std::size_t i = 0; i < contents; ++i) {
     const ContentTokens ours(student, student.contents[i]), theirs(teacher, teacher.contents[i]);
     if (ours.empty() || theirs.empty() || ours.size() != theirs.size()) continue;
-    std::pair<std::int32_t, std::int32_t> ends{theirs.following(), ours.following()};
-    if (ends.first < 0 || ends.second < 0 || !is_special(ends.first)) ends = {-1, -1};
-    shared.push_back({ours, theirs, ends});
+    SharedContent content{ours, theirs};
+    const std::int32_t teacher_end = theirs.following(), student_end = ours.following();
+    if (teacher_end >= 0 && student_end >= 0 && is_special(teacher_end)) {
+      content.teacher_end = teacher_end, content.student_end = student_end;
+    }
+    shared.push_back(content);
   }
   return shared;
 }
 
 void align_content(const SharedContent& content, const TokenizedText& text,
                    const TokenPieces& pieces, std::vector<AlignedRow>& rows) {
-  const auto& [student, teacher, ends] = content;
+  const ContentTokens &student = content.student, &teacher = content.teacher;
   const auto put = [&](std::int32_t index, AlignedRow row) {
     if (row.teacher_row < 0) return;
-    if (row.emitted == 0) std::tie(row.teacher_end, row.student_end) = content.ends;
+    if (row.emitted == 0) {
+      row.teacher_end = content.teacher_end, row.student_end = content.student_end;
+    }
     rows[static_cast<std::size_t>(index)] = row;
   };
   for (std::int32_t token = std::max(student.first(), 1); token < student.last(); ++token) {
@@ -129,13 +134,13 @@ void align_content(const SharedContent& content, const TokenizedText& text,
     put(token - 1, row);
   }
   if (!student.reaches_end() || !teacher.reaches_end()) return;
-  put(student.last() - 1, {.teacher_row = teacher.last() - 1, .next = ends.second});
+  put(student.last() - 1, {.teacher_row = teacher.last() - 1, .next = content.student_end});
 }
 
 // The first ends behind `student` and `teacher`, where tokens of both begin, that both have.
 std::pair<std::int32_t, std::int32_t> next_border(const SharedContent& content,
                                                   std::int32_t student, std::int32_t teacher) {
-  const auto& [ours, theirs, ends] = content;
+  const ContentTokens &ours = content.student, &theirs = content.teacher;
   while (student < ours.last() && teacher < theirs.last()) {
     const std::int64_t difference = ours.end(student) - theirs.end(teacher);
     if (difference == 0) return {student + 1, teacher + 1};
@@ -145,7 +150,7 @@ std::pair<std::int32_t, std::int32_t> next_border(const SharedContent& content,
 }
 
 void chunk_content(const SharedContent& content, std::vector<AlignedChunk>& chunks) {
-  const auto& [ours, theirs, ends] = content;
+  const ContentTokens &ours = content.student, &theirs = content.teacher;
   std::int32_t student = ours.first(), teacher = theirs.first();
   while (student < ours.last() && teacher < theirs.last()) {
     if (ours.begin(student) != theirs.begin(teacher)) {
@@ -159,7 +164,7 @@ void chunk_content(const SharedContent& content, std::vector<AlignedChunk>& chun
     }
     student = our_end, teacher = their_end;
   }
-  if (ends.first < 0) return;
+  if (content.teacher_end < 0) return;
   chunks.push_back({ours.last(), ours.last() + 1, theirs.last(), theirs.last() + 1});
 }
 

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 import torch
-from helpers import (ROOT, check_close, gladius_json, load_reference, random_config, random_model,
-                     save_model)
+from helpers import (ROOT, check_close, check_fails, gladius_json, load_reference, random_config,
+                     random_model, save_model)
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tokenizer_texts import WORDS
 
@@ -155,6 +155,16 @@ def test_bits_per_byte_are_those_of_the_definition(rng, tmp_path):
     assert ours["bits_per_byte"]["truncate"] is None  # it has not all of the student's ids
     page = (tmp_path / "page.html").read_text()
     assert "<script" not in page and "Token by token" in page
+
+
+def test_tokenizers_alone(tmp_path):
+    page = tmp_path / "page.html"
+    ours = gladius_json("align", "--teacher", STUDENT, "--student", STUDENT, "--html", page)
+    assert ours["shared_entries"] == ours["student_entries"] - 3  # <s>, </s> and <unk> have no text
+    assert ours["pieces_per_entry"] == 1 and "Token by token" not in page.read_text()
+    shutil.copy(STUDENT / "tokenizer.json", tmp_path)
+    check_fails("align", "--teacher", tmp_path, "--student", tmp_path, "--html",
+                tmp_path / "tokenizer.json", names=["--html", "tokenizer.json"])
 
 
 def test_truncation_reads_the_students_ids(rng, tmp_path):

@@ -38,14 +38,16 @@ class Program : public ::testing::Test {
                     const std::string& input = "") const {
     return run_program(directory_.path(), arguments, input);
   }
-  // One line, nothing on standard output.
-  void expect_failure(const std::vector<std::string>& arguments, const std::string& what) const {
+  // One line, which is returned, nothing on standard output.
+  std::string expect_failure(const std::vector<std::string>& arguments,
+                             const std::string& what) const {
     const ProgramResult result = run(arguments);
     EXPECT_EQ(result.code, 1) << what;
     EXPECT_EQ(result.out, "") << what;
     EXPECT_THAT(result.err, ::testing::AllOf(::testing::StartsWith("gladius: error: "),
                                              ::testing::HasSubstr(what)));
     EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
+    return result.err;
   }
 
   TemporaryDirectory directory_;

@@ -182,6 +182,8 @@ TEST_F(Program, AResultDoesNotTakeThePlaceOfAnInput) {
   expect_failure({"gradients", model(), "--ids", "1,2", "--out", path("hard")}, "would overwrite");
   expect_failure({"logits", model(), "--ids", "1", "--out", path("model/../model/config.json")},
                  "would overwrite");
+  expect_failure({"align", "--teacher", model(), "--student", model(), "--html", weights},
+                 "would overwrite");
   EXPECT_EQ(read_file(weights), before);
   for (int i = 0; i < 2; ++i) {  // an earlier result may be replaced
     EXPECT_EQ(run({"logits", model(), "--ids", "1", "--out", path("logits")}).code, 0);
@@ -212,11 +214,9 @@ TEST_F(Program, SizesBeyondTheMemoryAreRefusedByName) {
     large[key] = value;
     if (value == 6'000) large["hidden_size"] = 1 << 16;
     write_file(path("large.json"), large.dump());
-    const ProgramResult result =
-        run({"init", "--config", path("large.json"), "--out", path("large")});
-    EXPECT_EQ(result.code, 1);
-    EXPECT_THAT(result.err, AllOf(StartsWith("gladius: error: " + path("large.json") + ": "),
-                                  HasSubstr(fmt::format("{} {}", key, value))));
+    EXPECT_THAT(expect_failure({"init", "--config", path("large.json"), "--out", path("large")},
+                               fmt::format("{} {}", key, value)),
+                HasSubstr(path("large.json") + ": "));
     EXPECT_FALSE(std::filesystem::exists(path("large")));
   }
 }

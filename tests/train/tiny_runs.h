@@ -1,6 +1,7 @@
 // Runs of `distill` in a test, and what they come to.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -31,6 +32,12 @@ inline train::RunOutcome execute(const train::RunConfig& config, const std::file
 
 inline std::string weights(const std::filesystem::path& out) {
   return read_file(out / "model" / "model.safetensors");
+}
+
+/// The directory of the checkpoint after so many steps, in checkpoints/.
+inline std::string checkpoint_name(std::int64_t steps) {
+  const std::string digits = std::to_string(steps);
+  return "step-" + std::string(8 - digits.size(), '0') + digits;
 }
 
 /// Every file of a directory and what is in it.

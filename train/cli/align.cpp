@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bar.h"
@@ -14,6 +15,8 @@
 #include "gladius/train/data/dataset.h"
 #include "gladius/train/data/text_pieces.h"
 #include "gladius/train/report/alignment_page.h"
+#include "gladius/train/run/json_object.h"
+#include "gladius/train/run/overwrite.h"
 #include "gladius/train/teacher/alignment_study.h"
 #include "output.h"
 #include "support.h"
@@ -103,11 +106,6 @@ nlohmann::ordered_json to_json(const train::VocabularyOverlap& overlap) {
           {"pieces_per_entry", overlap.pieces_per_entry}};
 }
 
-template <class Number>
-nlohmann::ordered_json or_null(const std::optional<Number>& value) {
-  return value ? nlohmann::ordered_json(*value) : nullptr;
-}
-
 nlohmann::ordered_json to_json(const train::AlignmentStudy& study) {
   nlohmann::ordered_json json{{"bytes", study.bytes},
                               {"student_tokens", study.student_tokens},
@@ -116,12 +114,12 @@ nlohmann::ordered_json to_json(const train::AlignmentStudy& study) {
                               {"aligned_positions", study.aligned},
                               {"impossible_positions", study.impossible},
                               {"shared_boundaries", study.shared_boundaries},
-                              {"mean_rest", or_null(study.mean_rest)},
+                              {"mean_rest", train::number_or_null(study.mean_rest)},
                               {"bits_per_byte", nullptr}};
   if (study.bits) {
     json["bits_per_byte"] = {{"teacher", study.bits->teacher},
                              {"aligned", study.bits->aligned},
-                             {"truncate", or_null(study.bits->truncate)},
+                             {"truncate", train::number_or_null(study.bits->truncate)},
                              {"uniform", study.bits->uniform}};
   }
   return json;
@@ -156,10 +154,20 @@ void print_study(const train::AlignmentStudy& study) {
   print("  uniform                {:.4f}\n", study.bits->uniform);
 }
 
+void require_not_an_input(const AlignArguments& options, const ModelPaths& teacher,
+                          const ModelPaths& student) {
+  if (options.html.empty()) return;
+  auto inputs = train::files_of_model(teacher);
+  for (auto& file : train::files_of_model(student)) inputs.push_back(std::move(file));
+  if (!options.text.empty()) inputs.emplace_back(options.text);
+  train::require_not_among("--html", options.html, inputs);
+}
+
 void run(const AlignArguments& options, const Common& common) {
   const ModelPaths teacher = locate_model(options.teacher, common);
-  const auto encoder =
-      std::make_shared<const train::TextEncoder>(locate_model(options.student, common).tokenizer);
+  const ModelPaths student = locate_model(options.student, common);
+  require_not_an_input(options, teacher, student);
+  const auto encoder = std::make_shared<const train::TextEncoder>(student.tokenizer);
   const bool has_text = !options.text.empty();
   LoadedTeacher model;
   if (has_text && has_weights(teacher.weights)) {
@@ -167,9 +175,9 @@ void run(const AlignArguments& options, const Common& common) {
   } else if (has_text) {
     warn(common, options.teacher + ": there are no weights, so no bits a byte");
   }
-  const train::AlignedTeacher aligned({.name = "teacher", .model = options.teacher},
-                                      locate_model(options.student, common).tokenizer,
-                                      /*temperature=*/1, [&](const train::Batch& batch) {
+  const train::AlignedTeacher aligned({.name = "teacher", .model = options.teacher}, encoder,
+                                      student.tokenizer, /*temperature=*/1,
+                                      [&](const train::Batch& batch) {
                                         return model.own ? model.own->logits(batch) : LogitRows();
                                       });
   const train::VocabularyOverlap overlap = train::vocabulary_overlap(

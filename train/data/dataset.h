@@ -60,7 +60,7 @@ class Dataset {
   /// For messages: "a.jsonl", "a.jsonl and 2 more"; "the data" where there is no file.
   const std::string& name() const { return name_; }
   /// What the ids are the tokens of; null where that is not known.
-  const TextEncoder* encoder() const { return encoder_.get(); }
+  const std::shared_ptr<const TextEncoder>& encoder() const { return encoder_; }
   /// Examples, bad lines included.
   std::int64_t size() const { return starts_.back(); }
   /// Whether all are held in memory.

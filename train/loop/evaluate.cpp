@@ -9,17 +9,13 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/train/data/labelled_bytes.h"
 #include "gladius/train/loop/objective.h"
+#include "gladius/train/run/json_object.h"
 
 namespace gladius::train {
 namespace {
 
 // Examples a forward pass: as many as make about this many tokens, at least one. Bounds the logits.
 constexpr std::size_t kTokensAPass = 512;
-
-template <class Number>
-nlohmann::ordered_json number_or_null(const std::optional<Number>& value) {
-  return value ? nlohmann::ordered_json(*value) : nullptr;
-}
 
 std::optional<double> bits_per_byte(double nats, const std::optional<std::int64_t>& bytes) {
   if (bytes.value_or(0) == 0) return {};

@@ -38,8 +38,8 @@ void require_same_tokenizer(const ExpertConfig& expert, const fs::path& student,
     const auto& [what, of_student, of_expert] = *compared.difference;
     throw ConfigError(fmt::format(
         "expert {}: its tokenizer is another than the student's: {} is {} in the student's ({}) "
-        "and "
-        "{} in the expert's; with \"vocabulary\": \"same\" they must be equal, so give the student "
+        "and {} in the expert's; with \"vocabulary\": \"same\" they must be equal, so give the "
+        "student "
         "the expert's tokenizer",
         expert.name, what, of_student, student.string(), of_expert));
   }
@@ -92,19 +92,20 @@ void check_expert(const RunConfig& config, const ExpertConfig& expert, std::int6
   const std::int64_t expert_size = ModelConfig::load(paths.config).vocab_size;
   check_vocabulary(expert, student_size, expert_size);
   const auto& student = config.student.tokenizer;
-  const bool both =
-      student && text::has_tokenizer(*student) && text::has_tokenizer(paths.tokenizer);
+  const bool of_student = student && text::has_tokenizer(*student);
+  const bool both = of_student && text::has_tokenizer(paths.tokenizer);
+  const std::string without = of_student ? expert.model.string() : "the student";
   if (!both && expert.vocabulary == VocabularyMode::align) {
     throw ConfigError(fmt::format(
         "expert {}: \"vocabulary\": \"align\" compares texts, so both tokenizers must be there: {} "
         "has no tokenizer.json",
-        expert.name, student ? expert.model.string() : "the student"));
+        expert.name, without));
   }
   if (!both) {
     info(
         fmt::format("expert {}: {} has no tokenizer.json, so only the sizes of the vocabularies "
                     "are compared, not what their entries mean",
-                    expert.name, student ? expert.model.string() : "the student"));
+                    expert.name, without));
   } else if (expert.vocabulary == VocabularyMode::align) {
     info(fmt::format("expert {}: it reads the texts through its own tokenizer, and {}", expert.name,
                      in_words(config.loss.cross)));

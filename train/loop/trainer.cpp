@@ -69,6 +69,7 @@ Trainer::Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student
       student_(std::move(student)),
       parameters_(student_->parameters()),
       optimizer_(make_optimizer(config.optimizer, student_->parameters_with_roles())),
+      encoder_(data.encoder()),
       batches_(std::move(data), batch_options(config)),
       warn_(std::move(warn)),
       open_cache_(std::move(open_cache)),
@@ -127,7 +128,7 @@ void Trainer::load_teacher(const Stage& stage) {
   }
   if (stage.expert->vocabulary == VocabularyMode::align) {
     aligned_teacher_ = std::make_unique<AlignedTeacher>(
-        *stage.expert, config_.student.tokenizer.value(), config_.loss.temperature,
+        *stage.expert, encoder_, config_.student.tokenizer.value(), config_.loss.temperature,
         [this](const Batch& batch) { return teacher_answer(batch); });
   }
 }

@@ -89,6 +89,7 @@ class Trainer {
   std::shared_ptr<LanguageModel> student_;
   std::vector<Variable> parameters_;
   Optimizer optimizer_;
+  std::shared_ptr<const TextEncoder> encoder_;  // of the data
   BatchStream batches_;
   Warn warn_;
   OpenCache open_cache_;

@@ -36,6 +36,12 @@ Json read_optional_json(const std::filesystem::path& file) {
   }
 }
 
+Json number_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+
+Json number_or_null(const std::optional<std::int64_t>& value) {
+  return value ? Json(*value) : Json();
+}
+
 std::vector<std::string> changed_keys(const Json& before, const Json& after) {
   const Json a = before.flatten(), b = after.flatten();
   std::vector<std::string> keys;

@@ -22,7 +22,9 @@ bool same_file(const fs::path& a, const fs::path& b) {
 
 std::vector<fs::path> files_of_model(const ModelPaths& paths) {
   std::vector<fs::path> files{paths.config};
-  for (const fs::path& file : weight_files(paths.weights)) files.push_back(file);
+  if (has_weights(paths.weights)) {
+    for (const fs::path& file : weight_files(paths.weights)) files.push_back(file);
+  }
   for (const fs::path& directory : std::set{paths.weights, paths.tokenizer}) {
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(directory, ignored)) {

@@ -9,8 +9,8 @@
 
 namespace gladius::train {
 
-/// The files in a model's directories. Left out are safetensors files that are none of its weights,
-/// such as results that were written there.
+/// The files in a model's directories, one of which may be a tokenizer's alone. Left out are
+/// safetensors files that are none of its weights, such as results that were written there.
 std::vector<std::filesystem::path> files_of_model(const ModelPaths& paths);
 
 /// ConfigError if `out` is one of the files `inputs`, however the two are spelled and linked.

@@ -49,17 +49,7 @@ void throw_no_text(const std::string& expert) {
       expert));
 }
 
-// One sequence of a batch, or several one behind another.
-struct AlignedTeacher::Sequence {
-  std::vector<text::AlignedRow> rows;  // of the student
-  std::vector<std::int64_t> next;      // the student's tokens that these predict; 0: not known
-  std::vector<text::AlignedChunk> chunks;
-  std::vector<std::int32_t> teacher_ids;  // that the teacher reads; none if nothing is aligned
-
-  void append(Sequence other);
-};
-
-void AlignedTeacher::Sequence::append(Sequence other) {
+void AlignedSequence::append(AlignedSequence other) {
   const auto ours = static_cast<std::int32_t>(rows.size());
   const auto theirs = static_cast<std::int32_t>(teacher_ids.size());
   for (text::AlignedRow row : other.rows) {
@@ -76,28 +66,23 @@ void AlignedTeacher::Sequence::append(Sequence other) {
   teacher_ids.insert(teacher_ids.end(), other.teacher_ids.begin(), other.teacher_ids.end());
 }
 
-// A batch, and what the teacher says of it.
-struct AlignedTeacher::Reading {
-  Sequence all;
-  std::vector<std::int32_t> ids;  // the student's
-  TeacherAnswer answer;           // without logits if nothing is aligned
-};
-
 AlignedTeacher::AlignedTeacher(const ExpertConfig& expert,
+                               std::shared_ptr<const TextEncoder> student,
                                const std::filesystem::path& student_tokenizer, double temperature,
                                Read read)
     : name_(expert.name),
-      student_(student_tokenizer),
+      student_(std::move(student)),
       teacher_(tokenizer_of(expert)),
-      pieces_(std::make_shared<const text::TokenPieces>(teacher_.token_bytes(),
-                                                        student_.token_bytes(), student_tokenizer)),
+      pieces_(std::make_shared<const text::TokenPieces>(
+          teacher_.token_bytes(), student_->token_bytes(), student_tokenizer)),
       temperature_(temperature),
       projection_(pieces_, temperature),
       read_(std::move(read)) {}
 
-AlignedTeacher::Reading AlignedTeacher::read(const Batch& batch) const {
+AlignedReading AlignedTeacher::read(const Batch& batch) const {
   if (batch.given_as_ids) throw_no_text(name_);
-  Reading reading{.all = {}, .ids = batch.ids.to_vector<std::int32_t>(), .answer = LogitRows()};
+  AlignedReading reading{
+      .all = {}, .ids = batch.ids.to_vector<std::int32_t>(), .answer = LogitRows()};
   const std::vector<std::int64_t> lengths = batch.lengths();
   std::vector<Example> read;
   auto begin = reading.ids.begin();
@@ -105,7 +90,7 @@ AlignedTeacher::Reading AlignedTeacher::read(const Batch& batch) const {
     const std::vector<std::int32_t> own(begin, begin + lengths[sequence]);
     begin += lengths[sequence];
     const auto& chat = batch.conversations.at(sequence);
-    Sequence aligned = chat ? align_chat(own, *chat) : align_text(own);
+    AlignedSequence aligned = chat ? align_chat(own, *chat) : align_text(own);
     if (!aligned.teacher_ids.empty()) {
       read.push_back({.ids = aligned.teacher_ids, .labels = {}});
       read.back().labels.assign(read.back().ids.size(), kNoLabel);
@@ -119,7 +104,7 @@ AlignedTeacher::Reading AlignedTeacher::read(const Batch& batch) const {
 }
 
 AlignedTargets AlignedTeacher::targets(const Batch& batch) const {
-  const auto reading = std::make_shared<const Reading>(read(batch));
+  const auto reading = std::make_shared<const AlignedReading>(read(batch));
   const std::int64_t aligned = text::count_aligned(reading->all.rows);
   if (aligned == 0) return {[](const Tensor& student, std::int64_t) { return student.clone(); }, 0};
   const auto rows = [this, reading](const Tensor& student, std::int64_t begin) {
@@ -133,7 +118,7 @@ AlignedTargets AlignedTeacher::targets(const Batch& batch) const {
 }
 
 AlmTargets AlignedTeacher::likelihoods(const Batch& batch) const {
-  const Reading reading = read(batch);
+  const AlignedReading reading = read(batch);
   AlmTargets targets{.tokens = Tensor::from(reading.all.next, {std::ssize(reading.all.next)}),
                      .chunks = {}};
   const std::vector<text::AlignedChunk>& chunks = reading.all.chunks;
@@ -151,7 +136,7 @@ AlmTargets AlignedTeacher::likelihoods(const Batch& batch) const {
 }
 
 SharedBorders AlignedTeacher::shared_borders(const Batch& batch) const {
-  const Reading reading = read(batch);
+  const AlignedReading reading = read(batch);
   SharedBorders borders{.logits = reading.answer.logits, .rows = {}};
   for (const text::AlignedRow& row : reading.all.rows) {
     borders.rows.push_back(row.emitted == 0 ? row.teacher_row : -1);
@@ -159,17 +144,8 @@ SharedBorders AlignedTeacher::shared_borders(const Batch& batch) const {
   return borders;
 }
 
-AlignedReading AlignedTeacher::reading(const Batch& batch) const {
-  Reading reading = read(batch);
-  return {.student_ids = std::move(reading.ids),
-          .teacher_ids = std::move(reading.all.teacher_ids),
-          .rows = std::move(reading.all.rows),
-          .chunks = std::move(reading.all.chunks),
-          .logits = std::move(reading.answer.logits)};
-}
-
-AlignedTeacher::Sequence AlignedTeacher::align_text(const std::vector<std::int32_t>& ids) const {
-  text::SpelledText spelled = text::spell(ids, student_.token_bytes());
+AlignedSequence AlignedTeacher::align_text(const std::vector<std::int32_t>& ids) const {
+  text::SpelledText spelled = text::spell(ids, student_->token_bytes());
   const text::ByteSpan whole = whole_characters(spelled.text);
   const std::string text = spelled.text.substr(whole.begin, whole.end - whole.begin);
   text::Encoding encoding = teacher_.tokenizer().encode_with_spans(text);
@@ -180,13 +156,13 @@ AlignedTeacher::Sequence AlignedTeacher::align_text(const std::vector<std::int32
   return finish(std::move(student), std::move(teacher), ids.size());
 }
 
-AlignedTeacher::Sequence AlignedTeacher::align_chat(const std::vector<std::int32_t>& ids,
-                                                    const text::Conversation& chat) const {
-  const TokenizedChat ours = student_.tokenize_chat(chat), theirs = teacher_.tokenize_chat(chat);
+AlignedSequence AlignedTeacher::align_chat(const std::vector<std::int32_t>& ids,
+                                           const text::Conversation& chat) const {
+  const TokenizedChat ours = student_->tokenize_chat(chat), theirs = teacher_.tokenize_chat(chat);
   const auto contents = shared_contents(chat, ours.rendering, theirs.rendering);
   text::TokenizedText student{
       .ids = ours.encoding.ids,
-      .places = text::token_places(ours.encoding, ours.rendering.text, student_.token_bytes()),
+      .places = text::token_places(ours.encoding, ours.rendering.text, student_->token_bytes()),
       .contents = contents.first};
   text::TokenizedText teacher{
       .ids = theirs.encoding.ids,
@@ -196,14 +172,13 @@ AlignedTeacher::Sequence AlignedTeacher::align_chat(const std::vector<std::int32
 }
 
 // The student may read only the first `length` tokens, and the teacher needs no more than they do.
-AlignedTeacher::Sequence AlignedTeacher::finish(text::TokenizedText student,
-                                                text::TokenizedText teacher,
-                                                std::size_t length) const {
+AlignedSequence AlignedTeacher::finish(text::TokenizedText student, text::TokenizedText teacher,
+                                       std::size_t length) const {
   const auto is_special = [this](std::int32_t id) { return teacher_.tokenizer().is_special(id); };
-  Sequence result{.rows = text::align(student, teacher, *pieces_, is_special),
-                  .next = {student.ids.begin() + 1, student.ids.end()},
-                  .chunks = text::align_chunks(student, teacher, is_special),
-                  .teacher_ids = {}};
+  AlignedSequence result{.rows = text::align(student, teacher, *pieces_, is_special),
+                         .next = {student.ids.begin() + 1, student.ids.end()},
+                         .chunks = text::align_chunks(student, teacher, is_special),
+                         .teacher_ids = {}};
   result.rows.resize(length);
   result.next.resize(length);
   std::erase_if(result.chunks, [&](const text::AlignedChunk& chunk) {

@@ -30,12 +30,21 @@ struct SharedBorders {
   std::vector<std::int64_t> rows;
 };
 
-/// A batch as both sides read it.
-struct AlignedReading {
-  std::vector<std::int32_t> student_ids, teacher_ids;
-  std::vector<text::AlignedRow> rows;  // of the student's tokens
+/// One of the student's sequences as both sides read it, or several one behind another.
+struct AlignedSequence {
+  std::vector<text::AlignedRow> rows;  // of the student
+  std::vector<std::int64_t> next;      // the student's tokens that these predict; 0: not known
   std::vector<text::AlignedChunk> chunks;
-  LogitRows logits;  // of the teacher's; null if nothing is aligned
+  std::vector<std::int32_t> teacher_ids;  // that the teacher reads; none if nothing is aligned
+
+  void append(AlignedSequence other);
+};
+
+/// A batch, and what the teacher says of it.
+struct AlignedReading {
+  AlignedSequence all;
+  std::vector<std::int32_t> ids;  // the student's
+  TeacherAnswer answer;           // without logits if nothing is aligned
 };
 
 /// A plain text is what the student's tokens spell, so that the teacher reads just what the student
@@ -46,9 +55,10 @@ class AlignedTeacher {
   /// What the teacher says of a batch of its own tokens.
   using Read = std::function<TeacherAnswer(const Batch&)>;
 
-  /// Errors of Tokenizer::load and ChatTemplates::load.
-  AlignedTeacher(const ExpertConfig& expert, const std::filesystem::path& student_tokenizer,
-                 double temperature, Read read);
+  /// `student_tokenizer` is the directory that `student` is of. Errors of Tokenizer::load and
+  /// ChatTemplates::load.
+  AlignedTeacher(const ExpertConfig& expert, std::shared_ptr<const TextEncoder> student,
+                 const std::filesystem::path& student_tokenizer, double temperature, Read read);
 
   // What the losses of LossConfig::cross compare the student with. ConfigError for data given as
   // ids, which has no text.
@@ -60,24 +70,23 @@ class AlignedTeacher {
   /// Its distributions at shared borders.
   SharedBorders shared_borders(const Batch& batch) const;
   /// What they are made from.
-  AlignedReading reading(const Batch& batch) const;
+  AlignedReading read(const Batch& batch) const;
 
   const text::TokenPieces& pieces() const { return *pieces_; }
   const VocabularyProjection& projection() const { return projection_; }
-  const TextEncoder& student() const { return student_; }
+  const TextEncoder& student() const { return *student_; }
   const TextEncoder& teacher() const { return teacher_; }
 
  private:
-  struct Sequence;
-  struct Reading;
-  Reading read(const Batch& batch) const;
-  Sequence align_text(const std::vector<std::int32_t>& ids) const;
-  Sequence align_chat(const std::vector<std::int32_t>& ids, const text::Conversation& chat) const;
-  Sequence finish(text::TokenizedText student, text::TokenizedText teacher,
-                  std::size_t length) const;
+  AlignedSequence align_text(const std::vector<std::int32_t>& ids) const;
+  AlignedSequence align_chat(const std::vector<std::int32_t>& ids,
+                             const text::Conversation& chat) const;
+  AlignedSequence finish(text::TokenizedText student, text::TokenizedText teacher,
+                         std::size_t length) const;
 
   std::string name_;
-  TextEncoder student_, teacher_;
+  std::shared_ptr<const TextEncoder> student_;
+  TextEncoder teacher_;
   std::shared_ptr<const text::TokenPieces> pieces_;
   double temperature_;
   VocabularyProjection projection_;

@@ -98,26 +98,26 @@ class Study {
 
   void add(const Example& example) {
     const Batch batch = pack({&example});
-    const AlignedReading reading = aligned_.reading(batch);
-    const auto tokens = std::ssize(reading.student_ids);
-    for (const std::int32_t id : reading.student_ids) study_.bytes += size_of(student(), id);
+    const AlignedReading reading = aligned_.read(batch);
+    const auto tokens = std::ssize(reading.ids);
+    for (const std::int32_t id : reading.ids) study_.bytes += size_of(student(), id);
     study_.student_tokens += tokens;
-    study_.teacher_tokens += std::ssize(reading.teacher_ids);
+    study_.teacher_tokens += std::ssize(reading.all.teacher_ids);
     study_.positions += tokens - 1;
-    SeenTokens seen{.bits = std::vector<std::optional<double>>(reading.student_ids.size()),
-                    .notes = std::vector<std::string>(reading.student_ids.size())};
-    for (std::size_t i = 0; i + 1 < reading.rows.size(); ++i) {
-      if (reading.rows[i].teacher_row < 0) continue;
+    SeenTokens seen{.bits = std::vector<std::optional<double>>(reading.ids.size()),
+                    .notes = std::vector<std::string>(reading.ids.size())};
+    for (std::size_t i = 0; i + 1 < reading.all.rows.size(); ++i) {
+      if (reading.all.rows[i].teacher_row < 0) continue;
       ++study_.aligned;
-      if (reading.rows[i].emitted == 0) ++shared_;
+      if (reading.all.rows[i].emitted == 0) ++shared_;
     }
     std::vector<double> own;
-    if (teacher_.own != nullptr && reading.logits) {
+    if (teacher_.own != nullptr && reading.answer.logits) {
       project(reading, seen);
       own = read_own_tokens(reading);
       truncate(batch, reading, seen);
     }
-    show(reading, seen, own);
+    if (shows()) show(reading, seen, own);
   }
 
   AlignmentStudy finish() {
@@ -137,16 +137,18 @@ class Study {
   }
 
  private:
+  // Whether the text that is read now is among the first, which are shown.
+  bool shows() const { return shown_tokens_ < sample_tokens_; }
   const TextEncoder& student() const { return aligned_.student(); }
   const TextEncoder& teacher() const { return aligned_.teacher(); }
 
   void project(const AlignedReading& reading, SeenTokens& seen) {
     const std::int64_t V = student().tokenizer().vocab_size();
-    const std::span rows(reading.rows);
+    const std::span rows(reading.all.rows);
     for (std::size_t begin = 0; begin + 1 < rows.size(); begin += kRows) {
       const auto block = rows.subspan(begin, std::min(kRows, rows.size() - 1 - begin));
-      aligned_.projection().visit(V, block, reading.student_ids, static_cast<std::int64_t>(begin),
-                                  {reading.logits, reading.teacher_ids},
+      aligned_.projection().visit(V, block, reading.ids, static_cast<std::int64_t>(begin),
+                                  {reading.answer.logits, reading.all.teacher_ids},
                                   [&](std::size_t i, const ProjectedRow& row) {
                                     add_projected(reading, begin + i, row, seen);
                                   });
@@ -156,7 +158,7 @@ class Study {
   // `row` predicts the token behind position i.
   void add_projected(const AlignedReading& reading, std::size_t i, const ProjectedRow& row,
                      SeenTokens& seen) {
-    const std::int32_t next = reading.student_ids[i + 1];
+    const std::int32_t next = reading.ids[i + 1];
     const auto q = static_cast<double>(
         row.pieces[static_cast<std::size_t>(aligned_.pieces().canonical(next))]);
     if (!(q > 0)) {
@@ -164,9 +166,7 @@ class Study {
       return;
     }
     seen.bits[i + 1] = bits_of(std::log(q / row.total));
-    if (study_.student_tokens <= sample_tokens_ || study_.sample.empty()) {
-      seen.notes[i + 1] = note_of(student(), row);
-    }
+    if (shows()) seen.notes[i + 1] = note_of(student(), row);
     rest_ += row.rest / row.total;
     ++projected_;
     aligned_bits_.add(*seen.bits[i + 1], size_of(student(), next));
@@ -175,14 +175,14 @@ class Study {
 
   // -log2 of the teacher's tokens from the second on.
   std::vector<double> read_own_tokens(const AlignedReading& reading) {
-    const auto tokens = std::ssize(reading.teacher_ids);
-    std::vector<double> bits =
-        text_log_probabilities(reading.logits, reading.teacher_ids, 1, tokens, /*temperature=*/1);
+    const auto tokens = std::ssize(reading.all.teacher_ids);
+    std::vector<double> bits = text_log_probabilities(reading.answer, reading.all.teacher_ids, 1,
+                                                      tokens, /*temperature=*/1);
     std::ranges::transform(bits, bits.begin(), bits_of);
-    for (const text::AlignedChunk& chunk : reading.chunks) {
+    for (const text::AlignedChunk& chunk : reading.all.chunks) {
       for (auto token = static_cast<std::size_t>(chunk.teacher_begin);
            token < static_cast<std::size_t>(chunk.teacher_end); ++token) {
-        own_.add(bits[token - 1], size_of(teacher(), reading.teacher_ids[token]));
+        own_.add(bits[token - 1], size_of(teacher(), reading.all.teacher_ids[token]));
       }
     }
     return bits;
@@ -191,14 +191,14 @@ class Study {
   // The same positions as the projection's.
   void truncate(const Batch& batch, const AlignedReading& reading, const SeenTokens& seen) {
     if (teacher_.truncated == nullptr || !can_truncate_) return;
-    can_truncate_ = std::ranges::max(reading.student_ids) < teacher_.truncated->vocabulary();
+    can_truncate_ = std::ranges::max(reading.ids) < teacher_.truncated->vocabulary();
     if (!can_truncate_) return;
     const std::vector<double> nats =
-        text_log_probabilities(teacher_.truncated->logits(batch), reading.student_ids, 1,
-                               std::ssize(reading.student_ids), /*temperature=*/1);
+        text_log_probabilities(teacher_.truncated->logits(batch), reading.ids, 1,
+                               std::ssize(reading.ids), /*temperature=*/1);
     for (std::size_t i = 1; i < seen.bits.size(); ++i) {
       if (!seen.bits[i]) continue;
-      truncated_.add(bits_of(nats[i - 1]), size_of(student(), reading.student_ids[i]));
+      truncated_.add(bits_of(nats[i - 1]), size_of(student(), reading.ids[i]));
     }
   }
 
@@ -208,24 +208,23 @@ class Study {
       ShownChunk chunk;
       for (; ours < our_end; ++ours) {
         chunk.student.push_back(
-            {shown(student(), reading.student_ids[ours]), seen.notes[ours], seen.bits[ours]});
+            {shown(student(), reading.ids[ours]), seen.notes[ours], seen.bits[ours]});
       }
       for (; theirs < their_end; ++theirs) {
         chunk.teacher.push_back(
-            {shown(teacher(), reading.teacher_ids[theirs]), "",
+            {shown(teacher(), reading.all.teacher_ids[theirs]), "",
              theirs == 0 || own.empty() ? std::nullopt : std::optional(own[theirs - 1])});
       }
       if (!chunk.student.empty() || !chunk.teacher.empty()) study_.sample.push_back(chunk);
     };
-    if (shown_tokens_ >= sample_tokens_) return;
-    for (const text::AlignedChunk& chunk : reading.chunks) {
+    for (const text::AlignedChunk& chunk : reading.all.chunks) {
       up_to(static_cast<std::size_t>(chunk.student_begin),
             static_cast<std::size_t>(chunk.teacher_begin));
       if (shown_tokens_ + chunk.student_end > sample_tokens_) break;
       up_to(static_cast<std::size_t>(chunk.student_end),
             static_cast<std::size_t>(chunk.teacher_end));
     }
-    shown_tokens_ += std::ssize(reading.student_ids);
+    shown_tokens_ += std::ssize(reading.ids);
   }
 
   const AlignedTeacher& aligned_;

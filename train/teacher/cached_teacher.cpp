@@ -92,36 +92,39 @@ Tensor CachedTeacher::output(const Batch& example) const {
   return k_ == 0 ? hidden : top_k_of(hidden);
 }
 
-// [T, hidden_size] -> [T, width()].
-Tensor CachedTeacher::draws_of(const Tensor& hidden, const Batch& example) const {
-  const auto ids = example.ids.to_vector<std::int64_t>();
-  const OutputSampler sampler(*samples_, ids);
+// [T, hidden_size] -> [T, width()]; fill(logits, begin, output) does rows [begin, ...).
+template <class Fill>
+Tensor CachedTeacher::by_blocks(const Tensor& hidden, const Fill& fill) const {
   const std::int64_t T = hidden.size(0);
   Tensor output = Tensor::empty({T, width()});
   for (std::int64_t begin = 0, count = 0; begin < T; begin += count) {
     count = std::min(kLinearLossRows, T - begin);
-    const Tensor logits = teacher_.head(hidden.narrow(0, begin, count)).to(Dtype::F32).contiguous();
-    sampler.draw(logits, begin, output.narrow(0, begin, count));
+    fill(teacher_.head(hidden.narrow(0, begin, count)).to(Dtype::F32).contiguous(), begin,
+         output.narrow(0, begin, count));
   }
   return output;
 }
 
-// [T, hidden_size] -> [T, 2 k], the logits and then their places.
+Tensor CachedTeacher::draws_of(const Tensor& hidden, const Batch& example) const {
+  const auto ids = example.ids.to_vector<std::int64_t>();
+  const OutputSampler sampler(*samples_, ids);
+  return by_blocks(hidden, [&](const Tensor& logits, std::int64_t begin, const Tensor& output) {
+    sampler.draw(logits, begin, output);
+  });
+}
+
+// The logits and then their places.
 Tensor CachedTeacher::top_k_of(const Tensor& hidden) const {
-  const std::int64_t T = hidden.size(0), V = teacher_.vocabulary();
-  Tensor output = Tensor::empty({T, width()});
-  for (std::int64_t begin = 0, count = 0; begin < T; begin += count) {
-    count = std::min(kLinearLossRows, T - begin);
-    const Tensor logits = teacher_.head(hidden.narrow(0, begin, count)).to(Dtype::F32).contiguous();
-    float* to = output.data<float>() + begin * width();
-    parallel_for(count, 1, [&](std::int64_t first, std::int64_t last) {
+  const std::int64_t V = teacher_.vocabulary();
+  return by_blocks(hidden, [&](const Tensor& logits, std::int64_t, const Tensor& output) {
+    float* to = output.data<float>();
+    parallel_for(logits.size(0), 1, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t t = first; t < last; ++t) {
         float* values = to + t * width();
         largest(logits.data<float>() + t * V, V, k_, values, values + k_);
       }
     });
-  }
-  return output;
+  });
 }
 
 // The logits of some tokens' outputs.
@@ -134,12 +137,7 @@ Tensor CachedTeacher::rows(const Tensor& output) const {
     const float* values = output.data<float>() + t * width();
     float* row = logits.data<float>() + t * V;
     for (std::int64_t i = 0; i < k_; ++i) {
-      const auto place = std::bit_cast<std::int32_t>(values[k_ + i]);
-      if (place < 0 || place >= V) {  // the sums of a file are no proof of what wrote it
-        throw FormatError(fmt::format(
-            "the teacher cache has entry {} of a vocabulary of {}; remove it", place, V));
-      }
-      row[place] = values[i];
+      row[cached_entry(values[k_ + i], V)] = values[i];
     }
   }
   return logits;

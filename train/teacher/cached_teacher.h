@@ -16,7 +16,7 @@ struct OutputLimit {
   std::optional<SamplingOptions> samples = {};
 };
 
-/// Puts a cache before a teacher, and limits its distributions to the most probable tokens.
+/// Puts a cache before a teacher, and keeps a part of its distributions (OutputLimit).
 ///
 /// It keeps a token's hidden states, from which the head makes the same logits, to the bit, for a
 /// few percent of the work and in far less space; or with `top_k` the K largest logits
@@ -27,7 +27,7 @@ struct OutputLimit {
 /// The teacher reads the examples of a batch one by one, so that the bits of an answer do not
 /// depend on the batch it was first given in.
 ///
-/// For one thread at a time: logits() reads and fills the cache.
+/// For one thread at a time: answer() reads and fills the cache.
 class CachedTeacher {
  public:
   /// `teacher` must outlive it; `cache` may be null, and then nothing is kept.
@@ -43,6 +43,8 @@ class CachedTeacher {
   Tensor output(const Batch& example) const;
   Tensor top_k_of(const Tensor& hidden) const;
   Tensor draws_of(const Tensor& hidden, const Batch& example) const;
+  template <class Fill>
+  Tensor by_blocks(const Tensor& hidden, const Fill& fill) const;
   Tensor rows(const Tensor& output) const;
 
   const Teacher& teacher_;

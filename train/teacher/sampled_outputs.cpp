@@ -34,20 +34,14 @@ std::uint64_t key_of(std::uint64_t seed, std::span<const std::int64_t> ids) {
 void count_draws(const float* draws, const SamplingOptions& options, float* logits,
                  std::int64_t V) {
   const double draws_of_all = static_cast<double>(options.count);
-  std::vector<std::int32_t> ids;
-  for (std::int64_t i = 0; i < options.count; ++i) {
-    ids.push_back(std::bit_cast<std::int32_t>(draws[i]));
-  }
-  if (ids.front() == kNoDistribution) {
+  if (std::bit_cast<std::int32_t>(draws[0]) == kNoDistribution) {
     std::fill_n(logits, V, std::numeric_limits<float>::quiet_NaN());
     return;
   }
+  std::vector<std::int32_t> ids;
+  for (std::int64_t i = 0; i < options.count; ++i) ids.push_back(cached_entry(draws[i], V));
   for (auto first = ids.begin(); first != ids.end();) {  // equal ones are neighbours
     const std::int32_t id = *first;
-    if (id < 0 || id >= V) {  // the sums of a file are no proof of what wrote it
-      throw FormatError(
-          fmt::format("the teacher cache has token {} of a vocabulary of {}; remove it", id, V));
-    }
     const auto end =
         std::find_if(first, ids.end(), [id](std::int32_t other) { return other != id; });
     logits[id] = static_cast<float>(options.temperature *
@@ -109,6 +103,15 @@ void OutputSampler::draw_row(float* logits, std::int64_t V, std::int64_t row, fl
       *draws++ = std::bit_cast<float>(static_cast<std::int32_t>(v));
     }
   }
+}
+
+std::int32_t cached_entry(float bits, std::int64_t V) {
+  const auto entry = std::bit_cast<std::int32_t>(bits);
+  if (entry < 0 || entry >= V) {
+    throw FormatError(
+        fmt::format("the teacher cache has entry {} of a vocabulary of {}; remove it", entry, V));
+  }
+  return entry;
 }
 
 Tensor logits_of_draws(const Tensor& rows, std::int64_t V, const SamplingOptions& options) {

@@ -39,6 +39,10 @@ class OutputSampler {
   std::uint64_t key_;
 };
 
+/// An entry of a vocabulary of V that a cache holds, bit for bit. FormatError for what is none: the
+/// sums of a file are no proof of what wrote it.
+std::int32_t cached_entry(float bits, std::int64_t V);
+
 /// Logits [n, V] whose softmax at the temperature is how often each token was drawn in the rows
 /// [n, width]; NaN where the teacher's logits were. FormatError for a token outside of V.
 Tensor logits_of_draws(const Tensor& rows, std::int64_t V, const SamplingOptions& options);

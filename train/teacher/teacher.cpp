@@ -97,8 +97,8 @@ Tensor Teacher::hidden_states(const Batch& batch) const {
   const auto ids = batch.ids.to_vector<std::int64_t>();
   if (const std::int64_t largest = std::ranges::max(ids); largest >= vocabulary()) {
     throw ConfigError(fmt::format(
-        "expert {}: the data has token {}, the expert's vocabulary ends at {}; it cannot read the "
-        "student's tokens",
+        "expert {}: the data has token {}, the expert's vocabulary ends at {}; it cannot read "
+        "that data",
         name_, largest, vocabulary() - 1));
   }
   const NoGrad no_grad;

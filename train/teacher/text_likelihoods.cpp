@@ -9,9 +9,6 @@
 namespace gladius::train {
 namespace {
 
-// 39 MB for 151,936 entries.
-constexpr std::int64_t kLikelihoodRows = 64;
-
 double log_probability(const float* logits, std::int32_t id, float temperature,
                        std::vector<float>& softened) {
   const auto V = std::ssize(softened);
@@ -31,8 +28,8 @@ std::vector<double> text_log_probabilities(const TeacherAnswer& answer,
     return {answer.text.begin() + (begin - 1), answer.text.begin() + (end - 1)};
   }
   std::vector<double> result(static_cast<std::size_t>(end - begin));
-  for (std::int64_t at = begin; at < end; at += kLikelihoodRows) {
-    const std::int64_t count = std::min(kLikelihoodRows, end - at);
+  for (std::int64_t at = begin; at < end; at += kTeacherRows) {
+    const std::int64_t count = std::min(kTeacherRows, end - at);
     const Tensor block = answer.logits(at - 1, at - 1 + count).to(Dtype::F32).contiguous();
     const std::int64_t V = block.size(1);
     const float* rows = block.data<float>();

@@ -13,8 +13,6 @@
 namespace gladius::train {
 namespace {
 
-// Rows of the teacher's logits that are in memory at once: 39 MB for 151,936 entries.
-constexpr std::int64_t kTeacherRows = 64;
 // With less of the teacher's probability behind it a position is not compared.
 constexpr double kNegligible = 1e-6;
 

@@ -35,8 +35,8 @@ namespace gladius::train {
 /// next token.
 struct TeacherReading {
   LogitRows logits;
-  std::vector<std::int32_t> ids;
-  std::vector<float> text = {};
+  std::span<const std::int32_t> ids;
+  std::span<const float> text = {};
 };
 
 /// What one of the student's rows has from its teacher, as sums of P.

@@ -68,12 +68,9 @@ class ValidationTest : public ::testing::Test {
   std::unique_ptr<LanguageModel> student_after(const std::filesystem::path& out,
                                                std::int64_t steps) const {
     auto model = make_language_model(ModelConfig::load(out / "student_config.json"));
-    model->load_state_dict(load_checkpoint(out / "checkpoints" / fmt_step(steps)).weights);
+    model->load_state_dict(
+        load_checkpoint(out / "checkpoints" / testing::checkpoint_name(steps)).weights);
     return model;
-  }
-  static std::string fmt_step(std::int64_t steps) {
-    const std::string digits = std::to_string(steps);
-    return "step-" + std::string(8 - digits.size(), '0') + digits;
   }
 
   testing::TinyRun run_;

@@ -110,7 +110,7 @@ TEST_F(ValidationTest, AFailureToEvaluateCostsNoTraining) {
                            }});
             }),
             "no disk");
-  EXPECT_TRUE(fs::exists(out() / "checkpoints" / fmt_step(8)));
+  EXPECT_TRUE(fs::exists(out() / "checkpoints" / testing::checkpoint_name(8)));
   EXPECT_EQ(read_metrics(out() / "metrics.jsonl").size(), 7u);
   EXPECT_TRUE(execute(config, out(), true).complete);
   EXPECT_EQ(timeless_metrics(out()), timeless_metrics(out("whole")));

@@ -41,8 +41,7 @@ class Resume : public ::testing::Test {
   }
   RunConfig config() const { return run_.config(file_); }
   std::filesystem::path checkpoint(int step) const {
-    return out_ / "checkpoints" /
-           ("step-" + std::string(step < 10 ? "0000000" : "000000") + std::to_string(step));
+    return out_ / "checkpoints" / testing::checkpoint_name(step);
   }
   // The run goes on to the undisturbed one's weights; the warnings are in warnings_.
   void expect_goes_on() {

@@ -109,7 +109,7 @@ TEST_F(AlignedRun, OtherLossesSeeWhatTheTeacherSaysOfEachToken) {
   Tensor logits;
   const double T = 1.5;
   const AlignedTeacher teacher(
-      {.name = "t", .model = directory_ / "expert"}, directory_ / "tokenizer", T,
+      {.name = "t", .model = directory_ / "expert"}, encoder, directory_ / "tokenizer", T,
       [&](const Batch& batch) {
         read = batch.ids.to_vector<std::int64_t>();
         logits = testing::random_tensor(rng, {batch.tokens(), 265}, -3, 3, Dtype::F32);

@@ -1,13 +1,13 @@
 // A teacher that is certain of the text: its student must be shown the text's own tokens.
 #pragma once
 
-#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "gladius/train/data/example_parser.h"
 #include "gladius/train/teacher/aligned_teacher.h"
+#include "train/teacher/softmax_rows.h"
 
 namespace gladius::train {
 
@@ -37,7 +37,8 @@ inline std::vector<Seen> see_certain(const std::filesystem::path& student_direct
   const auto encoder = std::make_shared<const TextEncoder>(student_directory);
   const std::int64_t V = encoder->tokenizer().vocab_size();
   const ExampleParser parser(encoder, 100000, LossOn::all, V, /*keep_conversations=*/true);
-  const AlignedTeacher aligned({.name = "t", .model = teacher}, student_directory, 1, certain);
+  const AlignedTeacher aligned({.name = "t", .model = teacher}, encoder, student_directory, 1,
+                               certain);
   Tensor student = Tensor::zeros({1, V});
   if (const auto first = encoder->tokenizer().token_to_id("<0x00>"); first >= 0) {
     student.narrow(1, first, 256).fill_(-100);
@@ -49,12 +50,10 @@ inline std::vector<Seen> see_certain(const std::filesystem::path& student_direct
     const AlignedTargets targets = aligned.targets(batch);
     Seen seen{.positions = batch.tokens(), .aligned = targets.aligned, .probabilities = {}};
     for (std::int64_t i = 0; i + 1 < batch.tokens(); ++i) {
-      const auto target = targets.rows(student, i).to_vector<double>();
-      if (target == student.to_vector<double>()) continue;  // its own: no teacher
-      double sum = 0;
-      for (const double x : target) sum += std::exp(x);
+      const Tensor target = targets.rows(student, i);
+      if (target.to_vector<double>() == student.to_vector<double>()) continue;  // no teacher
       const auto next = static_cast<std::size_t>(example.labels[static_cast<std::size_t>(i)]);
-      seen.probabilities.push_back(std::exp(target[next]) / sum);
+      seen.probabilities.push_back(testing::softmax_rows(target, 1)[0][next]);
     }
     all.push_back(seen);
   }
