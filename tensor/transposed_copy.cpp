@@ -8,9 +8,9 @@
 namespace gladius {
 namespace {
 
-constexpr std::int64_t kBlock = 128;      // elements a side of the blocks that the caches hold
-constexpr std::int64_t kGrain = 1 << 15;  // elements that a thread is worth
-constexpr std::int64_t kLeast = 8;        // elements a side from which vectors pay
+constexpr std::int64_t kBlock = 128;  // elements a side of the blocks that the caches hold
+constexpr std::int64_t kTransposeGrain = 1 << 15;  // elements that a thread is worth
+constexpr std::int64_t kLeast = 8;                 // elements a side from which vectors pay
 
 // The innermost dimension of several elements that an operand steps through one by one; -1 if none.
 std::int64_t unit_dimension(const StridedLoop<2>& loop, std::size_t operand) {
@@ -52,7 +52,7 @@ struct Blocks {
 template <class T>
 void copy_blocks(const Blocks& blocks, const std::byte* in, std::byte* out) {
   const std::int64_t count = numel(blocks.grid);
-  parallel_for(count, kGrain * count / blocks.loop.count,
+  parallel_for(count, kTransposeGrain * count / blocks.loop.count,
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t block = begin; block < end; ++block) {
                    blocks.copy(block, reinterpret_cast<const T*>(in), reinterpret_cast<T*>(out));

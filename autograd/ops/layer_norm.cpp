@@ -10,7 +10,7 @@
 namespace gladius {
 namespace {
 
-constexpr const char* kName = "layer_norm";
+constexpr const char* kLayerNorm = "layer_norm";
 
 struct LayerNormForward {
   Tensor y, mean, inv_std;
@@ -20,12 +20,13 @@ LayerNormForward forward(const Tensor& x, const Tensor& weight, const Tensor& bi
   const std::int64_t C = x.size(-1), rows = norm_rows::rows_of(x);
   LayerNormForward result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty({rows}, x.dtype()),
                           Tensor::empty({rows}, x.dtype())};
-  norm_rows::for_each_block(kName, x.dtype(), rows, [&](auto zero, auto, auto row, auto count) {
-    using T = decltype(zero);
-    kernels::layer_norm(x.data<T>() + row * C, weight.data<T>(), bias.data<T>(),
-                        result.y.data<T>() + row * C, result.mean.data<T>() + row,
-                        result.inv_std.data<T>() + row, count, C, eps);
-  });
+  norm_rows::for_each_block(
+      kLayerNorm, x.dtype(), rows, [&](auto zero, auto, auto row, auto count) {
+        using T = decltype(zero);
+        kernels::layer_norm(x.data<T>() + row * C, weight.data<T>(), bias.data<T>(),
+                            result.y.data<T>() + row * C, result.mean.data<T>() + row,
+                            result.inv_std.data<T>() + row, count, C, eps);
+      });
   return result;
 }
 
@@ -41,7 +42,7 @@ std::vector<Variable> backward(const Tensor& x, const Tensor& weight, const Tens
   const Tensor dx = context.needs(0) ? Tensor::empty(x.shape(), x.dtype()) : Tensor();
   const Tensor dweight = partial(1), dbias = partial(2);
   norm_rows::for_each_block(
-      kName, x.dtype(), rows, [&](auto zero, auto block, auto row, auto count) {
+      kLayerNorm, x.dtype(), rows, [&](auto zero, auto block, auto row, auto count) {
         using T = decltype(zero);
         kernels::layer_norm_backward(x.data<T>() + row * C, weight.data<T>(), mean.data<T>() + row,
                                      inv_std.data<T>() + row, dy.data<T>() + row * C,
@@ -55,8 +56,9 @@ std::vector<Variable> backward(const Tensor& x, const Tensor& weight, const Tens
 }
 
 // The same in operations on variables.
-std::vector<Variable> recorded_backward(const Variable& x, const Variable& weight, double eps,
-                                        const Variable& g, const BackwardContext& context) {
+std::vector<Variable> recorded_layer_norm_backward(const Variable& x, const Variable& weight,
+                                                   double eps, const Variable& g,
+                                                   const BackwardContext& context) {
   const Variable centred = x - mean(x, {-1}, true);
   const Variable inv_std = rsqrt(mean(centred * centred, {-1}, true) + eps);
   const Variable n = centred * inv_std;
@@ -73,22 +75,23 @@ std::vector<Variable> recorded_backward(const Variable& x, const Variable& weigh
 }  // namespace
 
 Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps) {
-  norm_rows::check_eps(kName, eps);
+  norm_rows::check_eps(kLayerNorm, eps);
   if (x.dim() == 0) throw ShapeError("layer_norm: input [] has no dimension to normalise over");
   const auto parameter = [&](const char* name, const Variable& p, double otherwise) {
-    return p.defined() ? norm_rows::parameter(kName, name, x, p)
+    return p.defined() ? norm_rows::parameter(kLayerNorm, name, x, p)
                        : Tensor::full({x.size(-1)}, otherwise, x.dtype());
   };
   const Tensor w = parameter("weight", weight, 1), b = parameter("bias", bias, 0);
   const Tensor in = x.value().contiguous();
   LayerNormForward result = forward(in, w, b, eps);
   const std::shared_ptr<Node> place = weight.defined() ? weight.node() : nullptr;
-  return record(kName, std::move(result.y), {x, weight, bias},
+  return record(kLayerNorm, std::move(result.y), {x, weight, bias},
                 [u = SavedVariable(Variable(in, x.node())), v = SavedVariable(Variable(w, place)),
                  mean = result.mean, inv_std = result.inv_std,
                  eps](const Variable& g, const BackwardContext& context) {
                   if (grad_enabled()) {
-                    return recorded_backward(u.unpack(context), v.unpack(context), eps, g, context);
+                    return recorded_layer_norm_backward(u.unpack(context), v.unpack(context), eps,
+                                                        g, context);
                   }
                   return backward(u.tensor(context), v.tensor(context), mean, inv_std,
                                   g.value().contiguous(), context);

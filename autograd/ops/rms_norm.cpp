@@ -10,7 +10,7 @@
 namespace gladius {
 namespace {
 
-constexpr const char* kName = "rms_norm";
+constexpr const char* kRmsNorm = "rms_norm";
 
 struct RmsNormForward {
   Tensor y, inv_rms;
@@ -19,7 +19,7 @@ struct RmsNormForward {
 RmsNormForward forward(const Tensor& x, const Tensor& weight, double eps) {
   const std::int64_t C = x.size(-1), rows = norm_rows::rows_of(x);
   RmsNormForward result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty({rows}, x.dtype())};
-  norm_rows::for_each_block(kName, x.dtype(), rows, [&](auto zero, auto, auto row, auto count) {
+  norm_rows::for_each_block(kRmsNorm, x.dtype(), rows, [&](auto zero, auto, auto row, auto count) {
     using T = decltype(zero);
     kernels::rms_norm(x.data<T>() + row * C, weight.data<T>(), result.y.data<T>() + row * C,
                       result.inv_rms.data<T>() + row, count, C, eps);
@@ -34,7 +34,7 @@ std::vector<Variable> backward(const Tensor& x, const Tensor& weight, const Tens
   const Tensor partial =
       context.needs(1) ? Tensor::zeros({norm_rows::blocks_of(rows), C}, x.dtype()) : Tensor();
   norm_rows::for_each_block(
-      kName, x.dtype(), rows, [&](auto zero, auto block, auto row, auto count) {
+      kRmsNorm, x.dtype(), rows, [&](auto zero, auto block, auto row, auto count) {
         using T = decltype(zero);
         kernels::rms_norm_backward(x.data<T>() + row * C, weight.data<T>(), inv_rms.data<T>() + row,
                                    dy.data<T>() + row * C, norm_rows::pointer<T>(dx, row * C),
@@ -45,8 +45,9 @@ std::vector<Variable> backward(const Tensor& x, const Tensor& weight, const Tens
 }
 
 // The same in operations on variables.
-std::vector<Variable> recorded_backward(const Variable& x, const Variable& weight, double eps,
-                                        const Variable& g, const BackwardContext& context) {
+std::vector<Variable> recorded_rms_norm_backward(const Variable& x, const Variable& weight,
+                                                 double eps, const Variable& g,
+                                                 const BackwardContext& context) {
   const Variable inv_rms = rsqrt(mean(x * x, {-1}, true) + eps);
   const Variable n = x * inv_rms;
   std::vector<Variable> grads(2);
@@ -61,16 +62,16 @@ std::vector<Variable> recorded_backward(const Variable& x, const Variable& weigh
 }  // namespace
 
 Variable rms_norm(const Variable& x, const Variable& weight, double eps) {
-  norm_rows::check_eps(kName, eps);
-  const Tensor w = norm_rows::parameter(kName, "weight", x, weight);
+  norm_rows::check_eps(kRmsNorm, eps);
+  const Tensor w = norm_rows::parameter(kRmsNorm, "weight", x, weight);
   const Tensor in = x.value().contiguous();
   RmsNormForward result = forward(in, w, eps);
   return record(
-      kName, std::move(result.y), {x, weight},
+      kRmsNorm, std::move(result.y), {x, weight},
       [u = SavedVariable(Variable(in, x.node())), v = SavedVariable(Variable(w, weight.node())),
        inv_rms = result.inv_rms, eps](const Variable& g, const BackwardContext& context) {
         if (grad_enabled()) {
-          return recorded_backward(u.unpack(context), v.unpack(context), eps, g, context);
+          return recorded_rms_norm_backward(u.unpack(context), v.unpack(context), eps, g, context);
         }
         return backward(u.tensor(context), v.tensor(context), inv_rms, g.value().contiguous(),
                         context);

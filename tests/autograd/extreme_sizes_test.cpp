@@ -39,7 +39,7 @@ const std::vector<std::int64_t> kNumbers = {
 
 // Leaves with few elements or none. (One of many cannot be: not even expanded, as most operations
 // would walk over it for years.)
-Variables leaves() {
+Variables small_leaves() {
   const auto leaf = [](const Tensor& value) { return Variable(value, true); };
   const auto empty = [&](const Shape& shape) { return leaf(Tensor::empty(shape)); };
   return {leaf(Tensor::ones({3, 4})),
@@ -237,7 +237,7 @@ const std::vector<Operation>& operations() {
 TEST(ExtremeSizes, EveryOperationThrowsAnErrorOrGivesAResult) {
   int results = 0, errors = 0;
   for (const Operation& operation : operations()) {
-    for (const Variable& x : leaves()) {
+    for (const Variable& x : small_leaves()) {
       for (const std::int64_t n : kNumbers) {
         SCOPED_TRACE(operation.name + " of " + x.describe() + " with " + std::to_string(n));
         try {

@@ -9,19 +9,19 @@
 namespace gladius::bench {
 namespace {
 
-constexpr std::int64_t kElements = std::int64_t{32} << 20;
+constexpr std::int64_t kUnaryElements = std::int64_t{32} << 20;
 
 template <void (*kernel)(const float*, float*, std::int64_t)>
 void unary(benchmark::State& state) {
-  static const Tensor positive = abs(activations().tensor({kElements}));
+  static const Tensor positive = abs(activations().tensor({kUnaryElements}));
   const float* x = positive.data<float>();
   for (auto _ : state) {
-    float* y = results().elements(kElements);
-    parallel_for(kElements, kElements / 64, [&](std::int64_t begin, std::int64_t end) {
+    float* y = results().elements(kUnaryElements);
+    parallel_for(kUnaryElements, kUnaryElements / 64, [&](std::int64_t begin, std::int64_t end) {
       kernel(x + begin, y + begin, end - begin);
     });
   }
-  count_elements(state, static_cast<double>(2 * kElements));
+  count_elements(state, static_cast<double>(2 * kUnaryElements));
 }
 
 BENCHMARK(unary<kernels::exp<float>>)->Name("exp")->UseRealTime();

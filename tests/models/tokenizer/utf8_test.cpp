@@ -45,7 +45,7 @@ std::string random_bytes(std::mt19937& gen) {
 
 TEST(Utf8, RepairsByMaximalSubparts) {
   const unsigned seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937 gen(seed);
   for (int round = 0; round < 20000; ++round) {
     const std::string text = random_bytes(gen);

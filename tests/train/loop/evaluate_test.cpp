@@ -1,5 +1,6 @@
 #include "gladius/train/loop/evaluate.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -23,7 +23,7 @@ using testing::read_file;
 using testing::TemporaryDirectory;
 using testing::write_file;
 
-StepRecord record(std::int64_t step) {
+StepRecord metrics_record(std::int64_t step) {
   return {.step = step,
           .expert = "q\"wen",
           .loss = 1.0 / 3,
@@ -41,29 +41,29 @@ StepRecord record(std::int64_t step) {
 
 TEST(Metrics, ALineHasTheKeysOfTheSpecification) {
   EXPECT_EQ(
-      record(3).to_json().dump(),
+      metrics_record(3).to_json().dump(),
       R"({"step":3,"expert":"q\"wen","loss":0.3333333333333333,"loss_running_mean":2.5,)"
       R"("loss_window_mean":1.5,"kl":0.1,"ce":7.0,"lr":0.0001,"grad_norm":null,"skipped_updates":2,"tokens":9,)"
       R"("tokens_per_s":4.5,"elapsed_s":2.0})");
 }
 
 TEST(Metrics, BadLinesAreCountedWhereThereAreAny) {
-  StepRecord some = record(0);
+  StepRecord some = metrics_record(0);
   some.skipped_lines = 3;
   EXPECT_EQ(some.to_json().at("skipped_lines"), 3);
   EXPECT_EQ(StepRecord::from_json(some.to_json()).skipped_lines, 3);
-  EXPECT_EQ(StepRecord::from_json(record(0).to_json()).skipped_lines, 0);
+  EXPECT_EQ(StepRecord::from_json(metrics_record(0).to_json()).skipped_lines, 0);
 }
 
 TEST(Metrics, AnEvaluationStandsInTheLineOfItsStep) {
-  StepRecord evaluated = record(0);
+  StepRecord evaluated = metrics_record(0);
   evaluated.evaluation = {
       .cross_entropy = 0.5, .perplexity = 1.625, .bits_per_byte = 0.25, .tokens = 70};
   EXPECT_THAT(evaluated.to_json().dump(),
               HasSubstr(R"("eval_cross_entropy":0.5,"eval_perplexity":1.625,)"
                         R"("eval_bits_per_byte":0.25,"eval_tokens":70})"));
   EXPECT_EQ(StepRecord::from_json(evaluated.to_json()).to_json(), evaluated.to_json());
-  EXPECT_FALSE(StepRecord::from_json(record(0).to_json()).evaluation);
+  EXPECT_FALSE(StepRecord::from_json(metrics_record(0).to_json()).evaluation);
   evaluated.evaluation->perplexity = INFINITY;
   const StepRecord read = StepRecord::from_json(evaluated.to_json());
   EXPECT_EQ(read.evaluation->cross_entropy, 0.5);
@@ -72,7 +72,7 @@ TEST(Metrics, AnEvaluationStandsInTheLineOfItsStep) {
 
 // Of data without a tokenizer, and of a run that was begun before there were any.
 TEST(Metrics, AnEvaluationMayHaveNoBitsPerByte) {
-  StepRecord evaluated = record(0);
+  StepRecord evaluated = metrics_record(0);
   evaluated.evaluation = {.cross_entropy = 0.5, .perplexity = 1.625, .tokens = 70};
   auto line = evaluated.to_json();
   EXPECT_TRUE(line.at("eval_bits_per_byte").is_null());
@@ -85,13 +85,13 @@ TEST(Metrics, AnEvaluationMayHaveNoBitsPerByte) {
 
 // Of a run that was begun before there was a window.
 TEST(Metrics, ALineWithoutTheWindowIsReadAllTheSame) {
-  auto line = record(0).to_json();
+  auto line = metrics_record(0).to_json();
   line.erase("loss_window_mean");
   EXPECT_TRUE(std::isnan(StepRecord::from_json(line).loss_window_mean));
 }
 
 TEST(Metrics, WhatIsNotFiniteIsNull) {
-  StepRecord bad = record(0);
+  StepRecord bad = metrics_record(0);
   bad.expert = {};
   bad.loss = NAN;
   bad.kl = INFINITY;
@@ -105,12 +105,14 @@ class KeptMetricsFile : public ::testing::Test {
  protected:
   KeptMetricsFile() {
     MetricsFile file(path_);
-    for (int step = 0; step < 3; ++step) file.append(record(step));
+    for (int step = 0; step < 3; ++step) file.append(metrics_record(step));
     mark_ = file.sync();
     whole_ = read_file(path_);
-    file.append(record(3));
+    file.append(metrics_record(3));
   }
-  static std::string line(std::int64_t step) { return record(step).to_json().dump() + "\n"; }
+  static std::string line(std::int64_t step) {
+    return metrics_record(step).to_json().dump() + "\n";
+  }
   // What is kept of `text`, and the warning.
   std::string keep(const std::string& text) {
     write_file(path_, text);
@@ -133,7 +135,7 @@ TEST_F(KeptMetricsFile, IsCutToItsMarkAndGrowsFromThere) {
   EXPECT_EQ(keep(whole_ + line(3) + "{\"step\": 4, "), whole_);
   EXPECT_EQ(warning_, "");
   MetricsFile file(path_);
-  file.append(record(3));
+  file.append(metrics_record(3));
   EXPECT_EQ(read_file(path_), whole_ + line(3));
   EXPECT_EQ(file.sync().sha256, sha256_file(path_));
   EXPECT_FALSE(std::filesystem::exists(aside_));
@@ -179,7 +181,7 @@ TEST_F(KeptMetricsFile, OfAnOlderVersionIsTakenAsItIs) {
 TEST(Metrics, AnUnfinishedLastLineIsPassedOverABadLineNamed) {
   const TemporaryDirectory directory;
   const auto path = directory / "metrics.jsonl";
-  const std::string line = record(0).to_json().dump() + "\n";
+  const std::string line = metrics_record(0).to_json().dump() + "\n";
   write_file(path, line + line.substr(0, 20));
   EXPECT_EQ(read_metrics(path).size(), 1u);
   write_file(path, line + "{\"step\": 1}\n");

@@ -10,7 +10,7 @@
 namespace gladius::train {
 namespace {
 
-constexpr std::string_view kLayers = "model.layers.";
+constexpr std::string_view kLayerNames = "model.layers.";
 
 Table table_of(TableRows rows, std::size_t numbers_from) {
   Table table{rows.front(), {}, numbers_from};
@@ -87,9 +87,9 @@ CodeBlock checksums(const RunRecord& record) {
 
 // "model.layers.3.mlp.up_proj.weight" -> "model.layers.{i}.mlp.up_proj.weight"
 std::string without_layer(const std::string& name) {
-  if (!name.starts_with(kLayers)) return name;
-  const std::size_t end = name.find('.', kLayers.size());
-  return end == std::string::npos ? name : fmt::format("{}{{i}}{}", kLayers, name.substr(end));
+  if (!name.starts_with(kLayerNames)) return name;
+  const std::size_t end = name.find('.', kLayerNames.size());
+  return end == std::string::npos ? name : fmt::format("{}{{i}}{}", kLayerNames, name.substr(end));
 }
 
 // The layers' equal tensors are one row.
