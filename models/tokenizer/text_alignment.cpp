@@ -28,6 +28,7 @@ class ContentTokens {
   std::int32_t first() const { return first_; }
   std::int32_t last() const { return last_; }
   std::int64_t size() const { return size_; }
+  std::int32_t id(std::int32_t token) const { return text_.ids[static_cast<std::size_t>(token)]; }
   std::int64_t begin(std::int32_t token) const { return at(token).begin - begin_; }
   std::int64_t end(std::int32_t token) const { return at(token).end - begin_; }
   bool exact(std::int32_t token) const { return at(token).exact; }
@@ -94,6 +95,24 @@ AlignedRow row_before(const ContentTokens& student, std::int32_t token,
   return row;
 }
 
+// Whether the teacher's token that `row` predicts is one of those that its projection leads to the
+// text: its pieces begin with the student's tokens behind the teacher's boundary, up to `token` or
+// to the teacher's own end. In a text the student may cut the same bytes otherwise, as what follows
+// merges with them ("un" "able" beside "una" "ble"); the projection would then give the text's next
+// token nothing.
+bool follows_text(const ContentTokens& student, std::int32_t token, const ContentTokens& teacher,
+                  const AlignedRow& row, const TokenPieces& pieces) {
+  const std::int32_t predicted = row.teacher_row + 1;
+  const TokenPieces::Ids expected = pieces.pieces(teacher.id(predicted));
+  const bool whole = student.end(token) <= teacher.end(predicted);
+  std::vector<std::int32_t> text;
+  for (std::int32_t i = token - row.emitted; i < token + (whole ? 1 : 0); ++i) {
+    text.push_back(pieces.canonical(student.id(i)));
+  }
+  return text.size() <= expected.size() &&
+         std::ranges::equal(text, expected.subspan(0, text.size()));
+}
+
 // The tokens of a content on both sides, and those that end it, or -1.
 struct SharedContent {
   ContentTokens student, teacher;
@@ -118,11 +137,10 @@ std::vector<SharedContent> shared_contents(const TokenizedText& student,
   return shared;
 }
 
-void align_content(const SharedContent& content, const TokenizedText& text,
-                   const TokenPieces& pieces, std::vector<AlignedRow>& rows) {
+void align_content(const SharedContent& content, const TokenPieces& pieces,
+                   std::vector<AlignedRow>& rows) {
   const ContentTokens &student = content.student, &teacher = content.teacher;
   const auto put = [&](std::int32_t index, AlignedRow row) {
-    if (row.teacher_row < 0) return;
     if (row.emitted == 0) {
       row.teacher_end = content.teacher_end, row.student_end = content.student_end;
     }
@@ -130,7 +148,8 @@ void align_content(const SharedContent& content, const TokenizedText& text,
   };
   for (std::int32_t token = std::max(student.first(), 1); token < student.last(); ++token) {
     AlignedRow row = row_before(student, token, teacher);
-    row.next = pieces.canonical(text.ids[static_cast<std::size_t>(token)]);
+    if (row.teacher_row < 0 || !follows_text(student, token, teacher, row, pieces)) continue;
+    row.next = pieces.canonical(student.id(token));
     put(token - 1, row);
   }
   if (!student.reaches_end() || !teacher.reaches_end()) return;
@@ -175,7 +194,7 @@ std::vector<AlignedRow> align(const TokenizedText& student, const TokenizedText&
                               const std::function<bool(std::int32_t)>& is_special) {
   std::vector<AlignedRow> rows(student.ids.size());
   for (const SharedContent& content : shared_contents(student, teacher, is_special)) {
-    align_content(content, student, pieces, rows);
+    align_content(content, pieces, rows);
   }
   return rows;
 }

@@ -37,7 +37,8 @@ struct AlignedRow {
 
 /// The rows of the student's reading. Contents are compared one by one, and both readings must have
 /// the same bytes there; a token that crosses a content's border, or whose bytes are not the
-/// text's, leaves the positions around it without a teacher. `is_special` says of a teacher's token
+/// text's, leaves the positions around it without a teacher, and so does a place where the student
+/// cuts the text otherwise than the teacher's token alone. `is_special` says of a teacher's token
 /// that it is no text, so that it can end a content.
 std::vector<AlignedRow> align(const TokenizedText& student, const TokenizedText& teacher,
                               const TokenPieces& pieces,

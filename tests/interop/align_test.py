@@ -91,6 +91,9 @@ class Projection:
                 continue
             u = tuple(self.canonical[t] for t in ours[first[0]:index])
             following = (*u, self.canonical[ours[index]])
+            read = following if end <= their_spans[at][1] else u
+            if self.pieces[theirs[at]][:len(read)] != read:
+                continue  # the student cuts the text otherwise than the teacher's token alone
             row = P[at - 1]
             starting = [t for t in range(len(self.pieces)) if self.pieces[t][:len(u)] == u]
             Z = sum(row[t].item() for t in starting)
