@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <utility>
 
 #include "gladius/models/generation/generation_config.h"
 #include "gladius/models/gguf/tensor_names.h"
@@ -25,9 +27,9 @@ struct FileType {
   Dtype dtype;
   std::uint32_t id;
 };
-constexpr FileType kFileTypes[] = {{Dtype::F32, 0},  {Dtype::F16, 1},  {Dtype::BF16, 32},
-                                   {Dtype::Q8_0, 7}, {Dtype::Q4_0, 2}, {Dtype::Q4_1, 3},
-                                   {Dtype::Q5_0, 8}, {Dtype::Q5_1, 9}};
+constexpr FileType kFileTypes[] = {
+    {Dtype::F32, 0},  {Dtype::F16, 1},  {Dtype::BF16, 32}, {Dtype::Q8_0, 7},  {Dtype::Q4_0, 2},
+    {Dtype::Q4_1, 3}, {Dtype::Q5_0, 8}, {Dtype::Q5_1, 9},  {Dtype::Q4_K, 14}, {Dtype::Q6_K, 18}};
 
 const FileType* find_file_type(Dtype dtype) {
   const auto found = std::ranges::find(kFileTypes, dtype, &FileType::dtype);
@@ -91,28 +93,59 @@ std::optional<Tensor> frequency_divisors(const ModelConfig& config) {
   return Tensor::from(divisors, {std::ssize(divisors)});
 }
 
-// The type that a weight is written in.
+// The type of the output's matrix, whose errors count most; as llama.cpp chooses it.
+Dtype type_of_output(Dtype dtype) {
+  if (dtype == Dtype::Q4_K) return Dtype::Q6_K;
+  return is_quantized(dtype) && dtype <= Dtype::Q5_1 ? Dtype::Q8_0 : dtype;
+}
+
+// The type nearest to `wanted` whose blocks rows of n numbers consist of.
+Dtype type_for_rows(Dtype wanted, std::int64_t n) {
+  const Dtype smaller_blocks = wanted == Dtype::Q4_K   ? Dtype::Q5_0
+                               : wanted == Dtype::Q6_K ? Dtype::Q8_0
+                                                       : wanted;
+  for (const Dtype dtype : {wanted, smaller_blocks}) {
+    if (n % block_elements(dtype) == 0) return dtype;
+  }
+  return Dtype::F16;
+}
+
+// The types that weights are written in.
 class Types {
  public:
-  Types(Dtype dtype, std::string output, const Warn& warn)
-      : dtype_(dtype), output_(std::move(output)), warn_(warn) {}
+  Types(Dtype dtype, std::string output) : dtype_(dtype), output_(std::move(output)) {}
 
-  Dtype of(const std::string& name, const Tensor& tensor) const {
+  Dtype of(const std::string& name, const Tensor& tensor) {
     if (tensor.dim() == 1) return Dtype::F32;
-    const bool coarse = is_quantized(dtype_) && dtype_ != Dtype::Q8_0;
-    const Dtype wanted = coarse && name == output_ ? Dtype::Q8_0 : dtype_;
-    if (tensor.size(-1) % block_elements(wanted) == 0) return wanted;
-    if (warn_) {
-      warn_(fmt::format("tensor {}: its rows of {} are no whole blocks of {}; it is stored as F16",
-                        in_quotes(name), tensor.size(-1), dtype_name(wanted)));
+    const Dtype wanted = name == output_ ? type_of_output(dtype_) : dtype_;
+    const Dtype stored = type_for_rows(wanted, tensor.size(-1));
+    if (stored != wanted) {
+      Others& others = others_[{wanted, stored}];
+      if (others.count++ == 0) others.first = name, others.row = tensor.size(-1);
     }
-    return Dtype::F16;
+    return stored;
+  }
+
+  // One line for all tensors of a kind, as a model may have hundreds.
+  void warn_of_others(const Warn& warn) const {
+    if (!warn) return;
+    for (const auto& [types, others] : others_) {
+      warn(fmt::format("tensor {}{}: rows of {} are no whole blocks of {}; stored as {}",
+                       in_quotes(others.first),
+                       others.count > 1 ? fmt::format(" and {} more", others.count - 1) : "",
+                       others.row, dtype_name(types.first), dtype_name(types.second)));
+    }
   }
 
  private:
+  struct Others {
+    std::string first;
+    std::int64_t row = 0, count = 0;
+  };
+
   Dtype dtype_;
-  std::string output_;  // whose errors count most
-  const Warn& warn_;
+  std::string output_;
+  std::map<std::pair<Dtype, Dtype>, Others> others_;  // by the type wanted and that stored
 };
 
 Tensor in_gguf_order(const Tensor& tensor, std::int64_t head_dim) {
@@ -139,7 +172,7 @@ Planned plan_of(const std::string& name, const std::string& stored_name, const T
 std::vector<Planned> plan_weights(const LanguageModel& model, Dtype dtype, const Warn& warn) {
   const ModelConfig& config = model.config();
   const NamedTensors weights = model.state_dict();
-  const Types types(dtype, config.tie_word_embeddings ? weights.front().first : kHeadName, warn);
+  Types types(dtype, config.tie_word_embeddings ? weights.front().first : kHeadName);
   std::vector<Planned> planned;
   for (const auto& [name, tensor] : weights) {
     const auto stored_name = gguf::gguf_name(name);
@@ -148,6 +181,7 @@ std::vector<Planned> plan_weights(const LanguageModel& model, Dtype dtype, const
     check_narrowing({{name, tensor}}, is_quantized(stored) ? Dtype::F32 : stored, warn);
     planned.push_back(plan_of(name, *stored_name, tensor, stored));
   }
+  types.warn_of_others(warn);
   if (const auto divisors = frequency_divisors(config)) {
     planned.push_back(plan_of("", "rope_freqs.weight", *divisors, Dtype::F32));
   }

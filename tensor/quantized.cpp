@@ -46,13 +46,16 @@ Tensor dequantize(const Tensor& blocks) {
   return numbers;
 }
 
-bool can_quantize(Dtype dtype) { return is_quantized(dtype) && dtype <= Dtype::Q8_0; }
+bool can_quantize(Dtype dtype) {
+  return is_quantized(dtype) &&
+         (dtype <= Dtype::Q8_0 || dtype == Dtype::Q4_K || dtype == Dtype::Q6_K);
+}
 
 Tensor quantize(const Tensor& numbers, Dtype dtype) {
   if (!can_quantize(dtype)) {
-    throw DtypeError(
-        fmt::format("quantize: {} is not written here (known: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0)",
-                    dtype_name(dtype)));
+    throw DtypeError(fmt::format(
+        "quantize: {} is not written here (known: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q6_K)",
+        dtype_name(dtype)));
   }
   const std::int64_t block = block_elements(dtype);
   if (numbers.dim() == 0 || numbers.size(-1) % block != 0) {

@@ -24,8 +24,9 @@ namespace gladius::kernels {
 /// Bound: the bytes written, at the rate of the cache that y is in.
 void dequantize(Dtype dtype, const std::byte* blocks, float* y, std::int64_t n);
 
-/// The blocks of n numbers, a multiple of 32, for Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0; to the bit those
-/// of the Python package `gguf`. Serial. False if a block has a NaN or a scale that is infinite.
+/// The whole blocks of n numbers, for Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0 to the bit those of the
+/// Python package `gguf`; also for Q4_K and Q6_K, which it does not make. Serial. False if a block
+/// has a NaN or a scale that is infinite.
 bool quantize(Dtype dtype, const float* x, std::byte* blocks, std::int64_t n);
 
 /// y[i, j] = x[i] . w[j] for x [m, k] and the rows w [n, k] of blocks, `w_stride` bytes apart, for

@@ -1,11 +1,12 @@
 // Compiled without contraction of products and sums (tensor/CMakeLists.txt), which would round
 // once where the reference rounds twice.
+#include "gladius/tensor/kernels/quantize.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
+#include <utility>
 
-#include "gladius/tensor/half.h"
 #include "gladius/tensor/kernels/blocks.h"
 
 namespace gladius::kernels {
@@ -14,38 +15,16 @@ namespace {
 constexpr int kElements = 32;
 using Levels = std::array<std::uint8_t, kElements>;
 
-bool is_finite(float16 x) { return (x.bits & 0x7c00u) != 0x7c00u; }
+void put_nibbles(BlockWriter& out, const Levels& q) {
+  constexpr std::size_t kHalf = kElements / 2;
+  out.nibbles({q.data(), kHalf}, {q.data() + kHalf, kHalf});
+}
 
-// Appends fields to a block.
-class BlockWriter {
- public:
-  explicit BlockWriter(std::byte* at) : at_(at) {}
-  void half(float value) {
-    const float16 stored(value);
-    fits_ = fits_ && is_finite(stored);
-    put(&stored, sizeof stored);
-  }
-  void put(const void* bytes, std::size_t count) {
-    std::memcpy(at_, bytes, count);
-    at_ += count;
-  }
-  void nibbles(const Levels& q) {
-    for (int i = 0; i < kElements / 2; ++i) {
-      const auto both = static_cast<std::uint8_t>((q[i] & 15) | q[i + kElements / 2] << 4);
-      put(&both, 1);
-    }
-  }
-  void fifth_bits(const Levels& q) {
-    std::uint32_t bits = 0;
-    for (int i = 0; i < kElements; ++i) bits |= static_cast<std::uint32_t>(q[i] >> 4) << i;
-    put(&bits, sizeof bits);
-  }
-  bool fits() const { return fits_; }
-
- private:
-  std::byte* at_;
-  bool fits_ = true;
-};
+void put_fifth_bits(BlockWriter& out, const Levels& q) {
+  std::uint32_t bits = 0;
+  for (int i = 0; i < kElements; ++i) bits |= static_cast<std::uint32_t>(q[i] >> 4) << i;
+  out.put(&bits, sizeof bits);
+}
 
 float inverse(float d) { return d == 0 ? 0.0f : 1.0f / d; }
 
@@ -81,7 +60,7 @@ bool q4_0(const float* x, std::byte* block) {
   Levels q;
   BlockWriter out(block);
   out.half(symmetric(x, 8, q));
-  out.nibbles(q);
+  put_nibbles(out, q);
   return out.fits();
 }
 
@@ -91,7 +70,7 @@ bool q4_1(const float* x, std::byte* block) {
   const auto [d, m] = affine(x, 15, q);
   out.half(d);
   out.half(m);
-  out.nibbles(q);
+  put_nibbles(out, q);
   return out.fits();
 }
 
@@ -99,8 +78,8 @@ bool q5_0(const float* x, std::byte* block) {
   Levels q;
   BlockWriter out(block);
   out.half(symmetric(x, 16, q));
-  out.fifth_bits(q);
-  out.nibbles(q);
+  put_fifth_bits(out, q);
+  put_nibbles(out, q);
   return out.fits();
 }
 
@@ -110,8 +89,8 @@ bool q5_1(const float* x, std::byte* block) {
   const auto [d, m] = affine(x, 31, q);
   out.half(d);
   out.half(m);
-  out.fifth_bits(q);
-  out.nibbles(q);
+  put_fifth_bits(out, q);
+  put_nibbles(out, q);
   return out.fits();
 }
 
@@ -130,8 +109,6 @@ bool q8_0(const float* x, std::byte* block) {
   return out.fits();
 }
 
-using QuantizeBlock = bool (*)(const float*, std::byte*);
-
 QuantizeBlock block_quantizer(Dtype dtype) {
   switch (dtype) {
     case Dtype::Q4_0:
@@ -142,8 +119,10 @@ QuantizeBlock block_quantizer(Dtype dtype) {
       return q5_0;
     case Dtype::Q5_1:
       return q5_1;
-    default:
+    case Dtype::Q8_0:
       return q8_0;
+    default:
+      return k_block_quantizer(dtype);
   }
 }
 
@@ -152,9 +131,10 @@ QuantizeBlock block_quantizer(Dtype dtype) {
 bool quantize(Dtype dtype, const float* x, std::byte* blocks, std::int64_t n) {
   const QuantizeBlock quantize_block = block_quantizer(dtype);
   bool fits = true;
-  for (std::int64_t i = 0; i < n; i += kElements, blocks += dtype_size(dtype)) {
+  const std::int64_t elements = block_elements(dtype);
+  for (std::int64_t i = 0; i < n; i += elements, blocks += dtype_size(dtype)) {
     const bool finite =
-        std::all_of(x + i, x + i + kElements, [](float value) { return std::isfinite(value); });
+        std::all_of(x + i, x + i + elements, [](float value) { return std::isfinite(value); });
     fits = finite && quantize_block(x + i, blocks) && fits;
   }
   return fits;

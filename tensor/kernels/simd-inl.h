@@ -180,7 +180,7 @@ HWY_INLINE double sum(D d, std::int64_t n, F term) {
   return sums<1>(d, n, [&](auto at) HWY_ATTR { return std::array<hn::Vec<D>, 1>{term(at)}; })[0];
 }
 
-// The largest of n elements; -infinity if there are none. NaNs may be passed over.
+// The largest of n elements; -infinity if there are none. NaNs may be ignored.
 template <class T>
 HWY_INLINE T max_of(const T* x, std::int64_t n) {
   const hn::ScalableTag<T> d;

@@ -256,6 +256,35 @@ def test_writes_the_references_blocks(family, kind, rng, tmp_path):
     check_same_logits(f"logits, written as {kind}", path, reference, ids, tmp_path / "out")
 
 
+@pytest.mark.parametrize("kind,error", [("q4_k", 0.085), ("q6_k", 0.022)])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_writes_k_types(family, kind, error, rng, tmp_path):
+    """Blocks that the package reads as numbers near the model's; it makes none to compare with."""
+    heads = rng.choice([2, 4])
+    config = model_config(rng, family, hidden_size=256 * rng.randint(1, 2), intermediate_size=544,
+                          num_attention_heads=heads, num_key_value_heads=heads // 2, head_dim=128)
+    model = random_model(rng, config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 2:
+                parameter.normal_(std=0.02)
+    directory = save_model(model, tmp_path / "model")
+    path = tmp_path / "model.gguf"
+    gladius("convert", "--model", directory, "--to", "gguf", "--dtype", kind, "--out", path)
+    types = {tensor.name: tensor.tensor_type.name for tensor in gguf.GGUFReader(path).tensors}
+    assert types["blk.0.ffn_gate.weight"] == kind.upper()
+    # 544 are no whole blocks of 256; the output's matrix is finer.
+    assert types["blk.0.ffn_down.weight"] == {"q4_k": "Q5_0", "q6_k": "Q8_0"}[kind]
+    output = "token_embd.weight" if config.tie_word_embeddings else "output.weight"
+    assert types[output] == "Q6_K"
+    reference = dequantised_reference(config, path)
+    for name, value in arrays_of(model).items():
+        stored = arrays_of(reference)[name]
+        assert np.linalg.norm(stored - value) <= error * np.linalg.norm(value), name
+    ids = random_ids(rng, config.vocab_size, rng.randint(1, 30))
+    check_same_logits(f"logits, written as {kind}", path, reference, ids, tmp_path / "out")
+
+
 @pytest.mark.parametrize("kind", QUANTISED)
 def test_blocks_of_odd_numbers(kind, rng, tmp_path):
     """Zeros, equal numbers, ties, tiny and large ones."""

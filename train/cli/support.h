@@ -24,7 +24,8 @@ namespace gladius {
 template <>
 inline constexpr EnumName<Dtype> kEnumNames<Dtype>[] = {
     {Dtype::F32, "f32"},   {Dtype::BF16, "bf16"}, {Dtype::F16, "f16"},   {Dtype::Q8_0, "q8_0"},
-    {Dtype::Q4_0, "q4_0"}, {Dtype::Q4_1, "q4_1"}, {Dtype::Q5_0, "q5_0"}, {Dtype::Q5_1, "q5_1"}};
+    {Dtype::Q4_0, "q4_0"}, {Dtype::Q4_1, "q4_1"}, {Dtype::Q5_0, "q5_0"}, {Dtype::Q5_1, "q5_1"},
+    {Dtype::Q4_K, "q4_k"}, {Dtype::Q6_K, "q6_k"}};
 
 }  // namespace gladius
 
@@ -48,6 +49,8 @@ CLI::Option* add_subject(CLI::App& command, const std::string& names, std::strin
                          const std::string& what);
 /// `--model`, in any of the forms of find_model.
 CLI::Option* add_model_option(CLI::App& command, std::string& path);
+/// `--adapter`: LoadOptions::adapter.
+CLI::Option* add_adapter_option(CLI::App& command, std::string& path);
 /// What it names, with a line on standard error where that is not what the path says by itself.
 ModelPaths locate_model(const std::string& path, const Common& common);
 /// `--dtype`, one of the types that weights are written in.
