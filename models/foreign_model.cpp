@@ -21,8 +21,8 @@ std::string foreign_model(const fs::path& path) {
   // `path` may be the file that a directory was taken for.
   const fs::path directory = path.filename() == "config.json" ? path.parent_path() : path;
   if (is_there(directory / "adapter_config.json")) {
-    return "; this is a LoRA adapter, not a model: merge it into its base model first (PEFT's "
-           "merge_and_unload() and save_pretrained())";
+    return "; this is a LoRA adapter, not a model: name its base model, and this directory with "
+           "--adapter (gladius convert merges them)";
   }
   if (holds(directory, ".gguf")) {
     return "; there is a GGUF file: name the file itself in the directory's place";

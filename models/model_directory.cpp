@@ -14,6 +14,7 @@
 #include "gladius/models/generation/generation_config.h"
 #include "gladius/models/gguf/tokenizer_json.h"
 #include "gladius/models/gguf_weights.h"
+#include "gladius/models/lora_adapter.h"
 #include "gladius/models/narrowing.h"
 #include "gladius/models/shard_index.h"
 #include "gladius/models/tokenizer/tokenizer_files.h"
@@ -295,6 +296,7 @@ std::unique_ptr<LanguageModel> load_model(const ModelPaths& paths, const LoadOpt
   NamedTensors weights =
       within ? read_weights(gguf::File::open(paths.weights), model->config(), known, options)
              : read_weights(paths.weights, files, known, options);
+  if (!options.adapter.empty()) merge_lora(options.adapter, weights);
   const bool tied = model->config().tie_word_embeddings;
   if (!tied) check_head(weights, embedding_name(*model), paths.weights);
   model->set_requires_grad(options.trainable);  // frozen ones may be of 16 bits

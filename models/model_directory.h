@@ -36,6 +36,8 @@ struct LoadOptions {
   bool trainable = false;
   /// Told of what is skipped.
   Warn warn = {};
+  /// A directory of PEFT's whose LoRA adapter is merged into the weights (lora_adapter.h).
+  std::filesystem::path adapter = {};
 };
 
 /// Where the parts of a model are.

@@ -1,4 +1,4 @@
-// The files of a tokenizer of one's own, in the form of a kind that people know.
+// The files of a tokenizer of your own, in the form of a kind that people know.
 #pragma once
 
 #include <nlohmann/json.hpp>

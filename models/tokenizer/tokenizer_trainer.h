@@ -1,4 +1,4 @@
-// A tokenizer for one's own texts.
+// A tokenizer for your own texts.
 #pragma once
 
 #include <cstdint>

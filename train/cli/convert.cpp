@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 enum class Format { safetensors, gguf };
 
 struct ConvertArguments {
-  std::string model, out;
+  std::string model, adapter, out;
   Format to = Format::safetensors;
   std::optional<Dtype> dtype;
   std::uint64_t max_shard_size = SaveOptions{}.max_shard_size;
@@ -51,7 +51,7 @@ void to_directory(const ConvertArguments& options, const Common& common) {
   }
   require_vacant(options.out);
   const ModelPaths paths = locate_model(options.model, common);
-  const auto model = load_model(paths, {.warn = warner(common)});
+  const auto model = load_model(paths, {.warn = warner(common), .adapter = options.adapter});
   save_model(
       options.out, *model,
       {.max_shard_size = options.max_shard_size, .dtype = options.dtype, .warn = warner(common)});
@@ -71,7 +71,7 @@ void to_gguf(const ConvertArguments& options, const Common& common) {
     throw ConfigError("--max-shard-size: a GGUF file is written whole; leave it out");
   }
   const ModelPaths paths = locate_model(options.model, common);
-  const auto model = load_model(paths, {.warn = warner(common)});
+  const auto model = load_model(paths, {.warn = warner(common), .adapter = options.adapter});
   save_gguf(options.out, *model, paths, *options.dtype, warner(common));
   tell(options, *model, fs::file_size(options.out), 1, common);
 }
@@ -99,11 +99,12 @@ void add_convert(CLI::App& program, const Common& common) {
                   "gladius convert --model student --dtype bf16 --out student-bf16\n  "
                   "gladius convert --model student --to gguf --dtype q8_0 --out student.gguf");
   add_model_option(*command, options->model);
+  add_adapter_option(*command, options->adapter);
   add_choice(*command, "--to", options->to,
              "safetensors (a model directory, the default) or gguf (one file)");
-  add_choice<std::optional<Dtype>, Dtype>(
-      *command, "--dtype", options->dtype,
-      "Type of the weights: f32, bf16 or f16; with --to gguf also q8_0, q4_0, q4_1, q5_0 or q5_1")
+  add_choice<std::optional<Dtype>, Dtype>(*command, "--dtype", options->dtype,
+                                          "Type of the weights: f32, bf16 or f16; with --to gguf "
+                                          "also q8_0, q4_0, q4_1, q5_0, q5_1, q4_k or q6_k")
       ->required();
   command
       ->add_option("--out", options->out,

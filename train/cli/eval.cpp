@@ -22,7 +22,7 @@ namespace gladius::cli {
 namespace {
 
 struct EvalArguments {
-  std::string model;
+  std::string model, adapter;
   std::vector<std::filesystem::path> data;
   std::optional<std::int64_t> max_seq_len;
   std::optional<train::LossOn> loss_on;
@@ -98,7 +98,7 @@ void print_as_text(const train::Evaluation& evaluation, const Settings& settings
 void run(const EvalArguments& options, const Common& common) {
   const Settings settings = resolve(options);
   const ModelPaths paths = locate_model(options.model, common);
-  const auto model = load_model(paths, {.warn = warner(common)});
+  const auto model = load_model(paths, {.warn = warner(common), .adapter = options.adapter});
   const train::Dataset examples =
       open_data(options, settings, load_encoder(paths.tokenizer), *model, common);
   const train::Evaluation evaluation = *train::evaluate(*model, examples);
@@ -123,6 +123,7 @@ void add_eval(CLI::App& program, const Common& common) {
                   "gladius eval --model runs/mine/model --data configs/default/eval.jsonl");
   const auto options = std::make_shared<EvalArguments>();
   add_model_option(*command, options->model);
+  add_adapter_option(*command, options->adapter);
   command
       ->add_option("--data", options->data,
                    "Files as for training, .jsonl or .txt, or patterns in quotes: 'data/*.jsonl'")

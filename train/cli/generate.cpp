@@ -27,7 +27,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct GenerateArguments {
-  std::string model;
+  std::string model, adapter;
   TextInput text;
   ChatArguments conversation;
   bool chat = false, greedy = false;
@@ -192,7 +192,7 @@ void run(const GenerateArguments& options, const Common& common) {
   if (!options.text.has_ids()) tokenizer = load_tokenizer(common, paths.tokenizer);
   std::optional<Chat> chat;
   if (options.is_chat()) chat.emplace(paths, *tokenizer, options.conversation, common);
-  const auto model = load_model(paths, {.warn = warner(common)});
+  const auto model = load_model(paths, {.warn = warner(common), .adapter = options.adapter});
   const ModelConfig& config = model->config();
   const GenerationConfig defaults = GenerationConfig::load(paths.weights, config);
   GenerateOptions settings = resolve(options, defaults);
@@ -222,6 +222,7 @@ void add_generate(CLI::App& program, const Common& common) {
       program, "generate", "Continues a text",
       "gladius generate --model student --prompt \"What is the capital of France?\" --chat");
   add_model_option(*command, options->model);
+  add_adapter_option(*command, options->adapter);
   add_text_input(*command, options->text, "Text to continue", "Token ids to continue: 1,2,3",
                  /*required=*/false);
   CLI::Option* ids = options->text.ids_option;

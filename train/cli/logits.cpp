@@ -25,7 +25,7 @@ namespace {
 constexpr std::int64_t kTokensAtOnce = 128;
 
 struct LogitsArguments {
-  std::string model, out;
+  std::string model, adapter, out;
   TextInput text;
   std::int64_t top = 10;
 };
@@ -132,7 +132,7 @@ void logits(const LogitsArguments& options, const Common& common) {
   std::optional<text::Tokenizer> tokenizer;
   if (options.text.has_prompt()) tokenizer = load_tokenizer(common, paths.tokenizer);
   if (!tokenizer && !writes) tokenizer = find_tokenizer(paths, common);
-  const auto model = load_model(paths, {.warn = warner(common)});
+  const auto model = load_model(paths, {.warn = warner(common), .adapter = options.adapter});
   const Ids ids = read_tokens(options.text, tokenizer, model->config().vocab_size);
   if (writes) train::require_not_among("--out", options.out, train::files_of_model(paths));
   warn_of_length(common, model->config(), std::ssize(ids));
@@ -151,6 +151,7 @@ void add_logits(CLI::App& program, const Common& common) {
       program, "logits", "What a model expects after a text, or the logits of one forward pass",
       "gladius logits --model student --prompt \"The capital of France is\"");
   add_model_option(*command, options->model);
+  add_adapter_option(*command, options->adapter);
   add_text_input(*command, options->text, "Text of one sequence",
                  "Token ids of one sequence: 1,2,3", /*required=*/true);
   command->add_option("--out", options->out,

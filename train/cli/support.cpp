@@ -46,6 +46,11 @@ CLI::Option* add_model_option(CLI::App& command, std::string& path) {
       "a cache");
 }
 
+CLI::Option* add_adapter_option(CLI::App& command, std::string& path) {
+  return command.add_option("--adapter", path,
+                            "Directory of a LoRA adapter (PEFT's), which is merged into the model");
+}
+
 ModelPaths locate_model(const std::string& path, const Common& common) {
   train::FoundModel found = train::find_model(path);
   if (!found.note.empty()) inform(common, found.note);

@@ -155,7 +155,7 @@ void add_train_options(CLI::App& command, TokenizerArguments& options) {
 
 void add_tokenizer(CLI::App& program, const Common& common) {
   CLI::App* tokenizer = add_command(
-      program, "tokenizer", "Makes a tokenizer for one's own data",
+      program, "tokenizer", "Makes a tokenizer for your own data",
       "gladius tokenizer train --data texts.jsonl --vocab-size 32000 --kind llama --out tokenizer");
   tokenizer->require_subcommand(1);
   CLI::App* command = add_command(
