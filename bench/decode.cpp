@@ -50,8 +50,7 @@ double bytes_per_token(const LanguageModel& model) {
   double bytes = 0;
   for (const auto& [name, parameter] : model.named_parameters()) {
     if (name == "model.embed_tokens.weight" && !model.config().tie_word_embeddings) continue;
-    bytes +=
-        static_cast<double>(parameter.numel()) * static_cast<double>(dtype_size(parameter.dtype()));
+    bytes += static_cast<double>(dtype_bytes(parameter.dtype(), parameter.numel()));
   }
   return bytes;
 }

@@ -1,6 +1,13 @@
-// Our side of step.py and teacher.py: model_peer train|forward DIRECTORY. The model of the
-// directory makes a training step, or all logits, of each line of token ids on standard input, and
-// answers with a line {"seconds", "result"}: the loss, or the logits' root mean square.
+// Our side of step.py, teacher.py and llama_cpp.py: model_peer WORK MODEL. The model makes of each
+// line of token ids on standard input
+//   train: a training step
+//   forward: all logits
+//   prompt: the token that follows
+//   decode: 64 tokens more behind that one
+// and answers with a line {"seconds", "result"}: the loss, the logits' root mean square, or the
+// last token.
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -10,6 +17,7 @@
 #include <vector>
 
 #include "gladius/autograd/grad_mode.h"
+#include "gladius/models/generation/generate.h"
 #include "gladius/models/model_directory.h"
 #include "support/measure.h"
 #include "support/training_step.h"
@@ -36,6 +44,28 @@ Answer forward(const LanguageModel& model, const Tensor& ids) {
   return {time, root_mean_square(logits.value())};
 }
 
+constexpr std::int64_t kDecoded = 64;
+
+// The likeliest tokens behind the ids: the time to the first, or from there to the last.
+Answer generated(const LanguageModel& model, const Tensor& ids, bool decode) {
+  std::vector<std::int32_t> prompt;
+  for (const std::int64_t id : ids.to_vector<std::int64_t>()) {
+    prompt.push_back(static_cast<std::int32_t>(id));
+  }
+  const GenerateOptions options{.sampling = {.greedy = true},
+                                .max_new_tokens = decode ? 1 + kDecoded : 1,
+                                .eos_token_ids = {},
+                                .seed = 0};
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
+  std::vector<Clock::time_point> arrived;
+  const auto tokens =
+      generate(model, prompt, options, [&](std::int32_t) { arrived.push_back(Clock::now()); });
+  const Clock::time_point from = decode ? arrived.front() : start;
+  return {std::chrono::duration<double>(arrived.back() - from).count(),
+          static_cast<double>(tokens.back())};
+}
+
 template <class Work>
 void answer_lines(const Work& work) {
   for (std::string line; std::getline(std::cin, line);) {
@@ -48,16 +78,18 @@ void answer_lines(const Work& work) {
   }
 }
 
-void run(std::string_view work, const char* directory) {
-  const auto model = load_model(directory, {.trainable = work == "train"});
+void run(std::string_view work, const char* path) {
+  const auto model = load_model(path, {.trainable = work == "train"});
   if (work == "train") {
     TrainingStep step(*model);
     answer_lines([&](const Tensor& ids) {
       const TrainingStep::Result result = step.run(ids);
       return Answer{result.seconds(), result.loss};
     });
-  } else {
+  } else if (work == "forward") {
     answer_lines([&](const Tensor& ids) { return forward(*model, ids); });
+  } else {
+    answer_lines([&](const Tensor& ids) { return generated(*model, ids, work == "decode"); });
   }
 }
 
@@ -65,9 +97,10 @@ void run(std::string_view work, const char* directory) {
 }  // namespace gladius::bench
 
 int main(int argc, char** argv) {
+  constexpr std::string_view kWorks[] = {"train", "forward", "prompt", "decode"};
   const std::string_view work = argc == 3 ? argv[1] : "";
-  if (work != "train" && work != "forward") {
-    std::cerr << "usage: model_peer train|forward DIRECTORY  (lines of token ids on stdin)\n";
+  if (std::ranges::find(kWorks, work) == std::end(kWorks)) {
+    std::cerr << "usage: model_peer train|forward|prompt|decode MODEL  (token ids on stdin)\n";
     return 2;
   }
   return gladius::bench::exit_code("model_peer", [&] { gladius::bench::run(work, argv[2]); });

@@ -15,8 +15,6 @@ using testing::Json;
 using testing::read_file;
 using testing::write_file;
 
-constexpr std::int64_t kSteps = 7, kEvery = 4;
-
 class EditedRecords {
  public:
   EditedRecords(Tally& tally, testing::Rng& rng, bool is_short)

@@ -12,6 +12,10 @@
 
 namespace gladius::faults {
 
+/// Of the runs whose calls and records are all tried: steps of each expert, and between
+/// checkpoints.
+constexpr std::int64_t kSteps = 7, kEvery = 4;
+
 using Environment = std::map<std::string, std::string>;
 
 class Experiment {

@@ -29,8 +29,6 @@ using testing::read_file;
 using testing::write_file;
 
 constexpr std::int64_t kKillSteps = 20;  // of each expert, in the runs that are killed
-constexpr std::int64_t kSteps = 7;       // and in the others: all of their calls are tried
-constexpr std::int64_t kEvery = 4;       // steps between checkpoints
 
 class Faults {
  public:
