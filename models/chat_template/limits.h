@@ -30,8 +30,8 @@ struct Failure {
 inline constexpr std::size_t kMaxText = std::size_t{64} << 20;  // bytes of one text or output
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // so that a fuzzer tries many inputs a second
 inline constexpr std::size_t kMaxSteps = 200'000;
-#elif defined(__SANITIZE_ADDRESS__)  // ten times slower
-inline constexpr std::size_t kMaxSteps = 1'000'000;
+#elif defined(__SANITIZE_ADDRESS__)  // where a step takes ten times as long
+inline constexpr std::size_t kMaxSteps = 4'000'000;
 #else
 inline constexpr std::size_t kMaxSteps = 10'000'000;  // of one rendering
 #endif
