@@ -20,6 +20,10 @@ def random_adapter(rng, model, path, **fixed):
         "use_rslora": rng.random() < 0.5, "init_lora_weights": False, **fixed})
     torch.manual_seed(rng.randrange(2**31))
     adapted = peft.get_peft_model(model, config)
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_B" in name:
+                parameter.mul_(0.1)  # updates of the weights' size: larger ones make any two differ
     adapted.save_pretrained(path)
     return adapted
 
