@@ -21,6 +21,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kConfig = "adapter_config.json";
+constexpr const char* kWeights = "adapter_model.safetensors";
+
 // Settings by which an adapter is more than W + s B A, beside the values that leave it that.
 constexpr const char* kOthers[] = {
     "use_dora",          "fan_in_fan_out",          "lora_bias",
@@ -134,9 +137,14 @@ Tensor merged(const Tensor& weight, const Pair& pair, double scale) {
 
 }  // namespace
 
+std::vector<fs::path> lora_files(const fs::path& directory) {
+  if (directory.empty()) return {};
+  return {directory / kConfig, directory / kWeights};
+}
+
 void merge_lora(const fs::path& directory, NamedTensors& weights) {
-  const Scaling scaling(directory / "adapter_config.json");
-  const fs::path path = directory / "adapter_model.safetensors";
+  const Scaling scaling(directory / kConfig);
+  const fs::path path = directory / kWeights;
   for (const auto& [module, pair] : read_pairs(path)) {
     const auto fail = [&, &name = module](const std::string& what) {
       throw FormatError(fmt::format("{}: adapter of {}: {}", path.string(), in_quotes(name), what));

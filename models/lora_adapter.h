@@ -3,10 +3,14 @@
 #pragma once
 
 #include <filesystem>
+#include <vector>
 
 #include "gladius/nn/module.h"
 
 namespace gladius {
+
+/// The files of an adapter; none for an empty path.
+std::vector<std::filesystem::path> lora_files(const std::filesystem::path& directory);
 
 /// Adds the adapter's updates to the weights of its base model, by name: W + s B A with
 /// s = lora_alpha / r, or lora_alpha / sqrt(r) with `use_rslora`. The sum is computed in F32 and

@@ -66,11 +66,12 @@ def written(options, place, kind):
     return file
 
 
-def output(*command, **options):
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, **options)
+def output(*command):
+    done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True)
     if done.returncode:
         sys.exit(f"error: {' '.join(map(str, command))}: {done.stderr[-2000:]}")
-    return done.stdout + done.stderr if options.pop("both", False) else done.stdout
+    return done.stdout
 
 
 def their_rates(llama, file, threads):
@@ -174,7 +175,7 @@ def main():
               f"{options.rounds}", flush=True)
         for kind in options.types:
             file = written(options, place, kind)
-            print_rates(kind, measure(options, llama, file, described["vocab_size"]))
+            print_rates(kind, measure(options, llama, file, described["config"]["vocab_size"]))
             file.unlink()
 
 

@@ -105,12 +105,14 @@ bool follows_text(const ContentTokens& student, std::int32_t token, const Conten
   const std::int32_t predicted = row.teacher_row + 1;
   const TokenPieces::Ids expected = pieces.pieces(teacher.id(predicted));
   const bool whole = student.end(token) <= teacher.end(predicted);
-  std::vector<std::int32_t> text;
-  for (std::int32_t i = token - row.emitted; i < token + (whole ? 1 : 0); ++i) {
-    text.push_back(pieces.canonical(student.id(i)));
+  const std::int32_t first = token - row.emitted, count = row.emitted + (whole ? 1 : 0);
+  if (count > std::ssize(expected)) return false;
+  for (std::int32_t i = 0; i < count; ++i) {
+    if (pieces.canonical(student.id(first + i)) != expected[static_cast<std::size_t>(i)]) {
+      return false;
+    }
   }
-  return text.size() <= expected.size() &&
-         std::ranges::equal(text, expected.subspan(0, text.size()));
+  return true;
 }
 
 // The tokens of a content on both sides, and those that end it, or -1.

@@ -20,6 +20,9 @@ constexpr int kElements = 256;
 using Numbers = std::span<const float>;
 using Levels = std::array<std::uint8_t, kElements>;
 
+// Numbers far below what F16 has a scale for, whose inverse is no float.
+constexpr float kLeast = 1e-30f;
+
 int nearest(float value, int least, int most) {
   // Bounded before the cast: beyond an int it would be undefined.
   return static_cast<int>(
@@ -71,7 +74,8 @@ Fit fit_affine(Numbers x, int highest) {
   const double usual = std::sqrt(squares / static_cast<double>(x.size()));
   const auto [least, most] = std::ranges::minmax(x);
   const float low = std::min(least, 0.0f), range = most - low;
-  if (!(range > 0)) return {.scale = 0, .minimum = -low};
+  if (!(range > kLeast)) return {.scale = 0, .minimum = -low};
+  if (!std::isfinite(range)) return {.scale = range, .minimum = -low};
   Fit best;
   for (int i = 0; i < kTries; ++i) {
     // From one level less than the range has to one more.
@@ -90,7 +94,7 @@ Fit fit_affine(Numbers x, int highest) {
 float fit_symmetric(Numbers x, int middle) {
   constexpr int kTries = 19;
   const float extreme = *std::ranges::max_element(x, {}, [](float v) { return std::abs(v); });
-  if (extreme == 0) return 0;
+  if (std::abs(extreme) < kLeast) return 0;
   double best_gain = -1, best_scale = 0;
   for (int i = 0; i < kTries; ++i) {
     const float id = (static_cast<float>(-middle) + 0.1f * static_cast<float>(i - 9)) / extreme;
@@ -125,6 +129,7 @@ bool q4_k(const float* x, std::byte* block) {
     most_minimum = std::max(most_minimum, fits[g].minimum);
   }
   const float16 d = f16_of(most_scale / kSix), dmin = f16_of(most_minimum / kSix);
+  if (!finite(d) || !finite(dmin)) return false;
   const auto unit = static_cast<float>(d), minimum_unit = static_cast<float>(dmin);
   std::array<std::uint8_t, 12> scales{};
   Levels levels;
@@ -151,7 +156,7 @@ bool q4_k(const float* x, std::byte* block) {
   for (int pair = 0; pair < kElements; pair += 2 * kGroup) {
     out.nibbles({levels.data() + pair, kGroup}, {levels.data() + pair + kGroup, kGroup});
   }
-  return finite(d) && finite(dmin);
+  return true;
 }
 
 // Q6_K: sixteen groups of 16 numbers d s (l - 32), s of eight bits with a sign.
@@ -161,6 +166,7 @@ bool q6_k(const float* x, std::byte* block) {
   for (int g = 0; g < kGroups; ++g) scales[g] = fit_symmetric({x + g * kGroup, kGroup}, kMiddle);
   const float extreme = *std::ranges::max_element(scales, {}, [](float v) { return std::abs(v); });
   const float16 d = f16_of(extreme / -128);  // whose sign lets the largest have -128
+  if (!finite(d)) return false;
   const auto unit = static_cast<float>(d);
   std::array<std::int8_t, kGroups> stored;
   Levels levels;
@@ -187,7 +193,7 @@ bool q6_k(const float* x, std::byte* block) {
   }
   out.put(stored.data(), stored.size());
   out.put(&d, sizeof d);
-  return finite(d);
+  return true;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "gladius/train/run/memory.h"
 #include "program/run_program.h"
+#include "support/sanitizers.h"
 #include "train/tiny_models.h"
 
 namespace gladius {
@@ -138,9 +139,7 @@ TEST_F(DistillProgram, AnExpertThatIsNotFiniteEndsTheRunWithASnapshot) {
 }
 
 TEST_F(DistillProgram, TheMemoryEstimateIsWithin15PercentOfThePeak) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers need memory of their own";
-#endif
+  if (testing::kSanitized) GTEST_SKIP() << "sanitizers need memory of their own";
   constexpr std::int64_t kVocabulary = 8000, kTokens = 200;
   Json json = testing::tiny_config(kVocabulary, 256);
   write_file(path("student.json"), json.dump());
@@ -166,9 +165,7 @@ TEST_F(DistillProgram, TheMemoryEstimateIsWithin15PercentOfThePeak) {
 }
 
 TEST_F(DistillProgram, TheDataMayBeLargerThanTheMemoryItTakes) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers need memory of their own";
-#endif
+  if (testing::kSanitized) GTEST_SKIP() << "sanitizers need memory of their own";
   Json run = inputs_.run_file();
   run["data"]["shuffle"] = true;
   const ProgramResult small = distill(run);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "program/run_program.h"
+#include "support/sanitizers.h"
 
 namespace gladius {
 namespace {
@@ -13,9 +14,7 @@ using testing::ProgramResult;
 class StudentMemory : public ::testing::Test {
  protected:
   void SetUp() override {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    GTEST_SKIP() << "sanitizers need memory of their own";
-#endif
+    if (testing::kSanitized) GTEST_SKIP() << "sanitizers need memory of their own";
     const ProgramResult made = testing::run_program(
         directory_.path(), {"init", "--config", GLADIUS_SOURCE_DIR "/configs/gladius-125m.json",
                             "--out", directory_ / "student"});

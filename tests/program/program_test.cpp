@@ -184,6 +184,11 @@ TEST_F(Program, AResultDoesNotTakeThePlaceOfAnInput) {
                  "would overwrite");
   expect_failure({"align", "--teacher", model(), "--student", model(), "--html", weights},
                  "would overwrite");
+  std::filesystem::create_directory(path("adapter"));
+  const std::string adapter = path("adapter/adapter_model.safetensors");
+  testing::write_file(adapter, "x");
+  expect_failure({"logits", model(), "--ids", "1", "--adapter", path("adapter"), "--out", adapter},
+                 "would overwrite");
   EXPECT_EQ(read_file(weights), before);
   for (int i = 0; i < 2; ++i) {  // an earlier result may be replaced
     EXPECT_EQ(run({"logits", model(), "--ids", "1", "--out", path("logits")}).code, 0);

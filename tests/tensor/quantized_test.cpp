@@ -201,6 +201,13 @@ TEST(Quantized, WhatCannotBeQuantised) {
     EXPECT_THAT(error([&] { numbers.to(Dtype::Q8_0); }), HasSubstr("NaN"));
   }
   EXPECT_THAT(error([] { Tensor::full({32}, 1e30).to(Dtype::Q8_0); }), HasSubstr("F16 scale"));
+  for (const Dtype dtype : {Dtype::Q4_K, Dtype::Q6_K}) {
+    for (const double size : {1e30, 3e38}) {  // the second's range is no float
+      Tensor numbers = Tensor::full({256}, size);
+      numbers.data<float>()[9] = static_cast<float>(-size);
+      EXPECT_THAT(error([&] { numbers.to(dtype); }), HasSubstr("F16 scale")) << size;
+    }
+  }
   const testing::TemporaryDirectory directory;
   EXPECT_THAT(error([&] {
                 write_safetensors(directory / "x", {{"w", Tensor::ones({32}).to(Dtype::Q8_0)}});
@@ -210,8 +217,9 @@ TEST(Quantized, WhatCannotBeQuantised) {
 
 // A range so small that its inverse is infinite: the scale is 0 in F16, and so are the numbers.
 TEST(Quantized, ARangeTooSmallForAScaleIsZero) {
-  for (const Dtype dtype : {Dtype::Q8_0, Dtype::Q4_0, Dtype::Q4_1, Dtype::Q5_0, Dtype::Q5_1}) {
-    Tensor numbers = Tensor::zeros({32});
+  for (const Dtype dtype : {Dtype::Q8_0, Dtype::Q4_0, Dtype::Q4_1, Dtype::Q5_0, Dtype::Q5_1,
+                            Dtype::Q4_K, Dtype::Q6_K}) {
+    Tensor numbers = Tensor::zeros({256});
     numbers.data<float>()[7] = 1e-40f;
     EXPECT_THAT(numbers.to(dtype).to(Dtype::F32).to_vector<float>(), ::testing::Each(0.0f))
         << dtype_name(dtype);

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "gladius/autograd/grad_mode.h"
 #include "gladius/autograd/ops/views.h"
+#include "gladius/models/lora_adapter.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/train/loop/nonfinite.h"
 #include "gladius/train/run/overwrite.h"
@@ -129,12 +130,15 @@ void print_top(const LogitsArguments& options, const LanguageModel& model, const
 void logits(const LogitsArguments& options, const Common& common) {
   const ModelPaths paths = locate_model(options.model, common);
   const bool writes = !options.out.empty();
+  if (writes) {
+    train::require_not_among("--out", options.out, train::files_of_model(paths));
+    train::require_not_among("--out", options.out, lora_files(options.adapter));
+  }
   std::optional<text::Tokenizer> tokenizer;
   if (options.text.has_prompt()) tokenizer = load_tokenizer(common, paths.tokenizer);
   if (!tokenizer && !writes) tokenizer = find_tokenizer(paths, common);
   const auto model = load_model(paths, {.warn = warner(common), .adapter = options.adapter});
   const Ids ids = read_tokens(options.text, tokenizer, model->config().vocab_size);
-  if (writes) train::require_not_among("--out", options.out, train::files_of_model(paths));
   warn_of_length(common, model->config(), std::ssize(ids));
   train::require_memory_for_pass(*model, train::Pass::logits, std::ssize(ids), "the text");
   const NoGrad no_grad;

@@ -9,6 +9,7 @@
 
 #include "gladius/tensor/elementwise.h"
 #include "gladius/train/run/student_optimizer.h"
+#include "support/sanitizers.h"
 #include "train/tiny_models.h"
 
 namespace gladius::train {
@@ -69,9 +70,7 @@ std::int64_t resident_bytes() {
 }
 
 TEST(Trainer, MemoryDoesNotGrowOver1000Steps) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers keep what is freed";
-#endif
+  if (testing::kSanitized) GTEST_SKIP() << "sanitizers keep what is freed";
   const TinyRun run;
   Json file = run.distillation_file();
   file["experts"] = {{{"model", "expert"}, {"steps", 1000}}};

@@ -12,6 +12,7 @@
 #include "gladius/tensor/parallel.h"
 #include "gladius/train/teacher/sampled_outputs.h"
 #include "support/random.h"
+#include "support/sanitizers.h"
 #include "train/teacher/random_pair.h"
 #include "train/teacher/softmax_rows.h"
 
@@ -206,7 +207,7 @@ TEST(VocabularyProjection, OfDrawsIsUnbiased) {
     const auto all = softmax_rows(pair.targets(pair.student_logits), pair.T);
     const auto n = std::ssize(pair.teacher.ids);
     const std::vector<std::int64_t> ids(pair.teacher.ids.begin(), pair.teacher.ids.end());
-    constexpr std::int64_t kDraws = 20, kTargets = 5000;
+    constexpr std::int64_t kDraws = 20, kTargets = testing::kSanitized ? 500 : 5000;
     // Sums over the targets, of an entry its value and that squared; the number of targets.
     std::vector<std::vector<double>> sums(all.size(), std::vector<double>(all[0].size()));
     auto squares = sums;
