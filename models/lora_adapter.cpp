@@ -21,8 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kConfig = "adapter_config.json";
-constexpr const char* kWeights = "adapter_model.safetensors";
+constexpr const char* kAdapterConfig = "adapter_config.json";
+constexpr const char* kAdapterWeights = "adapter_model.safetensors";
 
 // Settings by which an adapter is more than W + s B A, beside the values that leave it that.
 constexpr const char* kOthers[] = {
@@ -139,12 +139,12 @@ Tensor merged(const Tensor& weight, const Pair& pair, double scale) {
 
 std::vector<fs::path> lora_files(const fs::path& directory) {
   if (directory.empty()) return {};
-  return {directory / kConfig, directory / kWeights};
+  return {directory / kAdapterConfig, directory / kAdapterWeights};
 }
 
 void merge_lora(const fs::path& directory, NamedTensors& weights) {
-  const Scaling scaling(directory / kConfig);
-  const fs::path path = directory / kWeights;
+  const Scaling scaling(directory / kAdapterConfig);
+  const fs::path path = directory / kAdapterWeights;
   for (const auto& [module, pair] : read_pairs(path)) {
     const auto fail = [&, &name = module](const std::string& what) {
       throw FormatError(fmt::format("{}: adapter of {}: {}", path.string(), in_quotes(name), what));
