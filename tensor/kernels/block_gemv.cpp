@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "gladius/tensor/kernels/blocks.h"
+#include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/kernels/simd_targets.h"
 #include "gladius/tensor/parallel.h"
 #undef HWY_TARGET_INCLUDE
@@ -8,55 +9,170 @@
 #include "hwy/foreach_target.h"
 // After foreach_target.h, once a target:
 #include "gladius/tensor/kernels/block_readers-inl.h"
+#include "hwy/cache_control.h"
+
+#ifndef GLADIUS_INTEGER_ROWS
+#define GLADIUS_INTEGER_ROWS
+namespace gladius::kernels {
+// Rows of x in 16-bit integers, x ~ scale q in each group of the blocks that they are multiplied
+// by.
+struct IntegerRows {
+  std::int64_t k = 0, group = 0;
+  std::int16_t* q = nullptr;  // [m, k]
+  float* scales = nullptr;    // [m, k / group]
+  float* sums = nullptr;      // of the groups' x, [m, k / group]
+
+  IntegerRows row(std::int64_t i) const {
+    return {k, group, q + i * k, scales + i * (k / group), sums + i * (k / group)};
+  }
+};
+}  // namespace gladius::kernels
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace gladius::kernels::HWY_NAMESPACE {
 namespace {
 
-// The products of a row of blocks with Rows rows of x, so that its numbers are read once for all.
-template <int Rows, class Reader>
-HWY_INLINE void dot_row(Reader reader, std::int64_t k, std::int64_t elements, std::size_t bytes,
-                        const float* x, std::int64_t x_stride, Bytes block, float* y,
-                        std::int64_t y_stride) {
-  using V = hn::Vec<D>;
-  V sums[Rows];  // of vectors: a loop of a constant count is unrolled
-  for (V& sum : sums) sum = hn::Zero(f32);
-  for (std::int64_t b = 0; b < k; b += elements, block += bytes) {
-    V parts[Rows];  // of the block, apart, to hide the latency of the additions
-    for (V& part : parts) part = hn::Zero(f32);
-    bool odd = false;
-    const auto multiply = [&](int i, V w) HWY_ATTR {
-      V* to = odd ? parts : sums;
-      odd = !odd;
-      for (int r = 0; r < Rows; ++r) {
-        to[r] = hn::MulAdd(w, hn::LoadU(f32, x + r * x_stride + b + i), to[r]);
-      }
-    };
-    reader.read(block, multiply);
-    for (int r = 0; r < Rows; ++r) sums[r] = hn::Add(sums[r], parts[r]);
+// A group of 32 products of 16 bits by 8 is below 2^28.
+using I16 = hn::CappedTag<std::int16_t, 16>;
+using I32 = hn::RepartitionToWide<I16>;
+using F32 = hn::RebindToFloat<I32>;
+
+const I16 i16;
+const I32 i32;
+const F32 f32;
+
+constexpr float kHighest = 32767;
+// Groups of smaller numbers count as 0: the inverse of their scale would be no float.
+constexpr float kLeast = 1e-30f;
+
+// The scale, the sum and the integers of a group; a NaN for a scale if a number is not finite.
+HWY_INLINE void integers_of(const float* x, std::int64_t n, float& scale, float& sum,
+                            std::int16_t* q) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(f32));
+  auto most = hn::Zero(f32), total = most, none = most;
+  for (std::int64_t i = 0; i < n; i += lanes) {
+    const auto v = hn::LoadU(f32, x + i);
+    most = hn::Max(most, hn::Abs(v));
+    total = hn::Add(total, v);
+    none = hn::Add(none, hn::Sub(v, v));  // 0, or NaN
   }
-  for (int r = 0; r < Rows; ++r) y[r * y_stride] = hn::GetLane(hn::SumOfLanes(f32, sums[r]));
+  const float largest = hn::GetLane(hn::MaxOfLanes(f32, most));
+  const bool counts = largest > kLeast;
+  const auto inverse = hn::Set(f32, counts ? kHighest / largest : 0.0f);
+  scale = (counts ? largest / kHighest : 0.0f) + hn::GetLane(hn::SumOfLanes(f32, none));
+  sum = hn::GetLane(hn::SumOfLanes(f32, total));
+  const hn::Rebind<std::int16_t, F32> half;
+  for (std::int64_t i = 0; i < n; i += lanes) {
+    const auto v = hn::Mul(hn::LoadU(f32, x + i), inverse);
+    hn::StoreU(hn::DemoteTo(half, hn::NearestInt(v)), half, q + i);
+  }
 }
 
-void dot_rows(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
-              std::int64_t x_stride, const std::byte* w, std::int64_t w_stride, float* y,
-              std::int64_t y_stride) {
-  const std::int64_t elements = block_elements(dtype);
-  const std::size_t bytes = dtype_size(dtype);
-  with_block_reader(dtype, [&](auto reader) HWY_ATTR {
-    for (std::int64_t j = 0; j < n; ++j) {
-      const auto* row = reinterpret_cast<Bytes>(w + j * w_stride);
-      std::int64_t i = 0;
-      for (; i + 2 <= m; i += 2) {
-        dot_row<2>(reader, k, elements, bytes, x + i * x_stride, x_stride, row,
-                   y + i * y_stride + j, y_stride);
-      }
-      if (i < m) {
-        dot_row<1>(reader, k, elements, bytes, x + i * x_stride, x_stride, row,
-                   y + i * y_stride + j, y_stride);
+void make_integers(const float* x, std::int64_t m, std::int64_t x_stride, const IntegerRows& to) {
+  for (std::int64_t i = 0; i < m; ++i) {
+    const IntegerRows row = to.row(i);
+    for (std::int64_t at = 0, g = 0; at < to.k; at += to.group, ++g) {
+      integers_of(x + i * x_stride + at, to.group, row.scales[g], row.sums[g], row.q + at);
+    }
+  }
+}
+
+// Sums up the products of a row of blocks with Rows rows of x.
+template <int Rows, class Reader>
+class Products {
+ public:
+  HWY_INLINE explicit Products(const IntegerRows& x, std::int64_t row) {
+    for (int r = 0; r < Rows; ++r) {
+      const IntegerRows one = x.row(row + r);
+      q_[r] = one.q, scales_[r] = one.scales, sums_[r] = one.sums;
+      total_[r] = hn::Zero(f32);
+    }
+  }
+
+  // And asks for what is `ahead` bytes behind it: the memory's own streams are too short.
+  HWY_INLINE void add_block(Bytes block, std::int64_t ahead) {
+    for (int line = 0; line < Reader::kBytes; line += 64) hwy::Prefetch(block + ahead + line);
+    Reader::read(i16, block, *this);
+    for (int r = 0; r < Rows; ++r) {
+      q_[r] += Reader::kElements;
+      scales_[r] += kGroups, sums_[r] += kGroups;
+    }
+  }
+  HWY_INLINE float total(int r) const {
+    return hn::GetLane(hn::SumOfLanes(f32, total_[r])) + shifts_[r];
+  }
+
+  // A group, as the reader hands it over.
+  template <class Q>
+  HWY_INLINE void operator()(int first, float scale, Q q) {
+    hn::Vec<I32> even[Rows], odd[Rows];
+    for (int r = 0; r < Rows; ++r) even[r] = odd[r] = hn::Zero(i32);
+    for (int i = 0; i < Reader::kGroup; i += static_cast<int>(hn::Lanes(i16))) {
+      const auto w = q(i);
+      for (int r = 0; r < Rows; ++r) {
+        const auto x = hn::LoadU(i16, q_[r] + first + i);
+        even[r] = hn::ReorderWidenMulAccumulate(i32, w, x, even[r], odd[r]);
       }
     }
+    for (int r = 0; r < Rows; ++r) {
+      const auto products = hn::ConvertTo(f32, hn::RearrangeToOddPlusEven(even[r], odd[r]));
+      const float unit = scale * scales_[r][first / Reader::kGroup];
+      total_[r] = hn::MulAdd(products, hn::Set(f32, unit), total_[r]);
+    }
+  }
+  template <class Q>
+  HWY_INLINE void operator()(int first, float scale, float shift, Q q) {
+    (*this)(first, scale, q);
+    for (int r = 0; r < Rows; ++r) shifts_[r] += shift * sums_[r][first / Reader::kGroup];
+  }
+
+ private:
+  static constexpr int kGroups = Reader::kElements / Reader::kGroup;
+
+  const std::int16_t* q_[Rows];
+  const float *scales_[Rows], *sums_[Rows];  // of the block's groups
+  hn::Vec<F32> total_[Rows];
+  float shifts_[Rows] = {};
+};
+
+// Rows i and on of y, Rows of them, in the columns of `first` and of `second`, if that is another:
+// two rows of blocks at once hide each other's latencies.
+template <int Rows, class Reader>
+HWY_INLINE void dot_pair(const IntegerRows& x, std::int64_t i, Bytes first, Bytes second, bool both,
+                         float* y, std::int64_t y_stride, std::int64_t ahead) {
+  Products<Rows, Reader> a(x, i), b(x, i);
+  for (std::int64_t at = 0; at < x.k; at += Reader::kElements) {
+    a.add_block(first, ahead);
+    b.add_block(second, ahead);
+    first += Reader::kBytes, second += Reader::kBytes;
+  }
+  for (int r = 0; r < Rows; ++r) {
+    y[(i + r) * y_stride] = a.total(r);
+    if (both) y[(i + r) * y_stride + 1] = b.total(r);
+  }
+}
+
+void dot_rows(Dtype dtype, std::int64_t m, std::int64_t n, const IntegerRows& x, const std::byte* w,
+              std::int64_t w_stride, float* y, std::int64_t y_stride) {
+  with_block_reader(dtype, [&](auto reader) HWY_ATTR {
+    using Reader = decltype(reader);
+    for (std::int64_t j = 0; j < n; j += 2) {
+      const auto* first = reinterpret_cast<Bytes>(w + j * w_stride);
+      const bool both = j + 1 < n;
+      const auto* second = both ? first + w_stride : first;
+      std::int64_t i = 0;
+      for (; i + 2 <= m; i += 2)
+        dot_pair<2, Reader>(x, i, first, second, both, y + j, y_stride, 2 * w_stride);
+      if (i < m) dot_pair<1, Reader>(x, i, first, second, both, y + j, y_stride, 2 * w_stride);
+    }
   });
+}
+
+std::int64_t group_size(Dtype dtype) {
+  std::int64_t size = 0;
+  with_block_reader(dtype, [&](auto reader) { size = decltype(reader)::kGroup; });
+  return size;
 }
 
 }  // namespace
@@ -70,17 +186,32 @@ namespace {
 // Weights that are worth a thread of their own.
 constexpr std::int64_t kGrainElements = 1 << 15;
 
+HWY_EXPORT(make_integers);
 HWY_EXPORT(dot_rows);
+HWY_EXPORT(group_size);
+
+// In the calling thread's memory.
+IntegerRows integer_rows(Dtype dtype, std::int64_t m, std::int64_t k, const float* x,
+                         std::int64_t x_stride) {
+  const std::int64_t group = HWY_DYNAMIC_DISPATCH(group_size)(dtype), groups = m * (k / group);
+  IntegerRows rows{k, group};
+  rows.q = thread_scratch<IntegerRows, std::int16_t>(static_cast<std::size_t>(m * k));
+  rows.scales = thread_scratch<IntegerRows, float>(static_cast<std::size_t>(2 * groups));
+  rows.sums = rows.scales + groups;
+  HWY_DYNAMIC_DISPATCH(make_integers)(x, m, x_stride, rows);
+  return rows;
+}
 
 }  // namespace
 
 void block_gemv(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
                 std::int64_t x_stride, const std::byte* w, std::int64_t w_stride, float* y,
                 std::int64_t y_stride) {
+  const IntegerRows rows = integer_rows(dtype, m, k, x, x_stride);
   const std::int64_t grain = kGrainElements / std::max<std::int64_t>(k, 1) + 1;
   parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(dot_rows)
-    (dtype, m, end - begin, k, x, x_stride, w + begin * w_stride, w_stride, y + begin, y_stride);
+    (dtype, m, end - begin, rows, w + begin * w_stride, w_stride, y + begin, y_stride);
   });
 }
 

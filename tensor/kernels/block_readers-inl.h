@@ -11,7 +11,6 @@
 #include <cstring>
 
 #include "gladius/tensor/dtype.h"
-#include "gladius/tensor/half.h"
 #include "gladius/tensor/kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -20,130 +19,141 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// At most 16 lanes: so many elements share a scale.
-using D = hn::CappedTag<float, 16>;
 using Bytes = const std::uint8_t*;
-using Integers = hn::Vec<hn::RebindToSigned<D>>;
-
-const D f32;
-const hn::RebindToSigned<D> i32;
-const hn::Rebind<std::uint8_t, D> u8;
-const hn::Rebind<std::int8_t, D> i8;
 
 HWY_INLINE float half_at(Bytes at) {
-  float16 value;
-  std::memcpy(&value.bits, at, sizeof value.bits);
-  return static_cast<float>(value);
+  const hn::CappedTag<float, 1> f32;
+  const hn::Rebind<hwy::float16_t, decltype(f32)> f16;
+  return hn::GetLane(
+      hn::PromoteTo(f32, hn::LoadU(f16, reinterpret_cast<const hwy::float16_t*>(at))));
 }
 
-HWY_INLINE Integers load(Bytes at) { return hn::PromoteTo(i32, hn::LoadU(u8, at)); }
-HWY_INLINE Integers low(Integers v) { return hn::And(v, hn::Set(i32, 15)); }
-HWY_INLINE Integers constant(int value) { return hn::Set(i32, value); }
+// Vectors of integers of the tag I (at most 16 lanes) from bytes.
+template <class I>
+HWY_INLINE hn::Vec<I> load(I i, Bytes at) {
+  return hn::PromoteTo(i, hn::LoadU(hn::Rebind<std::uint8_t, I>(), at));
+}
+template <class I>
+HWY_INLINE hn::Vec<I> load_signed(I i, Bytes at) {
+  return hn::PromoteTo(
+      i, hn::LoadU(hn::Rebind<std::int8_t, I>(), reinterpret_cast<const std::int8_t*>(at)));
+}
 
-// Hands scale q(i) + shift for i < n to the sink, a vector at a time with its place in the block,
-// from `first` on; q(i) gives a vector of integers.
-template <class Sink, class Q>
-HWY_INLINE void emit(Sink& sink, int first, int n, float scale, float shift, Q q) {
-  const auto d = hn::Set(f32, scale), m = hn::Set(f32, shift);
-  for (int i = 0; i < n; i += static_cast<int>(hn::Lanes(f32))) {
-    sink(first + i, hn::MulAdd(hn::ConvertTo(f32, q(i)), d, m));
+// Bits [kShift, kShift + kCount) of bytes.
+template <int kCount, int kShift, class I>
+HWY_INLINE hn::Vec<I> bits(I i, Bytes at) {
+  const auto shifted = hn::ShiftRight<kShift>(load(i, at));
+  return kShift + kCount == 8 ? shifted : hn::And(shifted, hn::Set(i, (1 << kCount) - 1));
+}
+
+// `value` where the bytes have bit `bit`, else 0.
+template <class I>
+HWY_INLINE hn::Vec<I> where_bit(I i, Bytes at, int bit, int value) {
+  using T = hn::TFromD<I>;
+  const auto wanted = hn::Set(i, static_cast<T>(1 << bit));
+  return hn::IfThenElseZero(hn::TestBit(load(i, at), wanted), hn::Set(i, static_cast<T>(value)));
+}
+
+// Sixteen signed bytes as floats times a factor.
+HWY_INLINE void scaled(const std::int8_t* bytes, float factor, float* to) {
+  const hn::CappedTag<float, 16> f32;
+  const hn::RebindToSigned<decltype(f32)> i32;
+  for (int k = 0; k < 16; k += static_cast<int>(hn::Lanes(f32))) {
+    const auto numbers = hn::ConvertTo(f32, load_signed(i32, reinterpret_cast<Bytes>(bytes) + k));
+    hn::StoreU(hn::Mul(numbers, hn::Set(f32, factor)), f32, to + k);
   }
 }
 
-// Without a shift: a zero keeps its sign.
-template <class Sink, class Q>
-HWY_INLINE void emit(Sink& sink, int first, int n, float scale, Q q) {
-  const auto d = hn::Set(f32, scale);
-  for (int i = 0; i < n; i += static_cast<int>(hn::Lanes(f32))) {
-    sink(first + i, hn::Mul(hn::ConvertTo(f32, q(i)), d));
-  }
+// Levels `at` and on of 32 in 16 bytes, the low nibbles first.
+template <class I>
+HWY_INLINE hn::Vec<I> nibbles(I i, Bytes q, int at) {
+  return at < 16 ? hn::And(load(i, q + at), hn::Set(i, 15))
+                 : hn::ShiftRight<4>(load(i, q + at - 16));
 }
 
-// Bit `first` + i of `bits` in lane i, moved to bit 4.
-HWY_INLINE Integers fifth_bits(std::uint32_t bits, int first) {
-  const hn::RebindToUnsigned<D> u32;
-  const auto places = hn::Iota(u32, static_cast<std::uint32_t>(first));
-  const auto bit = hn::And(hn::Shr(hn::Set(u32, bits), places), hn::Set(u32, 1u));
-  return hn::BitCast(i32, hn::ShiftLeft<4>(bit));
+// Bit `at` + j of the word in lane j, moved to bit 4.
+template <class I>
+HWY_INLINE hn::Vec<I> fifth_bits(I i, Bytes word, int at) {
+  std::uint32_t all = 0;
+  std::memcpy(&all, word, sizeof all);
+  using T = hn::TFromD<I>;
+  const auto places = hn::Shl(hn::Set(i, T{1}), hn::Iota(i, T{0}));
+  const auto some = hn::Set(i, static_cast<T>(all >> at));
+  return hn::IfThenElseZero(hn::TestBit(some, places), hn::Set(i, T{16}));
 }
 
+// A reader hands a block to the sink group by group, each of kGroup numbers that share a scale:
+// sink(first number of the group, scale, q) for numbers scale q, or with a shift before q for
+// scale q + shift. q(j) gives the integers of the numbers j and on of the group as a vector of I.
 struct Q40Reader {
-  template <class Sink>
-  static HWY_INLINE void read(Bytes block, Sink& sink) {
-    const float d = half_at(block);
-    const Bytes q = block + 2;
-    emit(sink, 0, 16, d, [&](int i) HWY_ATTR { return hn::Sub(low(load(q + i)), constant(8)); });
-    emit(sink, 16, 16, d,
-         [&](int i) HWY_ATTR { return hn::Sub(hn::ShiftRight<4>(load(q + i)), constant(8)); });
+  static constexpr int kGroup = 32, kElements = 32, kBytes = 18;
+  template <class I, class Sink>
+  static HWY_INLINE void read(I i, Bytes block, Sink& sink) {
+    sink(0, half_at(block),
+         [=](int j) HWY_ATTR { return hn::Sub(nibbles(i, block + 2, j), hn::Set(i, 8)); });
   }
 };
 
 struct Q41Reader {
-  template <class Sink>
-  static HWY_INLINE void read(Bytes block, Sink& sink) {
-    const float d = half_at(block), m = half_at(block + 2);
-    const Bytes q = block + 4;
-    emit(sink, 0, 16, d, m, [&](int i) HWY_ATTR { return low(load(q + i)); });
-    emit(sink, 16, 16, d, m, [&](int i) HWY_ATTR { return hn::ShiftRight<4>(load(q + i)); });
+  static constexpr int kGroup = 32, kElements = 32, kBytes = 20;
+  template <class I, class Sink>
+  static HWY_INLINE void read(I i, Bytes block, Sink& sink) {
+    sink(0, half_at(block), half_at(block + 2),
+         [=](int j) HWY_ATTR { return nibbles(i, block + 4, j); });
   }
 };
 
 struct Q50Reader {
-  template <class Sink>
-  static HWY_INLINE void read(Bytes block, Sink& sink) {
-    const float d = half_at(block);
-    std::uint32_t bits = 0;
-    std::memcpy(&bits, block + 2, sizeof bits);
-    const Bytes q = block + 6;
-    emit(sink, 0, 16, d, [&](int i) HWY_ATTR {
-      return hn::Sub(hn::Or(low(load(q + i)), fifth_bits(bits, i)), constant(16));
-    });
-    emit(sink, 16, 16, d, [&](int i) HWY_ATTR {
-      return hn::Sub(hn::Or(hn::ShiftRight<4>(load(q + i)), fifth_bits(bits, i + 16)),
-                     constant(16));
+  static constexpr int kGroup = 32, kElements = 32, kBytes = 22;
+  template <class I, class Sink>
+  static HWY_INLINE void read(I i, Bytes block, Sink& sink) {
+    sink(0, half_at(block), [=](int j) HWY_ATTR {
+      return hn::Sub(hn::Or(nibbles(i, block + 6, j), fifth_bits(i, block + 2, j)), hn::Set(i, 16));
     });
   }
 };
 
 struct Q51Reader {
-  template <class Sink>
-  static HWY_INLINE void read(Bytes block, Sink& sink) {
-    const float d = half_at(block), m = half_at(block + 2);
-    std::uint32_t bits = 0;
-    std::memcpy(&bits, block + 4, sizeof bits);
-    const Bytes q = block + 8;
-    emit(sink, 0, 16, d, m,
-         [&](int i) HWY_ATTR { return hn::Or(low(load(q + i)), fifth_bits(bits, i)); });
-    emit(sink, 16, 16, d, m, [&](int i) HWY_ATTR {
-      return hn::Or(hn::ShiftRight<4>(load(q + i)), fifth_bits(bits, i + 16));
+  static constexpr int kGroup = 32, kElements = 32, kBytes = 24;
+  template <class I, class Sink>
+  static HWY_INLINE void read(I i, Bytes block, Sink& sink) {
+    sink(0, half_at(block), half_at(block + 2), [=](int j) HWY_ATTR {
+      return hn::Or(nibbles(i, block + 8, j), fifth_bits(i, block + 4, j));
     });
   }
 };
 
 struct Q80Reader {
-  template <class Sink>
-  static HWY_INLINE void read(Bytes block, Sink& sink) {
-    const auto* q = reinterpret_cast<const std::int8_t*>(block + 2);
-    emit(sink, 0, 32, half_at(block),
-         [&](int i) HWY_ATTR { return hn::PromoteTo(i32, hn::LoadU(i8, q + i)); });
+  static constexpr int kGroup = 32, kElements = 32, kBytes = 34;
+  template <class I, class Sink>
+  static HWY_INLINE void read(I i, Bytes block, Sink& sink) {
+    sink(0, half_at(block), [=](int j) HWY_ATTR { return load_signed(i, block + 2 + j); });
   }
 };
 
 // u8 scales[16] (low nibble scale, high nibble minimum), qs[64], f16 d, f16 dmin: each 16 values
 // share a scale; 32 bytes hold four groups of 32 values, two bits each.
 struct Q2KReader {
-  template <class Sink>
-  static HWY_INLINE void read(Bytes block, Sink& sink) {
-    const Bytes qs = block + 16;
-    const float d = half_at(block + 80), dmin = half_at(block + 82);
+  static constexpr int kGroup = 16, kElements = 256, kBytes = 84;
+  template <class I, class Sink>
+  static HWY_INLINE void read(I i, Bytes block, Sink& sink) {
+    std::int8_t low[16], high[16];
     for (int s = 0; s < 16; ++s) {
-      const Bytes q = qs + 32 * (s / 8) + 16 * (s % 2);
-      const int shift = 2 * (s % 8 / 2);
-      const float scale = d * static_cast<float>(block[s] & 15);
-      const float minimum = dmin * static_cast<float>(block[s] >> 4);
-      emit(sink, 16 * s, 16, scale, -minimum, [&](int i) HWY_ATTR {
-        return hn::And(hn::ShiftRightSame(load(q + i), shift), constant(3));
-      });
+      low[s] = static_cast<std::int8_t>(block[s] & 15);
+      high[s] = static_cast<std::int8_t>(block[s] >> 4);
+    }
+    float scale[16], shift[16];
+    scaled(low, half_at(block + 80), scale);
+    scaled(high, -half_at(block + 82), shift);
+    for (int part = 0; part < 4; ++part) {  // 16 bytes of four groups
+      const Bytes q = block + 16 + 16 * part;
+      const int s = 8 * (part / 2) + part % 2;
+      const auto group = [&](int at, auto levels)
+                             HWY_ATTR { sink(16 * at, scale[at], shift[at], levels); };
+      group(s, [=](int j) HWY_ATTR { return bits<2, 0>(i, q + j); });
+      group(s + 2, [=](int j) HWY_ATTR { return bits<2, 2>(i, q + j); });
+      group(s + 4, [=](int j) HWY_ATTR { return bits<2, 4>(i, q + j); });
+      group(s + 6, [=](int j) HWY_ATTR { return bits<2, 6>(i, q + j); });
     }
   }
 };
@@ -151,62 +161,86 @@ struct Q2KReader {
 // hmask[32], qs[64], scales[12] of 6 bits minus 32, f16 d: two bits as Q2_K, the third from the
 // mask, where 0 takes 4 off.
 struct Q3KReader {
-  template <class Sink>
-  static HWY_INLINE void read(Bytes block, Sink& sink) {
-    const Bytes mask = block, qs = block + 32, scales = block + 96;
-    const float d = half_at(block + 108);
+  static constexpr int kGroup = 16, kElements = 256, kBytes = 110;
+  template <class I, class Sink>
+  static HWY_INLINE void read(I i, Bytes block, Sink& sink) {
+    const Bytes scales = block + 96;
+    std::int8_t six[16];
     for (int s = 0; s < 16; ++s) {
       const int nibble = s < 8 ? scales[s] & 15 : scales[s - 8] >> 4;
-      const int scale = (nibble | ((scales[8 + s % 4] >> (2 * (s / 4))) & 3) << 4) - 32;
-      const Bytes q = qs + 32 * (s / 8) + 16 * (s % 2), bits = mask + 16 * (s % 2);
-      const int shift = 2 * (s % 8 / 2), group = s / 2;
-      emit(sink, 16 * s, 16, d * static_cast<float>(scale), [&](int i) HWY_ATTR {
-        const Integers bit = hn::And(hn::ShiftRightSame(load(bits + i), group), constant(1));
-        const Integers two = hn::And(hn::ShiftRightSame(load(q + i), shift), constant(3));
-        return hn::Sub(hn::Or(two, hn::ShiftLeft<2>(bit)), constant(4));
-      });
+      const int pair = (scales[8 + s % 4] >> (2 * (s / 4))) & 3;
+      six[s] = static_cast<std::int8_t>((nibble | pair << 4) - 32);
+    }
+    float scale[16];
+    scaled(six, half_at(block + 108), scale);
+    for (int part = 0; part < 4; ++part) {
+      const Bytes q = block + 32 + 16 * part, mask = block + 16 * (part % 2);
+      const int s = 8 * (part / 2) + part % 2;
+      const auto group = [&](int at, auto levels) HWY_ATTR {
+        sink(16 * at, scale[at], [=](int j) HWY_ATTR {
+          const auto third = where_bit(i, mask + j, at / 2, 4);
+          return hn::Sub(hn::Or(levels(j), third), hn::Set(i, 4));
+        });
+      };
+      group(s, [=](int j) HWY_ATTR { return bits<2, 0>(i, q + j); });
+      group(s + 2, [=](int j) HWY_ATTR { return bits<2, 2>(i, q + j); });
+      group(s + 4, [=](int j) HWY_ATTR { return bits<2, 4>(i, q + j); });
+      group(s + 6, [=](int j) HWY_ATTR { return bits<2, 6>(i, q + j); });
     }
   }
 };
 
-// The 6-bit scale and minimum of group j of Q4_K and Q5_K.
-struct ScaleAndMinimum {
-  float scale, minimum;
+// The 6-bit scales and minima of the eight groups of Q4_K and Q5_K, times d and dmin.
+struct SixBits {
+  HWY_INLINE explicit SixBits(Bytes block) {
+    std::uint32_t a = 0, b = 0, c = 0;  // four bytes each
+    std::memcpy(&a, block + 4, sizeof a);
+    std::memcpy(&b, block + 8, sizeof b);
+    std::memcpy(&c, block + 12, sizeof c);
+    constexpr std::uint32_t kSix = 0x3f3f3f3f, kFour = 0x0f0f0f0f, kTwo = 0x03030303;
+    const std::uint32_t words[4] = {a & kSix, (c & kFour) | ((a >> 6) & kTwo) << 4, b & kSix,
+                                    ((c >> 4) & kFour) | ((b >> 6) & kTwo) << 4};
+    std::int8_t each[16];
+    std::memcpy(each, words, sizeof words);
+    float numbers[16];
+    scaled(each, 1.0f, numbers);
+    const float d = half_at(block), dmin = half_at(block + 2);
+    for (int g = 0; g < 8; ++g) scale[g] = d * numbers[g], shift[g] = -dmin * numbers[8 + g];
+  }
+
+  float scale[8], shift[8];
 };
-HWY_INLINE ScaleAndMinimum six_bits(Bytes s, int j) {
-  const int scale = j < 4 ? s[j] & 63 : (s[j + 4] & 15) | (s[j - 4] >> 6) << 4;
-  const int minimum = j < 4 ? s[j + 4] & 63 : s[j + 4] >> 4 | (s[j] >> 6) << 4;
-  return {static_cast<float>(scale), static_cast<float>(minimum)};
-}
 
 // f16 d, f16 dmin, scales[12], qs[128]: 32 bytes hold two groups of 32 values, low nibbles first.
 struct Q4KReader {
-  template <class Sink>
-  static HWY_INLINE void read(Bytes block, Sink& sink) {
-    const float d = half_at(block), dmin = half_at(block + 2);
-    for (int j = 0; j < 8; ++j) {
-      const auto [scale, minimum] = six_bits(block + 4, j);
-      const Bytes q = block + 16 + 32 * (j / 2);
-      const int shift = 4 * (j % 2);
-      emit(sink, 32 * j, 32, d * scale, -(dmin * minimum),
-           [&](int i) HWY_ATTR { return low(hn::ShiftRightSame(load(q + i), shift)); });
+  static constexpr int kGroup = 32, kElements = 256, kBytes = 144;
+  template <class I, class Sink>
+  static HWY_INLINE void read(I i, Bytes block, Sink& sink) {
+    const SixBits six(block);
+    for (int g = 0; g < 8; g += 2) {
+      const Bytes q = block + 16 + 16 * g;
+      sink(32 * g, six.scale[g], six.shift[g],
+           [=](int j) HWY_ATTR { return bits<4, 0>(i, q + j); });
+      sink(32 * g + 32, six.scale[g + 1], six.shift[g + 1],
+           [=](int j) HWY_ATTR { return bits<4, 4>(i, q + j); });
     }
   }
 };
 
-// The same with qh[32] before the nibbles, whose bit j is the fifth of group j.
+// The same with qh[32] before the nibbles, whose bit g is the fifth of group g.
 struct Q5KReader {
-  template <class Sink>
-  static HWY_INLINE void read(Bytes block, Sink& sink) {
-    const float d = half_at(block), dmin = half_at(block + 2);
+  static constexpr int kGroup = 32, kElements = 256, kBytes = 176;
+  template <class I, class Sink>
+  static HWY_INLINE void read(I i, Bytes block, Sink& sink) {
+    const SixBits six(block);
     const Bytes high = block + 16;
-    for (int j = 0; j < 8; ++j) {
-      const auto [scale, minimum] = six_bits(block + 4, j);
-      const Bytes q = block + 48 + 32 * (j / 2);
-      const int shift = 4 * (j % 2);
-      emit(sink, 32 * j, 32, d * scale, -(dmin * minimum), [&](int i) HWY_ATTR {
-        const Integers bit = hn::And(hn::ShiftRightSame(load(high + i), j), constant(1));
-        return hn::Or(low(hn::ShiftRightSame(load(q + i), shift)), hn::ShiftLeft<4>(bit));
+    for (int g = 0; g < 8; g += 2) {
+      const Bytes q = block + 48 + 16 * g;
+      sink(32 * g, six.scale[g], six.shift[g], [=](int j) HWY_ATTR {
+        return hn::Or(bits<4, 0>(i, q + j), where_bit(i, high + j, g, 16));
+      });
+      sink(32 * g + 32, six.scale[g + 1], six.shift[g + 1], [=](int j) HWY_ATTR {
+        return hn::Or(bits<4, 4>(i, q + j), where_bit(i, high + j, g + 1, 16));
       });
     }
   }
@@ -215,19 +249,32 @@ struct Q5KReader {
 // ql[128], qh[64], i8 scales[16], f16 d: 128 values of 64 nibble bytes (low ones first) and 32
 // bytes of two bits each; 16 values share a scale.
 struct Q6KReader {
-  template <class Sink>
-  static HWY_INLINE void read(Bytes block, Sink& sink) {
-    const Bytes ql = block, qh = block + 128;
-    const float d = half_at(block + 208);
-    for (int s = 0; s < 16; ++s) {
-      const int half = s / 8, group = s % 8 / 2, column = 16 * (s % 2);
-      const Bytes q = ql + 64 * half + 32 * (group % 2) + column, high = qh + 32 * half + column;
-      const auto scale = static_cast<float>(static_cast<std::int8_t>(block[192 + s]));
-      emit(sink, 16 * s, 16, d * scale, [&](int i) HWY_ATTR {
-        const Integers two = hn::And(hn::ShiftRightSame(load(high + i), 2 * group), constant(3));
-        const Integers four = low(hn::ShiftRightSame(load(q + i), 4 * (group / 2)));
-        return hn::Sub(hn::Or(four, hn::ShiftLeft<4>(two)), constant(32));
-      });
+  static constexpr int kGroup = 16, kElements = 256, kBytes = 210;
+  template <class I, class Sink>
+  static HWY_INLINE void read(I i, Bytes block, Sink& sink) {
+    float scale[16];
+    scaled(reinterpret_cast<const std::int8_t*>(block + 192), half_at(block + 208), scale);
+    for (int part = 0; part < 4; ++part) {
+      const Bytes q = block + 64 * (part / 2) + 16 * (part % 2);
+      const Bytes high = block + 128 + 16 * part;
+      const int s = 8 * (part / 2) + part % 2;
+      const auto group = [&](int at, auto four, auto two) HWY_ATTR {
+        sink(16 * at, scale[at], [=](int j) HWY_ATTR {
+          return hn::Sub(hn::Or(four(j), hn::ShiftLeft<4>(two(j))), hn::Set(i, 32));
+        });
+      };
+      group(
+          s, [=](int j) HWY_ATTR { return bits<4, 0>(i, q + j); },
+          [=](int j) HWY_ATTR { return bits<2, 0>(i, high + j); });
+      group(
+          s + 2, [=](int j) HWY_ATTR { return bits<4, 0>(i, q + 32 + j); },
+          [=](int j) HWY_ATTR { return bits<2, 2>(i, high + j); });
+      group(
+          s + 4, [=](int j) HWY_ATTR { return bits<4, 4>(i, q + j); },
+          [=](int j) HWY_ATTR { return bits<2, 4>(i, high + j); });
+      group(
+          s + 6, [=](int j) HWY_ATTR { return bits<4, 4>(i, q + 32 + j); },
+          [=](int j) HWY_ATTR { return bits<2, 6>(i, high + j); });
     }
   }
 };
