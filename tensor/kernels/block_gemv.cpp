@@ -42,6 +42,8 @@ const I16 i16;
 const I32 i32;
 const F32 f32;
 
+// Bytes that are read in the time that memory takes to answer.
+constexpr std::int64_t kAhead = 4096;
 constexpr float kHighest = 32767;
 // Groups of smaller numbers count as 0: the inverse of their scale would be no float.
 constexpr float kLeast = 1e-30f;
@@ -136,35 +138,27 @@ class Products {
   float shifts_[Rows] = {};
 };
 
-// Rows i and on of y, Rows of them, in the columns of `first` and of `second`, if that is another:
-// two rows of blocks at once hide each other's latencies.
+// A column of y, in its rows i and on, Rows of them.
 template <int Rows, class Reader>
-HWY_INLINE void dot_pair(const IntegerRows& x, std::int64_t i, Bytes first, Bytes second, bool both,
-                         float* y, std::int64_t y_stride, std::int64_t ahead) {
-  Products<Rows, Reader> a(x, i), b(x, i);
-  for (std::int64_t at = 0; at < x.k; at += Reader::kElements) {
-    a.add_block(first, ahead);
-    b.add_block(second, ahead);
-    first += Reader::kBytes, second += Reader::kBytes;
+HWY_INLINE void dot_row(const IntegerRows& x, std::int64_t i, Bytes row, std::int64_t ahead,
+                        float* y, std::int64_t y_stride) {
+  Products<Rows, Reader> products(x, i);
+  for (std::int64_t at = 0; at < x.k; at += Reader::kElements, row += Reader::kBytes) {
+    products.add_block(row, ahead);
   }
-  for (int r = 0; r < Rows; ++r) {
-    y[(i + r) * y_stride] = a.total(r);
-    if (both) y[(i + r) * y_stride + 1] = b.total(r);
-  }
+  for (int r = 0; r < Rows; ++r) y[(i + r) * y_stride] = products.total(r);
 }
 
 void dot_rows(Dtype dtype, std::int64_t m, std::int64_t n, const IntegerRows& x, const std::byte* w,
               std::int64_t w_stride, float* y, std::int64_t y_stride) {
+  const std::int64_t ahead = std::max(2 * w_stride, kAhead);
   with_block_reader(dtype, [&](auto reader) HWY_ATTR {
     using Reader = decltype(reader);
-    for (std::int64_t j = 0; j < n; j += 2) {
-      const auto* first = reinterpret_cast<Bytes>(w + j * w_stride);
-      const bool both = j + 1 < n;
-      const auto* second = both ? first + w_stride : first;
+    for (std::int64_t j = 0; j < n; ++j) {
+      const auto* row = reinterpret_cast<Bytes>(w + j * w_stride);
       std::int64_t i = 0;
-      for (; i + 2 <= m; i += 2)
-        dot_pair<2, Reader>(x, i, first, second, both, y + j, y_stride, 2 * w_stride);
-      if (i < m) dot_pair<1, Reader>(x, i, first, second, both, y + j, y_stride, 2 * w_stride);
+      for (; i + 2 <= m; i += 2) dot_row<2, Reader>(x, i, row, ahead, y + j, y_stride);
+      if (i < m) dot_row<1, Reader>(x, i, row, ahead, y + j, y_stride);
     }
   });
 }
