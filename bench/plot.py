@@ -99,3 +99,85 @@ def bars(title, axis, series, rows):
             start += part
         chart.value(row, start, note)
     return chart.svg()
+
+
+LINE_STYLE = """
+svg { --k0: #1f2328; --k1: #d9480f; --k2: #2b6cb0; --k3: #2f855a; --k4: #8250df; --k5: #8c959f; }
+@media (prefers-color-scheme: dark) {
+  svg { --k0: #f0f6fc; --k1: #ff8f5a; --k2: #6cb2ff; --k3: #63d297; --k4: #c297ff; --k5: #9198a1; }
+}
+path { fill: none; stroke-width: 2; }
+.dashed { stroke-dasharray: 5 4; }
+"""
+
+
+def ticks(low, high):
+    """Round values between the two, at most ten."""
+    power = 10.0 ** (len(str(int((high - low) * 1e6))) - 7)
+    step = next(power * factor for factor in (0.1, 0.2, 0.5, 1, 2, 5, 10)
+                if (high - low) / (power * factor) <= 8)
+    return [i * step for i in range(int(low / step) - 1, int(high / step) + 2)
+            if low <= i * step <= high]
+
+
+class Panel:
+    """A rectangle with the axes of its curves, which are clipped to it."""
+
+    def __init__(self, left, width, x_limits, y_limits, identity):
+        self.left, self.width, self.x_limits, self.y_limits = left, width, x_limits, y_limits
+        self.top, self.height, self.identity = 82, 330, identity
+
+    def x(self, value):
+        low, high = self.x_limits
+        return self.left + self.width * (value - low) / (high - low)
+
+    def y(self, value):
+        low, high = self.y_limits
+        return self.top + self.height * (high - value) / (high - low)
+
+    def axes(self, label):
+        bottom, right = self.top + self.height, self.left + self.width
+        parts = [f'<clipPath id="{self.identity}"><rect x="{self.left}" y="{self.top - 4}" '
+                 f'width="{self.width + 4}" height="{self.height + 8}"/></clipPath>',
+                 f'<text class="soft" x="{self.left + self.width / 2:.1f}" y="{bottom + 36}" '
+                 f'style="text-anchor:middle">{escape(label)}</text>']
+        for value in ticks(*self.x_limits):
+            parts.append(f'<text class="soft" x="{self.x(value):.1f}" y="{bottom + 17}" '
+                         f'style="text-anchor:middle">{value:g}</text>')
+        for value in ticks(*self.y_limits):
+            parts.append(f'<line class="grid" x1="{self.left}" y1="{self.y(value):.1f}" x2="{right}" '
+                         f'y2="{self.y(value):.1f}"/><text class="soft" x="{self.left - 6}" '
+                         f'y="{self.y(value) + 4:.1f}" style="text-anchor:end">{value:.3g}</text>')
+        return parts
+
+    def curve(self, color, dashed, points):
+        path = "M" + "L".join(f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in points)
+        x, y = points[-1]
+        kind = ' class="dashed"' if dashed else ""
+        return (f'<g clip-path="url(#{self.identity})"><path{kind} '
+                f'style="stroke:var(--k{color})" d="{path}"/><circle cx="{self.x(x):.1f}" '
+                f'cy="{self.y(y):.1f}" r="3.5" fill="var(--k{color})"/></g>')
+
+
+def lines(title, note, axes, series, y_limits):
+    """A panel for each name in `axes`, beside each other. `series`: a name (None: as the one before,
+    in the legend), its colour, whether it is dashed, and its points in each panel."""
+    parts = [f'<text x="16" y="24" style="font-weight:600;font-size:15px">{escape(title)}</text>']
+    x = 16
+    for name, color, _, _ in series:
+        if name:
+            parts.append(f'<circle cx="{x + 5}" cy="46" r="5" fill="var(--k{color})"/>'
+                         f'<text x="{x + 16}" y="50">{escape(name)}</text>')
+            x += 36 + 6.6 * len(name)
+    parts.append(f'<text class="soft" x="16" y="70">{escape(note)}</text>')
+    width = (WIDTH - 56) / len(axes) - 40
+    for i, label in enumerate(axes):
+        limit = max(x for _, _, _, points in series for x, _ in points[i])
+        panel = Panel(56 + i * (width + 52), width, (0, limit), y_limits, f"panel{i}")
+        parts += panel.axes(label)
+        parts += [panel.curve(color, dashed, points[i]) for _, color, dashed, points in series]
+    height = 82 + 330 + 50
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
+            f'height="{height}">\n<style>{STYLE}{LINE_STYLE}</style>\n'
+            f'<rect width="{WIDTH}" height="{height}" style="fill:var(--page)"/>\n'
+            + "\n".join(parts) + "\n</svg>\n")

@@ -1,0 +1,365 @@
+"""What a real teacher with another vocabulary is worth: students trained by each method, compared.
+
+python bench/methods/cross_vocabulary.py [PART...]    without any: warm seconds train results
+  warm     fills the teacher's caches, each by a pass of a tiny student that is not counted
+  seconds  measures an update of each method: medians of runs in turns; wants an idle machine
+  train    trains the students, and evaluates them on the held-out text
+  results  writes what there is so far to bench/results/cross_vocabulary.json
+  render   writes the tables and plots of docs/cross-vocabulary.md from that file
+
+The teacher is SmolLM2-135M-Instruct as a GGUF file (docs/cross-vocabulary.md says where it is from),
+the text comes from Debian's packages (debian_text.py, with apt-get). A run that has ended with the
+same settings is not repeated, so that the parts may be interrupted and chosen, with --students,
+--methods and --seeds. Results are compared within one set of --updates, --batch, --tokens.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import cross_vocabulary_page
+import debian_text
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
+from measure import machine, revision  # noqa: E402
+
+RESULTS = ROOT / "bench/results/cross_vocabulary.json"
+PARTS = ("warm", "seconds", "train", "results")
+SAMPLES = 12
+TIMED_UPDATES = 5  # after one that is not counted
+TEMPERATURES = (1, 2)
+
+
+@dataclass(frozen=True)
+class Method:
+    """`loss`: ce has no teacher. `as_long_as`: trained for as long as that method's run takes."""
+    loss: str
+    temperature: float = 1
+    as_long_as: str = ""
+
+    @property
+    def name(self):
+        return (self.loss if self.loss == "ce" else f"{self.loss}-{self.temperature:g}") + (
+            f"-as-long-as-{self.as_long_as}" if self.as_long_as else "")
+
+    def settings(self, options, steps, cache_gb):
+        """The keys of the run file that make the method."""
+        if self.loss == "ce":
+            return {"steps": steps}
+        cross = self.loss if self.loss in ("alm", "uld") else "project"
+        sampled = self.loss == "sampled"
+        # Hidden states serve all methods but that with draws, which depend on the temperature.
+        cache = options.work / "caches" / (self.name if sampled else "hidden-states")
+        return {
+            "experts": [{"name": "teacher", "model": str(options.teacher), "steps": steps,
+                         "vocabulary": "truncate" if self.loss == "truncate" else "align"}],
+            "loss": {"temperature": self.temperature, "alpha": options.alpha, "reduction": "mean",
+                     "cross": cross},
+            "teacher_cache": {"max_gb": cache_gb, "path": str(cache) if cache_gb else None,
+                              "samples": SAMPLES if sampled else None},
+        }
+
+
+METHODS = {method.name: method for method in (
+    Method("ce"),
+    *(Method(loss, t) for t in TEMPERATURES for loss in ("project", "sampled", "alm", "uld", "truncate")),
+    Method("ce", as_long_as="project-1"))}
+
+
+@dataclass(frozen=True)
+class Student:
+    """A change of configs/gladius-125m.json, and how it is trained."""
+    lr: float
+    seeds: int
+    updates: int
+    changes: dict
+
+
+STUDENTS = {
+    "small": Student(1e-3, 3, 200, {"hidden_size": 256, "intermediate_size": 688, "num_hidden_layers": 4,
+                                    "num_attention_heads": 4, "num_key_value_heads": 4}),
+    "125m": Student(5e-4, 1, 100, {}),
+}
+# Its passes only fill caches.
+TINY = Student(0, 1, 0, {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1,
+                         "num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 8})
+
+
+def run_file(options, student, method, updates, seed=0, evaluate=True, cache_gb=50):
+    """The order of the data, and draws, are the same for each seed, which is of the weights."""
+    steps = updates * options.batch
+    config = json.loads((ROOT / "configs/gladius-125m.json").read_text()) | student.changes
+    config_file = options.work / f"student-{config['hidden_size']}.json"
+    config_file.write_text(json.dumps(config, indent=1) + "\n")
+    settings = {
+        "student": {"config": str(config_file), "tokenizer": str(options.tokenizer), "seed": seed},
+        "data": {"train": str(options.data / "train.jsonl"),
+                 "eval": str(options.data / "held-out.jsonl") if evaluate else None,
+                 "max_seq_len": options.tokens},
+        "optimizer": {"lr": student.lr, "schedule": "cosine", "warmup_steps": max(1, updates // 10)},
+        "batch_size": 1, "gradient_accumulation": options.batch, "seed": 0,
+        "eval_every": max(1, updates // options.evaluations) * options.batch if evaluate else None,
+        "checkpoint_every": 10**9,
+    }
+    return settings | method.settings(options, steps, cache_gb)
+
+
+def distill(options, prefix, settings, threads):
+    """The run's lines of metrics, and its evaluation. It leaves nothing behind."""
+    place = options.work / "run"
+    shutil.rmtree(place, ignore_errors=True)
+    file = options.work / "run.json"
+    file.write_text(json.dumps(settings, indent=1) + "\n")
+    command = [*shlex.split(prefix), str(options.bin / "gladius"), "distill", str(file), "--out",
+               str(place), "--threads", str(threads), "--log-level", "warning"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"error: {shlex.join(command)}: {done.stderr[-2000:]}")
+    metrics = [json.loads(line) for line in (place / "metrics.jsonl").read_text().splitlines()]
+    evaluation = place / "evaluation.json"
+    evaluation = json.loads(evaluation.read_text()) if evaluation.exists() else None
+    shutil.rmtree(place)
+    return metrics, evaluation
+
+
+def kept(path, settings, make):
+    """The result at `path` if it is of these settings, else a new one."""
+    if path.exists():
+        result = json.loads(path.read_text())
+        if result["settings"] == settings:
+            return result
+    print(f"{path.parent.name}/{path.stem} ...", end=" ", flush=True)
+    result = make() | {"settings": settings}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print(", ".join(f"{name} {result[name]:.4f}" for name in ("bits_per_byte", "seconds")
+                    if name in result), flush=True)
+    return result
+
+
+def cache_filler(method):
+    """The method whose pass fills the method's cache: hidden states of the teacher's own tokens, or
+    of the student's, or draws."""
+    if method.loss in ("project", "alm", "uld"):
+        return METHODS[f"project-{TEMPERATURES[0]}"]
+    return METHODS[f"truncate-{TEMPERATURES[0]}"] if method.loss == "truncate" else method
+
+
+def warm(options):
+    """A pass over the examples that the runs will read, for each cache that the methods need."""
+    longest = max(updates_of(options, name, METHODS["ce"]) for name in options.students)
+    updates = min(longest, -(-options.pieces // options.batch))
+    fillers = {cache_filler(method) for method in chosen_methods(options) if method.loss != "ce"}
+    for method in sorted(fillers, key=lambda method: method.name):
+        settings = run_file(options, TINY, method, updates, evaluate=False)
+
+        def fill():
+            metrics, _ = distill(options, options.prefix, settings, options.threads)
+            return {"seconds": metrics[-1]["elapsed_s"], "steps": len(metrics)}
+
+        kept(options.work / "warm" / f"{method.name}.json", settings, fill)
+
+
+def update_seconds(options, settings):
+    """Of an update, after the first."""
+    metrics, _ = distill(options, options.seconds_prefix, settings, options.threads)
+    elapsed = [line["elapsed_s"] for line in metrics]
+    first = options.batch - 1
+    return {"seconds": (elapsed[-1] - elapsed[first]) / TIMED_UPDATES}
+
+
+def seconds(options):
+    for turn in range(options.rounds):
+        for name, method in timed(options):
+            for cold in (False, True):
+                if cold and method.loss == "ce":
+                    continue
+                settings = run_file(options, STUDENTS[name], method, 1 + TIMED_UPDATES, evaluate=False,
+                                    cache_gb=0 if cold else 50)
+                path = seconds_file(options, name, method, cold, turn)
+                kept(path, settings, lambda: update_seconds(options, settings))
+
+
+def timed(options):
+    return [(name, method) for name in options.students for method in chosen_methods(options)
+            if not method.as_long_as]
+
+
+def seconds_file(options, student, method, cold, turn):
+    return (options.work / "seconds"
+            / f"{student}-{method.name}{'-without-cache' if cold else ''}-{turn}.json")
+
+
+def measured(options, student, method, cold=False):
+    """Seconds of an update in each round."""
+    files = [seconds_file(options, student, method, cold, turn) for turn in range(options.rounds)]
+    return [json.loads(file.read_text())["seconds"] for file in files if file.exists()]
+
+
+def updates_of(options, student, method):
+    """None: not known before the seconds are measured."""
+    updates = options.updates or STUDENTS[student].updates
+    if not method.as_long_as:
+        return updates
+    ours, other = (measured(options, student, m) for m in (method, METHODS[method.as_long_as]))
+    ours = ours or measured(options, student, METHODS["ce"])
+    if not ours or not other:
+        return None
+    return round(updates * statistics.median(other) / statistics.median(ours))
+
+
+def curve(options, metrics):
+    """Updates and the student's bits a byte then."""
+    return [[(line["step"] + 1) / options.batch, line["eval_bits_per_byte"]] for line in metrics
+            if "eval_bits_per_byte" in line]
+
+
+def train(options):
+    for seed in range(max(STUDENTS[name].seeds for name in options.students)):
+        for name in options.students:
+            if seed not in (options.seeds or range(STUDENTS[name].seeds)):
+                continue
+            for method in chosen_methods(options):
+                train_one(options, name, method, seed)
+
+
+def train_one(options, name, method, seed):
+    updates = updates_of(options, name, method)
+    if updates is None:
+        print(f"{name}-{method.name}: left out until the seconds of both are measured", file=sys.stderr)
+        return
+    settings = run_file(options, STUDENTS[name], method, updates, seed)
+
+    def run():
+        metrics, evaluation = distill(options, options.prefix, settings, options.threads)
+        return {"student": name, "method": method.name, "seed": seed, "updates": updates,
+                "tokens": sum(line["tokens"] for line in metrics),
+                "seconds": metrics[-1]["elapsed_s"] / updates,
+                "bits_per_byte": evaluation["bits_per_byte"], "curve": curve(options, metrics)}
+
+    kept(options.work / "runs" / f"{name}-{method.name}-{seed}.json", settings, run)
+
+
+def teacher_alone(options):
+    """Bits a byte of the held-out text."""
+    command = [str(options.bin / "gladius"), "eval", "--model", str(options.teacher), "--data",
+               str(options.data / "held-out.jsonl"), "--max-seq-len", str(options.tokens), "--json"]
+
+    def evaluate():
+        done = subprocess.run([*shlex.split(options.prefix), *command], capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"error: {shlex.join(command)}: {done.stderr[-2000:]}")
+        return {"bits_per_byte": json.loads(done.stdout)["bits_per_byte"]}
+
+    return kept(options.work / "teacher.json", command, evaluate)["bits_per_byte"]
+
+
+def results(options):
+    """Of the runs with the present settings."""
+    runs = []
+    for file in sorted((options.work / "runs").glob("*.json")):
+        run = json.loads(file.read_text())
+        method = METHODS.get(run["method"])
+        updates = method and updates_of(options, run["student"], method)
+        if not updates or run.pop("settings") != run_file(options, STUDENTS[run["student"]], method,
+                                                          updates, run["seed"]):
+            continue
+        runs.append(run)
+    times = {name: {method.name + ("-without-cache" if cold else ""): spread
+                    for method in METHODS.values() for cold in (False, True)
+                    if (spread := measured(options, name, method, cold))} for name in STUDENTS}
+    now = datetime.datetime.now(datetime.timezone.utc)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps({
+        "command": reproduction(options), "revision": revision(), "date": now.strftime("%Y-%m-%d %H:%M"),
+        "machine": machine(), "threads": options.threads, "teacher": options.teacher.name,
+        "teacher_bits_per_byte": teacher_alone(options), "tokenizer": options.tokenizer.name, "data": options.description,
+        "settings": {"batch": options.batch, "max_seq_len": options.tokens,
+                     "alpha": options.alpha, "samples": SAMPLES,
+                     "lr": {name: student.lr for name, student in STUDENTS.items()}},
+        "update_seconds": times, "runs": runs}, indent=1) + "\n")
+    print(f"{RESULTS.relative_to(ROOT)}: {len(runs)} runs")
+
+
+def reproduction(options):
+    sizes = " ".join(f"--{name} {getattr(options, name)}" for name in ("updates", "batch", "tokens", "alpha")
+                     if getattr(options, name) is not None)
+    return f"python bench/methods/cross_vocabulary.py {sizes} --tokenizer {options.tokenizer.name}"
+
+
+def chosen_methods(options):
+    return [METHODS[name] for name in options.methods]
+
+
+def names(known):
+    def parse(text):
+        for name in text.split(","):
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name}: there are {', '.join(known)}")
+        return text.split(",")
+    return parse
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART")
+    parser.add_argument("--teacher", type=Path, default=os.environ.get("GLADIUS_SMOLLM2_GGUF"),
+                        help="the GGUF file; default: $GLADIUS_SMOLLM2_GGUF")
+    parser.add_argument("--tokenizer", type=Path, help="the student's, a directory: Llama 2's",
+                        default=ROOT.parent / "shared/data/tokenizers/llama2")
+    parser.add_argument("--work", type=Path, default=ROOT / "build/bench/cross-vocabulary")
+    parser.add_argument("--data", type=Path, help="where the text is kept; default: WORK/data")
+    parser.add_argument("--students", type=names(STUDENTS), default=list(STUDENTS))
+    parser.add_argument("--methods", type=names(METHODS), default=list(METHODS),
+                        help="default: " + ",".join(METHODS))
+    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")],
+                        help="default: 0,1,2 for the small student, 0 for the other")
+    parser.add_argument("--updates", type=int, help="default: " + ", ".join(
+        f"{student.updates} of the {name} student" for name, student in STUDENTS.items()))
+    parser.add_argument("--batch", type=int, default=1, help="pieces of text an update")
+    parser.add_argument("--tokens", type=int, default=512, help="longer pieces are cut")
+    parser.add_argument("--alpha", type=float, default=0.5)
+    parser.add_argument("--evaluations", type=int, default=5, help="on the way, and at the end")
+    parser.add_argument("--held-out-bytes", type=int, default=50_000)
+    parser.add_argument("--rounds", type=int, default=3, help="of `seconds`")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--prefix", default="", help="put before each command, a lock for instance")
+    parser.add_argument("--seconds-prefix", default="", help="the same for `seconds`")
+    parser.add_argument("--bin", type=Path, default=ROOT / "build/release/bin")
+    options = parser.parse_args()
+    for part in options.parts:
+        if part not in (*PARTS, "render"):
+            parser.error(f"no part {part}; there are {' '.join(PARTS)} render")
+    if options.parts != ["render"] and not options.teacher:
+        parser.error("--teacher is needed")
+    return options
+
+
+def main():
+    options = parse_options()
+    parts = options.parts or PARTS
+    if parts != ["render"]:
+        for name in ("teacher", "tokenizer", "work", "bin"):
+            setattr(options, name, getattr(options, name).absolute())
+        options.data = (options.data or options.work / "data").absolute()
+        options.work.mkdir(parents=True, exist_ok=True)
+        options.description = debian_text.prepare(options.data, options.held_out_bytes)
+        options.pieces = options.description["train_pieces"]
+    for part in parts:
+        if part == "render":
+            cross_vocabulary_page.render(json.loads(RESULTS.read_text()), ROOT / "docs")
+        else:
+            {"warm": warm, "seconds": seconds, "train": train, "results": results}[part](options)
+
+
+if __name__ == "__main__":
+    main()
