@@ -102,9 +102,9 @@ def bars(title, axis, series, rows):
 
 
 LINE_STYLE = """
-svg { --k0: #1f2328; --k1: #d9480f; --k2: #2b6cb0; --k3: #2f855a; --k4: #8250df; --k5: #8c959f; }
+svg { --k0: #1f2328; --k1: #d9480f; --k2: #2b6cb0; --k3: #2f855a; --k4: #8250df; --k5: #bf8700; --k6: #8c959f; }
 @media (prefers-color-scheme: dark) {
-  svg { --k0: #f0f6fc; --k1: #ff8f5a; --k2: #6cb2ff; --k3: #63d297; --k4: #c297ff; --k5: #9198a1; }
+  svg { --k0: #f0f6fc; --k1: #ff8f5a; --k2: #6cb2ff; --k3: #63d297; --k4: #c297ff; --k5: #e3b341; --k6: #9198a1; }
 }
 path { fill: none; stroke-width: 2; }
 .dashed { stroke-dasharray: 5 4; }

@@ -1,9 +1,9 @@
 """What a real teacher with another vocabulary is worth: students trained by each method, compared.
 
-python bench/methods/cross_vocabulary.py [PART...]    without any: warm seconds train results
+python bench/methods/cross_vocabulary.py [PART...]    without any: warm train cold results
   warm     fills the teacher's caches, each by a pass of a tiny student that is not counted
-  seconds  measures an update of each method: medians of runs in turns; wants an idle machine
-  train    trains the students, and evaluates them on the held-out text
+  train    trains the students, and evaluates them on the held-out text; wants an idle machine for seconds
+  cold     measures an update of each method without a cache
   results  writes what there is so far to bench/results/cross_vocabulary.json
   render   writes the tables and plots of docs/cross-vocabulary.md from that file
 
@@ -19,7 +19,6 @@ import json
 import os
 import shlex
 import shutil
-import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -33,9 +32,10 @@ sys.path.insert(0, str(ROOT / "bench"))
 from measure import machine, revision  # noqa: E402
 
 RESULTS = ROOT / "bench/results/cross_vocabulary.json"
-PARTS = ("warm", "seconds", "train", "results")
+PARTS = ("warm", "train", "cold", "results")
 SAMPLES = 12
-TIMED_UPDATES = 5  # after one that is not counted
+TOP_K = 64
+COLD_UPDATES = 10  # after one that is not counted
 TEMPERATURES = (1, 2)
 
 
@@ -56,22 +56,22 @@ class Method:
         if self.loss == "ce":
             return {"steps": steps}
         cross = self.loss if self.loss in ("alm", "uld") else "project"
-        sampled = self.loss == "sampled"
-        # Hidden states serve all methods but that with draws, which depend on the temperature.
-        cache = options.work / "caches" / (self.name if sampled else "hidden-states")
+        cache = options.work / "caches" / {
+            "sampled": self.name, "top-k": "top-k"}.get(self.loss, "hidden-states")
         return {
             "experts": [{"name": "teacher", "model": str(options.teacher), "steps": steps,
                          "vocabulary": "truncate" if self.loss == "truncate" else "align"}],
             "loss": {"temperature": self.temperature, "alpha": options.alpha, "reduction": "mean",
                      "cross": cross},
             "teacher_cache": {"max_gb": cache_gb, "path": str(cache) if cache_gb else None,
-                              "samples": SAMPLES if sampled else None},
+                              "samples": SAMPLES if self.loss == "sampled" else None}
+            | ({"top_k": TOP_K} if self.loss == "top-k" else {}),
         }
 
 
 METHODS = {method.name: method for method in (
     Method("ce"),
-    *(Method(loss, t) for t in TEMPERATURES for loss in ("project", "sampled", "alm", "uld", "truncate")),
+    *(Method(loss, t) for t in TEMPERATURES for loss in ("project", "sampled", "top-k", "alm", "uld", "truncate")),
     Method("ce", as_long_as="project-1"))}
 
 
@@ -134,7 +134,7 @@ def distill(options, prefix, settings, threads):
 def kept(path, settings, make):
     """The result at `path` if it is of these settings, else a new one."""
     if path.exists():
-        result = json.loads(path.read_text())
+        result = stored(path)
         if result["settings"] == settings:
             return result
     print(f"{path.parent.name}/{path.stem} ...", end=" ", flush=True)
@@ -147,11 +147,11 @@ def kept(path, settings, make):
 
 
 def cache_filler(method):
-    """The method whose pass fills the method's cache: hidden states of the teacher's own tokens, or
-    of the student's, or draws."""
+    """The method whose pass fills the method's cache: hidden states of the teacher's own tokens or of
+    the student's ids, draws at a temperature, or the largest logits."""
     if method.loss in ("project", "alm", "uld"):
         return METHODS[f"project-{TEMPERATURES[0]}"]
-    return METHODS[f"truncate-{TEMPERATURES[0]}"] if method.loss == "truncate" else method
+    return method if method.loss == "sampled" else METHODS[f"{method.loss}-{TEMPERATURES[0]}"]
 
 
 def warm(options):
@@ -169,52 +169,39 @@ def warm(options):
         kept(options.work / "warm" / f"{method.name}.json", settings, fill)
 
 
-def update_seconds(options, settings):
-    """Of an update, after the first."""
-    metrics, _ = distill(options, options.seconds_prefix, settings, options.threads)
-    elapsed = [line["elapsed_s"] for line in metrics]
-    first = options.batch - 1
-    return {"seconds": (elapsed[-1] - elapsed[first]) / TIMED_UPDATES}
+def cold(options):
+    """Seconds of an update without a cache, after the first."""
+    for name in options.students:
+        for method in chosen_methods(options):
+            if method.loss == "ce":
+                continue
+            settings = run_file(options, STUDENTS[name], method, 1 + COLD_UPDATES, evaluate=False, cache_gb=0)
 
+            def measure():
+                metrics, _ = distill(options, options.prefix, settings, options.threads)
+                return {"seconds": (metrics[-1]["elapsed_s"] - metrics[options.batch - 1]["elapsed_s"])
+                        / COLD_UPDATES}
 
-def seconds(options):
-    for turn in range(options.rounds):
-        for name, method in timed(options):
-            for cold in (False, True):
-                if cold and method.loss == "ce":
-                    continue
-                settings = run_file(options, STUDENTS[name], method, 1 + TIMED_UPDATES, evaluate=False,
-                                    cache_gb=0 if cold else 50)
-                path = seconds_file(options, name, method, cold, turn)
-                kept(path, settings, lambda: update_seconds(options, settings))
-
-
-def timed(options):
-    return [(name, method) for name in options.students for method in chosen_methods(options)
-            if not method.as_long_as]
-
-
-def seconds_file(options, student, method, cold, turn):
-    return (options.work / "seconds"
-            / f"{student}-{method.name}{'-without-cache' if cold else ''}-{turn}.json")
-
-
-def measured(options, student, method, cold=False):
-    """Seconds of an update in each round."""
-    files = [seconds_file(options, student, method, cold, turn) for turn in range(options.rounds)]
-    return [json.loads(file.read_text())["seconds"] for file in files if file.exists()]
+            kept(options.work / "cold" / f"{name}-{method.name}.json", settings, measure)
 
 
 def updates_of(options, student, method):
-    """None: not known before the seconds are measured."""
+    """None: not known before the other run, and that of seed 0 without a teacher, are done."""
     updates = options.updates or STUDENTS[student].updates
     if not method.as_long_as:
         return updates
-    ours, other = (measured(options, student, m) for m in (method, METHODS[method.as_long_as]))
-    ours = ours or measured(options, student, METHODS["ce"])
-    if not ours or not other:
+    ours, other = (run_path(options, student, METHODS[name], 0) for name in ("ce", method.as_long_as))
+    if not ours.exists() or not other.exists():
         return None
-    return round(updates * statistics.median(other) / statistics.median(ours))
+    return round(updates * stored(other)["seconds"] / stored(ours)["seconds"])
+
+
+def run_path(options, student, method, seed):
+    return options.work / "runs" / f"{student}-{method.name}-{seed}.json"
+
+
+def stored(path):
+    return json.loads(path.read_text())
 
 
 def curve(options, metrics):
@@ -235,7 +222,7 @@ def train(options):
 def train_one(options, name, method, seed):
     updates = updates_of(options, name, method)
     if updates is None:
-        print(f"{name}-{method.name}: left out until the seconds of both are measured", file=sys.stderr)
+        print(f"{name}-{method.name}: left out until ce and {method.as_long_as} are there", file=sys.stderr)
         return
     settings = run_file(options, STUDENTS[name], method, updates, seed)
 
@@ -246,7 +233,7 @@ def train_one(options, name, method, seed):
                 "seconds": metrics[-1]["elapsed_s"] / updates,
                 "bits_per_byte": evaluation["bits_per_byte"], "curve": curve(options, metrics)}
 
-    kept(options.work / "runs" / f"{name}-{method.name}-{seed}.json", settings, run)
+    kept(run_path(options, name, method, seed), settings, run)
 
 
 def teacher_alone(options):
@@ -267,16 +254,16 @@ def results(options):
     """Of the runs with the present settings."""
     runs = []
     for file in sorted((options.work / "runs").glob("*.json")):
-        run = json.loads(file.read_text())
+        run = stored(file)
         method = METHODS.get(run["method"])
         updates = method and updates_of(options, run["student"], method)
         if not updates or run.pop("settings") != run_file(options, STUDENTS[run["student"]], method,
                                                           updates, run["seed"]):
             continue
         runs.append(run)
-    times = {name: {method.name + ("-without-cache" if cold else ""): spread
-                    for method in METHODS.values() for cold in (False, True)
-                    if (spread := measured(options, name, method, cold))} for name in STUDENTS}
+    cold_seconds = {name: {method.name: stored(file)["seconds"] for method in METHODS.values()
+                           if (file := options.work / "cold" / f"{name}-{method.name}.json").exists()}
+                    for name in STUDENTS}
     now = datetime.datetime.now(datetime.timezone.utc)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps({
@@ -284,9 +271,9 @@ def results(options):
         "machine": machine(), "threads": options.threads, "teacher": options.teacher.name,
         "teacher_bits_per_byte": teacher_alone(options), "tokenizer": options.tokenizer.name, "data": options.description,
         "settings": {"batch": options.batch, "max_seq_len": options.tokens,
-                     "alpha": options.alpha, "samples": SAMPLES,
+                     "alpha": options.alpha, "samples": SAMPLES, "top_k": TOP_K,
                      "lr": {name: student.lr for name, student in STUDENTS.items()}},
-        "update_seconds": times, "runs": runs}, indent=1) + "\n")
+        "seconds_without_cache": cold_seconds, "runs": runs}, indent=1) + "\n")
     print(f"{RESULTS.relative_to(ROOT)}: {len(runs)} runs")
 
 
@@ -330,10 +317,8 @@ def parse_options():
     parser.add_argument("--alpha", type=float, default=0.5)
     parser.add_argument("--evaluations", type=int, default=5, help="on the way, and at the end")
     parser.add_argument("--held-out-bytes", type=int, default=50_000)
-    parser.add_argument("--rounds", type=int, default=3, help="of `seconds`")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--prefix", default="", help="put before each command, a lock for instance")
-    parser.add_argument("--seconds-prefix", default="", help="the same for `seconds`")
     parser.add_argument("--bin", type=Path, default=ROOT / "build/release/bin")
     options = parser.parse_args()
     for part in options.parts:
@@ -358,7 +343,7 @@ def main():
         if part == "render":
             cross_vocabulary_page.render(json.loads(RESULTS.read_text()), ROOT / "docs")
         else:
-            {"warm": warm, "seconds": seconds, "train": train, "results": results}[part](options)
+            {"warm": warm, "train": train, "cold": cold, "results": results}[part](options)
 
 
 if __name__ == "__main__":

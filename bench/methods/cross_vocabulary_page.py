@@ -5,11 +5,12 @@ import sys
 import textwrap
 from pathlib import Path
 
-import plot
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import plot  # noqa: E402
 
 BEGIN, END = "<!-- measurements -->", "<!-- end of measurements -->"
 STUDENTS = {"small": "The small student", "125m": "The 124.7M student"}
-LOSSES = ("ce", "project", "sampled", "alm", "uld", "truncate")
+LOSSES = ("ce", "project", "sampled", "top-k", "alm", "uld", "truncate")
 AS_LONG = "-as-long-as-"
 
 
@@ -33,7 +34,7 @@ class Comparison:
         for run in results["runs"]:
             if run["student"] == student:
                 self.runs.setdefault(run["method"], {})[run["seed"]] = run
-        self.times = results["update_seconds"].get(student, {})
+        self.cold = results["seconds_without_cache"][student]
 
     def methods(self):
         order = [f"ce{AS_LONG}project-1" if i else "ce" for i in (0, 1)]
@@ -42,10 +43,8 @@ class Comparison:
         return [method for method in order if method in self.runs]
 
     def seconds(self, method):
-        """Of an update with a warm cache: measured in turns, else as the runs went."""
-        method = method.partition(AS_LONG)[0]
-        return statistics.median(self.times.get(method) or
-                                 [run["seconds"] for run in self.runs[method].values()])
+        """Of an update with a warm cache."""
+        return statistics.median(run["seconds"] for run in self.runs[method].values())
 
     def gain(self, method):
         """Bits a byte less than cross-entropy alone with the same seeds; a list by seed."""
@@ -63,12 +62,12 @@ class Comparison:
         runs = [run for _, run in sorted(self.runs[method].items())]
         values = [run["bits_per_byte"] for run in runs]
         gain = self.gain(method)
-        cold = self.times.get(f"{method}-without-cache")
+        cold = self.cold.get(method)
         update = self.seconds(method)
         return [label(method), temperature(method), str(runs[0]["updates"]), f"{statistics.mean(values):.3f}",
                 " ".join(f"{value:.3f}" for value in values) if len(values) > 1 else "",
                 f"{statistics.mean(gain):+.3f}" if gain and method != "ce" else "", f"{update:.2f}",
-                f"{statistics.median(cold):.2f}" if cold else "", f"{update * runs[0]['updates']:.0f}"]
+                f"{cold:.2f}" if cold else "", f"{update * runs[0]['updates']:.0f}"]
 
     def table(self):
         columns = ["", "T", "updates", "bits a byte", "by seed", "gain", "s an update", "without a cache",
@@ -79,7 +78,7 @@ class Comparison:
     def plot(self, title):
         series, seen = [], set()
         for method in self.methods():
-            loss = method.partition(AS_LONG)[0].partition("-")[0]
+            loss = method.partition(AS_LONG)[0].removesuffix("-1").removesuffix("-2")
             by_updates = self.curve(method)
             seconds = self.seconds(method)
             series.append((None if loss in seen else label(method).strip("`"), LOSSES.index(loss),
@@ -111,15 +110,15 @@ def heading(results):
                  f"packages {packages}. *Teacher*: {results['teacher']}; the held-out text costs it "
                  f"{results['teacher_bits_per_byte']:.3f} bits a byte. *Training*: an update is {pieces} of at most "
                  f"{settings['max_seq_len']} tokens; alpha {settings['alpha']:g}, reduction `mean`, "
-                 f"{settings['samples']} draws (`sampled`); AdamW at {rates}, warm-up over a tenth of the updates, "
-                 "then a cosine to 0."),
+                 f"{settings['samples']} draws (`sampled`) or {settings['top_k']} logits (`top-k`), projected; AdamW at "
+                 f"{rates}, warm-up over a tenth of the updates, then a cosine to 0."),
         *wrapped(f"On {machine['cpu']} with {results['threads']} threads, {results['date']} UTC, revision "
                  f"{results['revision']}; `$GLADIUS_SMOLLM2_GGUF` names the teacher's file:"),
         f"    {results['command']}",
         "",
         *wrapped("*Gain* is how many bits a byte fewer than cross-entropy alone, after as many updates from the same "
-                 "weights (in the second row: after more). Seconds are those with a warm cache, medians of runs in "
-                 "turns.")[:-1]]
+                 "weights (in the second row: after more). Seconds are those with a warm cache, medians over the "
+                 "seeds.")[:-1]]
 
 
 def page(results, plots: Path):
