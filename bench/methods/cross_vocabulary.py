@@ -3,7 +3,7 @@
 python bench/methods/cross_vocabulary.py [PART...]    without any: warm train cold results
   warm     fills the teacher's caches, each by a pass of a tiny student that is not counted
   train    trains the students, and evaluates them on the held-out text; wants an idle machine for seconds
-  cold     measures an update of each method without a cache
+  cold     measures an update of each method without a cache, and the teacher's own bits per byte
   results  writes what there is so far to bench/results/cross_vocabulary.json
   render   writes the tables and plots of docs/cross-vocabulary.md from that file
 
@@ -169,8 +169,23 @@ def warm(options):
         kept(options.work / "warm" / f"{method.name}.json", settings, fill)
 
 
+def teacher_alone(options):
+    """What the held-out text costs it, in bits a byte."""
+    command = [str(options.bin / "gladius"), "eval", "--model", str(options.teacher), "--data",
+               str(options.data / "held-out.jsonl"), "--max-seq-len", str(options.tokens), "--json"]
+
+    def evaluate():
+        done = subprocess.run([*shlex.split(options.prefix), *command], capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"error: {shlex.join(command)}: {done.stderr[-2000:]}")
+        return {"bits_per_byte": json.loads(done.stdout)["bits_per_byte"]}
+
+    kept(options.work / "teacher.json", command, evaluate)
+
+
 def cold(options):
-    """Seconds of an update without a cache, after the first."""
+    """Seconds of an update without a cache, after the first; and the teacher alone."""
+    teacher_alone(options)
     for name in options.students:
         for method in chosen_methods(options):
             if method.loss == "ce":
@@ -236,20 +251,6 @@ def train_one(options, name, method, seed):
     kept(run_path(options, name, method, seed), settings, run)
 
 
-def teacher_alone(options):
-    """Bits a byte of the held-out text."""
-    command = [str(options.bin / "gladius"), "eval", "--model", str(options.teacher), "--data",
-               str(options.data / "held-out.jsonl"), "--max-seq-len", str(options.tokens), "--json"]
-
-    def evaluate():
-        done = subprocess.run([*shlex.split(options.prefix), *command], capture_output=True, text=True)
-        if done.returncode:
-            sys.exit(f"error: {shlex.join(command)}: {done.stderr[-2000:]}")
-        return {"bits_per_byte": json.loads(done.stdout)["bits_per_byte"]}
-
-    return kept(options.work / "teacher.json", command, evaluate)["bits_per_byte"]
-
-
 def results(options):
     """Of the runs with the present settings."""
     runs = []
@@ -264,12 +265,13 @@ def results(options):
     cold_seconds = {name: {method.name: stored(file)["seconds"] for method in METHODS.values()
                            if (file := options.work / "cold" / f"{name}-{method.name}.json").exists()}
                     for name in STUDENTS}
+    teacher = options.work / "teacher.json"
     now = datetime.datetime.now(datetime.timezone.utc)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps({
         "command": reproduction(options), "revision": revision(), "date": now.strftime("%Y-%m-%d %H:%M"),
         "machine": machine(), "threads": options.threads, "teacher": options.teacher.name,
-        "teacher_bits_per_byte": teacher_alone(options), "tokenizer": options.tokenizer.name, "data": options.description,
+        "teacher_bits_per_byte": stored(teacher)["bits_per_byte"] if teacher.exists() else None, "tokenizer": options.tokenizer.name, "data": options.description,
         "settings": {"batch": options.batch, "max_seq_len": options.tokens,
                      "alpha": options.alpha, "samples": SAMPLES, "top_k": TOP_K,
                      "lr": {name: student.lr for name, student in STUDENTS.items()}},
@@ -278,9 +280,11 @@ def results(options):
 
 
 def reproduction(options):
-    sizes = " ".join(f"--{name} {getattr(options, name)}" for name in ("updates", "batch", "tokens", "alpha")
-                     if getattr(options, name) is not None)
-    return f"python bench/methods/cross_vocabulary.py {sizes} --tokenizer {options.tokenizer.name}"
+    """The command for an idle machine, in one go."""
+    sizes = {"updates": None, "batch": 1, "tokens": 512, "alpha": 0.5}
+    changed = "".join(f" --{name} {value}" for name, default in sizes.items()
+                      if (value := getattr(options, name)) != default)
+    return f"python bench/methods/cross_vocabulary.py --tokenizer {options.tokenizer.name}{changed}"
 
 
 def chosen_methods(options):

@@ -43,7 +43,10 @@ class Comparison:
         return [method for method in order if method in self.runs]
 
     def seconds(self, method):
-        """Of an update with a warm cache."""
+        """Of an update with a warm cache. A longer run without a teacher does the same work an update
+        as the other, whose seconds its length is computed from."""
+        if AS_LONG in method and "ce" in self.runs:
+            method = "ce"
         return statistics.median(run["seconds"] for run in self.runs[method].values())
 
     def gain(self, method):
@@ -104,11 +107,13 @@ def heading(results):
     packages = ", ".join(f"{name} {version}" for name, version in data["packages"].items())
     pieces = f"{settings['batch']} pieces" if settings["batch"] > 1 else "one piece"
     rates = " and ".join(f"{lr:g} ({name})" for name, lr in settings["lr"].items())
+    teacher = results["teacher_bits_per_byte"]
+    alone = f"; the held-out text costs it {teacher:.3f} bits a byte" if teacher else ""
     return [
         *wrapped(f"*Text*: {data['train_bytes'] / 1e6:.2f} MB of English prose in {data['train_pieces']:,} pieces, "
                  f"and {data['held_out_bytes'] / 1e3:.0f} kB held out in {data['held_out_pieces']}, from the Debian "
-                 f"packages {packages}. *Teacher*: {results['teacher']}; the held-out text costs it "
-                 f"{results['teacher_bits_per_byte']:.3f} bits a byte. *Training*: an update is {pieces} of at most "
+                 f"packages {packages}. *Teacher*: {results['teacher']}{alone}. "
+                 f"*Training*: an update is {pieces} of at most "
                  f"{settings['max_seq_len']} tokens; alpha {settings['alpha']:g}, reduction `mean`, "
                  f"{settings['samples']} draws (`sampled`) or {settings['top_k']} logits (`top-k`), projected; AdamW at "
                  f"{rates}, warm-up over a tenth of the updates, then a cosine to 0."),
@@ -118,7 +123,7 @@ def heading(results):
         "",
         *wrapped("*Gain* is how many bits a byte fewer than cross-entropy alone, after as many updates from the same "
                  "weights (in the second row: after more). Seconds are those with a warm cache, medians over the "
-                 "seeds.")[:-1]]
+                 "seeds; the second row's are the first's, as its updates are the same work.")[:-1]]
 
 
 def page(results, plots: Path):
