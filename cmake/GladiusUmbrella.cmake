@@ -1,7 +1,7 @@
 # gladius::gladius: tensors to models, and gladius/gladius.h, which includes their public headers (but for
 # the kernels, which tensors and operations call). The header is written here from the libraries' own
 # lists, so that it leaves none out.
-set(umbrella_libraries base tensor autograd nn optim gguf tokenizer chat_template models)
+set(umbrella_libraries base tensor autograd nn optim gguf tokenizer chat_template language_model models)
 set(umbrella_root ${PROJECT_BINARY_DIR}/include-roots/umbrella)
 set(umbrella_includes "")
 foreach(library IN LISTS umbrella_libraries)

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "support/sanitizers.h"
 #include "train/teacher/certain_teacher.h"
 #include "train/tiny_runs.h"
 
@@ -69,6 +70,7 @@ TEST_F(RealTokenizers, ATeacherThatIsCertainGivesTheStudentsNextTokens) {
 }
 
 TEST_F(RealTokenizers, OfTheSameTokenizerEveryTokenOfATextIsAligned) {
+  if (testing::kSanitized) GTEST_SKIP() << "the test before does the same with two";
   const auto seen = see("llama2", "llama2", {Json{{"text", kText}}});
   EXPECT_EQ(seen[0].aligned, seen[0].positions);
   EXPECT_EQ(share_right(seen[0].probabilities), 1);
