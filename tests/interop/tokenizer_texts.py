@@ -1,5 +1,8 @@
 """Texts that tokenizers stumble over."""
 
+import sysconfig
+from pathlib import Path
+
 SCRIPTS = [(0x20, 0x7E), (0x01, 0x1F), (0x7F, 0x9F), (0xA0, 0x24F), (0x300, 0x36F), (0x370, 0x5FF),
            (0x600, 0x6FF), (0x900, 0x97F), (0xB80, 0xBFF), (0xE00, 0xE7F), (0x1000, 0x109F),
            (0x1100, 0x11FF), (0x1E00, 0x1FFF), (0x2000, 0x206F), (0x2190, 0x22FF), (0x3000, 0x30FF),
@@ -61,3 +64,51 @@ def corpus(rng, characters, invalid=0.0, words=WORDS):
         texts.append(b"".join(pieces))
         characters -= len(texts[-1].decode(errors="replace"))
     return texts
+
+
+def random_code(rng, sources):
+    """A piece of a source file that begins and ends anywhere."""
+    source = rng.choice(sources)
+    begin = rng.randrange(len(source))
+    return source[begin:begin + rng.randint(1, 60)]
+
+
+def random_strings(rng, count, special, sources):
+    """So many short strings of all kinds; some have texts of special tokens, whole and broken."""
+    strings = []
+    for _ in range(count):
+        pieces = []
+        for _ in range(rng.choice([1, 2, 3, 5, 12])):
+            kind = rng.random()
+            if kind < 0.1:
+                pieces.append(rng.choice(special))
+            elif kind < 0.15:
+                token = rng.choice(special)
+                cut = rng.randint(0, len(token))
+                pieces.append(token[:cut] + rng.choice([" ", "", "\n", "|"]) + token[cut:])
+            elif kind < 0.3:
+                pieces.append(random_code(rng, sources))
+            elif kind < 0.35:
+                pieces.append(random_unicode(rng))
+            else:
+                pieces.append(random_piece(rng, WORDS))
+        strings.append("".join(pieces).encode())
+    return strings
+
+
+def python_sources(rng, bytes_at_least):
+    """Texts of files that come with Python, in a random order: its license, its library's code."""
+    library = Path(sysconfig.get_path("stdlib"))
+    paths = sorted(path for path in library.rglob("*")
+                   if path.suffix in (".py", ".txt", ".rst") and "site-packages" not in path.parts)
+    rng.shuffle(paths)
+    texts = []
+    for path in paths:
+        try:
+            texts.append(path.read_bytes().decode())
+        except UnicodeDecodeError:
+            continue
+        bytes_at_least -= len(texts[-1].encode())
+        if bytes_at_least <= 0:
+            return [text for text in texts if text]
+    raise AssertionError(f"{library} has too little text")
