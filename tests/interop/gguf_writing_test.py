@@ -5,14 +5,17 @@ import json
 import numpy as np
 import pytest
 import torch
+import transformers
 from gguf_files import (TYPES, arrays_of, check_same_tokens, dequantised_reference, gguf, heads_of,
                         model_config, permute)
-from helpers import (FAMILIES, ROOT, check_same_logits, gladius, random_config, random_ids,
-                     random_model, save_model)
+from helpers import (FAMILIES, ROOT, check_close, check_same_logits, csv, gladius, gladius_json,
+                     logits_of, note_worst, random_config, random_ids, random_model, save_model)
 from tokenizer_texts import corpus
 
 TOKENIZERS = ROOT / "../shared/data/tokenizers"
 QUANTISED = ["q8_0", "q4_0", "q4_1", "q5_0", "q5_1"]
+# Between two logits of two programs, of the largest: each may be 1e-4 off (check_same_logits).
+ROUNDING = 2e-4
 
 
 def check_written(path, model, config, kind):
@@ -115,6 +118,42 @@ def test_there_and_back(kind, rng, tmp_path):
     for one, other in pairs:
         assert one.name == other.name and one.tensor_type == other.tensor_type
         assert np.array_equal(one.data.view(np.uint8), other.data.view(np.uint8)), one.name
+
+
+@pytest.mark.parametrize("kind", ["f32", "bf16", "f16"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_transformers_goes_on_as_we_do(family, kind, rng, tmp_path):
+    """64 tokens, greedily, of our file as transformers loads it. The reference gives each of our
+    tokens the largest logit, but for rounding; and its own continuation is ours up to the first
+    choice that rounding could decide."""
+    heads = rng.choice([2, 4])
+    # Its loader takes no width of heads from the file for Qwen, and no biases for Llama and Qwen3.
+    config = model_config(rng, family, num_attention_heads=heads,
+                          head_dim=128 if family == "qwen3" else 64 // heads,
+                          **({} if family == "qwen2" else {"attention_bias": False}),
+                          **({"mlp_bias": False} if family == "llama" else {}))
+    directory = save_model(random_model(rng, config), tmp_path / "model")
+    path = tmp_path / "model.gguf"
+    gladius("convert", "--model", directory, "--to", "gguf", "--dtype", kind, "--out", path)
+    prompt = random_ids(rng, config.vocab_size, rng.randint(1, 20))
+    ours = gladius_json("generate", "--model", path, "--ids", csv(prompt), "--greedy",
+                        "--max-new-tokens", 64)["ids"]
+    assert len(ours) == 64
+
+    reference = transformers.AutoModelForCausalLM.from_pretrained(
+        tmp_path, gguf_file=path.name, dtype=torch.float32, attn_implementation="eager").eval()
+    reference.generation_config.eos_token_id = None
+    logits = logits_of(reference, prompt + ours)[len(prompt) - 1:-1].double()
+    largest = logits.abs().amax(-1)
+    behind = (logits.amax(-1) - logits[range(64), ours]) / largest
+    check_close("greedy continuation of GGUF: how far our token is behind", behind.max().item(),
+                ROUNDING)
+    best, second = logits.topk(2).values.unbind(-1)
+    close = ((best - second) / largest <= ROUNDING).nonzero().flatten().tolist()
+    note_worst("greedy continuation of GGUF: choices of 64 too close to call", len(close), 64)
+    sure = close[0] if close else 64
+    expected = reference.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=64)
+    assert ours[:sure] == expected[0, len(prompt):len(prompt) + sure].tolist()
 
 
 @pytest.mark.parametrize("name", ["llama2", "qwen3"])
