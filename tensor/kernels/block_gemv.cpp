@@ -48,27 +48,29 @@ constexpr float kHighest = 32767;
 // Groups of smaller numbers count as 0: the inverse of their scale would be no float.
 constexpr float kLeast = 1e-30f;
 
-// The scale, the sum and the integers of a group; a NaN for a scale if a number is not finite.
+// The scale and the integers of a group, and the sum of what they stand for: the numbers' own would
+// not cancel with the products. A NaN for a scale if a number is not finite.
 HWY_INLINE void integers_of(const float* x, std::int64_t n, float& scale, float& sum,
                             std::int16_t* q) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(f32));
-  auto most = hn::Zero(f32), total = most, none = most;
+  auto most = hn::Zero(f32), none = most;
   for (std::int64_t i = 0; i < n; i += lanes) {
     const auto v = hn::LoadU(f32, x + i);
     most = hn::Max(most, hn::Abs(v));
-    total = hn::Add(total, v);
     none = hn::Add(none, hn::Sub(v, v));  // 0, or NaN
   }
   const float largest = hn::GetLane(hn::MaxOfLanes(f32, most));
   const bool counts = largest > kLeast;
   const auto inverse = hn::Set(f32, counts ? kHighest / largest : 0.0f);
-  scale = (counts ? largest / kHighest : 0.0f) + hn::GetLane(hn::SumOfLanes(f32, none));
-  sum = hn::GetLane(hn::SumOfLanes(f32, total));
   const hn::Rebind<std::int16_t, F32> half;
+  auto total = hn::Zero(i32);
   for (std::int64_t i = 0; i < n; i += lanes) {
-    const auto v = hn::Mul(hn::LoadU(f32, x + i), inverse);
-    hn::StoreU(hn::DemoteTo(half, hn::NearestInt(v)), half, q + i);
+    const auto whole = hn::NearestInt(hn::Mul(hn::LoadU(f32, x + i), inverse));
+    total = hn::Add(total, whole);
+    hn::StoreU(hn::DemoteTo(half, whole), half, q + i);
   }
+  scale = (counts ? largest / kHighest : 0.0f) + hn::GetLane(hn::SumOfLanes(f32, none));
+  sum = scale * static_cast<float>(hn::GetLane(hn::SumOfLanes(i32, total)));
 }
 
 void make_integers(const float* x, std::int64_t m, std::int64_t x_stride, const IntegerRows& to) {

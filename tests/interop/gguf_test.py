@@ -8,8 +8,8 @@ import torch
 import transformers
 from gguf_files import (SCALES, TYPES, arrays_of, as_stored, dequantised_reference, gguf,
                         model_config, random_blocks, write_model)
-from helpers import (FAMILIES, check_close, check_fails, check_same_logits, gladius, random_config,
-                     random_ids, random_model, save_model)
+from helpers import (FAMILIES, check_close, check_fails, check_same_logits, gladius, limit_of_blocks,
+                     random_config, random_ids, random_model, save_model)
 from safetensors.numpy import load_file
 
 
@@ -44,7 +44,8 @@ def test_logits(family, kind, rng, tmp_path):
     reference = dequantised_reference(config, path)
     for length in (1, rng.randint(2, 5), rng.randint(6, 60)):
         ids = random_ids(rng, config.vocab_size, length)
-        check_same_logits(f"logits, GGUF {kind}", path, reference, ids, tmp_path / "out")
+        check_same_logits(f"logits, GGUF {kind}", path, reference, ids, tmp_path / "out",
+                          limit_of_blocks(kind, length))
 
 
 @pytest.mark.parametrize("kind", ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"])
@@ -65,7 +66,8 @@ def test_logits_of_large_blocks(kind, rng, tmp_path):
     reference = dequantised_reference(config, path)
     for length in (1, 3, rng.randint(6, 60)):
         ids = random_ids(rng, config.vocab_size, length)
-        check_same_logits(f"logits, GGUF {kind}", path, reference, ids, tmp_path / "out")
+        check_same_logits(f"logits, GGUF {kind}", path, reference, ids, tmp_path / "out",
+                          limit_of_blocks(kind, length))
 
 
 def test_llama3_frequencies(rng, tmp_path):

@@ -9,7 +9,7 @@ import transformers
 from gguf_files import (TYPES, arrays_of, check_same_tokens, dequantised_reference, gguf, heads_of,
                         model_config, permute)
 from helpers import (FAMILIES, ROOT, check_close, check_same_logits, csv, gladius, gladius_json,
-                     logits_of, note_worst, random_config, random_ids, random_model, save_model)
+                     limit_of_blocks, logits_of, note_worst, random_config, random_ids, random_model, save_model)
 from tokenizer_texts import corpus
 
 TOKENIZERS = ROOT / "../shared/data/tokenizers"
@@ -51,8 +51,10 @@ def test_writes_the_references_blocks(family, kind, rng, tmp_path):
     gladius("convert", "--model", directory, "--to", "gguf", "--dtype", kind, "--out", path)
     check_written(path, model, config, kind)
     reference = dequantised_reference(config, path)
-    ids = random_ids(rng, config.vocab_size, rng.randint(1, 30))
-    check_same_logits(f"logits, written as {kind}", path, reference, ids, tmp_path / "out")
+    length = rng.randint(1, 30)
+    ids = random_ids(rng, config.vocab_size, length)
+    check_same_logits(f"logits, written as {kind}", path, reference, ids, tmp_path / "out",
+                      limit_of_blocks(kind, length))
 
 
 @pytest.mark.parametrize("kind,error", [("q4_k", 0.085), ("q6_k", 0.022)])
@@ -80,8 +82,10 @@ def test_writes_k_types(family, kind, error, rng, tmp_path):
     for name, value in arrays_of(model).items():
         stored = arrays_of(reference)[name]
         assert np.linalg.norm(stored - value) <= error * np.linalg.norm(value), name
-    ids = random_ids(rng, config.vocab_size, rng.randint(1, 30))
-    check_same_logits(f"logits, written as {kind}", path, reference, ids, tmp_path / "out")
+    length = rng.randint(1, 30)
+    ids = random_ids(rng, config.vocab_size, length)
+    check_same_logits(f"logits, written as {kind}", path, reference, ids, tmp_path / "out",
+                      limit_of_blocks(kind, length))
 
 
 @pytest.mark.parametrize("kind", QUANTISED)
