@@ -59,6 +59,12 @@ void Variable::set_value(Tensor value) {
   set_requires_grad(needed);
 }
 
+bool Variable::is_exclusive() const {
+  if (state_.use_count() != 1) return false;
+  const auto& storage = state_->value.storage();
+  return storage.use_count() == 1 && !storage->read_only() && state_->value.is_contiguous();
+}
+
 std::string Variable::describe() const {
   if (!state_) return "the undefined variable";
   if (is_leaf()) return value().describe();

@@ -42,6 +42,9 @@ class Variable {
   std::int64_t numel() const { return value().numel(); }
   Dtype dtype() const { return value().dtype(); }
   double item() const { return value().item(); }
+  /// Whether no other handle and no other tensor sees the value, which is contiguous and may be
+  /// written: then its owner can reuse the memory.
+  bool is_exclusive() const;
   /// "F32 [2, 3]", with " of mul" for the result of an operation; for messages.
   std::string describe() const;
 

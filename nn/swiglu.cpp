@@ -13,7 +13,9 @@ SwiGLU::SwiGLU(std::int64_t hidden_size, std::int64_t intermediate_size, bool bi
                                  std::make_shared<Linear>(intermediate_size, hidden_size, bias))) {}
 
 Variable SwiGLU::forward(const Variable& x) const {
-  return down_proj_->forward(swiglu(gate_proj_->forward(x), up_proj_->forward(x)));
+  // Unless gradients need them, gate and up are freed before the last product.
+  const Variable gated = swiglu(gate_proj_->forward(x), up_proj_->forward(x));
+  return down_proj_->forward(gated);
 }
 
 }  // namespace gladius::nn

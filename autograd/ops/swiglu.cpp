@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
+#include "gladius/autograd/anomaly.h"
+#include "gladius/autograd/grad_mode.h"
 #include "gladius/autograd/node.h"
 #include "gladius/autograd/ops/arithmetic.h"
 #include "gladius/autograd/ops/functions.h"
@@ -36,9 +40,7 @@ std::vector<Variable> recorded_backward(const Variable& gate, const Variable& up
   return {g * up * slope, g * gate * open};
 }
 
-}  // namespace
-
-Variable swiglu(const Variable& gate, const Variable& up) {
+void check_swiglu(const Variable& gate, const Variable& up) {
   if (gate.shape() != up.shape()) {
     throw ShapeError(fmt::format("swiglu: gate {} and up {} differ", gate.value().describe(),
                                  up.value().describe()));
@@ -47,16 +49,28 @@ Variable swiglu(const Variable& gate, const Variable& up) {
     throw DtypeError(fmt::format("swiglu: gate {} and up {} differ in type",
                                  gate.value().describe(), up.value().describe()));
   }
+}
+
+// All contiguous; y may be the gate.
+void swiglu_into(const Tensor& gate, const Tensor& up, Tensor& y) {
+  dispatch_floating("swiglu", gate.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    parallel_for(gate.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      const std::int64_t n = end - begin;
+      kernels::swiglu(gate.data<T>() + begin, up.data<T>() + begin, y.data<T>() + begin, 1, n, n,
+                      n);
+    });
+  });
+}
+
+}  // namespace
+
+Variable swiglu(const Variable& gate, const Variable& up) {
+  check_swiglu(gate, up);
   const Tensor a = gate.value().contiguous();
   const Tensor b = up.value().contiguous();
   Tensor y = Tensor::empty(a.shape(), a.dtype());
-  dispatch_floating("swiglu", a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    parallel_for(a.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      const std::int64_t n = end - begin;
-      kernels::swiglu(a.data<T>() + begin, b.data<T>() + begin, y.data<T>() + begin, 1, n, n, n);
-    });
-  });
+  swiglu_into(a, b, y);
   return record(
       "swiglu", std::move(y), {gate, up},
       [u = SavedVariable(Variable(a, gate.node())), v = SavedVariable(Variable(b, up.node()))](
@@ -66,6 +80,16 @@ Variable swiglu(const Variable& gate, const Variable& up) {
         }
         return backward(u.tensor(context), v.tensor(context), g.value().contiguous());
       });
+}
+
+Variable swiglu(Variable&& gate, const Variable& up) {
+  // A message about an anomaly shows the gate.
+  const bool needed = grad_enabled() || anomaly_detection_enabled();
+  if (needed || !gate.is_exclusive()) return swiglu(std::as_const(gate), up);
+  check_swiglu(gate, up);
+  Tensor y = gate.value();
+  swiglu_into(y, up.value().contiguous(), y);
+  return Variable(std::move(y));
 }
 
 }  // namespace gladius

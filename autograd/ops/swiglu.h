@@ -8,5 +8,8 @@ namespace gladius {
 /// silu(gate) * up for two of one shape [..., F] and one type (ShapeError or DtypeError otherwise).
 /// Fused; differentiable any number of times.
 Variable swiglu(const Variable& gate, const Variable& up);
+/// Within NoGrad the result takes the memory of an exclusive gate: of a long text gate, up and
+/// their product are most of what a forward pass needs beside the weights.
+Variable swiglu(Variable&& gate, const Variable& up);
 
 }  // namespace gladius

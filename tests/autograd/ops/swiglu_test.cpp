@@ -57,6 +57,35 @@ TEST(Swiglu, SaturatesWithoutOverflow) {
   EXPECT_THAT(grad({sum(y)}, {gate})[0].value().to_vector<float>(), ::testing::ElementsAre(0, 3));
 }
 
+// What is seen elsewhere stays as it is.
+TEST(Swiglu, WithoutGradientsTheResultTakesAnExclusiveGatesMemory) {
+  Rng rng(5);
+  const Tensor g = random_tensor(rng, {7, 129}, -4, 4, Dtype::F32);
+  const Variable up(random_tensor(rng, {7, 129}, -1, 1, Dtype::F32));
+  const auto expected = swiglu(Variable(g), up).value().to_vector<float>();
+  const auto same = [&](const Variable& y) { return y.value().to_vector<float>() == expected; };
+  const NoGrad no_grad;
+  Variable alone(g.clone());
+  const float* memory = alone.value().data<float>();
+  const Variable y = swiglu(std::move(alone), up);
+  EXPECT_EQ(y.value().data<float>(), memory);
+  EXPECT_TRUE(same(y));
+  const Variable handle(g.clone());
+  EXPECT_TRUE(same(swiglu(Variable(handle), up)));          // one variable, two handles
+  EXPECT_TRUE(same(swiglu(Variable(handle.value()), up)));  // two variables, one tensor
+  EXPECT_EQ(handle.value().to_vector<float>(), g.to_vector<float>());
+  const Variable columns(g.clone().narrow(1, 3, 100));  // not contiguous
+  EXPECT_EQ(swiglu(Variable(columns.value()), Variable(up.value().narrow(1, 3, 100))).shape(),
+            (Shape{7, 100}));
+}
+
+TEST(Swiglu, GradientsKeepTheGate) {
+  Rng rng(6);
+  const Variable x(random_tensor(rng, {5}, -4, 4, Dtype::F64), true);
+  const auto twice = [](const Inputs& in) { return swiglu(in[0] * 2.0, in[0]); };
+  EXPECT_NO_THROW(gradcheck(twice, {x}));
+}
+
 TEST(Swiglu, WrongUse) {
   const auto apply = [](const Tensor& a, const Tensor& b) {
     return [=] { swiglu(Variable(a), Variable(b)); };
