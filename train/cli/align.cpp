@@ -113,6 +113,7 @@ nlohmann::ordered_json to_json(const train::AlignmentStudy& study) {
                               {"positions", study.positions},
                               {"aligned_positions", study.aligned},
                               {"impossible_positions", study.impossible},
+                              {"negligible_positions", study.negligible},
                               {"shared_boundaries", study.shared_boundaries},
                               {"mean_rest", train::number_or_null(study.mean_rest)},
                               {"bits_per_byte", nullptr}};
@@ -146,6 +147,10 @@ void print_study(const train::AlignmentStudy& study) {
   if (study.impossible > 0) {
     print("left out below           {} positions, whose token has no probability\n",
           study.impossible);
+  }
+  if (study.negligible > 0) {
+    print("and                      {} behind what the teacher hardly expected\n",
+          study.negligible);
   }
   print("mean rest                {:.4f}\n\nbits a byte\n", *study.mean_rest);
   print("  teacher                {:.4f}\n", study.bits->teacher);

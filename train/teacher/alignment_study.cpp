@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kRows = 256;
 constexpr std::size_t kShownPieces = 4;
 
-double bits_of(double nats) { return -nats / std::numbers::ln2; }
+double bits_of(double nats) { return 0 - nats / std::numbers::ln2; }  // not -0
 
 std::int64_t size_of(const TextEncoder& side, std::int32_t id) {
   if (side.tokenizer().is_special(id)) return 0;
@@ -125,6 +125,9 @@ class Study {
       study_.shared_boundaries =
           static_cast<double>(shared_) / static_cast<double>(study_.positions);
     }
+    if (teacher_.own != nullptr) {
+      study_.negligible = study_.aligned - study_.impossible - projected_;
+    }
     if (projected_ > 0) {
       study_.mean_rest = rest_ / static_cast<double>(projected_);
       study_.bits = AlignedBits{.teacher = own_.per_byte(),
@@ -165,7 +168,7 @@ class Study {
       ++study_.impossible;
       return;
     }
-    seen.bits[i + 1] = bits_of(std::log(q / row.total));
+    seen.bits[i + 1] = bits_of(std::log(std::min(1.0, q / row.total)));
     if (shows()) seen.notes[i + 1] = note_of(student(), row);
     rest_ += row.rest / row.total;
     ++projected_;

@@ -59,6 +59,9 @@ struct AlignmentStudy {
   /// teacher's tokens say in another way, and no border is shared at its end. They are in no mean
   /// below.
   std::int64_t impossible = 0;
+  /// And where the teacher gave next to nothing to what the text begins with; nor are they trained
+  /// on (vocabulary_projection.h).
+  std::int64_t negligible = 0;
   double shared_boundaries = 0;     // part of `positions` at which one of the teacher's tokens ends
   std::optional<double> mean_rest;  // of the aligned positions
   std::optional<AlignedBits> bits;  // with the teacher's weights

@@ -13,9 +13,6 @@
 namespace gladius::train {
 namespace {
 
-// With less of the teacher's probability behind it a position is not compared.
-constexpr double kNegligible = 1e-6;
-
 // The teacher's rows that are needed: those that rows name, and those of the chains.
 std::pair<std::int64_t, std::int64_t> needed(std::span<const text::AlignedRow> rows) {
   std::int64_t begin = std::numeric_limits<std::int64_t>::max(), end = 0;
@@ -243,7 +240,7 @@ VocabularyProjection::Sums VocabularyProjection::sum_up(std::int64_t entries,
   parallel_for(std::ssize(rows), 1, [&](std::int64_t low, std::int64_t high) {
     for (std::int64_t i = low; i < high; ++i) {
       const auto index = static_cast<std::size_t>(i);
-      if (rows[index].teacher_row < 0 || !(sums.total[index] > kNegligible)) {
+      if (rows[index].teacher_row < 0 || !(sums.total[index] > kNegligibleProbability)) {
         sums.total[index] = 0;
       } else {
         move_chain(sums, i, rows[index]);

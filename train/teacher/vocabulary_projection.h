@@ -30,6 +30,9 @@
 
 namespace gladius::train {
 
+/// A position whose Z is not above this is not compared: the teacher hardly expected the text.
+inline constexpr double kNegligibleProbability = 1e-6;
+
 /// A teacher's reading of a batch: its logits by rows, as they are asked for, and its tokens. If
 /// the logits are of tokens that were drawn (sampled_outputs.h), `text` has log P of each row's
 /// next token.
@@ -59,7 +62,7 @@ class VocabularyProjection {
                  std::span<const std::int32_t> student_ids, std::int64_t first_row,
                  const TeacherReading& teacher) const;
 
-  /// Calls visit(i, row) for each of `rows` that has a teacher, in order; the row is there during
+  /// Calls visit(i, row) for each of `rows` that is compared, in order; the row is there during
   /// the call. The other arguments are those of targets(), `entries` the size of the student's
   /// vocabulary.
   void visit(std::int64_t entries, std::span<const text::AlignedRow> rows,
