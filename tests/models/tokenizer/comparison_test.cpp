@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gladius/models/tokenizer/token_bytes.h"
+#include "support/sanitizers.h"
 #include "support/temporary_directory.h"
 
 namespace gladius::text {
@@ -144,6 +145,7 @@ TEST_F(TokenizerComparisonTest, EntriesAreComparedByTheirBytes) {
 // The experts' own: each is the same as itself without its fast path, and shares little with the
 // other (docs of the issue: one vocabulary says nothing of another's ids).
 TEST_F(TokenizerComparisonTest, RealTokenizers) {
+  if (testing::kSanitized) GTEST_SKIP() << "only larger than the others";
   const fs::path tokenizers = fs::path(GLADIUS_SOURCE_DIR) / ".." / "shared/data/tokenizers";
   if (!fs::exists(tokenizers)) GTEST_SKIP() << tokenizers << " is not here: NOT TESTED with it";
   const fs::path copy = write("llama2", {});
