@@ -20,6 +20,13 @@ Tensor append(Tensor& store, std::int64_t length, const Tensor& added) {
   return store.narrow(1, 0, length + T);
 }
 
+// [B, T, H * D] -> [B, T, H, D], through the norm if there is one.
+Variable heads(const Variable& projected, std::int64_t H, const RMSNorm* norm = nullptr) {
+  const Variable split =
+      reshape(projected, {projected.size(0), projected.size(1), H, projected.size(2) / H});
+  return norm ? norm->forward(split) : split;
+}
+
 }  // namespace
 
 GroupedQueryAttention::GroupedQueryAttention(const AttentionSizes& sizes) : sizes_(sizes) {
@@ -41,19 +48,14 @@ GroupedQueryAttention::GroupedQueryAttention(const AttentionSizes& sizes) : size
   k_norm_ = norm("k_norm");
 }
 
-Variable GroupedQueryAttention::heads(const Variable& x, std::int64_t H, const Linear& projection,
-                                      const RMSNorm* norm) const {
-  const Variable split = reshape(projection.forward(x), {x.size(0), x.size(1), H, sizes_.head_dim});
-  return norm ? norm->forward(split) : split;
-}
-
 Variable GroupedQueryAttention::forward(const Variable& x, const AttentionContext& context,
                                         LayerCache* cache) const {
   const std::int64_t B = x.size(0), T = x.size(1);
   const std::int64_t H = sizes_.num_heads, Hkv = sizes_.num_key_value_heads;
-  const Variable q = rotate(heads(x, H, *q_proj_, q_norm_.get()), context.rotation);
-  Variable k = rotate(heads(x, Hkv, *k_proj_, k_norm_.get()), context.rotation);
-  Variable v = heads(x, Hkv, *v_proj_);
+  auto [q, k, v] = forward_each(x, *q_proj_, *k_proj_, *v_proj_);
+  q = rotate(heads(q, H, q_norm_.get()), context.rotation);
+  k = rotate(heads(k, Hkv, k_norm_.get()), context.rotation);
+  v = heads(v, Hkv);
   if (cache) {
     k = Variable(append(cache->k, cache->length, k.value()));
     v = Variable(append(cache->v, cache->length, v.value()));

@@ -46,10 +46,6 @@ class GroupedQueryAttention : public Module {
   std::int64_t cached_per_token() const;
 
  private:
-  // x [B, T, C] -> the projection's heads [B, T, H, D], through the norm if there is one.
-  Variable heads(const Variable& x, std::int64_t H, const Linear& projection,
-                 const RMSNorm* norm = nullptr) const;
-
   AttentionSizes sizes_;
   std::shared_ptr<Linear> q_proj_, k_proj_, v_proj_, o_proj_;
   std::shared_ptr<RMSNorm> q_norm_, k_norm_;  // null without

@@ -1,6 +1,11 @@
 // A linear layer.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "gladius/autograd/ops/matmul.h"
 #include "gladius/nn/module.h"
 
 namespace gladius::nn {
@@ -17,5 +22,15 @@ class Linear : public Module {
  protected:
   void reset_own_parameters(Generator& generator) override;
 };
+
+/// forward(x) of each of `layers`; in generation faster than one after another (linear_each).
+template <class... Layers>
+std::array<Variable, sizeof...(Layers)> forward_each(const Variable& x, const Layers&... layers) {
+  std::vector<Variable> results =
+      linear_each(x, std::array{LinearParameters{layers.weight, layers.bias}...});
+  std::array<Variable, sizeof...(Layers)> array;
+  std::ranges::move(results, array.begin());
+  return array;
+}
 
 }  // namespace gladius::nn

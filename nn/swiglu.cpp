@@ -1,5 +1,7 @@
 #include "gladius/nn/swiglu.h"
 
+#include <utility>
+
 #include "gladius/autograd/ops/swiglu.h"
 
 namespace gladius::nn {
@@ -14,8 +16,11 @@ SwiGLU::SwiGLU(std::int64_t hidden_size, std::int64_t intermediate_size, bool bi
 
 Variable SwiGLU::forward(const Variable& x) const {
   // Unless gradients need them, gate and up are freed before the last product.
-  const Variable gated = swiglu(gate_proj_->forward(x), up_proj_->forward(x));
-  return down_proj_->forward(gated);
+  const auto gated = [&] {
+    auto [gate, up] = forward_each(x, *gate_proj_, *up_proj_);
+    return swiglu(std::move(gate), up);
+  };
+  return down_proj_->forward(gated());
 }
 
 }  // namespace gladius::nn

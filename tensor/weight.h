@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
+#include <vector>
 
 #include "gladius/tensor/tensor.h"
 
@@ -34,6 +36,9 @@ class Weight {
   Tensor rows(const Tensor& ids) const;
 
  private:
+  friend std::vector<Tensor> multiply_each(const Tensor& x, std::span<const Weight> weights);
+  // The result of a product of x [..., from], not yet computed: [..., to].
+  Tensor empty_result(const Tensor& x, std::int64_t from, std::int64_t to) const;
   using Product = void (WeightFormat::*)(const Tensor&, const Tensor&, Tensor&) const;
   // `product` of x [..., from] as rows -> [..., to].
   Tensor apply(Product product, const Tensor& x, std::int64_t from, std::int64_t to) const;
@@ -41,6 +46,11 @@ class Weight {
   Tensor matrix_;
   const WeightFormat* format_;
 };
+
+/// x W^T for each of `weights`, with the values of multiply(). For a single row, as in generation,
+/// it is one parallel loop over all their rows: to start the threads takes as long as a small
+/// product.
+std::vector<Tensor> multiply_each(const Tensor& x, std::span<const Weight> weights);
 
 /// Whether a Weight can have elements of this type.
 bool is_weight_dtype(Dtype dtype);

@@ -75,6 +75,22 @@ void check_bias(const Variable& x, const Variable& weight, const Variable& bias)
   }
 }
 
+// The variable of a product x W^T that has been computed, plus the bias.
+Variable with_bias(Tensor product, const Variable& x, const Variable& weight,
+                   const Variable& bias) {
+  if (bias.defined()) {
+    check_bias(x, weight, bias);
+    add_(product, bias.value().to(product.dtype()));
+  }
+  return record("linear", std::move(product), {x, weight, bias},
+                [call = LinearCall{weight.requires_grad() ? SavedVariable(x) : SavedVariable(),
+                                   SavedVariable(weight), x.shape()}](
+                    const Variable& g, const BackwardContext& context) {
+                  return grad_enabled() ? call.recorded_backward(g, context)
+                                        : call.backward(g.value(), context);
+                });
+}
+
 }  // namespace
 
 Variable matmul(const Variable& a, const Variable& b) {
@@ -88,18 +104,18 @@ Variable matmul(const Variable& a, const Variable& b) {
 }
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
-  Tensor y = Weight(weight.value()).multiply(x.value());
-  if (bias.defined()) {
-    check_bias(x, weight, bias);
-    add_(y, bias.value().to(y.dtype()));
+  return with_bias(Weight(weight.value()).multiply(x.value()), x, weight, bias);
+}
+
+std::vector<Variable> linear_each(const Variable& x, std::span<const LinearParameters> layers) {
+  std::vector<Weight> weights;
+  for (const auto& [weight, bias] : layers) weights.emplace_back(weight.value());
+  std::vector<Tensor> products = multiply_each(x.value(), weights);
+  std::vector<Variable> results;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    results.push_back(with_bias(std::move(products[i]), x, layers[i].weight, layers[i].bias));
   }
-  return record("linear", std::move(y), {x, weight, bias},
-                [call = LinearCall{weight.requires_grad() ? SavedVariable(x) : SavedVariable(),
-                                   SavedVariable(weight), x.shape()}](
-                    const Variable& g, const BackwardContext& context) {
-                  return grad_enabled() ? call.recorded_backward(g, context)
-                                        : call.backward(g.value(), context);
-                });
+  return results;
 }
 
 }  // namespace gladius

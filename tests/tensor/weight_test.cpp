@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gladius/tensor/matmul.h"
+#include "gladius/tensor/parallel.h"
 #include "support/blocks.h"
 #include "support/message_of.h"
 #include "support/random.h"
@@ -79,6 +80,38 @@ TEST(Weight, MultipliesAndLooksUpInEveryType) {
       }
     }
   }
+}
+
+TEST(Weight, SeveralAtOnceAreMultipliedAsEachAlone) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Rng rng(seed);
+  const int threads = num_threads();
+  for (int run = 0; run < 60; ++run) {
+    set_num_threads(static_cast<int>(random_int(rng, 1, 4)));
+    const std::int64_t K = 256 * random_int(rng, 0, 2);
+    std::vector<Weight> weights;
+    for (std::int64_t i = random_int(rng, 0, 4); i > 0; --i) {
+      Dtype dtype = Dtype::F64;
+      while (dtype == Dtype::F64) dtype = kTypes[random_int(rng, 0, std::ssize(kTypes) - 1)];
+      weights.emplace_back(random_weight(rng, random_int(rng, 1, 400), K / 256 * 32, dtype));
+      // Rows of 32 groups have other widths in the types of larger blocks.
+      if (weights.back().shape()[1] != weights.front().shape()[1]) weights.pop_back();
+    }
+    const std::int64_t width = weights.empty() ? K : weights.front().shape()[1];
+    const Tensor x = random_view(rng, {random_int(rng, 0, 2), 1, width}, -1, 1, Dtype::F32);
+    const std::vector<Tensor> results = multiply_each(x, weights);
+    ASSERT_EQ(results.size(), weights.size());
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      const Tensor alone = weights[i].multiply(x);
+      ASSERT_EQ(results[i].shape(), alone.shape());
+      ASSERT_EQ(results[i].to_vector<float>(), alone.to_vector<float>())
+          << weights[i].matrix().describe();
+    }
+  }
+  set_num_threads(threads);
+  const std::vector<Weight> other{Weight(Tensor::ones({2, 3})), Weight(Tensor::ones({2, 4}))};
+  EXPECT_THROW(multiply_each(Tensor::ones({3}), other), ShapeError);
 }
 
 TEST(Weight, KnowsWhatItIs) {

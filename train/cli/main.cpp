@@ -14,6 +14,7 @@
 #include "support.h"
 #include "usage.h"
 #include "version.h"
+#include "waiting_threads.h"
 
 namespace gladius::cli {
 namespace {
@@ -89,6 +90,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace gladius::cli;
+  shorten_waits(argv);
   occupy_standard_streams();
   try {
     return run(argc, argv);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gladius/autograd/ops/views.h"
 #include "gladius/tensor/elementwise.h"
 #include "gladius/tensor/matmul.h"
 #include "support/compositions.h"
@@ -29,6 +30,27 @@ TEST(Linear, EqualsItsComposition) {
                                      random_view(rng, {N})};
     expect_same_function(rng, fused_linear, composed_linear, inputs);
     expect_float_agrees(rng, fused_linear, composed_linear, inputs);
+  }
+}
+
+TEST(LinearEach, IsLinearOfEach) {
+  Rng rng(6);
+  for (const Shape& shape : {Shape{5}, Shape{1, 1, 8}, Shape{2, 3, 4}, Shape{3, 0}}) {
+    SCOPED_TRACE(to_string(shape));
+    const std::vector<Tensor> inputs{random_view(rng, shape), random_view(rng, {2, shape.back()}),
+                                     random_view(rng, {2}), random_view(rng, {3, shape.back()})};
+    const auto each = [](const Inputs& in) {
+      const Variable none;
+      const LinearParameters layers[] = {{in[1], in[2]}, {in[3], none}};
+      const std::vector<Variable> y = linear_each(in[0], layers);
+      return cat({y[0], y[1]}, -1);
+    };
+    const auto alone = [](const Inputs& in) {
+      return cat({linear(in[0], in[1], in[2]), linear(in[0], in[3])}, -1);
+    };
+    expect_same_function(rng, each, alone, inputs);
+    expect_float_agrees(rng, each, alone, inputs);
+    EXPECT_NO_THROW(gradcheck(each, leaves(inputs)));
   }
 }
 
