@@ -376,5 +376,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+  // What nohup, or a shell's `&`, ignores would be ignored by the runs, too.
+  for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGPIPE}) ::signal(number, SIG_DFL);
   return gladius::faults::run(argc, argv);
 }
