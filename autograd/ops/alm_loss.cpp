@@ -190,6 +190,7 @@ DistillationLoss linear_alm_loss(const Variable& x, const Variable& weight,
                                  const DistillationOptions& options, double tau) {
   constexpr const char* kName = "linear_alm_loss";
   check(kName, x, weight, labels);
+  require_forward_kl(kName, options);
   const AlmTargets fitting{fitting_labels(kName, targets.tokens), targets.chunks};
   check_targets(kName, fitting, x.size(0), weight.size(0));
   DistillationOptions settings = options;

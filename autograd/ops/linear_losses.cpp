@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "gladius/autograd/ops/arithmetic.h"
 #include "gladius/autograd/ops/linear_blocks.h"
 #include "gladius/autograd/ops/matmul.h"
 #include "gladius/autograd/ops/views.h"
@@ -17,9 +18,11 @@ using namespace vocabulary_loss;
 // In operations on variables, with all logits.
 std::vector<Variable> recorded_backward(const Variable& x, const Variable& weight,
                                         const Tensor& labels, std::int64_t ignore_index,
-                                        const Variable& seed, const BackwardContext& context) {
+                                        double share, const Variable& seed,
+                                        const BackwardContext& context) {
   const Variable logits = linear(x, weight);
-  const Variable g = grad({cross_entropy(logits, labels, ignore_index)}, {logits}, {seed},
+  const Variable mean = cross_entropy(logits, labels, ignore_index);
+  const Variable g = grad({mean}, {logits}, {seed * share},
                           /*retain_graph=*/true, /*create_graph=*/true)[0];
   const Variable w = weight.dtype() == x.dtype() ? weight : Variable(weight.value().to(x.dtype()));
   return {context.needs(0) ? matmul(g, w) : Variable(),
@@ -29,12 +32,14 @@ std::vector<Variable> recorded_backward(const Variable& x, const Variable& weigh
 }  // namespace
 
 Variable linear_cross_entropy(const Variable& x, const Variable& weight, const Tensor& labels,
-                              std::int64_t ignore_index) {
+                              std::int64_t ignore_index, std::int64_t divisor) {
   Task task{.op = "linear_cross_entropy", .ignore_index = ignore_index};
   check(task.op, x, weight, labels);
   const Tensor targets = fitting_labels(task.op, labels);
   const std::int64_t count = count_labels(task.op, weight.size(0), targets, ignore_index);
-  task.ce_scale = 1 / static_cast<double>(std::max<std::int64_t>(1, count));
+  const auto own = static_cast<double>(std::max<std::int64_t>(1, count));
+  const double whole = divisor != 0 ? static_cast<double>(divisor) : own;
+  task.ce_scale = 1 / whole;
   Forward result =
       forward(x, weight, block_ends(x.size(0)),
               [&](const Tensor& logits, std::int64_t begin, const Tensor& gradient) {
@@ -42,11 +47,11 @@ Variable linear_cross_entropy(const Variable& x, const Variable& weight, const T
               });
   return record(
       task.op, Tensor::scalar(total(result.terms, task), x.dtype()), {x, weight},
-      [=, gradients = std::move(result.gradients), u = SavedVariable(x), v = SavedVariable(weight)](
-          const Variable& g, const BackwardContext& context) mutable {
+      [=, share = own / whole, gradients = std::move(result.gradients), u = SavedVariable(x),
+       v = SavedVariable(weight)](const Variable& g, const BackwardContext& context) mutable {
         if (!grad_enabled()) return backward(gradients, g.value(), u, v, context);
-        return recorded_backward(u.unpack(context), v.unpack(context), targets, ignore_index, g,
-                                 context);
+        return recorded_backward(u.unpack(context), v.unpack(context), targets, ignore_index, share,
+                                 g, context);
       });
 }
 

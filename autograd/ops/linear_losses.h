@@ -18,10 +18,11 @@ namespace gladius {
 inline constexpr std::int64_t kLinearLossRows = 512;
 
 /// cross_entropy(linear(x, weight), labels, ignore_index) for x [N, C], weight [V, C] and labels
-/// [N]. A frozen weight may be BF16 or F16. ShapeError, DtypeError as those two. Differentiable
-/// any number of times; a second derivative computes all logits again.
+/// [N]; with a `divisor` (not 0) the sum by that in place of the number of labels. A frozen weight
+/// may be BF16 or F16. ShapeError, DtypeError as those two. Differentiable any number of times; a
+/// second derivative computes all logits again.
 Variable linear_cross_entropy(const Variable& x, const Variable& weight, const Tensor& labels,
-                              std::int64_t ignore_index = -100);
+                              std::int64_t ignore_index = -100, std::int64_t divisor = 0);
 
 /// Rows of a teacher's logits that are in memory at once: 39 MB for 151,936 entries.
 inline constexpr std::int64_t kTeacherRows = 64;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "gladius/autograd/variable.h"
+#include "gladius/tensor/kernels/divergence_loss.h"
 
 namespace gladius {
 
@@ -54,14 +55,25 @@ Variable cross_entropy(const Variable& logits, const Tensor& labels,
 Variable nll_loss(const Variable& log_probabilities, const Tensor& labels,
                   std::int64_t ignore_index = -100, LossReduction reduction = LossReduction::mean);
 
+/// What the sums of a loss are divided by where it is a part of a larger one, such as the
+/// micro-batch of an update: the terms of the whole. 0: its own.
+struct LossDivisors {
+  std::int64_t cross_entropy = 0;
+  std::int64_t divergence = 0;
+};
+
 struct DistillationOptions {
   double temperature = 2;
   double alpha = 0.5;  // weight of the divergence; the cross-entropy has 1 - alpha
+  Divergence divergence = Divergence::forward_kl;
+  double beta = 0.5;           // of jsd and skew_kl
+  bool labelled_only = false;  // the divergence counts the rows with a label alone
   /// Of the divergence: `mean` over the tokens, or `batchmean`, the sum by the number of sequences;
   /// cross-entropy is always a mean.
   LossReduction reduction = LossReduction::mean;
   std::int64_t sequences = 1;  // for batchmean
-  std::int64_t rows = 0;       // for mean: how many the divergence counts; 0: all
+  std::int64_t rows = 0;       // for mean: how many the divergence counts; 0: all, or labelled_only
+  LossDivisors divisors = {};  // of `loss` alone
   std::int64_t vocabulary =
       0;  // first entries that both compare; 0: all, and the widths must agree
   std::int64_t ignore_index = -100;
@@ -69,16 +81,17 @@ struct DistillationOptions {
 
 struct DistillationLoss {
   Variable loss;  // alpha * kl + (1 - alpha) * ce
-  double kl;  // KL(teacher || student) of the softened distributions, reduced, times temperature^2
-  double ce;  // as cross_entropy
+  double kl;      // the divergence of the softened distributions, reduced, times temperature^2
+  double ce;      // as cross_entropy
 };
 
 /// The objective of knowledge distillation (Hinton et al. 2015, arXiv:1503.02531) for student
-/// logits [N, V] and teacher logits [N, V'], the rows of `sequences` sequences. The divergence
-/// counts every row, the cross-entropy those with a label. Over the first `vocabulary` entries each
+/// logits [N, V] and teacher logits [N, V'], the rows of `sequences` sequences, with KL(teacher ||
+/// student) or another divergence (divergence_loss.h has the mathematics). The divergence counts
+/// every row, the cross-entropy those with a label. Over the first `vocabulary` entries each
 /// distribution is renormalised. ShapeError for what does not fit, ConfigError for other
-/// reductions. Differentiable once: its logits are not kept (GraphError; a composition of
-/// log_softmax, kl_div and cross_entropy is differentiable any number of times).
+/// reductions, temperatures and beta. Differentiable once: its logits are not kept (GraphError; a
+/// composition of log_softmax, kl_div and cross_entropy is differentiable any number of times).
 DistillationLoss distillation_loss(const Variable& student, const Tensor& teacher,
                                    const Tensor& labels, const DistillationOptions& options = {});
 

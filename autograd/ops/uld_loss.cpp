@@ -207,6 +207,7 @@ DistillationLoss linear_uld_loss(const Variable& x, const Variable& weight,
                                  const DistillationOptions& options) {
   constexpr const char* kName = "linear_uld_loss";
   check(kName, x, weight, labels);
+  require_forward_kl(kName, options);
   if (std::ssize(teacher_rows) != x.size(0)) {
     throw ShapeError(fmt::format("{}: {} of the teacher's rows for {} of the student's", kName,
                                  teacher_rows.size(), x.size(0)));

@@ -9,6 +9,7 @@
 #include "gladius/tensor/elementwise.h"
 #include "gladius/tensor/indexing.h"
 #include "gladius/tensor/kernels/distillation_loss.h"
+#include "gladius/tensor/kernels/divergence_loss.h"
 #include "gladius/tensor/parallel.h"
 
 namespace gladius::vocabulary_loss {
@@ -35,9 +36,9 @@ std::int64_t count_labels(const char* op, std::int64_t V, const Tensor& labels,
   return count;
 }
 
-Distillation distillation(const char* op, std::int64_t V, const Tensor& labels,
-                          const DistillationOptions& options) {
-  const std::int64_t labelled = count_labels(op, V, labels, options.ignore_index);
+namespace {
+
+void check_options(const char* op, const DistillationOptions& options) {
   if (!(options.temperature > 0)) {
     throw ConfigError(fmt::format("{}: temperature {} is not positive", op, options.temperature));
   }
@@ -45,17 +46,44 @@ Distillation distillation(const char* op, std::int64_t V, const Tensor& labels,
     throw ConfigError(fmt::format("{}: reduction {}; expected mean or batchmean", op,
                                   options.reduction == LossReduction::sum ? "sum" : "none"));
   }
-  const std::int64_t rows = options.rows != 0 ? options.rows : labels.numel();
+  const bool has_beta =
+      options.divergence == Divergence::jsd || options.divergence == Divergence::skew_kl;
+  if (has_beta && !(options.beta > 0 && options.beta < 1)) {
+    throw ConfigError(fmt::format("{}: beta {} is not between 0 and 1", op, options.beta));
+  }
+}
+
+double divisor(std::int64_t whole, std::int64_t own) {
+  return static_cast<double>(std::max<std::int64_t>(1, whole != 0 ? whole : own));
+}
+
+}  // namespace
+
+Distillation distillation(const char* op, std::int64_t V, const Tensor& labels,
+                          const DistillationOptions& options) {
+  const std::int64_t labelled = count_labels(op, V, labels, options.ignore_index);
+  check_options(op, options);
+  const std::int64_t all = options.labelled_only ? labelled : labels.numel();
+  const std::int64_t rows = options.rows != 0 ? options.rows : all;
   const std::int64_t counted = options.reduction == LossReduction::mean ? rows : options.sequences;
   Distillation result{.task = {.op = op,
                                .ignore_index = options.ignore_index,
                                .vocabulary = options.vocabulary != 0 ? options.vocabulary : V,
-                               .temperature = options.temperature},
-                      .counted = static_cast<double>(std::max<std::int64_t>(1, counted)),
-                      .labelled = static_cast<double>(std::max<std::int64_t>(1, labelled))};
-  result.task.ce_scale = (1 - options.alpha) / result.labelled;
-  result.task.kl_scale = options.alpha / result.counted;
+                               .temperature = options.temperature,
+                               .divergence = options.divergence,
+                               .beta = options.beta,
+                               .labelled_only = options.labelled_only},
+                      .counted = divisor(0, counted),
+                      .labelled = divisor(0, labelled)};
+  result.task.ce_scale = (1 - options.alpha) / divisor(options.divisors.cross_entropy, labelled);
+  result.task.kl_scale = options.alpha / divisor(options.divisors.divergence, counted);
   return result;
+}
+
+void require_forward_kl(const char* op, const DistillationOptions& options) {
+  if (options.divergence == Divergence::forward_kl) return;
+  throw ConfigError(fmt::format(
+      "{}: takes the place of the divergence, of which only forward_kl can be given", op));
 }
 
 Tensor fitting_teacher(const Task& task, const Tensor& student, const Tensor& teacher,
@@ -69,22 +97,59 @@ Tensor fitting_teacher(const Task& task, const Tensor& student, const Tensor& te
   return teacher.to(student.dtype()).contiguous();
 }
 
+namespace {
+
+// The rows [begin, end), with their teacher or without.
+template <class T>
+void run_rows(const Task& task, const Rows& rows, bool compared, const Tensor& gradient,
+              Terms& terms, std::int64_t begin, std::int64_t end) {
+  const std::int64_t V = rows.logits.size(1), width = compared ? rows.teacher.size(1) : 0;
+  const T* const logits = rows.logits.data<T>() + begin * V;
+  const T* const teacher = width > 0 ? rows.teacher.data<T>() + begin * width : nullptr;
+  const std::int64_t* const labels = rows.labels.data<std::int64_t>() + begin;
+  T* const grad = gradient.defined() ? gradient.data<T>() + begin * V : nullptr;
+  double *const ce = terms.ce.data() + begin, *const kl = terms.kl.data() + begin;
+  if (teacher && task.vocabulary > 0 && task.divergence != Divergence::forward_kl) {
+    kernels::divergence_loss<T>({task.divergence, task.beta, V, width, task.vocabulary,
+                                 task.ignore_index, task.temperature, task.ce_scale, task.kl_scale},
+                                logits, teacher, labels, grad, ce, kl, end - begin);
+    return;
+  }
+  kernels::distillation_loss<T>(logits, teacher, labels, grad, ce, kl, end - begin, V, width,
+                                task.vocabulary, task.ignore_index, task.temperature, task.ce_scale,
+                                task.kl_scale);
+}
+
+// Calls body(begin, end, compared) for stretches of rows that are compared with the teacher, and
+// of others.
+template <class Body>
+void each_stretch(const Task& task, const Rows& rows, std::int64_t begin, std::int64_t end,
+                  const Body& body) {
+  const bool has_teacher = rows.teacher.defined();
+  const std::int64_t* const labels = rows.labels.data<std::int64_t>();
+  const auto compared = [&](std::int64_t row) {
+    return has_teacher && !(task.labelled_only && labels[row] == task.ignore_index);
+  };
+  while (begin < end) {
+    std::int64_t next = begin + 1;
+    while (next < end && compared(next) == compared(begin)) ++next;
+    body(begin, next, compared(begin));
+    begin = next;
+  }
+}
+
+}  // namespace
+
 Terms run(const Task& task, const Rows& rows, const Tensor& gradient) {
-  const std::int64_t N = rows.logits.size(0), V = rows.logits.size(1);
-  Terms terms;
-  terms.ce.resize(static_cast<std::size_t>(N));
-  terms.kl.resize(static_cast<std::size_t>(N));
-  const std::int64_t width = rows.teacher.defined() ? rows.teacher.size(1) : 0;
+  const auto N = static_cast<std::size_t>(rows.logits.size(0));
+  Terms terms{.ce = std::vector<double>(N), .kl = std::vector<double>(N)};
   dispatch_floating(task.op, rows.logits.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    parallel_for(N, 1, [&](std::int64_t begin, std::int64_t end) {
-      kernels::distillation_loss<T>(rows.logits.data<T>() + begin * V,
-                                    width > 0 ? rows.teacher.data<T>() + begin * width : nullptr,
-                                    rows.labels.data<std::int64_t>() + begin,
-                                    gradient.defined() ? gradient.data<T>() + begin * V : nullptr,
-                                    terms.ce.data() + begin, terms.kl.data() + begin, end - begin,
-                                    V, width, task.vocabulary, task.ignore_index, task.temperature,
-                                    task.ce_scale, task.kl_scale);
+    parallel_for(rows.logits.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+      each_stretch(task, rows, begin, end,
+                   [&](std::int64_t first, std::int64_t last, bool compared) {
+                     run_rows<T>(task, rows, compared, gradient, terms, first, last);
+                   });
     });
   });
   return terms;

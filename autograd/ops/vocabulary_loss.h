@@ -15,6 +15,9 @@ struct Task {
   std::int64_t ignore_index;
   std::int64_t vocabulary = 0;  // entries that are compared with the teacher's
   double temperature = 1;
+  Divergence divergence = Divergence::forward_kl;
+  double beta = 0.5;
+  bool labelled_only = false;         // rows without a label are not compared
   double ce_scale = 1, kl_scale = 0;  // of the terms, in the loss and its gradient
 };
 
@@ -42,13 +45,17 @@ Tensor fitting_labels(const char* op, const Tensor& labels);
 std::int64_t count_labels(const char* op, std::int64_t V, const Tensor& labels,
                           std::int64_t ignore_index);
 
-/// A distillation over V entries, and by what its terms are divided. As count_labels; ConfigError.
+/// A distillation over V entries, and by what its terms are divided for `kl` and `ce`. As
+/// count_labels; ConfigError.
 struct Distillation {
   Task task;
   double counted, labelled;
 };
 Distillation distillation(const char* op, std::int64_t V, const Tensor& labels,
                           const DistillationOptions& options);
+
+/// ConfigError for what a loss that takes the place of the divergence does not know.
+void require_forward_kl(const char* op, const DistillationOptions& options);
 
 /// The teacher's logits as the kernel takes them beside the student's. ShapeError; with
 /// `same_width` for another number of entries as well.

@@ -203,19 +203,41 @@ def check_same_logits(name, model_dir, reference, ids, out, limit=1e-4):
     check_close(name, difference, limit)
 
 
+def divergences(student, teacher, divergence, beta):
+    """Of softened logits [tokens, entries], a number a token. Where the teacher has -inf, reverse KL
+    leaves the entry out."""
+    possible = teacher != -torch.inf
+    log_p = torch.log_softmax(teacher, -1)
+    p, log_p = log_p.exp(), log_p.masked_fill(~possible, 0)
+    if divergence == "reverse_kl":
+        log_q = torch.log_softmax(student.masked_fill(~possible, -1e30), -1)
+        return (log_q.exp() * (log_q - log_p)).sum(-1)
+    log_q = torch.log_softmax(student, -1)
+    if divergence == "forward_kl":
+        return torch.nn.functional.kl_div(log_q, p, reduction="none").sum(-1)
+    q = log_q.exp()
+    log_m = torch.log(beta * p + (1 - beta) * q)
+    of_teacher = (p * (log_p - log_m)).sum(-1)
+    if divergence == "skew_kl":
+        return of_teacher
+    return beta * of_teacher + (1 - beta) * (q * (log_q - log_m)).sum(-1)
+
+
 def distillation_loss(student, teacher, labels, *, temperature=1, alpha=0, reduction="mean",
-                      sequences=1, vocabulary=0, ignore_index=-100):
-    """alpha * KL(teacher || student) * T^2 + (1 - alpha) * CE of logits [tokens, vocabulary], the
-    divergence over the first `vocabulary` entries (0: those that both have); the cross-entropy
-    without a teacher. Returns loss, kl, ce."""
+                      sequences=1, vocabulary=0, ignore_index=-100, divergence="forward_kl",
+                      beta=0.5, tokens="all"):
+    """alpha * divergence * T^2 + (1 - alpha) * CE of logits [tokens, vocabulary], the divergence
+    over the first `vocabulary` entries (0: those that both have) of the tokens that count; the
+    cross-entropy without a teacher. Returns loss, kl, ce."""
     ce = torch.nn.functional.cross_entropy(student, labels, ignore_index=ignore_index)
     if teacher is None:
         return ce, None, ce
     common = vocabulary or min(student.shape[-1], teacher.shape[-1])
-    kl = torch.nn.functional.kl_div(
-        torch.log_softmax(student[:, :common] / temperature, -1),
-        torch.softmax(teacher[:, :common] / temperature, -1), reduction="sum")
-    kl = kl * temperature**2 / (sequences if reduction == "batchmean" else len(student))
+    counted = torch.ones_like(labels, dtype=torch.bool) if tokens == "all" else labels != ignore_index
+    kl = divergences(student[counted, :common] / temperature,
+                     teacher[counted, :common] / temperature, divergence, beta).sum()
+    count = sequences if reduction == "batchmean" else max(1, int(counted.sum()))
+    kl = kl * temperature**2 / count
     return alpha * kl + (1 - alpha) * ce, kl, ce
 
 

@@ -100,9 +100,20 @@ LossReduction reduction_named(const std::string& name) {
   return reductions.at(name);
 }
 
+Divergence divergence_named(const std::string& name) {
+  static const std::map<std::string, Divergence> divergences{{"forward_kl", Divergence::forward_kl},
+                                                             {"reverse_kl", Divergence::reverse_kl},
+                                                             {"jsd", Divergence::jsd},
+                                                             {"skew_kl", Divergence::skew_kl}};
+  return divergences.at(name);
+}
+
 DistillationOptions distillation_options(Attributes a) {
   return {.temperature = a.number("temperature"),
           .alpha = a.number("alpha"),
+          .divergence = divergence_named(a.text("divergence")),
+          .beta = a.number("beta"),
+          .labelled_only = a.text("tokens") == "labelled",
           .reduction = reduction_named(a.text("reduction")),
           .sequences = a.integer("sequences"),
           .vocabulary = a.integer("vocabulary"),

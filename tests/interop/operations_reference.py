@@ -89,14 +89,14 @@ def mixed(student, divergences, labels, *, temperature, alpha, reduction, sequen
     return alpha * divergence + (1 - alpha) * ce, divergence.detach(), ce.detach()
 
 
-def alm(x, weight, tokens, chunks, teacher, labels, *, temperature, tau, **options):
+def alm(x, weight, predicted, chunks, teacher, labels, *, temperature, tau, **options):
     """Of chunks [K, 2] of rows and the logarithms [K] of a teacher's likelihoods of them."""
     student = x @ weight.T
 
     def log_p(row):  # log_softmax loses the digits of 1 - p
         z = student[row] / temperature
-        others = torch.arange(len(z)) != tokens[row]
-        return -torch.log1p(torch.exp(z[others] - z[tokens[row]]).sum())
+        others = torch.arange(len(z)) != predicted[row]
+        return -torch.log1p(torch.exp(z[others] - z[predicted[row]]).sum())
 
     terms = []
     for (begin, end), of_teacher in zip(chunks.tolist(), teacher, strict=True):

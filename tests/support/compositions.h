@@ -2,6 +2,7 @@
 // with.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -124,25 +125,64 @@ inline Variable cross_entropy(const Variable& logits, const Tensor& labels,
   return sum(terms) * (reduction == LossReduction::mean && count > 0 ? 1 / count : 1);
 }
 
-/// KL(teacher || student) of the softened distributions over the first `vocabulary` entries, times
+/// D(p, q) of distributions of which the logarithms are given, [N, K] -> [N].
+inline Variable divergence_of_rows(const Variable& log_p, const Variable& log_q,
+                                   const DistillationOptions& options) {
+  const Variable p = exp(log_p), q = exp(log_q);
+  const auto kl = [](const Variable& of, const Variable& log_of, const Variable& log_from) {
+    return sum(of * (log_of - log_from), {1});
+  };
+  if (options.divergence == Divergence::forward_kl) return kl(p, log_p, log_q);
+  if (options.divergence == Divergence::reverse_kl) return kl(q, log_q, log_p);
+  const Variable log_m = log(p * options.beta + q * (1 - options.beta));
+  if (options.divergence == Divergence::skew_kl) return kl(p, log_p, log_m);
+  return kl(p, log_p, log_m) * options.beta + kl(q, log_q, log_m) * (1 - options.beta);
+}
+
+/// What the divergence is divided by.
+inline double divergence_terms(const Tensor& labels, const DistillationOptions& options) {
+  if (options.reduction == LossReduction::batchmean) {
+    return static_cast<double>(options.sequences);
+  }
+  const auto list = labels.to_vector<std::int64_t>();
+  const auto without = std::ranges::count(list, options.ignore_index);
+  const auto counted = std::ssize(list) - (options.labelled_only ? without : 0);
+  return static_cast<double>(std::max<std::int64_t>(1, counted));
+}
+
+/// The divergence of the softened distributions over the first `vocabulary` entries, times
 /// temperature^2, reduced.
-inline Variable divergence(const Variable& student, const Tensor& teacher,
+inline Variable divergence(const Variable& student, const Tensor& teacher, const Tensor& labels,
                            const DistillationOptions& options) {
   const std::int64_t K = options.vocabulary > 0 ? options.vocabulary : student.size(1);
   const auto softened = [&](const Variable& logits) {
     return composed::log_softmax(narrow(logits, 1, 0, K) * (1 / options.temperature), 1);
   };
-  const Variable t = softened(Variable(teacher.to(student.dtype())));
-  const double counted = static_cast<double>(
-      options.reduction == LossReduction::mean ? student.size(0) : options.sequences);
-  return sum(exp(t) * (t - softened(student))) *
-         (options.temperature * options.temperature / counted);
+  std::vector<double> counts;
+  for (const std::int64_t label : labels.to_vector<std::int64_t>()) {
+    counts.push_back(!options.labelled_only || label != options.ignore_index);
+  }
+  const Variable counted(Tensor::from(counts, {std::ssize(counts)}).to(student.dtype()));
+  const Variable terms = divergence_of_rows(softened(Variable(teacher.to(student.dtype()))),
+                                            softened(student), options);
+  return sum(terms * counted) *
+         (options.temperature * options.temperature / divergence_terms(labels, options));
 }
 
 inline Variable distillation_loss(const Variable& student, const Tensor& teacher,
                                   const Tensor& labels, const DistillationOptions& options) {
-  return composed::divergence(student, teacher, options) * options.alpha +
-         composed::cross_entropy(student, labels, options.ignore_index) * (1 - options.alpha);
+  // A part of a larger loss is divided by that one's terms.
+  const auto share = [](double own, std::int64_t whole) {
+    return whole != 0 ? own / static_cast<double>(whole) : 1;
+  };
+  const auto list = labels.to_vector<std::int64_t>();
+  const auto labelled = static_cast<double>(
+      std::max<std::int64_t>(1, std::ssize(list) - std::ranges::count(list, options.ignore_index)));
+  const auto& [of_ce, of_divergence] = options.divisors;
+  return composed::divergence(student, teacher, labels, options) *
+             (options.alpha * share(divergence_terms(labels, options), of_divergence)) +
+         composed::cross_entropy(student, labels, options.ignore_index) *
+             ((1 - options.alpha) * share(labelled, of_ce));
 }
 
 }  // namespace gladius::testing::composed

@@ -130,6 +130,12 @@ TEST(AlmLoss, WrongUse) {
   EXPECT_THAT(message_of<ShapeError>(loss({3}, {{2, 4, 0}})), HasSubstr("chunk [2, 4)"));
   EXPECT_THAT(message_of<ShapeError>(loss({3}, {{1, 1, 0}})), HasSubstr("chunk [1, 1)"));
   EXPECT_NO_THROW(loss({3}, {})());
+  EXPECT_THAT(message_of<ConfigError>([] {
+                linear_alm_loss(Variable(Tensor::ones({1, 2})), Variable(Tensor::ones({4, 2})),
+                                {Tensor::zeros({1}, Dtype::I64), {}},
+                                Tensor::zeros({1}, Dtype::I64), {.divergence = Divergence::jsd});
+              }),
+              HasSubstr("linear_alm_loss: takes the place of the divergence"));
 }
 
 }  // namespace

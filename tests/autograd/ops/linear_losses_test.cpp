@@ -92,6 +92,24 @@ TEST(LinearLosses, GradientsAgreeWithDifferences) {
   }
 }
 
+// With the number of labels of a whole that it is a part of.
+TEST(LinearLosses, ACrossEntropyMayBeDividedByAnotherNumber) {
+  Rng rng(11);
+  for (const std::int64_t N : {4l, static_cast<long>(kLinearLossRows) + 3}) {
+    const Problem problem(rng, N, 6, 3);
+    const Function fused = [&](const Inputs& in) {
+      return linear_cross_entropy(in[0], in[1], problem.labels, kIgnoredTarget, 17);
+    };
+    const Function apart = [&](const Inputs& in) {
+      return cross_entropy(linear(in[0], in[1]), problem.labels, kIgnoredTarget,
+                           LossReduction::sum) *
+             (1.0 / 17);
+    };
+    expect_same_function(rng, fused, apart, {problem.x, problem.weight});
+    if (N == 4) expect_twice_differentiable(fused, {problem.x, problem.weight});
+  }
+}
+
 TEST(LinearLosses, CrossEntropyIsTwiceDifferentiable) {
   Rng rng(3);
   const Problem problem(rng, 4, 5, 3);

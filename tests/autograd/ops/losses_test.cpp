@@ -188,7 +188,8 @@ TEST(DistillationLoss, EqualsItsComposition) {
     const DistillationLoss loss =
         distillation_loss(Variable(d.student), d.teacher, d.labels, d.options);
     const Variable student(d.student);
-    EXPECT_NEAR(loss.kl, composed::divergence(student, d.teacher, d.options).item(), 1e-10);
+    EXPECT_NEAR(loss.kl, composed::divergence(student, d.teacher, d.labels, d.options).item(),
+                1e-10);
     EXPECT_NEAR(loss.ce, composed::cross_entropy(student, d.labels, kIgnored).item(), 1e-10);
   }
 }
@@ -196,8 +197,38 @@ TEST(DistillationLoss, EqualsItsComposition) {
 TEST(DistillationLoss, GradientsAgreeWithDifferences) {
   Rng rng(4);
   for (int round = 0; round < 5; ++round) {
-    const Distillation d(rng, 3, 5);
-    EXPECT_NO_THROW(gradcheck(d.fused(), leaves({d.student})));
+    Distillation d(rng, 3, 5);
+    for (const Divergence divergence :
+         {Divergence::forward_kl, Divergence::reverse_kl, Divergence::jsd, Divergence::skew_kl}) {
+      d.options.divergence = divergence;
+      EXPECT_NO_THROW(gradcheck(d.fused(), leaves({d.student})));
+    }
+  }
+}
+
+// As an update of two micro-batches, with the terms of both as divisors, and the update as one.
+TEST(DistillationLoss, PartsOfALossAddUpToIt) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Rng rng(seed);
+  for (int round = 0; round < 20; ++round) {
+    const std::int64_t N = random_int(rng, 2, 9), first = random_int(rng, 1, N - 1);
+    Distillation d(rng, N, 7);
+    d.options.reduction = LossReduction::mean;
+    d.options.divisors = {};
+    const DistillationLoss whole =
+        distillation_loss(Variable(d.student), d.teacher, d.labels, d.options);
+    const auto list = d.labels.to_vector<std::int64_t>();
+    const auto labelled = std::max<std::int64_t>(1, N - std::ranges::count(list, kIgnored));
+    d.options.divisors = {labelled, d.options.labelled_only ? labelled : N};
+    double sum = 0;
+    for (const auto& [begin, rows] : {std::pair{std::int64_t{0}, first}, {first, N - first}}) {
+      sum += distillation_loss(Variable(d.student.narrow(0, begin, rows)),
+                               d.teacher.narrow(0, begin, rows), d.labels.narrow(0, begin, rows),
+                               d.options)
+                 .loss.item();
+    }
+    EXPECT_NEAR(sum, whole.loss.item(), 1e-12 * (1 + std::abs(sum)));
   }
 }
 
@@ -244,6 +275,12 @@ TEST(DistillationLoss, WrongUse) {
   EXPECT_THAT(message_of<ShapeError>(loss({2, 4}, {.vocabulary = -1})), HasSubstr("over -1"));
   EXPECT_THAT(message_of<ConfigError>(loss({2, 4}, {.temperature = 0})),
               HasSubstr("temperature 0 is not positive"));
+  for (const Divergence divergence : {Divergence::jsd, Divergence::skew_kl}) {
+    for (const double beta : {0.0, 1.0, -0.5, std::nan("")}) {
+      EXPECT_THAT(message_of<ConfigError>(loss({2, 4}, {.divergence = divergence, .beta = beta})),
+                  HasSubstr("is not between 0 and 1"));
+    }
+  }
   EXPECT_EQ(message_of<ConfigError>(loss({2, 4}, {.reduction = LossReduction::none})),
             "distillation_loss: reduction none; expected mean or batchmean");
   EXPECT_EQ(message_of<ConfigError>(loss({2, 4}, {.reduction = LossReduction::sum})),

@@ -118,6 +118,12 @@ TEST(UldLoss, WrongUse) {
             "linear_uld_loss: 1 of the teacher's rows for 2 of the student's");
   EXPECT_THROW(loss({0, 5})(), Error);
   EXPECT_NO_THROW(loss({-1, -1})());
+  EXPECT_THAT(message_of<ConfigError>([] {
+                linear_uld_loss(Variable(Tensor::ones({1, 3})), Variable(Tensor::ones({4, 3})),
+                                rows_of(Tensor::ones({5, 6}), 5), std::vector<std::int64_t>{0},
+                                Tensor::zeros({1}, Dtype::I64), {.divergence = Divergence::jsd});
+              }),
+              HasSubstr("linear_uld_loss: takes the place of the divergence"));
 }
 
 }  // namespace
