@@ -73,6 +73,8 @@ def train_in_torch(run, student, stages, data, loss_options, dtype=torch.float64
     In float64: AdamW carries float32's rounding on from step to step.
     """
     model, options = load_reference(student).to(dtype), run["optimizer"]
+    whole_updates = run.get("loss", {}).get("normalization") == "tokens"
+    update = []
     optimizers = make_optimizers(model, options)
     name = options["schedule"]
     schedules = [transformers.get_scheduler(
@@ -92,7 +94,14 @@ def train_in_torch(run, student, stages, data, loss_options, dtype=torch.float64
             with torch.no_grad():
                 expert = torch.cat([teacher(ids).logits[0] for ids, _ in chosen])
         loss, kl, ce = distillation_loss(logits, expert, targets, sequences=batch, **loss_options)
-        (loss / size).backward()
+        if whole_updates:  # all of its micro-batches as one
+            update.append((logits, expert, targets))
+            if last:
+                rows = [None if part[0] is None else torch.cat(part) for part in zip(*update)]
+                distillation_loss(*rows, **loss_options)[0].backward()
+                update.clear()
+        else:
+            (loss / size).backward()
         metrics.append({"loss": loss.item(), "ce": ce.item()})
         if teacher:
             metrics[-1]["kl"] = kl.item()
@@ -208,6 +217,32 @@ def test_distillation(vocabulary, batch_size, reduction, rng, tmp_path):
     run["loss"] = {"temperature": rng.choice([1.0, 2.0, 3.5]),
                    "alpha": rng.choice([0.5, 1.0, round(rng.random(), 3)]), "reduction": reduction}
     check_training(run, student, data, tmp_path, **run["loss"])
+
+
+@pytest.mark.parametrize("normalization", ["micro_batch", "tokens"])
+@pytest.mark.parametrize("divergence", ["forward_kl", "reverse_kl", "jsd", "skew_kl"])
+def test_divergences(divergence, normalization, rng, tmp_path):
+    """Of which tokens, and by what they are divided; the last update has fewer micro-batches."""
+    config, student, data, run = prepare(rng, tmp_path, rng.choice([1, 2]), "cosine")
+    vocabulary = rng.choice(["same", "truncate"])
+    run["gradient_accumulation"] = rng.choice([2, 3, 5])
+    run["experts"] = [make_expert(rng, tmp_path / "expert",
+                                  config.vocab_size + (0 if vocabulary == "same" else 7),
+                                  vocabulary, UPDATES * run["gradient_accumulation"] - 1)]
+    options = {"temperature": rng.choice([1.0, 2.0, 3.5]), "alpha": rng.choice([0.5, 0.9]),
+               "divergence": divergence, "beta": round(rng.uniform(0.05, 0.95), 3),
+               "tokens": rng.choice(["all", "labelled"])}
+    run["loss"] = options | {"normalization": normalization}
+    check_training(run, student, data, tmp_path, **options)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_cross_entropy_of_updates(batch_size, rng, tmp_path):
+    _, student, data, run = prepare(rng, tmp_path, batch_size, "linear")
+    run["gradient_accumulation"] = rng.choice([2, 3, 5])
+    run["steps"] = UPDATES * run["gradient_accumulation"] - 1
+    run["loss"] = {"normalization": "tokens"}
+    check_training(run, student, data, tmp_path, temperature=1, alpha=0, reduction="mean")
 
 
 def test_experts_in_turn(rng, tmp_path):

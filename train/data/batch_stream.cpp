@@ -34,6 +34,26 @@ BatchStream::BatchStream(Dataset data, const BatchOptions& options)
       order_(data_.size(), options.shuffle, options.seed) {}
 
 Batch BatchStream::next() {
+  look_ahead(1);
+  Ahead next = std::move(ahead_.front());
+  ahead_.pop_front();
+  place_ = next.place;
+  return std::move(next.batch);
+}
+
+std::vector<const Batch*> BatchStream::look_ahead(std::int64_t count) {
+  while (std::ssize(ahead_) < count) {
+    Batch batch = read();
+    ahead_.push_back({std::move(batch), reached_});
+  }
+  std::vector<const Batch*> batches;
+  for (std::int64_t i = 0; i < count; ++i) {
+    batches.push_back(&ahead_[static_cast<std::size_t>(i)].batch);
+  }
+  return batches;
+}
+
+Batch BatchStream::read() {
   std::vector<ExamplePtr> chosen;
   for (std::int64_t i = 0; i < options_.batch_size; ++i) {
     if (options_.packing) {
@@ -48,28 +68,29 @@ Batch BatchStream::next() {
 }
 
 void BatchStream::seek(const Place& place) {
-  place_ = place;
+  place_ = reached_ = place;
+  ahead_.clear();
   next_.reset();
 }
 
 // Goes on to the next good example.
 const BatchStream::ExamplePtr& BatchStream::peek() {
   for (std::int64_t bad = 0; !next_;) {
-    next_ = data_.read(order_.example_at(place_.position));
+    next_ = data_.read(order_.example_at(reached_.position));
     if (next_) break;
     // Two shuffled epochs, one with its good line first and the next with it last, have
     // 2 (size - 1) bad ones between.
     if (++bad > 2 * (data_.size() - 1)) throw FormatError("data: every line is bad");
-    if (place_.position < data_.size()) ++place_.skipped;
-    ++place_.position;
+    if (reached_.position < data_.size()) ++reached_.skipped;
+    ++reached_.position;
   }
   return next_;
 }
 
 BatchStream::ExamplePtr BatchStream::take() {
   peek();
-  if (place_.position < data_.size()) place_.read.add(*next_);
-  ++place_.position;
+  if (reached_.position < data_.size()) reached_.read.add(*next_);
+  ++reached_.position;
   return std::exchange(next_, nullptr);
 }
 
@@ -79,9 +100,9 @@ void BatchStream::take_pack(std::vector<ExamplePtr>& chosen) {
     return static_cast<std::int64_t>(example->ids.size());
   };
   room -= length(peek());
-  const std::int64_t epoch = place_.position / data_.size();
+  const std::int64_t epoch = reached_.position / data_.size();
   chosen.push_back(take());
-  while (length(peek()) <= room && place_.position / data_.size() == epoch) {
+  while (length(peek()) <= room && reached_.position / data_.size() == epoch) {
     room -= length(next_);
     chosen.push_back(take());
   }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <vector>
 
 #include "gladius/train/data/batch.h"
 #include "gladius/train/data/data_order.h"
@@ -39,9 +41,13 @@ class BatchStream {
 
   /// FormatError for a bad line, or if all are.
   Batch next();
+  /// The next `count` batches, in order, which next() will give; they stay in memory until then.
+  /// Errors as of next().
+  std::vector<const Batch*> look_ahead(std::int64_t count);
 
   /// Lines of the data, bad ones included.
   std::int64_t examples() const { return data_.size(); }
+  /// Behind the last batch that next() gave.
   const Place& place() const { return place_; }
   std::int64_t position() const { return place_.position; }
   std::int64_t skipped() const { return place_.skipped; }
@@ -49,6 +55,12 @@ class BatchStream {
 
  private:
   using ExamplePtr = std::shared_ptr<const Example>;
+  struct Ahead {
+    Batch batch;
+    Place place;  // behind it
+  };
+
+  Batch read();
   const ExamplePtr& peek();
   ExamplePtr take();
   void take_pack(std::vector<ExamplePtr>& chosen);
@@ -57,7 +69,9 @@ class BatchStream {
   BatchOptions options_;
   DataOrder order_;
   Place place_;
-  ExamplePtr next_;  // at place_, if it was looked at
+  std::deque<Ahead> ahead_;  // batches that were read and not given
+  Place reached_;            // behind them
+  ExamplePtr next_;          // at reached_, if it was looked at
 };
 
 }  // namespace gladius::train

@@ -130,6 +130,22 @@ void check_cross_loss(const RunConfig& config) {
       config.experts.empty() ? "" : ": each is compared entry by entry"));
 }
 
+// Likewise.
+void check_divergence(const RunConfig& config) {
+  if (config.loss.divergence == Divergence::forward_kl) return;
+  const auto compared = [&](const ExpertConfig& expert) {
+    return expert.vocabulary != VocabularyMode::align || config.loss.cross == CrossLoss::project;
+  };
+  if (std::ranges::any_of(config.experts, compared)) return;
+  throw ConfigError(fmt::format(
+      "loss.divergence is \"{}\", and this run has {}; remove it", name_of(config.loss.divergence),
+      config.experts.empty()
+          ? "no expert to differ from"
+          : fmt::format("only experts with another vocabulary, where loss.cross \"{}\" takes its "
+                        "place",
+                        name_of(config.loss.cross))));
+}
+
 // The weights to start from know their own tokenizer's ids.
 void check_student_tokenizer(const StudentConfig& student, const Say& warn) try {
   if (!student.init || !student.tokenizer) return;
@@ -201,6 +217,7 @@ RunConfig settle_vocabularies(RunConfig config) {
 void check_vocabularies(const RunConfig& config, const ModelConfig& student, const Say& info,
                         const Say& warn) {
   check_cross_loss(config);
+  check_divergence(config);
   check_student_tokenizer(config.student, warn);
   for (const ExpertConfig& expert : config.experts) {
     check_expert(config, expert, student.vocab_size, info, warn);
@@ -229,7 +246,8 @@ void check_labels(const RunConfig& config, const Dataset& train, const Dataset* 
   if (const DataCounts counts = train.counts(); has_no_labels(train, counts)) {
     const std::string none = fmt::format("data.train: none of its {} examples has a label ({})",
                                          format_count(counts.examples), reason(config, counts));
-    if (config.experts.empty() || config.loss.alpha == 0) {
+    if (config.experts.empty() || config.loss.alpha == 0 ||
+        config.loss.tokens == LossTokens::labelled) {
       throw ConfigError(none + ", so there is nothing to learn from");
     }
     if (config.loss.alpha < 1) warn(none + "; only the divergence from the experts trains");

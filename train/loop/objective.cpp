@@ -1,13 +1,20 @@
 #include "gladius/train/loop/objective.h"
 
+#include <algorithm>
+
 #include "gladius/train/data/batch_logits.h"
 
 namespace gladius::train {
 
-ObjectiveValue cross_entropy_objective(const LanguageModel& student, const Batch& batch) {
+ObjectiveValue cross_entropy_objective(const LanguageModel& student, const Batch& batch,
+                                       std::int64_t divisor) {
   Variable loss = linear_cross_entropy(batch_hidden_states(student, batch), student.head_weight(),
-                                       batch.labels, kNoLabel);
-  const double ce = loss.item();
+                                       batch.labels, kNoLabel, divisor);
+  double ce = loss.item();
+  if (divisor != 0) {
+    const auto own = std::max<std::int64_t>(1, batch.labelled());
+    ce *= static_cast<double>(divisor) / static_cast<double>(own);
+  }
   return {.loss = std::move(loss), .kl = {}, .ce = ce};
 }
 

@@ -18,11 +18,14 @@ struct ObjectiveValue {
   double ce = 0;
 };
 
-/// Mean cross-entropy over the labelled tokens.
-ObjectiveValue cross_entropy_objective(const LanguageModel& student, const Batch& batch);
+/// Mean cross-entropy over the labelled tokens; `loss` is their sum by `divisor` instead, if that
+/// is not 0.
+ObjectiveValue cross_entropy_objective(const LanguageModel& student, const Batch& batch,
+                                       std::int64_t divisor = 0);
 
 /// alpha * KL * temperature^2 + (1 - alpha) * CE against a teacher's logits [N, V'] of the same
-/// tokens (see distillation_loss). `options.sequences` is the batch's.
+/// tokens (see distillation_loss), or another divergence in KL's place. `options.sequences` is the
+/// batch's.
 ObjectiveValue distillation_objective(const LanguageModel& student, const LogitRows& teacher,
                                       const Batch& batch, DistillationOptions options);
 

@@ -92,7 +92,7 @@ StepRecord Trainer::step() {
   const auto tokens = batch_.tokens();
   return {.step = state_.step++,
           .expert = stage_->expert ? std::optional(stage_->expert->name) : std::nullopt,
-          .loss = value.loss.item(),
+          .loss = loss_of_step(value),
           .loss_running_mean = state_.running_mean(),
           .loss_window_mean = state_.window_mean(),
           .kl = value.kl,
@@ -129,7 +129,7 @@ void Trainer::load_teacher(const Stage& stage) {
   if (stage.expert->vocabulary == VocabularyMode::align) {
     aligned_teacher_ = std::make_unique<AlignedTeacher>(
         *stage.expert, encoder_, config_.student.tokenizer.value(), config_.loss.temperature,
-        [this](const Batch& batch) { return teacher_answer(batch); });
+        [this](const Batch& batch) { return teacher_answer(batch); }, config_.loss.tokens);
   }
 }
 
@@ -138,6 +138,9 @@ TeacherAnswer Trainer::teacher_answer(const Batch& batch) const {
 }
 
 Batch Trainer::next_batch() {
+  if (config_.loss.normalization == LossNormalization::tokens && !state_.update_terms) {
+    count_update_terms();
+  }
   Batch batch = batches_.next();
   state_.data_position = batches_.position();
   state_.skipped_lines = batches_.skipped();
@@ -146,11 +149,41 @@ Batch Trainer::next_batch() {
   return batch;
 }
 
+void Trainer::count_update_terms() {
+  UpdateTerms terms;
+  for (const Batch* batch : batches_.look_ahead(plan_.group_size(state_.step))) {
+    terms.labelled += batch->labelled();
+    terms.compared += compared(*batch);
+  }
+  state_.update_terms = terms;
+}
+
+// Terms that the divergence has.
+std::int64_t Trainer::compared(const Batch& batch) const {
+  if (!teacher_) return 0;
+  if (aligned_teacher_) return aligned_teacher_->compared(batch, config_.loss.cross);
+  return config_.loss.tokens == LossTokens::labelled ? batch.labelled() : batch.tokens();
+}
+
+LossDivisors Trainer::divisors() const {
+  if (!state_.update_terms) return {};
+  return {.cross_entropy = std::max<std::int64_t>(1, state_.update_terms->labelled),
+          .divergence = std::max<std::int64_t>(1, state_.update_terms->compared)};
+}
+
 ObjectiveValue Trainer::objective(const Batch& batch) const {
-  if (!teacher_) return cross_entropy_objective(*student_, batch);
-  DistillationOptions options{.temperature = config_.loss.temperature,
-                              .alpha = config_.loss.alpha,
-                              .reduction = config_.loss.reduction};
+  const LossConfig& loss = config_.loss;
+  if (!teacher_) return cross_entropy_objective(*student_, batch, divisors().cross_entropy);
+  DistillationOptions options{.temperature = loss.temperature,
+                              .alpha = loss.alpha,
+                              .reduction = loss.reduction,
+                              .divisors = divisors()};
+  const bool has_own = aligned_teacher_ && loss.cross != CrossLoss::project;
+  if (!has_own) {
+    options.divergence = loss.divergence;
+    options.beta = loss.beta;
+    options.labelled_only = loss.tokens == LossTokens::labelled;
+  }
   if (aligned_teacher_) return aligned_objective(batch, options);
   options.vocabulary = teacher_->vocabulary();
   return distillation_objective(*student_, teacher_answer(batch).logits, batch, options);
@@ -169,16 +202,25 @@ ObjectiveValue Trainer::aligned_objective(const Batch& batch, DistillationOption
   return distillation_objective(*student_, targets.rows, batch, options);
 }
 
-// Adds the loss's gradient, divided by the number of micro-batches in the group.
+// A part of an update's loss is not the micro-batch's.
+double Trainer::loss_of_step(const ObjectiveValue& value) const {
+  if (config_.loss.normalization == LossNormalization::micro_batch) return value.loss.item();
+  if (!value.kl) return value.ce;
+  return config_.loss.alpha * *value.kl + (1 - config_.loss.alpha) * value.ce;
+}
+
+// Adds the loss's gradient, divided by the number of micro-batches in the group if it is not a part
+// of the update's already.
 void Trainer::accumulate(const ObjectiveValue& value) {
-  const double loss = value.loss.item();
+  const double loss = loss_of_step(value);
   if (!std::isfinite(loss)) {
     state_.group_is_spoiled = true;
     warn_(fmt::format("step {}: the loss is {}", state_.step, loss));
     return;
   }
   count_loss(loss);
-  const double share = 1 / static_cast<double>(plan_.group_size(state_.step));
+  const double share =
+      state_.update_terms ? 1 : 1 / static_cast<double>(plan_.group_size(state_.step));
   value.loss.backward(Variable(Tensor::scalar(share, value.loss.dtype())));
 }
 
@@ -194,7 +236,8 @@ void Trainer::count_loss(double loss) {
 // Where nothing but the cross-entropy trains, which counts tokens with a label.
 void Trainer::warn_without_labels() {
   constexpr int kMost = 3;
-  const bool needs_labels = !stage_->expert || config_.loss.alpha == 0;
+  const bool needs_labels =
+      !stage_->expert || config_.loss.alpha == 0 || config_.loss.tokens == LossTokens::labelled;
   if (!needs_labels || group_has_labels_ || warnings_without_labels_ == kMost) return;
   ++warnings_without_labels_;
   warn_(
@@ -224,6 +267,7 @@ void Trainer::update() {
   }
   optimizer_.zero_grad();
   state_.group_is_spoiled = false;
+  state_.update_terms.reset();
   ++state_.updates;
 }
 

@@ -25,10 +25,12 @@ namespace gladius::train {
 /// their caches'.
 ///
 /// A step is the next micro-batch of the data (batch_stream.h). The last step of a group
-/// (training_plan.h) makes an update: the mean of the group's gradients, clipped by their norm,
-/// through the optimizer at the schedule's learning rate. One optimizer serves the whole run: its
-/// state carries over from one expert to the next, as the data and most of the objective do, and so
-/// does the place in the data. A group with a loss or a gradient that is not finite makes no
+/// (training_plan.h) makes an update: the mean of the group's gradients (with
+/// LossNormalization::tokens the gradient of the group's means over tokens, whose micro-batches are
+/// read ahead to count them), clipped by its norm, through the optimizer at the schedule's learning
+/// rate. What is recorded of a step is its own micro-batch's. One optimizer serves the whole run:
+/// its state carries over from one expert to the next, as the data and most of the objective do,
+/// and so does the place in the data. A group with a loss or a gradient that is not finite makes no
 /// update; the schedule goes on. For one thread at a time.
 class Trainer {
  public:
@@ -36,8 +38,8 @@ class Trainer {
   /// The cache of an expert, or null.
   using OpenCache = std::function<std::unique_ptr<TeacherCache>(std::size_t expert)>;
 
-  /// Called with the gradients of a group, each a mean of its micro-batches, before they are
-  /// clipped and make the update: what it writes into them is what counts. Several machines sum
+  /// Called with the gradients of a group, each that of its own micro-batches alone, before they
+  /// are clipped and make the update: what it writes into them is what counts. Several machines sum
   /// theirs here.
   using ReduceGradients = std::function<void(const NamedVariables& parameters)>;
 
@@ -76,8 +78,12 @@ class Trainer {
   void load_teacher(const Stage& stage);
   TeacherAnswer teacher_answer(const Batch& batch) const;
   Batch next_batch();
+  void count_update_terms();
+  std::int64_t compared(const Batch& batch) const;
+  LossDivisors divisors() const;
   ObjectiveValue objective(const Batch& batch) const;
   ObjectiveValue aligned_objective(const Batch& batch, DistillationOptions options) const;
+  double loss_of_step(const ObjectiveValue& value) const;
   void accumulate(const ObjectiveValue& value);
   void count_loss(double loss);
   void update();

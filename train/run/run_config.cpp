@@ -95,6 +95,22 @@ void check_cross_loss(const RunFields& fields, const RunConfig& run) {
   }
 }
 
+void check_divergence(const RunFields& fields, const RunConfig& run) {
+  if (run.loss.divergence != Divergence::forward_kl && run.teacher_cache.samples) {
+    fields.fail("divergence",
+                fmt::format("is \"{}\", of which a few draws (teacher_cache.samples) say nothing "
+                            "true in the mean, as they do of \"forward_kl\"; give "
+                            "teacher_cache.top_k, or neither",
+                            name_of(run.loss.divergence)));
+  }
+  if (run.loss.normalization == LossNormalization::tokens &&
+      run.loss.reduction == LossReduction::batchmean) {
+    fields.fail("normalization",
+                "is \"tokens\", which divides by tokens, and \"loss.reduction\" is \"batchmean\", "
+                "which divides by sequences; give one");
+  }
+}
+
 void check_evaluation(const RunFields& fields, const RunConfig& run) {
   if (run.eval_every > 0 && run.data.eval.empty()) {
     fields.fail("eval_every", "needs data to evaluate on; give \"data.eval\" as well");
@@ -129,6 +145,7 @@ RunConfig RunConfig::parse(const Json& json, const std::string& file) {
   resolve_experts(fields, run);
   check_teacher_cache(fields.object("teacher_cache"), run.teacher_cache);
   check_cross_loss(fields.object("loss"), run);
+  check_divergence(fields.object("loss"), run);
   check_evaluation(fields, run);
   return run;
 }

@@ -22,6 +22,13 @@ enum class VocabularyMode { automatic, same, align, truncate };
 /// How an expert of another vocabulary (VocabularyMode::align) is compared with the student.
 enum class CrossLoss { project, alm, uld };
 
+/// Which positions the divergence counts: all, or those that have a label.
+enum class LossTokens { all, labelled };
+
+/// What the terms of an update's loss are divided by: those of each micro-batch, and their number;
+/// or all of the update's.
+enum class LossNormalization { micro_batch, tokens };
+
 enum class OptimizerName { adamw, muon };
 
 /// Which weights decay: all, or all but norms and biases.
@@ -41,6 +48,22 @@ inline constexpr EnumName<train::VocabularyMode> kEnumNames<train::VocabularyMod
 template <>
 inline constexpr EnumName<LossReduction> kEnumNames<LossReduction>[] = {
     {LossReduction::mean, "mean"}, {LossReduction::batchmean, "batchmean"}};
+
+template <>
+inline constexpr EnumName<Divergence> kEnumNames<Divergence>[] = {
+    {Divergence::forward_kl, "forward_kl"},
+    {Divergence::reverse_kl, "reverse_kl"},
+    {Divergence::jsd, "jsd"},
+    {Divergence::skew_kl, "skew_kl"}};
+
+template <>
+inline constexpr EnumName<train::LossTokens> kEnumNames<train::LossTokens>[] = {
+    {train::LossTokens::all, "all"}, {train::LossTokens::labelled, "labelled"}};
+
+template <>
+inline constexpr EnumName<train::LossNormalization> kEnumNames<train::LossNormalization>[] = {
+    {train::LossNormalization::micro_batch, "micro_batch"},
+    {train::LossNormalization::tokens, "tokens"}};
 
 template <>
 inline constexpr EnumName<train::CrossLoss> kEnumNames<train::CrossLoss>[] = {
@@ -108,10 +131,14 @@ struct TeacherCacheConfig {
   std::optional<std::filesystem::path> path;  // directory; none: the run's own
 };
 
-/// loss = alpha * KL * temperature^2 + (1 - alpha) * CE.
+/// loss = alpha * KL * temperature^2 + (1 - alpha) * CE, or another divergence in KL's place.
 struct LossConfig {
   double temperature = 2;
   double alpha = 0.5;
+  Divergence divergence = Divergence::forward_kl;
+  double beta = 0.5;  // of jsd and skew_kl
+  LossTokens tokens = LossTokens::all;
+  LossNormalization normalization = LossNormalization::micro_batch;
   CrossLoss cross = CrossLoss::project;
   LossReduction reduction = LossReduction::mean;  // of the divergence
 };

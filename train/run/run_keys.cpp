@@ -95,6 +95,18 @@ const RunKeys<LossConfig>& loss_keys() {
       number("temperature", &C::temperature, kPositive,
              "T in loss = alpha KL T^2 + (1 - alpha) CE"),
       number("alpha", &C::alpha, {.low = 0, .high = 1}, "the share of the divergence in the loss"),
+      choice("divergence", &C::divergence,
+             "what takes the place of KL ([The loss](#the-loss)). `forward_kl`: KL(teacher, "
+             "student). `reverse_kl`: KL(student, teacher). `jsd`: the generalised Jensen-Shannon "
+             "divergence. `skew_kl`: KL of the teacher to a mixture of both"),
+      number("beta", &C::beta, {.low = 0, .high = 1, .open_low = true, .open_high = true},
+             "the teacher's share in the mixture of `jsd` and `skew_kl`"),
+      choice("tokens", &C::tokens,
+             "the positions that the divergence counts; `labelled`: those that have a label"),
+      choice("normalization", &C::normalization,
+             "`micro_batch`: an update has the mean of its micro-batches' losses, each a mean of "
+             "its own. `tokens`: its cross-entropy is the mean over all its tokens with a label, "
+             "its divergence over all that it counts"),
       choice("cross", &C::cross,
              "what takes the place of KL for experts with another vocabulary (`align`). `project`: "
              "KL of the teacher's distributions, projected onto the student's vocabulary. `alm`: "

@@ -29,6 +29,14 @@ DataCounts read_counts(const JsonFields& fields) {
   return DataCounts::from_json(fields.checked(key, "an object {...}", fields.at(key).is_object()));
 }
 
+// None where no group is open, or the run does not count them.
+std::optional<UpdateTerms> read_update_terms(const JsonFields& fields) {
+  constexpr const char* key = "update_terms";
+  if (!fields.contains(key)) return std::nullopt;
+  const JsonFields terms = fields.nested(key);
+  return UpdateTerms{.labelled = terms.count("labelled"), .compared = terms.count("compared")};
+}
+
 // How many of so many losses are kept.
 std::int64_t recent_of(std::int64_t losses) { return std::min<std::int64_t>(losses, kLossWindow); }
 
@@ -67,6 +75,22 @@ void check_updates(const TrainerState& state, const RunConfig& config) {
           state.grad_norm ? "a number" : "null", "it to be of the last update, if there was one");
   require(state.grad_norm.value_or(0) >= 0, "grad_norm", state.grad_norm.value_or(0),
           "no negative number");
+}
+
+void check_update_terms(const TrainerState& state, const RunConfig& config) {
+  const TrainingPlan plan(config);
+  const bool group_is_open = state.step > 0 && !plan.ends_group(state.step - 1);
+  const bool counted = group_is_open && config.loss.normalization == LossNormalization::tokens;
+  require(state.update_terms.has_value() == counted, "update_terms",
+          state.update_terms ? "there" : "missing",
+          fmt::format("it to be {} at step {}", counted ? "there" : "missing", state.step));
+  if (!counted) return;
+  const std::int64_t most =
+      plan.group_size(state.step) * config.batch_size * config.data.max_seq_len;
+  for (const std::int64_t terms : {state.update_terms->labelled, state.update_terms->compared}) {
+    require(terms <= most, "update_terms", terms,
+            fmt::format("at most an update's {} tokens", most));
+  }
 }
 
 void check_losses(const TrainerState& state) {
@@ -139,6 +163,10 @@ Json TrainerState::to_json() const {
             {"grad_norm", grad_norm ? Json(*grad_norm) : Json(nullptr)},
             {"elapsed_s", elapsed_s}};
   if (std::ssize(recent_losses) != recent_of(losses)) json.erase("recent_losses");
+  if (update_terms) {
+    json["update_terms"] = {{"labelled", update_terms->labelled},
+                            {"compared", update_terms->compared}};
+  }
   return json;
 }
 
@@ -152,6 +180,7 @@ TrainerState TrainerState::from_json(const Json& json) {
           .skipped_updates = fields.count("skipped_updates"),
           .skipped_in_a_row = fields.count("skipped_in_a_row"),
           .group_is_spoiled = fields.required<bool>("group_is_spoiled"),
+          .update_terms = read_update_terms(fields),
           .loss_sum = fields.required<double>("loss_sum"),
           .losses = fields.count("losses"),
           .recent_losses = read_recent_losses(fields),
@@ -162,6 +191,7 @@ TrainerState TrainerState::from_json(const Json& json) {
 
 void check_state(const TrainerState& state, const RunConfig& config, std::int64_t examples) {
   check_updates(state, config);
+  check_update_terms(state, config);
   check_losses(state);
   check_data(state, config, examples);
 }

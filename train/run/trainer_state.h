@@ -11,6 +11,13 @@
 
 namespace gladius::train {
 
+/// What an update's loss is divided by (LossNormalization::tokens): the terms of all its
+/// micro-batches.
+struct UpdateTerms {
+  std::int64_t labelled = 0;  // of the cross-entropy
+  std::int64_t compared = 0;  // of the divergence
+};
+
 /// The numbers of a run after some of its steps.
 struct TrainerState {
   std::int64_t step = 0;             // the next one
@@ -20,8 +27,9 @@ struct TrainerState {
   std::int64_t updates = 0;          // ended groups, skipped ones included; the schedule's position
   std::int64_t skipped_updates = 0;  // for a loss or gradient that was not finite
   std::int64_t skipped_in_a_row = 0;
-  bool group_is_spoiled = false;  // a loss of the current group was not finite
-  double loss_sum = 0;            // of the finite losses
+  bool group_is_spoiled = false;            // a loss of the current group was not finite
+  std::optional<UpdateTerms> update_terms;  // of the current group, if it has begun and they count
+  double loss_sum = 0;                      // of the finite losses
   std::int64_t losses = 0;
   std::vector<double> recent_losses;  // the last kLossWindow of them, oldest first
   std::optional<double> first_loss;   // the first that was finite

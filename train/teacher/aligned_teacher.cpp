@@ -40,6 +40,21 @@ std::size_t needed(const std::vector<text::AlignedRow>& rows,
   return static_cast<std::size_t>(end);
 }
 
+// The teacher's row that has read the same text; -1: there is none.
+std::int64_t border(const text::AlignedRow& row) { return row.emitted == 0 ? row.teacher_row : -1; }
+
+// Leaves positions without a label without a teacher, and drops the pieces that hold one.
+void keep_labelled(AlignedSequence& sequence, const Tensor& labels) {
+  const auto list = labels.to_vector<std::int64_t>();
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (list[i] == kNoLabel) sequence.rows[i].teacher_row = -1;
+  }
+  std::erase_if(sequence.chunks, [&](const text::AlignedChunk& chunk) {
+    return std::ranges::count(list.begin() + chunk.student_begin - 1,
+                              list.begin() + chunk.student_end - 1, kNoLabel) > 0;
+  });
+}
+
 }  // namespace
 
 void throw_no_text(const std::string& expert) {
@@ -69,7 +84,7 @@ void AlignedSequence::append(AlignedSequence other) {
 AlignedTeacher::AlignedTeacher(const ExpertConfig& expert,
                                std::shared_ptr<const TextEncoder> student,
                                const std::filesystem::path& student_tokenizer, double temperature,
-                               Read read)
+                               Read read, LossTokens tokens)
     : name_(expert.name),
       student_(std::move(student)),
       teacher_(tokenizer_of(expert)),
@@ -77,28 +92,37 @@ AlignedTeacher::AlignedTeacher(const ExpertConfig& expert,
           teacher_.token_bytes(), student_->token_bytes(), student_tokenizer)),
       temperature_(temperature),
       projection_(pieces_, temperature),
-      read_(std::move(read)) {}
+      read_(std::move(read)),
+      tokens_(tokens) {}
 
-AlignedReading AlignedTeacher::read(const Batch& batch) const {
+AlignedBatch AlignedTeacher::align(const Batch& batch) const {
   if (batch.given_as_ids) throw_no_text(name_);
-  AlignedReading reading{
-      .all = {}, .ids = batch.ids.to_vector<std::int32_t>(), .answer = LogitRows()};
+  AlignedBatch result;
+  const auto ids = batch.ids.to_vector<std::int32_t>();
   const std::vector<std::int64_t> lengths = batch.lengths();
-  std::vector<Example> read;
-  auto begin = reading.ids.begin();
+  auto begin = ids.begin();
   for (std::size_t sequence = 0; sequence < lengths.size(); ++sequence) {
     const std::vector<std::int32_t> own(begin, begin + lengths[sequence]);
     begin += lengths[sequence];
     const auto& chat = batch.conversations.at(sequence);
     AlignedSequence aligned = chat ? align_chat(own, *chat) : align_text(own);
     if (!aligned.teacher_ids.empty()) {
-      read.push_back({.ids = aligned.teacher_ids, .labels = {}});
-      read.back().labels.assign(read.back().ids.size(), kNoLabel);
+      result.of_teacher.push_back({.ids = aligned.teacher_ids, .labels = {}});
+      result.of_teacher.back().labels.assign(aligned.teacher_ids.size(), kNoLabel);
     }
-    reading.all.append(std::move(aligned));
+    result.all.append(std::move(aligned));
   }
+  if (tokens_ == LossTokens::labelled) keep_labelled(result.all, batch.labels);
+  return result;
+}
+
+AlignedReading AlignedTeacher::read(const Batch& batch) const {
+  AlignedBatch aligned = align(batch);
+  AlignedReading reading{.all = std::move(aligned.all),
+                         .ids = batch.ids.to_vector<std::int32_t>(),
+                         .answer = LogitRows()};
   std::vector<const Example*> sequences;
-  for (const Example& example : read) sequences.push_back(&example);
+  for (const Example& example : aligned.of_teacher) sequences.push_back(&example);
   if (!sequences.empty()) reading.answer = read_(pack(sequences));
   return reading;
 }
@@ -138,10 +162,15 @@ AlmTargets AlignedTeacher::likelihoods(const Batch& batch) const {
 SharedBorders AlignedTeacher::shared_borders(const Batch& batch) const {
   const AlignedReading reading = read(batch);
   SharedBorders borders{.logits = reading.answer.logits, .rows = {}};
-  for (const text::AlignedRow& row : reading.all.rows) {
-    borders.rows.push_back(row.emitted == 0 ? row.teacher_row : -1);
-  }
+  for (const text::AlignedRow& row : reading.all.rows) borders.rows.push_back(border(row));
   return borders;
+}
+
+std::int64_t AlignedTeacher::compared(const Batch& batch, CrossLoss cross) const {
+  const AlignedSequence all = align(batch).all;
+  if (cross == CrossLoss::alm) return std::ssize(all.chunks);
+  if (cross == CrossLoss::project) return text::count_aligned(all.rows);
+  return std::ranges::count_if(all.rows, [](const auto& row) { return border(row) >= 0; });
 }
 
 AlignedSequence AlignedTeacher::align_text(const std::vector<std::int32_t>& ids) const {

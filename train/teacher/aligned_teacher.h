@@ -40,6 +40,12 @@ struct AlignedSequence {
   void append(AlignedSequence other);
 };
 
+/// A batch as both sides read it.
+struct AlignedBatch {
+  AlignedSequence all;
+  std::vector<Example> of_teacher;  // the sequences that the teacher reads
+};
+
 /// A batch, and what the teacher says of it.
 struct AlignedReading {
   AlignedSequence all;
@@ -55,10 +61,12 @@ class AlignedTeacher {
   /// What the teacher says of a batch of its own tokens.
   using Read = std::function<TeacherAnswer(const Batch&)>;
 
-  /// `student_tokenizer` is the directory that `student` is of. Errors of Tokenizer::load and
-  /// ChatTemplates::load.
+  /// `student_tokenizer` is the directory that `student` is of. LossTokens::labelled: only
+  /// positions with a label have a teacher, and only pieces of the text in which all have. Errors
+  /// of Tokenizer::load and ChatTemplates::load.
   AlignedTeacher(const ExpertConfig& expert, std::shared_ptr<const TextEncoder> student,
-                 const std::filesystem::path& student_tokenizer, double temperature, Read read);
+                 const std::filesystem::path& student_tokenizer, double temperature, Read read,
+                 LossTokens tokens = LossTokens::all);
 
   // What the losses of LossConfig::cross compare the student with. ConfigError for data given as
   // ids, which has no text.
@@ -71,6 +79,8 @@ class AlignedTeacher {
   SharedBorders shared_borders(const Batch& batch) const;
   /// What they are made from.
   AlignedReading read(const Batch& batch) const;
+  /// How many terms the divergence of such a loss has; the teacher reads nothing.
+  std::int64_t compared(const Batch& batch, CrossLoss cross) const;
 
   const text::TokenPieces& pieces() const { return *pieces_; }
   const VocabularyProjection& projection() const { return projection_; }
@@ -78,6 +88,7 @@ class AlignedTeacher {
   const TextEncoder& teacher() const { return teacher_; }
 
  private:
+  AlignedBatch align(const Batch& batch) const;
   AlignedSequence align_text(const std::vector<std::int32_t>& ids) const;
   AlignedSequence align_chat(const std::vector<std::int32_t>& ids,
                              const text::Conversation& chat) const;
@@ -91,6 +102,7 @@ class AlignedTeacher {
   double temperature_;
   VocabularyProjection projection_;
   Read read_;
+  LossTokens tokens_;
 };
 
 }  // namespace gladius::train

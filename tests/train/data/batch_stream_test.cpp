@@ -51,6 +51,30 @@ TEST(BatchStream, PacksWhatFits) {
   EXPECT_THAT(ids_of(stream.next()), ElementsAre(0, 0, 1, 1));
 }
 
+// Batches that were looked at are given as if they had not been, and count when they are given.
+TEST(BatchStream, LooksAhead) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  testing::Rng rng(seed);
+  const std::vector<std::int64_t> lengths{2, 2, 3, 5, 1, 1};
+  const BatchOptions options{
+      .batch_size = 2, .packing = true, .max_seq_len = 5, .shuffle = true, .seed = seed};
+  BatchStream plain(examples_of(lengths), options), looking(examples_of(lengths), options);
+  for (int i = 0; i < 30; ++i) {
+    const std::int64_t count = testing::random_int(rng, 0, 4);
+    const auto place = looking.place();
+    const auto ahead = looking.look_ahead(count);
+    ASSERT_EQ(std::ssize(ahead), count);
+    EXPECT_EQ(looking.position(), place.position);
+    if (testing::random_int(rng, 0, 4) == 0) looking.seek(place);
+    const auto expected = ids_of(plain.next());
+    EXPECT_EQ(ids_of(*looking.look_ahead(1)[0]), expected);
+    EXPECT_EQ(ids_of(looking.next()), expected);
+    EXPECT_EQ(looking.position(), plain.position());
+    EXPECT_EQ(looking.place().read, plain.place().read);
+  }
+}
+
 // A model's logits of a packed batch are those of each example alone.
 TEST(BatchStream, NoTokenSeesAnotherExample) {
   testing::Rng rng(5);

@@ -323,8 +323,11 @@ TEST(Trainer, WarnsOfUpdatesWithoutALabel) {
   EXPECT_THAT(warnings[0],
               HasSubstr("step 5: no token of this update's 3 micro-batches has a label"));
   EXPECT_THAT(warnings[2], HasSubstr("further updates are not named"));
-  // With an expert the divergence counts every token.
+  // With an expert the divergence counts every token, if it is not told otherwise.
   EXPECT_TRUE(warnings_of(run.distillation_file()).empty());
+  file = run.distillation_file();
+  file["loss"] = {{"tokens", "labelled"}};
+  EXPECT_FALSE(warnings_of(file).empty());
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ TEST_F(Resume, EveryValueOfTheStateIsChecked) {
       {"recent_losses", {Json::array(), Json::array({1.0}), nullptr, "x", 3}},
       {"first_loss", {nullptr, "x"}},
       {"grad_norm", {nullptr, -1}},
+      {"update_terms", {nullptr, 3, {{"labelled", 3}, {"compared", 3}}}},
       {"elapsed_s", {-1, nullptr}}};
   const std::string before = read_file(checkpoint(10) / "state.json");
   const fs::path aside = run_.directory / "aside";
@@ -58,6 +59,37 @@ TEST_F(Resume, EveryValueOfTheStateIsChecked) {
     sign(checkpoint(10));
     expect_refused("\"metrics_offset\"");
   }
+}
+
+TEST_F(Resume, TheTermsOfAnUpdateAreCheckedWhereItsGroupIsOpen) {
+  file_["loss"] = {{"normalization", "tokens"}};
+  for (const fs::path& out : {whole_, out_}) fs::remove_all(out);
+  execute(config(), whole_);
+  execute(config(), out_, false, 11);  // of the group of steps 10 to 12
+  const std::string before = read_file(checkpoint(11) / "state.json");
+  for (const Json& wrong :
+       {Json(), Json(3), Json{{"labelled", 3}}, Json{{"compared", 3}},
+        Json{{"labelled", -1}, {"compared", 3}}, Json{{"labelled", 3}, {"compared", 1 << 30}}}) {
+    SCOPED_TRACE(wrong.dump());
+    patch_json(checkpoint(11) / "state.json", [&](Json& json) {
+      json = Json::parse(before);
+      ASSERT_TRUE(json["state"].contains("update_terms"));
+      json["state"]["update_terms"] = wrong;
+      if (wrong.is_null()) json["state"].erase("update_terms");
+    });
+    sign(checkpoint(11));
+    warnings_.clear();
+    const fs::path copy = run_.directory / "copy";
+    fs::remove_all(copy);
+    fs::copy(out_, copy, fs::copy_options::recursive);
+    EXPECT_EQ(execute(config(), copy, true, 8, &warnings_).steps, 8);
+    EXPECT_THAT(warnings_, Contains(AllOf(HasSubstr("step-00000011 is damaged"))));
+    EXPECT_THAT(warnings_, Contains(HasSubstr("update_terms")));
+  }
+  testing::write_file(checkpoint(11) / "state.json", before);
+  sign(checkpoint(11));
+  expect_goes_on();
+  EXPECT_EQ(timeless_metrics(out_), timeless_metrics(whole_));
 }
 
 // The last step's record and the best evaluation.

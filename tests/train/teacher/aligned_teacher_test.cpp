@@ -88,6 +88,35 @@ TEST_F(AlignedRun, WithTheOtherLossesResumesToTheBit) {
   }
 }
 
+TEST_F(AlignedRun, WithOtherDivergencesAndByTokensResumesToTheBit) {
+  const Json losses[] = {{{"divergence", "reverse_kl"}, {"tokens", "labelled"}},
+                         {{"divergence", "jsd"}, {"beta", 0.1}},
+                         {{"divergence", "skew_kl"}},
+                         {{"cross", "alm"}, {"tokens", "labelled"}},
+                         {{"cross", "uld"}}};
+  int number = 0;
+  for (Json loss : losses) {
+    SCOPED_TRACE(loss.dump());
+    loss["normalization"] = "tokens";
+    const Json changes{
+        {"loss", loss}, {"gradient_accumulation", 3}, {"data", {{"packing", false}}}};
+    const fs::path whole = directory_ / ("whole-" + std::to_string(++number));
+    const fs::path parts = directory_ / ("parts-" + std::to_string(number));
+    execute(config(changes), whole);
+    execute(config(changes), parts, false, 5);
+    execute(config(changes), parts, true);
+    EXPECT_TRUE(weights(parts) == weights(whole));
+  }
+}
+
+TEST_F(AlignedRun, ADivergenceThatAnotherLossTakesThePlaceOfIsRefused) {
+  EXPECT_THAT(
+      message_of<ConfigError>([&] {
+        execute(config({{"loss", {{"cross", "alm"}, {"divergence", "jsd"}}}}), directory_ / "out");
+      }),
+      AllOf(HasSubstr("loss.divergence is \"jsd\""), HasSubstr("loss.cross \"alm\"")));
+}
+
 TEST_F(AlignedRun, ALossForOtherVocabulariesNeedsAnExpertThatHasOne) {
   testing::write_tiny_tokenizer(directory_ / "expert");
   EXPECT_THAT(message_of<ConfigError>([&] {
@@ -136,10 +165,54 @@ TEST_F(AlignedRun, OtherLossesSeeWhatTheTeacherSaysOfEachToken) {
     EXPECT_NE(row, one - 1);  // which ends the first text
   }
 
+  EXPECT_EQ(teacher.compared(batch, CrossLoss::alm), std::ssize(targets.chunks));
+  EXPECT_EQ(teacher.compared(batch, CrossLoss::project), teacher.targets(batch).aligned);
+  EXPECT_EQ(teacher.compared(batch, CrossLoss::uld), std::ssize(ids));
+
   const SharedBorders borders = teacher.shared_borders(batch);
   std::vector<std::int64_t> all(ids.size());
   std::iota(all.begin(), all.end(), 0);
   EXPECT_EQ(borders.rows, all);
+}
+
+TEST_F(AlignedRun, OnlyLabelledTokensCountIfTheLossSaysSo) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  testing::Rng rng(seed);
+  const auto encoder = std::make_shared<const TextEncoder>(directory_ / "tokenizer");
+  const ExampleParser parser(encoder, 100, LossOn::all, 265, /*keep_conversations=*/true);
+  const AlignedTeacher teacher(
+      {.name = "t", .model = directory_ / "expert"}, encoder, directory_ / "tokenizer", 2,
+      [&](const Batch& batch) {
+        return rows_of(testing::random_tensor(rng, {batch.tokens(), 265}, -3, 3, Dtype::F32),
+                       batch.tokens());
+      },
+      LossTokens::labelled);
+  Example first = parser.parse(R"({"text": "cab \u00e9 bed"})");
+  Example second = parser.parse(R"({"text": "dead bee"})");
+  std::vector<std::int64_t> labelled;
+  for (Example* example : {&first, &second}) {
+    const auto offset = example == &first ? 0 : std::ssize(first.labels);
+    for (std::size_t i = 0; i < example->labels.size(); ++i) {
+      if (testing::random_int(rng, 0, 1) == 0) example->labels[i] = kNoLabel;
+      if (example->labels[i] != kNoLabel) {
+        labelled.push_back(offset + static_cast<std::int64_t>(i));
+      }
+    }
+  }
+  const Batch batch = pack({&first, &second});
+  std::vector<std::int64_t> of_chunks, of_borders;
+  for (const AlmChunk& chunk : teacher.likelihoods(batch).chunks) of_chunks.push_back(chunk.begin);
+  const SharedBorders borders = teacher.shared_borders(batch);
+  for (std::size_t i = 0; i < borders.rows.size(); ++i) {
+    if (borders.rows[i] >= 0) of_borders.push_back(static_cast<std::int64_t>(i));
+  }
+  EXPECT_EQ(of_chunks, labelled);
+  EXPECT_EQ(of_borders, labelled);
+  EXPECT_EQ(teacher.targets(batch).aligned, std::ssize(labelled));
+  for (const CrossLoss cross : {CrossLoss::project, CrossLoss::alm, CrossLoss::uld}) {
+    EXPECT_EQ(teacher.compared(batch, cross), std::ssize(labelled));
+  }
 }
 
 // A student with other ids reads the same texts, and so does the teacher.

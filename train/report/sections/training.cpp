@@ -15,16 +15,36 @@ Table experts(const RunConfig& config) {
   return table;
 }
 
+std::string divergence(const LossConfig& loss) {
+  constexpr const char* kTeacher = "softmax(teacher / T)";
+  constexpr const char* kStudent = "softmax(student / T)";
+  switch (loss.divergence) {
+    case Divergence::forward_kl:
+      break;
+    case Divergence::reverse_kl:
+      return fmt::format("KL({} || {})", kStudent, kTeacher);
+    case Divergence::jsd:
+      return fmt::format("JSD({} || {}), beta {:g},", kTeacher, kStudent, loss.beta);
+    case Divergence::skew_kl:
+      return fmt::format("KL({} || m), m = {:g} of it and {:g} of {},", kTeacher, loss.beta,
+                         1 - loss.beta, kStudent);
+  }
+  return fmt::format("KL({} || {})", kTeacher, kStudent);
+}
+
 CodeBlock loss_formula(const RunConfig& config) {
+  const LossConfig& loss = config.loss;
+  const std::string tokens = loss.tokens == LossTokens::all ? "tokens" : "tokens with a label";
+  const char* const whole = loss.normalization == LossNormalization::tokens ? ", of an update" : "";
   return {"", fmt::format("L = {:g} * L_KL + {:g} * L_CE\n\n"
-                          "L_KL = KL(softmax(teacher / T) || softmax(student / T)) * T^2, {}\n"
-                          "L_CE = CrossEntropy(student, labels), a mean over the tokens\n"
+                          "L_KL = {} * T^2, {}{}\n"
+                          "L_CE = CrossEntropy(student, labels), a mean over the tokens{}\n"
                           "T    = {:g}",
-                          config.loss.alpha, 1 - config.loss.alpha,
-                          config.loss.reduction == LossReduction::mean
-                              ? "a mean over the tokens"
+                          loss.alpha, 1 - loss.alpha, divergence(loss),
+                          loss.reduction == LossReduction::mean
+                              ? "a mean over the " + tokens
                               : "a sum over each sequence (batchmean)",
-                          config.loss.temperature)};
+                          whole, whole, loss.temperature)};
 }
 
 void add_method(Document& document, const RunConfig& config) {
