@@ -95,10 +95,11 @@ const RunKeys<LossConfig>& loss_keys() {
       number("temperature", &C::temperature, kPositive,
              "T in loss = alpha KL T^2 + (1 - alpha) CE"),
       number("alpha", &C::alpha, {.low = 0, .high = 1}, "the share of the divergence in the loss"),
-      choice("divergence", &C::divergence,
-             "what takes the place of KL ([The loss](#the-loss)). `forward_kl`: KL(teacher, "
-             "student). `reverse_kl`: KL(student, teacher). `jsd`: the generalised Jensen-Shannon "
-             "divergence. `skew_kl`: KL of the teacher to a mixture of both"),
+      choice(
+          "divergence", &C::divergence,
+          "what takes the place of KL. `forward_kl`: KL(teacher, student). `reverse_kl`: "
+          "KL(student, teacher). `jsd`: the generalised Jensen-Shannon divergence. `skew_kl`: KL "
+          "of the teacher to a mixture of both"),
       number("beta", &C::beta, {.low = 0, .high = 1, .open_low = true, .open_high = true},
              "the teacher's share in the mixture of `jsd` and `skew_kl`"),
       choice("tokens", &C::tokens,
