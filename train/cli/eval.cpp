@@ -1,4 +1,4 @@
-// gladius eval: how well a model predicts a data file.
+// gladius eval: how well a model predicts a data file, or answers a suite of cases.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "eval_suite.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/tensor/base/error.h"
@@ -27,6 +28,7 @@ struct EvalArguments {
   std::optional<std::int64_t> max_seq_len;
   std::optional<train::LossOn> loss_on;
   bool skip_bad_lines = false;
+  SuiteArguments suite;
 };
 
 // How the data is read, and why so.
@@ -95,7 +97,7 @@ void print_as_text(const train::Evaluation& evaluation, const Settings& settings
   if (evaluation.skipped_lines > 0) print("bad lines      {}\n", evaluation.skipped_lines);
 }
 
-void run(const EvalArguments& options, const Common& common) {
+void run_data(const EvalArguments& options, const Common& common) {
   const Settings settings = resolve(options);
   const ModelPaths paths = locate_model(options.model, common);
   const auto model = load_model(paths, {.warn = warner(common), .adapter = options.adapter});
@@ -114,31 +116,71 @@ void run(const EvalArguments& options, const Common& common) {
   common.json ? print_as_json(evaluation, settings) : print_as_text(evaluation, settings);
 }
 
+void add_data_options(CLI::App& command, EvalArguments& options) {
+  CLI::Option* data = command.add_option(
+      "--data", options.data,
+      "Files as for training, .jsonl or .txt, or patterns in quotes: 'data/*.jsonl'");
+  command
+      .add_option("--max-seq-len", options.max_seq_len,
+                  "Where sequences are cut (default: as the run did that the model lies in, else "
+                  "512)")
+      ->check(CLI::Range(std::int64_t{1}, train::kMaxSeqLen))
+      ->needs(data);
+  add_loss_on(command, options.loss_on,
+              "What counts: all (every token) or assistant (what the assistant wrote); default: "
+              "the run's, else all")
+      ->needs(data);
+  command
+      .add_flag("--skip-bad-lines", options.skip_bad_lines,
+                "Passes over lines that are no examples, and counts them")
+      ->needs(data);
+}
+
+void add_suite_options(CLI::App& command, SuiteArguments& options) {
+  CLI::Option* suite =
+      command
+          .add_option("--suite", options.file,
+                      "A suite of cases (.jsonl) that the model is to answer: calls of tools, "
+                      "texts, JSON, refusals (docs/evaluation.md)")
+          ->excludes(command.get_option("--data"));
+  command
+      .add_option("--answers", options.answers,
+                  "The right answers, where the suite is a file of the Berkeley Function Calling "
+                  "Leaderboard (its possible_answer/ has them)")
+      ->needs(suite);
+  command
+      .add_flag("--failures", options.failures,
+                "Lists the cases that are not right, with the model's output; with --json every "
+                "case")
+      ->needs(suite);
+  command
+      .add_option("--max-new-tokens", options.max_new_tokens, "Most tokens of an answer to a case")
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{1}, train::kMaxSeqLen))
+      ->needs(suite);
+}
+
 }  // namespace
 
 void add_eval(CLI::App& program, const Common& common) {
-  CLI::App* command =
-      add_command(program, "eval",
-                  "Mean cross-entropy and perplexity per token of data files, and bits per byte",
-                  "gladius eval --model runs/mine/model --data configs/default/eval.jsonl");
+  CLI::App* command = add_command(
+      program, "eval",
+      "Mean cross-entropy, perplexity and bits per byte of data files, or how many cases of a "
+      "suite are answered right",
+      "gladius eval --model runs/mine/model --data configs/default/eval.jsonl\n"
+      "  gladius eval --model runs/mine/model --suite tools.jsonl --failures");
   const auto options = std::make_shared<EvalArguments>();
   add_model_option(*command, options->model);
   add_adapter_option(*command, options->adapter);
-  command
-      ->add_option("--data", options->data,
-                   "Files as for training, .jsonl or .txt, or patterns in quotes: 'data/*.jsonl'")
-      ->required();
-  command
-      ->add_option("--max-seq-len", options->max_seq_len,
-                   "Where sequences are cut (default: as the run did that the model lies in, else "
-                   "512)")
-      ->check(CLI::Range(std::int64_t{1}, train::kMaxSeqLen));
-  add_loss_on(*command, options->loss_on,
-              "What counts: all (every token) or assistant (what the assistant wrote); default: "
-              "the run's, else all");
-  command->add_flag("--skip-bad-lines", options->skip_bad_lines,
-                    "Passes over lines that are no examples, and counts them");
-  command->callback([options, &common] { run(*options, common); });
+  add_data_options(*command, *options);
+  add_suite_options(*command, options->suite);
+  command->callback([options, &common] {
+    if (!options->suite.file.empty()) {
+      return run_suite(options->model, options->adapter, options->suite, common);
+    }
+    if (options->data.empty()) throw CLI::RequiredError("--data or --suite");
+    run_data(*options, common);
+  });
 }
 
 }  // namespace gladius::cli

@@ -1,0 +1,22 @@
+// What `gladius eval --suite` does.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "commands.h"
+
+namespace gladius::cli {
+
+struct SuiteArguments {
+  std::string file, answers;
+  bool failures = false;
+  std::int64_t max_new_tokens = 256;
+};
+
+/// Has the model answer the suite's cases, one after the other, and prints how many are right.
+/// IoError, FormatError, ConfigError.
+void run_suite(const std::string& model, const std::string& adapter, const SuiteArguments& options,
+               const Common& common);
+
+}  // namespace gladius::cli
