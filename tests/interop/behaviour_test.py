@@ -35,11 +35,12 @@ def bfcl():
     from bfcl_eval.eval_checker.ast_eval.ast_checker import simple_function_checker
 
     def is_right(function, call, truth):
-        """Whether it is valid; not where the checker itself fails on the call."""
+        """Whether it is valid; None where the checker itself fails (a variable before an object
+        among the right values, an element that is no object where it takes one for granted)."""
         try:
             return simple_function_checker(function, call, truth, Language.PYTHON, "gladius")["valid"]
         except (AttributeError, KeyError, TypeError):
-            return False
+            return None
 
     return Path(next(iter(found.submodule_search_locations))), is_right
 
@@ -230,15 +231,16 @@ def tool_of(function, bare):
 
 
 def compare(verdicts, expected):
-    """Each verdict on (name, arguments) is the checker's."""
+    """Each verdict is the checker's, where it has one."""
     assert len(verdicts) == len(expected)
-    counts = {True: 0, False: 0}
+    counts = {True: 0, False: 0, None: 0}
     for verdict, (output, function, call, truth, right) in zip(verdicts, expected, strict=True):
         assert verdict["parsed"], output
-        assert verdict["right"] == right, (verdict, output, function, truth)
+        assert right is None or verdict["right"] == right, (verdict, output, function, truth)
         (name,), (right_name,) = call.keys(), truth.keys()
         assert verdict["name_right"] == (name == right_name)
         counts[right] += 1
+    assert counts[None] <= len(expected) / 20
     return counts
 
 
@@ -262,8 +264,8 @@ def test_random_calls(bfcl, rng, tmp_path):
     verdicts, _ = judge(write_lines(tmp_path / "suite.jsonl", cases),
                         write_lines(tmp_path / "outputs.jsonl", outputs))
     counts = compare(verdicts, expected)
-    print(f"{counts[True]} right, {counts[False]} wrong")
-    assert min(counts.values()) > 300
+    print(f"{counts[True]} right, {counts[False]} wrong, {counts[None]} without a verdict")
+    assert min(counts[True], counts[False]) > 300
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -296,7 +298,7 @@ def test_bfcl_files(bfcl, rng, tmp_path, name):
     print(f"{cases} cases, ceiling {ceiling['all_right']}; {counts}")
     assert ceiling["cases"] == cases
     assert ceiling["failed"] == ceiling_failed
-    assert min(counts.values()) > cases
+    assert min(counts[True], counts[False]) > cases
 
 
 def test_several_calls_and_none(rng, tmp_path):
