@@ -1,4 +1,5 @@
-"""Verdicts on calls against the Berkeley Function Calling Leaderboard's published checker.
+"""Verdicts on calls against the Berkeley Function Calling Leaderboard's published checker, and on
+JSON against the package jsonschema.
 
 The package has many dependencies that its checker does not need, so it is installed without them
 (./run interop does): pip install --no-deps -r tests/interop/requirements-alone.txt
@@ -315,3 +316,73 @@ def test_several_calls_and_none(rng, tmp_path):
                                     [{"id": "one", "output": x} for x in [*outputs, call]]))
     assert [verdict["right"] for verdict in verdicts] == [False] * len(outputs) + [True]
     assert [verdict["parsed"] for verdict in verdicts] == [True, True] + [False] * 12 + [True]
+
+
+# --- JSON Schemas
+
+def random_value(rng, depth=2):
+    kind = rng.randrange(8 if depth else 6)
+    if kind == 6:
+        return [random_value(rng, depth - 1) for _ in range(rng.randrange(4))]
+    if kind == 7:
+        return {rng.choice("abcd"): random_value(rng, depth - 1) for _ in range(rng.randrange(4))}
+    return [None, rng.random() < 0.5, rng.randint(-2, 4), rng.choice([0.5, 1.0, 2.0, -1.5]),
+            rng.choice(["", "a", "ab", "äöü", "a1", "B"]), rng.randint(0, 1)][kind]
+
+
+def random_keyword(rng, depth):
+    types = ["string", "integer", "number", "boolean", "array", "object", "null"]
+
+    def some():
+        return rng.randrange(4)
+
+    choices = [
+        lambda: ("type", rng.choice(types)), lambda: ("type", rng.sample(types, 2)),
+        lambda: ("enum", [random_value(rng, 1) for _ in range(3)]),
+        lambda: ("const", random_value(rng, 1)),
+        lambda: ("required", rng.sample("abcd", rng.randrange(3))),
+        lambda: ("minProperties", some()), lambda: ("maxProperties", some()),
+        lambda: ("minItems", some()), lambda: ("maxItems", some()),
+        lambda: ("minLength", some()), lambda: ("maxLength", some()),
+        lambda: ("pattern", rng.choice(["^[a-z]+$", "a", "[0-9]", "^.{2,}$"])),
+        lambda: ("minimum", some() - 1), lambda: ("maximum", some() - 0.5),
+        lambda: ("exclusiveMinimum", some() - 1), lambda: ("exclusiveMaximum", some())]
+    if depth:
+        def inner():
+            return random_json_schema(rng, depth - 1)
+
+        choices += [
+            lambda: ("anyOf", [inner(), inner()]), lambda: ("items", inner()),
+            lambda: ("properties", {name: inner() for name in rng.sample("abcd", 2)}),
+            lambda: ("additionalProperties", rng.choice([False, True, inner()]))] * 2
+    return rng.choice(choices)()
+
+
+def random_json_schema(rng, depth=2):
+    if rng.random() < 0.03:
+        return rng.random() < 0.5
+    return dict(random_keyword(rng, depth) for _ in range(rng.randint(1, 3)))
+
+
+def test_json_schemas(rng, tmp_path):
+    jsonschema = pytest.importorskip("jsonschema")
+    cases, outputs, expected = [], [], []
+    for number in range(500):
+        schema = random_json_schema(rng)
+        cases.append({"id": str(number), "category": "random",
+                      "messages": [{"role": "user", "content": "x"}], "expect": {"schema": schema}})
+        validator = jsonschema.Draft202012Validator(schema)
+        for _ in range(10):
+            value = random_value(rng)
+            output = json.dumps(value, indent=rng.choice([None, 2]))
+            outputs.append({"id": str(number), "output": output})
+            expected.append((validator.is_valid(value), schema, value))
+    verdicts, ceiling = judge(write_lines(tmp_path / "suite.jsonl", cases),
+                              write_lines(tmp_path / "outputs.jsonl", outputs))
+    for verdict, (right, schema, value) in zip(verdicts, expected, strict=True):
+        assert verdict["parsed"]
+        assert verdict["right"] == right, (verdict, schema, value)
+    fit = sum(right for right, _, _ in expected)
+    print(f"{fit} fit, {len(expected) - fit} do not; {ceiling['cases']} of 500 have an example")
+    assert min(fit, len(expected) - fit) > 500
+    assert not ceiling["failed"]

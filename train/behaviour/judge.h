@@ -18,6 +18,7 @@ struct Verdict {
   std::string reason;  // why not; "" if it is
 };
 
+/// `output` is UTF-8, as Tokenizer::decode gives it.
 Verdict judge(const Case& one, const std::string& output);
 
 /// An answer that is right if any is, built from what the case expects: the ceiling. Nothing where

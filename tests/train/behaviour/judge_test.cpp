@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "gladius/train/behaviour/suite_evaluation.h"
 
 namespace gladius::train {
@@ -58,6 +60,43 @@ TEST(Judge, TextsSchemasExpressionsRefusals) {
   EXPECT_FALSE(right(R"({"refusal": true})", "Sure."));
   EXPECT_FALSE(right(R"({"refusal": true})",
                      R"({"name": "say", "arguments": {"text": "I can't help with that."}})"));
+}
+
+// Right answers with characters of JSON put in, taken out and exchanged: judged, whatever they are.
+TEST(Judge, AnyAnswerIsJudged) {
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  const Case cases[] = {make_case(kCall),
+                        make_case(R"({"schema": {"type": "object", "items": {}}})"),
+                        make_case(R"({"regex": "^(a|b)*\\{"})"), make_case(R"({"text": ["a"]})"),
+                        make_case(R"({"refusal": true})")};
+  const std::string_view characters = "{}[]\",:\\ \n0e9-.tfnu<>`/|a";
+  std::size_t right = 0, rounds = 0;
+  for (; rounds < 5000; ++rounds) {
+    std::string output = random() % 3 == 0 ? "<tool_call>" : random() % 2 == 0 ? "```\n" : "";
+    output += R"({"name": "f", "arguments": {"a": "x", "b": 1e0}})";
+    if (random() % 2 == 0) output += output[0] == '`' ? "\n```" : "</tool_call>";
+    for (auto i = random() % 4; i > 0; --i) {
+      const std::size_t at = random() % output.size();
+      const char c = characters[random() % characters.size()];
+      switch (random() % 3) {
+        case 0:
+          output.insert(at, random() % 20 == 0 ? 300 : 1, c);
+          break;
+        case 1:
+          output.erase(at, 1);
+          break;
+        default:
+          output[at] = c;
+      }
+    }
+    const Verdict verdict = judge(cases[random() % std::size(cases)], output);
+    EXPECT_EQ(verdict.right, verdict.reason.empty()) << output;
+    right += verdict.right;
+  }
+  EXPECT_GT(right, 0u);
+  EXPECT_LT(right, rounds);
 }
 
 TEST(Judge, RightAnswers) {
