@@ -9,14 +9,14 @@
 
 namespace gladius::train {
 
-/// The answer behind what a reasoning model thought, <think>...</think>, without white space around
-/// it; "" for one that does not end its thoughts.
+/// The answer behind what a reasoning model thought, `<think>...</think>`, without white space
+/// around it; "" for one that does not end its thoughts.
 std::string_view without_thoughts(std::string_view output);
 
 /// Without white space around it, in lower case, each run of white space as one space (Unicode's).
 std::string folded(std::string_view text);
 
-/// The JSON value that the text is, be it within a code fence (```json ... ```); nothing where
+/// The JSON value that the text is, be it within a code fence; nothing where
 /// there is anything else beside it. Numbers as in parse_json.
 std::optional<nlohmann::ordered_json> read_json_answer(std::string_view text);
 

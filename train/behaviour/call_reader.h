@@ -14,13 +14,14 @@ struct Call {
 };
 
 /// The calls that the answer makes, in the forms that chat templates have models write:
-/// - <tool_call>{...}</tool_call> (Qwen, Hermes), one or more, with any text around them; the last
+/// - `<tool_call>{...}</tool_call>` (Qwen, Hermes), one or more, with any text around them; the
+/// last
 ///   one may lack its end;
-/// - one object and nothing else, be it within a code fence or behind [TOOL_CALLS] or
-///   <|python_tag|> (Llama, Gladius' default student), or a list of them (Mistral).
-/// An object is {"name": ..., "arguments": {...}}, or with "parameters" for "arguments" (Llama), or
-/// OpenAI's {"function": {...}}; the arguments may be JSON text. Other members are passed over.
-/// Empty where the answer makes no call, and where any part of one cannot be read.
+/// - one object and nothing else, be it within a code fence or behind `[TOOL_CALLS]` or
+///   `<|python_tag|>` (Llama, Gladius' default student), or a list of them (Mistral).
+/// An object is `{"name": ..., "arguments": {...}}`, or with "parameters" for "arguments" (Llama),
+/// or OpenAI's `{"function": {...}}`; the arguments may be JSON text. Other members are passed
+/// over. Empty where the answer makes no call, and where any part of one cannot be read.
 std::vector<Call> read_calls(std::string_view answer);
 
 }  // namespace gladius::train

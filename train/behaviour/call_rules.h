@@ -24,7 +24,7 @@ struct ExpectedCall {
 ///   values; what has right values is given, unless "" is among them;
 /// - an argument has the type of its parameter (a whole number serves for "number", but not 1.0 for
 ///   "integer"), or else the type of the first right value, as which it then has to be equal;
-/// - texts are equal without spaces and , . / - _ * ^, in lower case, ' and " alike; so are those
+/// - texts are equal without spaces and `,./-_*^`, in lower case, both quotes alike; so are those
 ///   within lists and among the members of objects;
 /// - a list has the elements of a right list, of the type of "items" or of the right list's first;
 /// - an object has members of a right object alone, and all of them but those that may be left out;

@@ -7,7 +7,7 @@
 
 namespace gladius::train {
 
-/// An expression of PCRE2 over UTF-8; \d, \w and \b know Unicode. A cheap handle.
+/// An expression of PCRE2 over UTF-8; `\d`, `\w` and `\b` know Unicode. A cheap handle.
 class Pattern {
  public:
   /// FormatError for what is no such expression.
