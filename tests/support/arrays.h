@@ -48,10 +48,10 @@ OffsetArray<T> random_array(std::mt19937_64& random, std::size_t n, double scale
 template <class T>
 constexpr double kernel_tolerance = sizeof(T) == 4 ? 1e-5 : 1e-12;
 
-/// Each |actual - expected| <= tolerance * (|expected| + root mean square of the finite expected);
-/// NaNs and infinities equal.
+/// Each |actual - expected| <= tolerance * (|expected| + root mean square of the finite expected)
+/// + rounding; NaNs and infinities equal.
 template <class A, class E>
-void expect_close(const A& actual, const E& expected, double tolerance) {
+void expect_close(const A& actual, const E& expected, double tolerance, double rounding = 0) {
   ASSERT_EQ(actual.size(), expected.size());
   double squares = 0, finite = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -67,7 +67,7 @@ void expect_close(const A& actual, const E& expected, double tolerance) {
     } else if (std::isinf(e)) {
       ASSERT_EQ(a, e) << "element " << i;
     } else {
-      ASSERT_LE(std::abs(a - e), tolerance * (std::abs(e) + typical))
+      ASSERT_LE(std::abs(a - e), tolerance * (std::abs(e) + typical) + rounding)
           << "element " << i << " of " << expected.size() << " is " << a << ", expected " << e;
     }
   }
