@@ -1,7 +1,6 @@
 // The entry of every test program.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <signal.h>
 
 int main(int argc, char** argv) {
