@@ -4,12 +4,28 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 namespace gladius::cli {
+namespace {
+
+// Whether it may be a command with many parallel loops: to start anew takes 12 ms, as long as
+// others need for all they do.
+bool computes(char** argv) {
+  for (; *argv; ++argv) {
+    for (const std::string_view command :
+         {"align", "distill", "eval", "generate", "gradients", "logits"}) {
+      if (*argv == command) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
 
 void shorten_waits(char** argv) {
-  if (std::getenv("GOMP_SPINCOUNT") || std::getenv("OMP_WAIT_POLICY")) return;
+  if (!computes(argv) || std::getenv("GOMP_SPINCOUNT") || std::getenv("OMP_WAIT_POLICY")) return;
   // By its own path, not as /proc/self/exe, which would be the name that other programs see.
   std::error_code error;
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
