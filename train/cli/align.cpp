@@ -149,7 +149,7 @@ void print_study(const train::AlignmentStudy& study) {
           study.impossible);
   }
   if (study.negligible > 0) {
-    print("and                      {} behind what the teacher hardly expected\n",
+    print("left out below           {} positions, behind what the teacher hardly expected\n",
           study.negligible);
   }
   print("mean rest                {:.4f}\n\nbits a byte\n", *study.mean_rest);
