@@ -12,14 +12,6 @@ HWY_BEFORE_NAMESPACE();
 namespace gladius::kernels::HWY_NAMESPACE {
 namespace {
 
-// What to subtract before taking exponentials: the maximum, or 0 for a row of nothing but
-// -infinity.
-template <class T>
-HWY_INLINE T shift_of(const T* x, std::int64_t n) {
-  const T max = max_of(x, n);
-  return std::isinf(max) ? T{0} : max;
-}
-
 // log(exp(a) + exp(b)).
 inline double log_add_exp(double a, double b) {
   const double larger = std::max(a, b);
@@ -80,8 +72,8 @@ HWY_INLINE Head<T> head_sums(const T* s, const T* t, T* grad, std::int64_t K,
                              const Softening<T, power_of_two>& softening) {
   const hn::ScalableTag<T> d;
   Head<T> head;
-  head.shift_s = shift_of(s, K);
-  head.shift_t = shift_of(t, K);
+  head.shift_s = shift_of(max_of(s, K));
+  head.shift_t = shift_of(max_of(t, K));
   const auto shift_s = hn::Set(d, head.shift_s);
   const auto shift_t = hn::Set(d, head.shift_t);
   const auto totals = sums<4>(d, K, [&](auto at) HWY_ATTR {
@@ -164,7 +156,7 @@ void distillation_rows(const T* student, const T* teacher, const std::int64_t* l
     const double label_logit = labelled ? static_cast<double>(s[labels[r]]) : 0;
 
     const Head<T> head = K > 0 ? head_sums(s, t, g, K, softening) : Head<T>{};
-    const T tail_shift = shift_of(s + K, V - K);
+    const T tail_shift = shift_of(max_of(s + K, V - K));
     const double tail = tail_sum(s + K, tail_shift, g ? g + K : nullptr, V - K);
     const double lse = log_add_exp(static_cast<double>(head.shift_s) + std::log(head.full),
                                    static_cast<double>(tail_shift) + std::log(tail));

@@ -12,12 +12,6 @@ HWY_BEFORE_NAMESPACE();
 namespace gladius::kernels::HWY_NAMESPACE {
 namespace {
 
-// What to subtract before taking exponentials: the maximum, or 0 where all is -infinity.
-template <class T>
-HWY_INLINE T shift_of(T max) {
-  return std::isinf(max) ? T{0} : max;
-}
-
 // 0 where the weight is, whatever the term; NaN weights stay.
 template <class D, class V>
 HWY_INLINE V weighted(D d, V weight, V term) {

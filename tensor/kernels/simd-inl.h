@@ -197,6 +197,13 @@ HWY_INLINE T max_of(const T* x, std::int64_t n) {
   return hn::GetLane(hn::MaxOfLanes(d, hn::Max(a, b)));
 }
 
+// What to subtract before taking exponentials of numbers of this maximum: it, or 0 where all are
+// -infinity.
+template <class T>
+HWY_INLINE T shift_of(T max) {
+  return std::isinf(max) ? T{0} : max;
+}
+
 // Two thirds of the time of Highway's, as it makes no subnormal results. The polynomial is
 // that of Cephes' expf (Moshier 1989).
 template <class D, class V>

@@ -77,8 +77,7 @@ void log_softmax_backward(const T* y, const T* dy, T* dx, std::int64_t rows, std
 template <class T>
 void logsumexp(const T* x, T* out, std::int64_t rows, std::int64_t n) {
   for (std::int64_t r = 0; r < rows; ++r, x += n) {
-    const T max = max_of(x, n);
-    const T shift = std::isinf(max) ? T{0} : max;
+    const T shift = shift_of(max_of(x, n));
     out[r] = static_cast<T>(static_cast<double>(shift) + std::log(sum_exp(x, shift, n)));
   }
 }

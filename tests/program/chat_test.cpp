@@ -6,8 +6,7 @@
 #include <sstream>
 
 #include "gladius/models/model_directory.h"
-#include "program/run_program.h"
-#include "support/random_models.h"
+#include "program/program_fixture.h"
 #include "support/temporary_directory.h"
 
 namespace gladius {
@@ -23,23 +22,7 @@ using Json = nlohmann::ordered_json;
 
 class Chat : public ::testing::Test {
  protected:
-  Chat() {
-    const std::filesystem::path tokenizer =
-        std::string(GLADIUS_SOURCE_DIR) + "/configs/default/tokenizer";
-    testing::Rng rng(2);
-    const nlohmann::ordered_json json{{"architectures", {"LlamaForCausalLM"}},
-                                      {"vocab_size", 4096},
-                                      {"hidden_size", 16},
-                                      {"intermediate_size", 20},
-                                      {"num_hidden_layers", 2},
-                                      {"num_attention_heads", 4},
-                                      {"num_key_value_heads", 2},
-                                      {"eos_token_id", 2}};
-    save_model(directory_ / "chat", *testing::random_model(rng, json));
-    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}) {
-      std::filesystem::copy_file(tokenizer / name, directory_ / "chat" / name);
-    }
-  }
+  Chat() { testing::save_small_chat_model(directory_ / "chat"); }
   std::string path(const char* name) const { return (directory_ / name).string(); }
   ProgramResult run(const std::vector<std::string>& arguments,
                     const std::string& input = "") const {

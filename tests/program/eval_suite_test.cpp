@@ -4,9 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "gladius/models/model_directory.h"
-#include "program/run_program.h"
-#include "support/random_models.h"
+#include "program/program_fixture.h"
 #include "support/temporary_directory.h"
 
 namespace gladius {
@@ -23,23 +21,7 @@ using Json = nlohmann::ordered_json;
 // A model of random weights with the default student's tokenizer, and a suite.
 class EvalSuite : public ::testing::Test {
  protected:
-  EvalSuite() {
-    const std::filesystem::path tokenizer =
-        std::string(GLADIUS_SOURCE_DIR) + "/configs/default/tokenizer";
-    testing::Rng rng(2);
-    const nlohmann::ordered_json json{{"architectures", {"LlamaForCausalLM"}},
-                                      {"vocab_size", 4096},
-                                      {"hidden_size", 16},
-                                      {"intermediate_size", 20},
-                                      {"num_hidden_layers", 2},
-                                      {"num_attention_heads", 4},
-                                      {"num_key_value_heads", 2},
-                                      {"eos_token_id", 2}};
-    save_model(directory_ / "model", *testing::random_model(rng, json));
-    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}) {
-      std::filesystem::copy_file(tokenizer / name, directory_ / "model" / name);
-    }
-  }
+  EvalSuite() { testing::save_small_chat_model(directory_ / "model"); }
   std::string path(const char* name) const { return (directory_ / name).string(); }
   ProgramResult run(const std::vector<std::string>& arguments) const {
     return testing::run_program(directory_.path(), arguments);

@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::AllOf;
 using testing::execute;
+using testing::expect_resumes_as;
 using ::testing::HasSubstr;
 using testing::Json;
 using testing::message_of;
@@ -124,9 +125,7 @@ TEST(Distill, GoesOnToTheBitWithMuon) {
   for (const std::int64_t stop : {2, 6, 11}) {
     const fs::path out = run.directory / ("stopped" + std::to_string(stop));
     execute(config, out, false, stop);
-    EXPECT_TRUE(execute(config, out, true).complete);
-    EXPECT_EQ(weights(out), weights(whole));
-    EXPECT_EQ(timeless_metrics(out), timeless_metrics(whole));
+    expect_resumes_as(config, out, whole);
   }
 }
 
@@ -149,9 +148,7 @@ TEST(Distill, GoesOnToTheBitWithPackingAndBadLines) {
   for (const std::int64_t stop : {2, 5, 9}) {
     const fs::path out = run.directory / ("stopped" + std::to_string(stop));
     execute(config, out, false, stop);
-    EXPECT_TRUE(execute(config, out, true).complete);
-    EXPECT_EQ(weights(out), weights(whole));
-    EXPECT_EQ(timeless_metrics(out), timeless_metrics(whole));
+    expect_resumes_as(config, out, whole);
   }
 }
 
@@ -177,9 +174,7 @@ TEST(Distill, GoesOnFromTheNewestCheckpointAfterAKill) {
   fs::create_directories(out / "checkpoints" / "step-00000012.staged");
   fs::create_directories(out / "model.staged");
   testing::write_file(out / "metrics.jsonl", read_file(out / "metrics.jsonl") + "{\"step\": 10, ");
-  EXPECT_TRUE(execute(config, out, true).complete);
-  EXPECT_EQ(weights(out), weights(whole));
-  EXPECT_EQ(timeless_metrics(out), timeless_metrics(whole));
+  expect_resumes_as(config, out, whole);
   EXPECT_EQ(testing::events_differ({out}), "");
   EXPECT_FALSE(fs::exists(out / "model.staged"));
   EXPECT_FALSE(fs::exists(out / "checkpoints" / "step-00000012.staged"));

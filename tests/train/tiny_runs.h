@@ -1,6 +1,8 @@
 // Runs of `distill` in a test, and what they come to.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -59,6 +61,15 @@ inline std::vector<std::string> timeless_metrics(const std::filesystem::path& ou
     lines.push_back(json.dump());
   }
   return lines;
+}
+
+/// Resumes the run in `out`, which ends as `whole` did: with the same weights and metrics to the
+/// bit.
+inline void expect_resumes_as(const train::RunConfig& config, const std::filesystem::path& out,
+                              const std::filesystem::path& whole) {
+  EXPECT_TRUE(execute(config, out, true).complete);
+  EXPECT_EQ(weights(out), weights(whole));
+  EXPECT_EQ(timeless_metrics(out), timeless_metrics(whole));
 }
 
 }  // namespace gladius::testing

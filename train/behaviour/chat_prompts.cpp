@@ -8,13 +8,6 @@
 #include "gladius/tensor/base/error.h"
 
 namespace gladius::train {
-namespace {
-
-bool has_tools(const text::Conversation& conversation) {
-  return !conversation.tools.is_null() && !conversation.tools.empty();
-}
-
-}  // namespace
 
 ChatPrompts::ChatPrompts(const std::filesystem::path& directory, text::Tokenizer tokenizer,
                          std::function<void(const std::string&)> warn)
@@ -50,16 +43,9 @@ std::string ChatPrompts::render(const text::Conversation& conversation) {
 }
 
 std::vector<std::int32_t> ChatPrompts::encode(const text::Conversation& conversation) {
-  const auto encode = [this](const text::Conversation& chat) {
+  return text::with_contents(conversation, [this](const text::Conversation& chat) {
     return tokenizer_.encode(render(chat), /*add_special_tokens=*/false);
-  };
-  try {
-    return encode(conversation);
-  } catch (const FormatError&) {
-    const auto filled = text::with_empty_contents(conversation);
-    if (!filled) throw;
-    return encode(*filled);
-  }
+  });
 }
 
 std::vector<std::int32_t> ChatPrompts::stop_tokens() {

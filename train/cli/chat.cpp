@@ -25,10 +25,6 @@ nlohmann::ordered_json make_message(const char* role, const std::string& text) {
   return {{"role", role}, {"content", content}};
 }
 
-bool has_tools(const text::Conversation& conversation) {
-  return !conversation.tools.is_null() && !conversation.tools.empty();
-}
-
 [[noreturn]] void fail_twice(const char* option, const std::string& file, const char* what) {
   throw ConfigError(fmt::format("{}: {} {}; give one of them", option, file, what));
 }

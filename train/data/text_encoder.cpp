@@ -21,18 +21,6 @@ std::vector<bool> overlapping(const std::vector<text::ByteSpan>& tokens,
   return out;
 }
 
-// f(conversation), and where the template fails for a content that is null, with "" in its place.
-template <class F>
-auto with_contents(const text::Conversation& conversation, F f) {
-  try {
-    return f(conversation);
-  } catch (const FormatError&) {
-    const auto filled = text::with_empty_contents(conversation);
-    if (!filled) throw;
-    return f(*filled);
-  }
-}
-
 }  // namespace
 
 TextEncoder::TextEncoder(const std::filesystem::path& directory)
@@ -46,13 +34,13 @@ std::vector<std::int32_t> TextEncoder::encode(const std::string& text) const {
 
 EncodedChat TextEncoder::encode_chat(const text::Conversation& conversation,
                                      bool find_assistant) const {
-  return with_contents(conversation, [&](const text::Conversation& chat) {
+  return text::with_contents(conversation, [&](const text::Conversation& chat) {
     return encode_as_it_is(chat, find_assistant);
   });
 }
 
 TokenizedChat TextEncoder::tokenize_chat(const text::Conversation& conversation) const {
-  return with_contents(conversation, [this](const text::Conversation& chat) {
+  return text::with_contents(conversation, [this](const text::Conversation& chat) {
     text::Rendering rendering = render(chat);
     text::Encoding encoding = tokenizer().encode_with_spans(rendering.text, false);
     return TokenizedChat{std::move(rendering), std::move(encoding)};
