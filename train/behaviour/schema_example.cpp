@@ -10,6 +10,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr double kMostElements = 1000;  // of what a schema asks for at least
+// Values in an example: lists of lists may ask for any number.
+constexpr std::size_t kMostValues = 10'000;
 
 std::size_t least(const Json& schema, const char* keyword) {
   return static_cast<std::size_t>(std::min(schema.value(keyword, 0.0), kMostElements));
@@ -34,32 +36,35 @@ Json example_number(const Json& schema, bool whole) {
   return number;
 }
 
-Json example_at(const Json& schema);
+// `left`: how many more values there may be; with none left what is made does not fit.
+Json example_at(const Json& schema, std::size_t& left);
 
-Json example_list(const Json& schema) {
+Json example_list(const Json& schema, std::size_t& left) {
   Json list = Json::array();
   const Json items = schema.value("items", Json(true));
-  for (std::size_t i = 0; i < least(schema, "minItems"); ++i) list.push_back(example_at(items));
+  for (std::size_t i = 0; left > 0 && i < least(schema, "minItems"); ++i) {
+    list.push_back(example_at(items, left));
+  }
   return list;
 }
 
 // With all of its properties, as far as it may have so many.
-Json example_object(const Json& schema) {
+Json example_object(const Json& schema, std::size_t& left) {
   Json object = Json::object();
   const Json properties = schema.value("properties", Json::object());
   const Json others = schema.value("additionalProperties", Json(true));
   for (const Json& name : schema.value("required", Json::array())) {
     const auto& key = name.get_ref<const std::string&>();
-    object[key] = example_at(properties.contains(key) ? properties.at(key) : others);
+    object[key] = example_at(properties.contains(key) ? properties.at(key) : others, left);
   }
   const double most = schema.value("maxProperties", kMostElements);
   for (const auto& [name, part] : properties.items()) {
     const bool impossible = part.is_boolean() && !part.get<bool>();
     if (impossible || static_cast<double>(object.size()) >= most) continue;
-    if (!object.contains(name)) object[name] = example_at(part);
+    if (!object.contains(name)) object[name] = example_at(part, left);
   }
-  for (std::size_t i = 0; object.size() < least(schema, "minProperties"); ++i) {
-    object["member" + std::to_string(i)] = example_at(others);
+  for (std::size_t i = 0; left > 0 && object.size() < least(schema, "minProperties"); ++i) {
+    object["member" + std::to_string(i)] = example_at(others, left);
   }
   return object;
 }
@@ -73,9 +78,9 @@ std::string type_to_show(const Json& schema) {
   return "string";
 }
 
-Json example_of_type(const Json& schema, const std::string& type) {
-  if (type == "object") return example_object(schema);
-  if (type == "array") return example_list(schema);
+Json example_of_type(const Json& schema, const std::string& type, std::size_t& left) {
+  if (type == "object") return example_object(schema, left);
+  if (type == "array") return example_list(schema, left);
   if (type == "string") return std::string(least(schema, "minLength"), 'x');
   if (type == "boolean") return true;
   if (type == "null") return nullptr;
@@ -83,18 +88,21 @@ Json example_of_type(const Json& schema, const std::string& type) {
 }
 
 // The keywords that stand beside anyOf, and those of the first of its schemas that can be met.
-Json example_of_choice(const Json& schema) {
+Json example_of_choice(const Json& schema, std::size_t& left) {
   for (const Json& choice : schema.at("anyOf")) {
     if (!choice.is_object()) continue;
     Json merged = schema;
     merged.erase("anyOf");
     merged.update(choice);
-    if (auto example = example_of_schema(merged)) return *std::move(example);
+    Json example = example_at(merged, left);
+    if (fault_by_schema(merged, example).empty()) return example;
   }
   return nullptr;
 }
 
-Json example_at(const Json& schema) {
+Json example_at(const Json& schema, std::size_t& left) {
+  if (left == 0) return nullptr;
+  --left;
   if (!schema.is_object()) return nullptr;
   if (schema.contains("const")) return schema.at("const");
   if (schema.contains("enum")) {
@@ -103,14 +111,15 @@ Json example_at(const Json& schema) {
         choices, [&](const Json& value) { return fault_by_schema(schema, value).empty(); });
     return fitting == choices.end() ? Json() : *fitting;
   }
-  if (schema.contains("anyOf")) return example_of_choice(schema);
-  return example_of_type(schema, type_to_show(schema));
+  if (schema.contains("anyOf")) return example_of_choice(schema, left);
+  return example_of_type(schema, type_to_show(schema), left);
 }
 
 }  // namespace
 
 std::optional<Json> example_of_schema(const Json& schema) {
-  Json example = example_at(schema);
+  std::size_t left = kMostValues;
+  Json example = example_at(schema, left);
   if (!fault_by_schema(schema, example).empty()) return std::nullopt;
   return example;
 }

@@ -134,5 +134,15 @@ TEST(JsonSchema, ExamplesFit) {
       example_of_schema(Json::parse(R"({"type": "integer", "minimum": 2, "maximum": 1})")));
 }
 
+// Each level of these lists asks for a thousand times as much.
+TEST(JsonSchema, ThereIsNoExampleOfWhatAsksForTooMuch) {
+  Json lists{{"minItems", 1000}};
+  EXPECT_EQ(example_of_schema(lists), Json(std::vector<std::nullptr_t>(1000)));
+  for (int level = 0; level < 20; ++level) {
+    lists = {{"type", "array"}, {"minItems", 1000}, {"items", lists}};
+    EXPECT_FALSE(example_of_schema(lists));
+  }
+}
+
 }  // namespace
 }  // namespace gladius::train
