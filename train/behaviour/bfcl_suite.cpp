@@ -10,7 +10,6 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/json_file.h"
 #include "gladius/train/behaviour/case_parts.h"
-#include "gladius/train/data/json_lines.h"
 
 namespace gladius::train {
 namespace {
@@ -115,21 +114,19 @@ void add_case(const Json& line, const Answers& answers, std::set<std::string>& i
 
 }  // namespace
 
-bool is_bfcl_line(const std::string& line) {
-  const Json object = parse_json(line);
-  return object.is_object() && object.contains("question") && object.contains("function");
+bool is_bfcl_case(const Json& line) {
+  return line.is_object() && line.contains("question") && line.contains("function");
 }
 
-Suite read_bfcl_suite(const std::filesystem::path& questions,
-                      const std::filesystem::path& answers) {
+Suite read_bfcl_suite(const JsonLines& questions, const std::filesystem::path& answers) {
   const Answers right = read_answers(answers);
   Suite suite;
   std::set<std::string> ids;
-  const JsonLines lines(questions, nullptr);
-  for (std::int64_t i = 0; i < lines.size(); ++i) {
-    lines.use_line(i, [&](const std::string& line) {
-      if (!is_bfcl_line(line)) throw FormatError("there is no \"question\" or no \"function\"");
-      add_case(parse_json(line), right, ids, suite);
+  for (std::int64_t i = 0; i < questions.size(); ++i) {
+    questions.use_line(i, [&](const std::string& text) {
+      const Json line = parse_json(text);
+      if (!is_bfcl_case(line)) throw FormatError("there is no \"question\" or no \"function\"");
+      add_case(line, right, ids, suite);
     });
   }
   return suite;

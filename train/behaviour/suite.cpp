@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/json_file.h"
 #include "gladius/tensor/base/quoted.h"
 #include "gladius/train/behaviour/bfcl_suite.h"
 #include "gladius/train/behaviour/case_parts.h"
@@ -32,10 +33,10 @@ Suite read_own_suite(const JsonLines& lines, const std::function<void(const std:
   return suite;
 }
 
-bool begins_with_bfcl_line(const JsonLines& lines) {
+bool begins_with_bfcl_case(const JsonLines& lines) {
   bool found = false;
   if (lines.size() > 0) {
-    lines.use_line(0, [&](const std::string& line) { found = is_bfcl_line(line); });
+    lines.use_line(0, [&](const std::string& line) { found = is_bfcl_case(parse_json(line)); });
   }
   return found;
 }
@@ -45,7 +46,7 @@ bool begins_with_bfcl_line(const JsonLines& lines) {
 Suite read_suite(const std::filesystem::path& file, const std::filesystem::path& answers,
                  const std::function<void(const std::string&)>& warn) {
   const JsonLines lines(file, nullptr);
-  const bool bfcl = begins_with_bfcl_line(lines);
+  const bool bfcl = begins_with_bfcl_case(lines);
   if (bfcl && answers.empty()) {
     throw ConfigError(fmt::format(
         "{} is a file of the Berkeley Function Calling Leaderboard: give the file with its right "
@@ -58,7 +59,7 @@ Suite read_suite(const std::filesystem::path& file, const std::filesystem::path&
         "answers in another file; leave out --answers",
         file.string()));
   }
-  Suite suite = bfcl ? read_bfcl_suite(file, answers) : read_own_suite(lines, warn);
+  Suite suite = bfcl ? read_bfcl_suite(lines, answers) : read_own_suite(lines, warn);
   if (!suite.cases.empty()) return suite;
   std::int64_t skipped = 0;
   for (const auto& [why, count] : suite.skipped) skipped += count;
