@@ -139,6 +139,14 @@ std::vector<AlmChunk> alm_chunks(const Tensor& rows, const Tensor& teacher) {
   return chunks;
 }
 
+// The teacher's row of each of the student's rows: [N].
+std::vector<std::int64_t> counterparts(const Tensor& rows) {
+  if (rows.dim() != 1) {
+    throw ShapeError("the teacher's rows are not [N]");
+  }
+  return rows.to_vector<std::int64_t>();
+}
+
 Variables both(Sorted sorted) {
   return {Variable(std::move(sorted.values)), Variable(std::move(sorted.indices))};
 }
@@ -297,7 +305,7 @@ const std::map<std::string, Operation>& operations() {
       {"linear_uld_loss", operation([](Inputs x, Attributes a) {
          const Tensor teacher = x.at(2).value();
          return parts(linear_uld_loss(x.at(0), x.at(1), rows_of(teacher, teacher.size(0)),
-                                      x.at(3).value().to_vector<std::int64_t>(), x.at(4).value(),
+                                      counterparts(x.at(3).value()), x.at(4).value(),
                                       distillation_options(a)));
        })},
       // Without gradients.
