@@ -20,13 +20,30 @@ namespace {
 // Contiguous with row-major strides, also of dimensions of size 1, which contiguous() leaves alone.
 Tensor dense(const Tensor& x) { return x.contiguous().view(x.shape()); }
 
+// Tokens from the beginning of one sequence to that of the next; 0 if the heads of a token are not
+// contiguous, or sequences not whole tokens apart.
+std::int64_t tokens_of_sequence(const Tensor& x) {
+  const Strides& s = x.strides();
+  const bool in_tokens = s[3] == 1 && s[2] == x.size(3) && s[1] >= x.size(2) * x.size(3);
+  if (!in_tokens) return 0;
+  if (x.size(0) == 1) return x.size(1);
+  return s[0] % s[1] == 0 ? s[0] / s[1] : 0;
+}
+
 // The layout that the kernel takes: heads of a token contiguous, tokens at one stride, also from
 // one sequence to the next. Slices of a fused product have it; others are copied.
-Tensor as_tokens(const Tensor& x) {
-  const Strides& s = x.strides();
-  const bool fits = s[3] == 1 && s[2] == x.size(3) && s[1] >= x.size(2) * x.size(3) &&
-                    (x.size(0) == 1 || s[0] == s[1] * x.size(1));
-  return fits ? x : dense(x);
+Tensor as_tokens(const Tensor& x) { return tokens_of_sequence(x) == x.size(1) ? x : dense(x); }
+
+// The same of keys and values, which may also be those of a cache that has room for more.
+struct KeysAndValues {
+  Tensor k, v;
+  std::int64_t capacity;
+};
+
+KeysAndValues as_keys_and_values(const Tensor& k, const Tensor& v) {
+  const std::int64_t capacity = tokens_of_sequence(k);
+  if (capacity > k.size(1) && tokens_of_sequence(v) == capacity) return {k, v, capacity};
+  return {as_tokens(k), as_tokens(v), k.size(1)};
 }
 
 void check(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& first_key) {
@@ -61,7 +78,7 @@ AttentionOptions settle(AttentionOptions options, std::int64_t D) {
 }
 
 kernels::AttentionShape shape_of(const Tensor& q, const Tensor& k, const Tensor& v,
-                                 const AttentionOptions& options) {
+                                 const AttentionOptions& options, std::int64_t kv_capacity = 0) {
   const std::int64_t H = q.size(2), D = q.size(3);
   return {
       .B = q.size(0),
@@ -76,7 +93,8 @@ kernels::AttentionShape shape_of(const Tensor& q, const Tensor& k, const Tensor&
       .out_stride = H * D,
       .scale = options.scale,
       .causal = options.causal,
-      .first_key = options.first_key.defined() ? options.first_key.data<std::int64_t>() : nullptr};
+      .first_key = options.first_key.defined() ? options.first_key.data<std::int64_t>() : nullptr,
+      .kv_capacity = kv_capacity};
 }
 
 std::vector<Variable> backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out,
@@ -152,13 +170,14 @@ Variable scaled_dot_product_attention(const Variable& q, const Variable& k, cons
                                       const AttentionOptions& options) {
   check(q.value(), k.value(), v.value(), options.first_key);
   const AttentionOptions settings = settle(options, q.size(3));
-  const Tensor x = as_tokens(q.value()), y = as_tokens(k.value()), z = as_tokens(v.value());
+  const Tensor x = as_tokens(q.value());
+  const auto [y, z, capacity] = as_keys_and_values(k.value(), v.value());
   Tensor out = Tensor::empty(q.shape(), q.dtype());
   const Tensor lse = Tensor::empty({q.size(0), q.size(2), q.size(1)}, q.dtype());
   dispatch_floating("scaled_dot_product_attention", q.dtype(), [&](auto zero) {
     using T = decltype(zero);
     if (out.numel() == 0) return;  // the other sizes may be any number
-    kernels::attention(shape_of(x, y, z, settings), x.data<T>(), y.data<T>(), z.data<T>(),
+    kernels::attention(shape_of(x, y, z, settings, capacity), x.data<T>(), y.data<T>(), z.data<T>(),
                        out.data<T>(), lse.data<T>());
   });
   const SavedVariable result = SavedVariable::output(out);

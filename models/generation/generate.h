@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gladius/models/generation/sampling.h"
+#include "gladius/models/generation/text_pass.h"
 #include "gladius/models/language_model.h"
 #include "gladius/tensor/random.h"
 
@@ -18,6 +19,9 @@ struct GenerateOptions {
   std::vector<std::int32_t> eos_token_ids;
   std::uint64_t seed = 0;
 };
+
+/// ConfigError naming the option that is out of its range.
+void check_generate_options(const GenerateOptions& options);
 
 /// Continues texts that often begin alike, such as a conversation after each of its turns: what a
 /// prompt has in common with the text before it is not computed again. For one thread at a time;
@@ -32,13 +36,9 @@ class GenerationSession {
                                      const std::function<void(std::int32_t id)>& on_token = {});
 
  private:
-  Tensor next_logits(const std::vector<std::int32_t>& text);
-
-  const LanguageModel& model_;
   GenerateOptions options_;
   Generator generator_;
-  KvCache cache_;
-  std::vector<std::int32_t> seen_;  // what the cache holds
+  TextPass pass_;
 };
 
 /// The tokens that follow `prompt`, an end token included; each is also given to `on_token` as it

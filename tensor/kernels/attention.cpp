@@ -42,6 +42,10 @@ void check(const AttentionShape& s) {
                     "v) of {} elements",
                     s.q_stride, s.k_stride, s.v_stride, s.out_stride, s.H, s.Hkv, s.D));
   }
+  if (s.kv_capacity != 0 && s.kv_capacity < s.S) {
+    throw ShapeError(
+        fmt::format("attention: {} keys of a cache that has room for {}", s.S, s.kv_capacity));
+  }
 }
 
 // Calls body(first key, block of scores) for the key blocks that the tile sees, in order; each
@@ -132,7 +136,7 @@ struct ForwardKeys {
       return multiply_panels(tile.rows(), columns, s.D, queries,
                              transposed_k->at(tile.b, tile.kv_head, key), scores, stride);
     }
-    const T* keys = k + (tile.b * s.S + key) * s.k_stride + tile.kv_head * s.D;
+    const T* keys = k + (s.first_token(tile.b) + key) * s.k_stride + tile.kv_head * s.D;
     gemm(tile.rows(), columns, s.D, queries, s.D, keys, s.k_stride, scores, stride,
          {.transpose_b = true});
   }
@@ -141,7 +145,7 @@ struct ForwardKeys {
   void add_values(const AttentionShape& s, const Tile& tile, std::int64_t key, std::int64_t columns,
                   const T* scores, std::int64_t stride, T* sums) const {
     const T* values = rows_v ? rows_v->at(tile.b, tile.kv_head, key)
-                             : v + (tile.b * s.S + key) * s.v_stride + tile.kv_head * s.D;
+                             : v + (s.first_token(tile.b) + key) * s.v_stride + tile.kv_head * s.D;
     gemm_small(tile.rows(), s.D, columns, scores, stride, 1, values, rows_v ? s.D : s.v_stride,
                sums, s.D, true);
   }

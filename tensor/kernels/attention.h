@@ -16,7 +16,8 @@ namespace gladius::kernels {
 ///
 /// q and out are [B, T, H, D], k and v [B, S, Hkv, D]. The heads of a token are contiguous; a
 /// stride is the elements from one token to the next (and T or S strides are those from one
-/// sequence to the next), so that q, k and v may be slices of one fused product.
+/// sequence to the next, or as many as a cache has room for), so that q, k and v may be slices of
+/// one fused product.
 struct AttentionShape {
   std::int64_t B, T, S, H, Hkv, D;
   std::int64_t q_stride, k_stride, v_stride, out_stride;
@@ -26,6 +27,11 @@ struct AttentionShape {
   bool causal = true;
   /// [B, T]: the first key that each query sees (packed examples, sliding windows); null: key 0.
   const std::int64_t* first_key = nullptr;
+  /// Tokens from one sequence to the next of k and v, S or more; 0: S. Forward only.
+  std::int64_t kv_capacity = 0;
+
+  /// Where the keys of sequence b begin, in tokens.
+  std::int64_t first_token(std::int64_t b) const { return b * (kv_capacity > 0 ? kv_capacity : S); }
 };
 
 /// out = softmax(scale * q k^T) v over the visible keys, and lse [B, H, T] = log of the sum of
@@ -37,7 +43,7 @@ template <class T>
 void attention(const AttentionShape& shape, const T* q, const T* k, const T* v, T* out, T* lse);
 
 /// The gradients dq, dk, dv (overwritten; strides of q, k, v) from dout (stride of out) and what
-/// attention() was given and gave.
+/// attention() was given and gave. Sequences of k and v follow each other (kv_capacity 0).
 template <class T>
 void attention_backward(const AttentionShape& shape, const T* q, const T* k, const T* v,
                         const T* out, const T* lse, const T* dout, T* dq, T* dk, T* dv);

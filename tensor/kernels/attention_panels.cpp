@@ -22,7 +22,7 @@ KeyPanels<T> make_panels(const AttentionShape& s, const T* x, std::int64_t strid
                  for (std::int64_t i = begin; i < end; ++i) {
                    const std::int64_t key = i % panels * kPanelKeys, head = i / panels % s.Hkv;
                    const std::int64_t b = i / panels / s.Hkv;
-                   fill(result.at(b, head, key), x + (b * s.S + key) * stride + head * s.D,
+                   fill(result.at(b, head, key), x + (s.first_token(b) + key) * stride + head * s.D,
                         std::min(kPanelKeys, s.S - key));
                  }
                });

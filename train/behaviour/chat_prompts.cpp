@@ -17,8 +17,8 @@ ChatPrompts::ChatPrompts(const std::filesystem::path& directory, text::Tokenizer
       warn_(std::move(warn)) {
   if (!templates_.empty()) return;
   throw ConfigError(
-      fmt::format("{} has no chat template (chat_template.jinja), in the form of which a suite's "
-                  "messages are given to the model",
+      fmt::format("{} has no chat template (chat_template.jinja), in the form of which messages "
+                  "are given to the model",
                   directory.string()));
 }
 

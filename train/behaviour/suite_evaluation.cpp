@@ -34,11 +34,10 @@ Json ceiling_to_json(const Ceiling& ceiling) {
 
 }  // namespace
 
-SuiteEvaluation evaluate_suite(const Suite& suite,
-                               const std::function<Answer(std::size_t index)>& answer) {
+SuiteEvaluation evaluate_suite(const Suite& suite, std::vector<Answer> answers) {
   SuiteEvaluation evaluation{.scores = {}, .answers = {}, .cut = 0, .ceiling = find_ceiling(suite)};
   for (std::size_t i = 0; i < suite.cases.size(); ++i) {
-    JudgedAnswer judged{.answer = answer(i), .verdict = {}};
+    JudgedAnswer judged{.answer = std::move(answers.at(i)), .verdict = {}};
     judged.verdict = judge(suite.cases[i], judged.answer.text);
     evaluation.cut += judged.answer.cut;
     evaluation.scores.add(suite.cases[i], judged.verdict);

@@ -2,20 +2,15 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "gladius/train/behaviour/answers.h"
 #include "gladius/train/behaviour/scores.h"
 #include "gladius/train/behaviour/suite.h"
 
 namespace gladius::train {
-
-struct Answer {
-  std::string text;
-  bool cut = false;  // at the most tokens that it may have
-};
 
 struct JudgedAnswer {
   Answer answer;
@@ -37,9 +32,8 @@ struct SuiteEvaluation {
   Ceiling ceiling;
 };
 
-/// `answer` is asked for one case after the other; `index` is the case's place.
-SuiteEvaluation evaluate_suite(const Suite& suite,
-                               const std::function<Answer(std::size_t index)>& answer);
+/// `answers` are in the order of the cases.
+SuiteEvaluation evaluate_suite(const Suite& suite, std::vector<Answer> answers);
 
 Ceiling find_ceiling(const Suite& suite);
 

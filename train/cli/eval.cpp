@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "answering.h"
 #include "commands.h"
 #include "eval_suite.h"
 #include "gladius/models/model_directory.h"
@@ -158,6 +159,7 @@ void add_suite_options(CLI::App& command, SuiteArguments& options) {
       ->capture_default_str()
       ->check(CLI::Range(std::int64_t{1}, train::kMaxSeqLen))
       ->needs(suite);
+  add_batch_size_option(command, options.batch_size)->needs(suite);
 }
 
 }  // namespace

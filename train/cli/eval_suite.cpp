@@ -3,28 +3,20 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-#include <chrono>
-#include <utility>
 #include <vector>
 
-#include "bar.h"
-#include "gladius/models/generation/generate.h"
+#include "answering.h"
 #include "gladius/models/generation/generation_config.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/base/quoted.h"
-#include "gladius/tensor/base/text_format.h"
 #include "gladius/train/behaviour/chat_prompts.h"
 #include "gladius/train/behaviour/json_values.h"
 #include "gladius/train/behaviour/suite_evaluation.h"
-#include "gladius/train/run/pass_memory.h"
 #include "output.h"
 #include "support.h"
 
 namespace gladius::cli {
 namespace {
-
-using Prompts = std::vector<std::vector<std::int32_t>>;
 
 // Of all cases, so that what is wrong with one is told before the work.
 Prompts encode_cases(const train::Suite& suite, train::ChatPrompts& chat) {
@@ -42,84 +34,6 @@ Prompts encode_cases(const train::Suite& suite, train::ChatPrompts& chat) {
     }
   }
   return prompts;
-}
-
-void check_prompts(const Prompts& prompts, const LanguageModel& model, std::int64_t max_new_tokens,
-                   const Common& common) {
-  const ModelConfig& config = model.config();
-  std::int64_t longest = 0;
-  for (const auto& prompt : prompts) {
-    check_ids("--suite", prompt, config.vocab_size);
-    longest = std::max(longest, std::ssize(prompt));
-  }
-  warn_of_length(common, config, longest);
-  warn_of_growth(common, config, longest, max_new_tokens);
-  train::require_memory_for_pass(model, train::Pass::generate, longest, "the longest prompt");
-}
-
-std::vector<std::int32_t> end_tokens(const ModelPaths& paths, const LanguageModel& model,
-                                     train::ChatPrompts& chat, const Common& common) {
-  auto ids = GenerationConfig::load(paths.weights, model.config()).eos_token_ids;
-  for (const std::int32_t id : chat.stop_tokens()) ids.push_back(id);
-  if (ids.empty()) {
-    warn(common,
-         "neither the model nor its tokenizer names a token that ends an answer; answers end at "
-         "--max-new-tokens");
-  }
-  return ids;
-}
-
-// Greedy answers; what a prompt has in common with the one before it is not computed again.
-class Answering {
- public:
-  Answering(const LanguageModel& model, text::Tokenizer tokenizer, GenerateOptions options)
-      : options_(std::move(options)), session_(model, options_), tokenizer_(std::move(tokenizer)) {}
-
-  train::Answer answer(const std::vector<std::int32_t>& prompt) {
-    std::vector<std::int32_t> ids = session_.generate(prompt);
-    const bool ended = !ids.empty() && std::ranges::count(options_.eos_token_ids, ids.back()) > 0;
-    if (ended) ids.pop_back();
-    return {.text = tokenizer_.decode(ids), .cut = !ended};
-  }
-
- private:
-  GenerateOptions options_;
-  GenerationSession session_;
-  text::Tokenizer tokenizer_;
-};
-
-// The bar, where there is a terminal.
-class SuiteProgress {
- public:
-  SuiteProgress(std::size_t cases, const Common& common)
-      : cases_(static_cast<std::int64_t>(cases)),
-        draws_(is_terminal() && common.log_level >= LogLevel::info) {}
-
-  void at(std::size_t index) {
-    if (!draws_) return;
-    const auto done = static_cast<std::int64_t>(index);
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
-    const double left = elapsed.count() / static_cast<double>(std::max<std::int64_t>(done, 1)) *
-                        static_cast<double>(cases_ - done);
-    bar_.draw(fmt::format("case {}/{}{}", done + 1, cases_,
-                          done > 0 ? fmt::format("  {} left", format_duration(left)) : ""),
-              done, cases_);
-  }
-
- private:
-  std::int64_t cases_;
-  bool draws_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  Bar bar_;
-};
-
-train::SuiteEvaluation answer_suite(const train::Suite& suite, const Prompts& prompts,
-                                    Answering& answering, const Common& common) {
-  SuiteProgress progress(prompts.size(), common);
-  return train::evaluate_suite(suite, [&](std::size_t index) {
-    progress.at(index);
-    return answering.answer(prompts[index]);
-  });
 }
 
 std::vector<std::string> score_row(const std::string& name, const train::Score& score) {
@@ -205,12 +119,16 @@ void run_suite(const std::string& model, const std::string& adapter, const Suite
   train::ChatPrompts chat(paths.tokenizer, tokenizer, warner(common));
   const Prompts prompts = encode_cases(suite, chat);
   const auto loaded = load_model(paths, {.warn = warner(common), .adapter = adapter});
-  check_prompts(prompts, *loaded, options.max_new_tokens, common);
-  Answering answering(*loaded, tokenizer,
-                      {.sampling = {.greedy = true},
-                       .max_new_tokens = options.max_new_tokens,
-                       .eos_token_ids = end_tokens(paths, *loaded, chat, common)});
-  const train::SuiteEvaluation evaluation = answer_suite(suite, prompts, answering, common);
+  check_prompts("--suite", prompts, *loaded, options.max_new_tokens, common);
+  GenerateOptions settings{
+      .sampling = {.greedy = true},
+      .max_new_tokens = options.max_new_tokens,
+      .eos_token_ids = GenerationConfig::load(paths.weights, loaded->config()).eos_token_ids};
+  add_stop_tokens(settings.eos_token_ids, chat.stop_tokens(), common);
+  CountProgress progress("case", prompts.size(), common);
+  const train::SuiteEvaluation evaluation = train::evaluate_suite(
+      suite, train::answer_prompts(*loaded, tokenizer, prompts, settings, options.batch_size,
+                                   [&](auto...) { progress.done(); }));
   if (!common.json) return print_evaluation(suite, evaluation, options);
   nlohmann::ordered_json document = train::to_json(evaluation, suite, options.failures);
   document["max_new_tokens"] = options.max_new_tokens;

@@ -12,9 +12,10 @@ struct SuiteArguments {
   std::string file, answers;
   bool failures = false;
   std::int64_t max_new_tokens = 256;
+  std::int64_t batch_size = 16;
 };
 
-/// Has the model answer the suite's cases, one after the other, and prints how many are right.
+/// Has the model answer the suite's cases, some at once, and prints how many are right.
 /// IoError, FormatError, ConfigError.
 void run_suite(const std::string& model, const std::string& adapter, const SuiteArguments& options,
                const Common& common);

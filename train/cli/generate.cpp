@@ -11,8 +11,10 @@
 #include <memory>
 #include <optional>
 
+#include "answering.h"
 #include "chat.h"
 #include "commands.h"
+#include "generate_batch.h"
 #include "gladius/models/generation/generation_config.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/models/tokenizer/tokenizer.h"
@@ -33,6 +35,7 @@ struct GenerateArguments {
   bool chat = false, greedy = false;
   std::optional<double> temperature, top_p, repetition_penalty;
   std::optional<std::int64_t> top_k, max_new_tokens;
+  BatchArguments batch;
 
   // A conversation, be it with --chat or with what only a conversation has.
   bool is_chat() const {
@@ -160,19 +163,6 @@ std::optional<std::string> read_turn() {
   }
 }
 
-// What a conversation's tokens are generated with: the model's own way to end an answer counts.
-void add_stop_tokens(std::vector<std::int32_t>& eos_token_ids,
-                     const std::vector<std::int32_t>& of_template, const Common& common) {
-  for (const std::int32_t id : of_template) {
-    if (std::ranges::count(eos_token_ids, id) == 0) eos_token_ids.push_back(id);
-  }
-  if (eos_token_ids.empty()) {
-    warn(common,
-         "neither the model nor its tokenizer names a token that ends an answer; answers "
-         "end at --max-new-tokens");
-  }
-}
-
 // Answers the turns of the command line, or of the standard input.
 template <class Reply>
 void talk(Chat& chat, const GenerateArguments& options, const text::Tokenizer& tokenizer,
@@ -184,6 +174,18 @@ void talk(Chat& chat, const GenerateArguments& options, const text::Tokenizer& t
     chat.add("user", *turn);
     answer_turn();
   }
+}
+
+void run_batch(const GenerateArguments& options, const Common& common) {
+  const ModelPaths paths = locate_model(options.model, common);
+  const text::Tokenizer tokenizer = load_tokenizer(common, paths.tokenizer);
+  PromptFile prompts(options.batch.prompts, paths.tokenizer, tokenizer, common);
+  const auto model = load_model(paths, {.warn = warner(common), .adapter = options.adapter});
+  const GenerationConfig defaults = GenerationConfig::load(paths.weights, model->config());
+  GenerateOptions settings = resolve(options, defaults);
+  add_stop_tokens(settings.eos_token_ids, prompts.stop_tokens(), common);
+  warn_of_unsupported(defaults, common);
+  write_answers(options.batch, prompts, *model, tokenizer, settings, common);
 }
 
 void run(const GenerateArguments& options, const Common& common) {
@@ -220,7 +222,8 @@ void add_generate(CLI::App& program, const Common& common) {
   auto options = std::make_shared<GenerateArguments>();
   CLI::App* command = add_command(
       program, "generate", "Continues a text",
-      "gladius generate --model student --prompt \"What is the capital of France?\" --chat");
+      "gladius generate --model student --prompt \"What is the capital of France?\" --chat\n"
+      "  gladius generate --model teacher --batch prompts.jsonl --out data.jsonl");
   add_model_option(*command, options->model);
   add_adapter_option(*command, options->adapter);
   add_text_input(*command, options->text, "Text to continue", "Token ids to continue: 1,2,3",
@@ -243,6 +246,7 @@ void add_generate(CLI::App& program, const Common& common) {
       ->add_option("--tools", conversation.tools,
                    "JSON file with the schemas of the tools, a list; means --chat")
       ->excludes(ids);
+  add_batch_options(*command, options->batch);
   const std::string otherwise = " (default: generation_config.json's, else {})";
   const auto add = [&](const char* name, auto& value, const char* what, const char* fallback) {
     command->add_option(name, value, what + fmt::format(fmt::runtime(otherwise), fallback));
@@ -255,8 +259,9 @@ void add_generate(CLI::App& program, const Common& common) {
   command->add_option("--seed", options->seed, "Seed of the random choices")->capture_default_str();
   command->add_flag("--greedy", options->greedy, "Always the likeliest token");
   command->callback([=, &common] {
+    if (!options->batch.prompts.empty()) return run_batch(*options, common);
     if (!options->text.has_ids() && !options->text.has_prompt() && !options->is_chat()) {
-      throw CLI::RequiredError("--prompt, --ids or --chat");
+      throw CLI::RequiredError("--prompt, --ids, --chat or --batch");
     }
     run(*options, common);
   });

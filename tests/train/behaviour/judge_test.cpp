@@ -119,8 +119,10 @@ TEST(SuiteEvaluation, CountsByCategory) {
                     .skipped = {{"why", 2}}};
   const char* outputs[] = {R"({"name": "f", "arguments": {"a": "x"}})", "A",
                            R"({"name": "f", "arguments": {"a": 1}})", "c", "cut off"};
-  const SuiteEvaluation evaluation = evaluate_suite(
-      suite, [&](std::size_t i) { return Answer{.text = outputs[i], .cut = i == 4}; });
+  std::vector<Answer> answers;
+  for (const char* output : outputs) answers.push_back({.text = output, .cut = false, .ids = {}});
+  answers.back().cut = true;
+  const SuiteEvaluation evaluation = evaluate_suite(suite, std::move(answers));
   const Json json = to_json(evaluation, suite, /*each_case=*/true);
   EXPECT_EQ(json["cases"], 5);
   EXPECT_EQ(json["all_right"], 2);

@@ -1,0 +1,28 @@
+#include "gladius/train/behaviour/answers.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace gladius::train {
+
+std::vector<Answer> answer_prompts(
+    const LanguageModel& model, const text::Tokenizer& tokenizer,
+    const std::vector<std::vector<std::int32_t>>& prompts, const GenerateOptions& options,
+    std::int64_t batch_size,
+    const std::function<void(std::size_t index, const Answer& answer)>& on_answer) {
+  std::vector<Answer> answers(prompts.size());
+  generate_batch(model, prompts, options, batch_size,
+                 [&](std::size_t index, std::vector<std::int32_t> ids) {
+                   const bool ended =
+                       !ids.empty() && std::ranges::count(options.eos_token_ids, ids.back()) > 0;
+                   if (ended) ids.pop_back();
+                   Answer& answer = answers[index];
+                   answer.text = tokenizer.decode(ids);
+                   answer.cut = !ended;
+                   answer.ids = std::move(ids);
+                   if (on_answer) on_answer(index, answer);
+                 });
+  return answers;
+}
+
+}  // namespace gladius::train
