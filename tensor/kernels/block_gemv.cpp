@@ -159,6 +159,7 @@ void dot_rows(Dtype dtype, std::int64_t m, std::int64_t n, const IntegerRows& x,
     for (std::int64_t j = 0; j < n; ++j) {
       const auto* row = reinterpret_cast<Bytes>(w + j * w_stride);
       std::int64_t i = 0;
+      for (; i + 4 <= m; i += 4) dot_row<4, Reader>(x, i, row, ahead, y + j, y_stride);
       for (; i + 2 <= m; i += 2) dot_row<2, Reader>(x, i, row, ahead, y + j, y_stride);
       if (i < m) dot_row<1, Reader>(x, i, row, ahead, y + j, y_stride);
     }

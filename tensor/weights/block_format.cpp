@@ -12,7 +12,7 @@ namespace gladius {
 namespace {
 
 // For at most so many rows of x it is faster to multiply rows of the weight as they are read.
-constexpr std::int64_t kFewRows = 5;
+constexpr std::int64_t kFewRows = 16;
 // Numbers of a panel: 4 MiB, which the caches hold until the product has read them.
 constexpr std::int64_t kPanelElements = 1 << 20;
 
