@@ -11,7 +11,7 @@
 namespace gladius {
 namespace {
 
-std::span<const float> values_of(const Tensor& logits) {
+std::span<float> values_of(const Tensor& logits) {
   return {logits.data<float>(), static_cast<std::size_t>(logits.numel())};
 }
 
@@ -31,13 +31,18 @@ GenerationSession::GenerationSession(const LanguageModel& model, GenerateOptions
 }
 
 std::vector<std::int32_t> GenerationSession::generate(
-    const std::vector<std::int32_t>& prompt, const std::function<void(std::int32_t id)>& on_token) {
+    const std::vector<std::int32_t>& prompt, const std::function<void(std::int32_t id)>& on_token,
+    TokenConstraint* constraint) {
   if (prompt.empty()) throw ShapeError("generate: the prompt has no tokens");
   const NoGrad no_grad;
   std::vector<std::int32_t> text = prompt;
   for (std::int64_t i = 0; i < options_.max_new_tokens; ++i) {
-    const Tensor logits = pass_.next_logits(text, options_.max_new_tokens - i);
+    const std::int64_t left = options_.max_new_tokens - i;
+    if (constraint != nullptr && constraint->is_finished(left)) break;
+    const Tensor logits = pass_.next_logits(text, left);
+    if (constraint != nullptr) constraint->mask(values_of(logits), left);
     const std::int32_t id = sample(values_of(logits), text, options_.sampling, generator_);
+    if (constraint != nullptr) constraint->advance(id);
     text.push_back(id);
     if (on_token) on_token(id);
     if (std::ranges::count(options_.eos_token_ids, id) > 0) break;

@@ -7,6 +7,7 @@
 
 #include "gladius/models/generation/sampling.h"
 #include "gladius/models/generation/text_pass.h"
+#include "gladius/models/generation/token_constraint.h"
 #include "gladius/models/language_model.h"
 #include "gladius/tensor/random.h"
 
@@ -31,9 +32,11 @@ class GenerationSession {
   /// `model` must outlive the session. ConfigError for options out of range.
   GenerationSession(const LanguageModel& model, GenerateOptions options);
 
-  /// As generate(); the random choices go on from one text to the next.
+  /// As generate(); the random choices go on from one text to the next. With a constraint, which
+  /// is told each token, only what it lets come does.
   std::vector<std::int32_t> generate(const std::vector<std::int32_t>& prompt,
-                                     const std::function<void(std::int32_t id)>& on_token = {});
+                                     const std::function<void(std::int32_t id)>& on_token = {},
+                                     TokenConstraint* constraint = nullptr);
 
  private:
   GenerateOptions options_;

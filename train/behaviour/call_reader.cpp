@@ -76,9 +76,9 @@ std::vector<Call> read_calls(std::string_view answer) {
     if (text.starts_with(marker)) text.remove_prefix(marker.size());
   }
   std::vector<Call> calls;
-  const bool marked = text.find(kOpen) != text.npos;
-  const bool whole = marked ? add_marked_calls(text, calls) : add_calls(text, calls);
-  return whole ? calls : std::vector<Call>();
+  if (add_calls(text, calls)) return calls;  // with marks, perhaps, within its texts
+  calls.clear();
+  return add_marked_calls(text, calls) ? calls : std::vector<Call>();
 }
 
 }  // namespace gladius::train
