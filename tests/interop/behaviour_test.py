@@ -13,7 +13,7 @@ import types
 from pathlib import Path
 
 import pytest
-from helpers import BINARY
+from helpers import BINARY, ROOT
 
 JUDGE = BINARY.parent / "judge_answers"
 # BFCL's names of types, and JSON Schema's.
@@ -386,3 +386,29 @@ def test_json_schemas(rng, tmp_path):
     print(f"{fit} fit, {len(expected) - fit} do not; {ceiling['cases']} of 500 have an example")
     assert min(fit, len(expected) - fit) > 500
     assert not ceiling["failed"]
+
+
+# --- constrained answers
+
+def test_constrained_answers(rng):
+    """Answers of random logits parse and fit, whatever the schema; others are refused by name."""
+    jsonschema = pytest.importorskip("jsonschema")
+    schemas = [random_json_schema(rng) for _ in range(1000)]
+    done = subprocess.run([BINARY.parent / "constrained_answers", ROOT / "configs/default/tokenizer",
+                           str(rng.getrandbits(63))],
+                          input="".join(json.dumps(schema) + "\n" for schema in schemas),
+                          capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    fit = 0
+    for schema, answer in zip(schemas, answers, strict=True):
+        if "refused" in answer:
+            assert any(reason in answer["refused"] for reason in
+                       ('the keyword "pattern"', "beside an", "divides", "no answer that can be")), \
+                (schema, answer)
+            continue
+        fit += 1
+        value = json.loads(answer["text"])
+        assert jsonschema.Draft202012Validator(schema).is_valid(value), (schema, answer)
+    print(f"{fit} of 1000 schemas answered, the others refused")
+    assert fit > 400

@@ -5,6 +5,14 @@
 
 namespace gladius::train {
 
+Answer make_answer(const text::Tokenizer& tokenizer, std::vector<std::int32_t> ids,
+                   const GenerateOptions& options) {
+  const bool ended = !ids.empty() && std::ranges::count(options.eos_token_ids, ids.back()) > 0;
+  if (ended) ids.pop_back();
+  std::string text = tokenizer.decode(ids);
+  return {.text = std::move(text), .cut = !ended, .ids = std::move(ids)};
+}
+
 std::vector<Answer> answer_prompts(
     const LanguageModel& model, const text::Tokenizer& tokenizer,
     const std::vector<std::vector<std::int32_t>>& prompts, const GenerateOptions& options,
@@ -12,15 +20,9 @@ std::vector<Answer> answer_prompts(
     const std::function<void(std::size_t index, const Answer& answer)>& on_answer) {
   std::vector<Answer> answers(prompts.size());
   generate_batch(model, prompts, options, batch_size,
-                 [&](std::size_t index, std::vector<std::int32_t> ids) {
-                   const bool ended =
-                       !ids.empty() && std::ranges::count(options.eos_token_ids, ids.back()) > 0;
-                   if (ended) ids.pop_back();
-                   Answer& answer = answers[index];
-                   answer.text = tokenizer.decode(ids);
-                   answer.cut = !ended;
-                   answer.ids = std::move(ids);
-                   if (on_answer) on_answer(index, answer);
+                 [&](std::size_t index, const std::vector<std::int32_t>& ids) {
+                   answers[index] = make_answer(tokenizer, ids, options);
+                   if (on_answer) on_answer(index, answers[index]);
                  });
   return answers;
 }

@@ -17,6 +17,10 @@ struct Answer {
   std::vector<std::int32_t> ids;  // without an end token
 };
 
+/// Of the tokens that generate() gave.
+Answer make_answer(const text::Tokenizer& tokenizer, std::vector<std::int32_t> ids,
+                   const GenerateOptions& options);
+
 /// The model's answers, as generate_batch. `on_answer` is called with a prompt's place as each
 /// ends.
 std::vector<Answer> answer_prompts(

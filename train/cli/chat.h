@@ -29,6 +29,8 @@ class Chat {
   Chat(const ModelPaths& model, const text::Tokenizer& tokenizer, const ChatArguments& arguments,
        const Common& common);
 
+  /// As of parse_tools.
+  const nlohmann::ordered_json& tools() const { return conversation_.tools; }
   void add(const char* role, const std::string& text);
   /// Up to where the assistant's answer begins.
   std::vector<std::int32_t> encode(const text::Tokenizer& tokenizer) const;

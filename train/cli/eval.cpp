@@ -155,6 +155,11 @@ void add_suite_options(CLI::App& command, SuiteArguments& options) {
                 "case")
       ->needs(suite);
   command
+      .add_flag("--constrained", options.constrained,
+                "Answers the cases that expect a call of their tools or JSON a second time, with "
+                "only tokens that lead to such an answer, and prints both results")
+      ->needs(suite);
+  command
       .add_option("--max-new-tokens", options.max_new_tokens, "Most tokens of an answer to a case")
       ->capture_default_str()
       ->check(CLI::Range(std::int64_t{1}, train::kMaxSeqLen))

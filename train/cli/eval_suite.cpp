@@ -3,9 +3,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "answering.h"
+#include "constrained.h"
+#include "constrained_suite.h"
+#include "gladius/models/generation/generate.h"
 #include "gladius/models/generation/generation_config.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/base/quoted.h"
@@ -34,6 +40,34 @@ Prompts encode_cases(const train::Suite& suite, train::ChatPrompts& chat) {
     }
   }
   return prompts;
+}
+
+train::SuiteEvaluation answer_suite(const train::Suite& suite, const Prompts& prompts,
+                                    const LanguageModel& model, const text::Tokenizer& tokenizer,
+                                    const GenerateOptions& settings, std::int64_t batch_size,
+                                    const Common& common) {
+  CountProgress progress("case", prompts.size(), common);
+  return train::evaluate_suite(
+      suite, train::answer_prompts(model, tokenizer, prompts, settings, batch_size,
+                                   [&](auto...) { progress.done(); }));
+}
+
+// One by one, each under its own constraint.
+void answer_constrained(ConstrainedSuite& constrained, const train::SuiteEvaluation& free,
+                        const Prompts& prompts, const LanguageModel& model,
+                        const text::Tokenizer& tokenizer, const GenerateOptions& settings,
+                        const Common& common) {
+  CountProgress progress("constrained case", constrained.suite().cases.size(), common);
+  GenerationSession session(model, settings);
+  constrained.evaluate(
+      free, settings.eos_token_ids, [&](std::size_t index, TokenConstraint& constraint) {
+        // It is whole, though it may have been hurried.
+        train::Answer answer = train::make_answer(
+            tokenizer, session.generate(prompts[index], {}, &constraint), settings);
+        answer.cut = false;
+        progress.done();
+        return answer;
+      });
 }
 
 std::vector<std::string> score_row(const std::string& name, const train::Score& score) {
@@ -95,6 +129,38 @@ void print_evaluation(const train::Suite& suite, const train::SuiteEvaluation& e
   if (options.failures) print_failures(suite, evaluation);
 }
 
+// Both results, a row under the other.
+void print_constrained(const ConstrainedSuite& constrained, const SuiteArguments& options) {
+  std::vector<std::vector<std::string>> rows{{"category", "answers", "cases", "parsed",
+                                              "right name", "right arguments", "all right",
+                                              "95% interval"}};
+  const auto add = [&](const std::string& name, const char* answers, const train::Score& score) {
+    std::vector<std::string> row = score_row(name, score);
+    row.insert(row.begin() + 1, answers);
+    rows.push_back(std::move(row));
+  };
+  const train::Scores &free = constrained.free().scores, &with = constrained.constrained().scores;
+  for (std::size_t i = 0; i < free.categories.size(); ++i) {
+    add(free.categories[i].first, "free", free.categories[i].second);
+    add("", "constrained", with.categories[i].second);
+  }
+  if (free.categories.size() > 1) {
+    add("all", "free", free.total);
+    add("", "constrained", with.total);
+  }
+  print("\nwith and without the constraint, of the cases that can have one\n{}",
+        format_table(rows));
+  if (options.failures) print_failures(constrained.suite(), constrained.constrained());
+}
+
+// Of the cases that expect a call or JSON.
+void tell_of_left_out(const ConstrainedSuite& constrained, const Common& common) {
+  for (const auto& [why, count] : constrained.left_out()) {
+    warn(common, fmt::format("{} not constrained: {}",
+                             count == 1 ? "1 case is" : fmt::format("{} cases are", count), why));
+  }
+}
+
 // In one line.
 void tell_of_skipped(const train::Suite& suite, const Common& common) {
   std::vector<std::string> reasons;
@@ -118,6 +184,12 @@ void run_suite(const std::string& model, const std::string& adapter, const Suite
   const text::Tokenizer tokenizer = load_tokenizer(common, paths.tokenizer);
   train::ChatPrompts chat(paths.tokenizer, tokenizer, warner(common));
   const Prompts prompts = encode_cases(suite, chat);
+  std::optional<ConstrainedSuite> constrained;
+  if (options.constrained) {
+    constrained.emplace(suite, prompts, tokenizer, load_vocabulary(paths.tokenizer),
+                        options.max_new_tokens);
+    tell_of_left_out(*constrained, common);
+  }
   const auto loaded = load_model(paths, {.warn = warner(common), .adapter = adapter});
   check_prompts("--suite", prompts, *loaded, options.max_new_tokens, common);
   GenerateOptions settings{
@@ -125,13 +197,19 @@ void run_suite(const std::string& model, const std::string& adapter, const Suite
       .max_new_tokens = options.max_new_tokens,
       .eos_token_ids = GenerationConfig::load(paths.weights, loaded->config()).eos_token_ids};
   add_stop_tokens(settings.eos_token_ids, chat.stop_tokens(), common);
-  CountProgress progress("case", prompts.size(), common);
-  const train::SuiteEvaluation evaluation = train::evaluate_suite(
-      suite, train::answer_prompts(*loaded, tokenizer, prompts, settings, options.batch_size,
-                                   [&](auto...) { progress.done(); }));
-  if (!common.json) return print_evaluation(suite, evaluation, options);
+  const train::SuiteEvaluation evaluation =
+      answer_suite(suite, prompts, *loaded, tokenizer, settings, options.batch_size, common);
+  if (constrained) {
+    answer_constrained(*constrained, evaluation, prompts, *loaded, tokenizer, settings, common);
+  }
+  if (!common.json) {
+    print_evaluation(suite, evaluation, options);
+    if (constrained) print_constrained(*constrained, options);
+    return;
+  }
   nlohmann::ordered_json document = train::to_json(evaluation, suite, options.failures);
   document["max_new_tokens"] = options.max_new_tokens;
+  if (constrained) document["constraint"] = constrained->to_json(options.failures);
   print_json(document);
 }
 

@@ -10,7 +10,7 @@ namespace gladius::cli {
 
 struct SuiteArguments {
   std::string file, answers;
-  bool failures = false;
+  bool failures = false, constrained = false;
   std::int64_t max_new_tokens = 256;
   std::int64_t batch_size = 16;
 };

@@ -14,6 +14,7 @@
 #include "answering.h"
 #include "chat.h"
 #include "commands.h"
+#include "constrained.h"
 #include "generate_batch.h"
 #include "gladius/models/generation/generation_config.h"
 #include "gladius/models/model_directory.h"
@@ -32,6 +33,7 @@ struct GenerateArguments {
   std::string model, adapter;
   TextInput text;
   ChatArguments conversation;
+  ConstraintArguments constraint;
   bool chat = false, greedy = false;
   std::optional<double> temperature, top_p, repetition_penalty;
   std::optional<std::int64_t> top_k, max_new_tokens;
@@ -119,13 +121,16 @@ struct Timing {
 
 void report(const Output& output, const std::vector<std::int32_t>& prompt,
             const std::vector<std::int32_t>& ids, const GenerateOptions& settings,
-            const Timing& timing) {
+            const Timing& timing, const train::GrammarConstraint* constraint) {
   const bool ended = !ids.empty() && std::ranges::count(settings.eos_token_ids, ids.back()) > 0;
+  const bool whole = constraint != nullptr && constraint->is_whole();
   nlohmann::ordered_json document;
   if (output.has_text()) document["text"] = output.text();
   document.update({{"ids", ids},
                    {"prompt_ids", prompt},
-                   {"stopped_by", ended ? "end_token" : "max_new_tokens"},
+                   {"stopped_by", ended   ? "end_token"
+                                  : whole ? "constraint"
+                                          : "max_new_tokens"},
                    {"tokens_per_second", timing.tokens_per_second(ids.size())},
                    {"prompt_seconds", timing.prompt_seconds()},
                    {"peak_memory_bytes", peak_memory_bytes()}});
@@ -135,17 +140,18 @@ void report(const Output& output, const std::vector<std::int32_t>& prompt,
 // One answer, shown as it comes; returns its text.
 std::string answer(GenerationSession& session, const std::vector<std::int32_t>& prompt,
                    const std::optional<text::Tokenizer>& tokenizer, const GenerateOptions& settings,
-                   const Common& common) {
+                   const Common& common, train::GrammarConstraint* constraint) {
   Output output(tokenizer, settings.eos_token_ids, !common.json);
   Timing timing{.start = Clock::now(), .first_token = {}, .end = {}};
-  const std::vector<std::int32_t> ids = session.generate(prompt, [&](std::int32_t id) {
+  const auto show = [&](std::int32_t id) {
     if (timing.first_token == Clock::time_point()) timing.first_token = Clock::now();
     output.push(id);
-  });
+  };
+  const std::vector<std::int32_t> ids = session.generate(prompt, show, constraint);
   timing.end = Clock::now();
   if (ids.empty()) timing.first_token = timing.end;
   output.finish();
-  if (common.json) report(output, prompt, ids, settings, timing);
+  if (common.json) report(output, prompt, ids, settings, timing, constraint);
   return output.text();
 }
 
@@ -194,6 +200,10 @@ void run(const GenerateArguments& options, const Common& common) {
   if (!options.text.has_ids()) tokenizer = load_tokenizer(common, paths.tokenizer);
   std::optional<Chat> chat;
   if (options.is_chat()) chat.emplace(paths, *tokenizer, options.conversation, common);
+  std::optional<ConstrainedAnswers> constrained;
+  if (options.constraint.constrains()) {
+    constrained.emplace(options.constraint, chat ? chat->tools() : nlohmann::ordered_json());
+  }
   const auto model = load_model(paths, {.warn = warner(common), .adapter = options.adapter});
   const ModelConfig& config = model->config();
   const GenerationConfig defaults = GenerationConfig::load(paths.weights, config);
@@ -207,7 +217,11 @@ void run(const GenerateArguments& options, const Common& common) {
     warn_of_length(common, config, std::ssize(prompt));
     warned = warned || warn_of_growth(common, config, std::ssize(prompt), settings.max_new_tokens);
     train::require_memory_for_pass(*model, train::Pass::generate, std::ssize(prompt), "the prompt");
-    return answer(session, prompt, tokenizer, settings, common);
+    train::GrammarConstraint* const constraint =
+        constrained ? &constrained->begin(prompt, *tokenizer, paths.tokenizer,
+                                          settings.eos_token_ids, settings.max_new_tokens)
+                    : nullptr;
+    return answer(session, prompt, tokenizer, settings, common, constraint);
   };
   if (!chat) {
     reply_to(read_tokens(options.text, tokenizer, config.vocab_size));
@@ -223,7 +237,8 @@ void add_generate(CLI::App& program, const Common& common) {
   CLI::App* command = add_command(
       program, "generate", "Continues a text",
       "gladius generate --model student --prompt \"What is the capital of France?\" --chat\n"
-      "  gladius generate --model teacher --batch prompts.jsonl --out data.jsonl");
+      "  gladius generate --model teacher --batch prompts.jsonl --out data.jsonl\n"
+      "  gladius generate --model student --prompt \"Name a city\" --chat --json-schema city.json");
   add_model_option(*command, options->model);
   add_adapter_option(*command, options->adapter);
   add_text_input(*command, options->text, "Text to continue", "Token ids to continue: 1,2,3",
@@ -247,6 +262,7 @@ void add_generate(CLI::App& program, const Common& common) {
                    "JSON file with the schemas of the tools, a list; means --chat")
       ->excludes(ids);
   add_batch_options(*command, options->batch);
+  add_constraint_options(*command, options->constraint, ids);
   const std::string otherwise = " (default: generation_config.json's, else {})";
   const auto add = [&](const char* name, auto& value, const char* what, const char* fallback) {
     command->add_option(name, value, what + fmt::format(fmt::runtime(otherwise), fallback));

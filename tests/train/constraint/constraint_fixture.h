@@ -61,23 +61,26 @@ inline std::string text_of(const train::TokenVocabulary& vocabulary,
   return text;
 }
 
-/// What a model of random logits writes: of flat ones, or of some that stand out.
+/// What a model writes whose logits are equal but for some random ones, by up to `peak`.
 inline std::vector<std::int32_t> random_answer(Rng& rng, train::GrammarConstraint& constraint,
                                                std::int64_t vocab_size, std::int64_t most_tokens,
-                                               double peak) {
+                                               float peak, std::int32_t end_token = kEndToken) {
   constraint.restart();
   std::vector<std::int32_t> ids;
   Generator generator(rng());
-  std::normal_distribution<float> normal(0, static_cast<float>(peak));
+  std::uniform_real_distribution<float> more(0, peak);
   std::vector<float> logits(static_cast<std::size_t>(vocab_size));
   for (std::int64_t left = most_tokens; left > 0; --left) {
     if (constraint.is_finished(left)) break;
-    for (float& logit : logits) logit = normal(rng);
+    std::ranges::fill(logits, 0.0F);
+    for (int i = 0; i < 200; ++i) {
+      logits[static_cast<std::size_t>(random_int(rng, 0, vocab_size - 1))] += more(rng);
+    }
     constraint.mask(logits, left);
     const std::int32_t id = sample(logits, ids, {.greedy = random_int(rng, 0, 1) == 0}, generator);
     constraint.advance(id);
     ids.push_back(id);
-    if (id == kEndToken) break;
+    if (id == end_token) break;
   }
   return ids;
 }

@@ -65,7 +65,7 @@ TEST(GrammarConstraint, AThousandRandomSchemas) {
     const Vocabulary& vocabulary = vocabularies[schemas++ % 2];
     GrammarConstraint constraint(vocabulary, *std::move(grammar), {kEndToken});
     const std::int64_t least = constraint.fewest_tokens();
-    for (const double peak : {0.0, 3.0}) {
+    for (const float peak : {0.0F, 8.0F}) {
       for (const std::int64_t more : {std::int64_t{0}, random_int(rng, 1, 10), std::int64_t{150}}) {
         const std::int64_t most = std::max<std::int64_t>(1, least + more);
         const auto ids = testing::random_answer(rng, constraint, vocabulary->size(), most, peak);
