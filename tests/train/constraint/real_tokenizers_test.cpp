@@ -28,8 +28,9 @@ void expect_decoded_answers_fit(const std::filesystem::path& directory) {
   const text::Tokenizer& tokenizer = tokens.tokenizer();
   const auto vocabulary = std::make_shared<const TokenVocabulary>(tokens);
   EXPECT_TRUE(vocabulary->has_all_bytes());
-  const std::int32_t end = tokenizer.token_to_id("</s>") >= 0 ? tokenizer.token_to_id("</s>")
-                                                              : tokenizer.token_to_id("<|im_end|>");
+  // Qwen's has "</s>" as ordinary text.
+  const std::int32_t chat_end = tokenizer.token_to_id("<|im_end|>");
+  const std::int32_t end = chat_end >= 0 ? chat_end : tokenizer.token_to_id("</s>");
   for (int round = 0; round < 20; ++round) {
     const Json schema = testing::random_schema(rng, 3);
     std::optional<Grammar> grammar;
