@@ -261,8 +261,8 @@ void add_generate(CLI::App& program, const Common& common) {
       ->add_option("--tools", conversation.tools,
                    "JSON file with the schemas of the tools, a list; means --chat")
       ->excludes(ids);
-  add_batch_options(*command, options->batch);
   add_constraint_options(*command, options->constraint, ids);
+  add_batch_options(*command, options->batch);
   const std::string otherwise = " (default: generation_config.json's, else {})";
   const auto add = [&](const char* name, auto& value, const char* what, const char* fallback) {
     command->add_option(name, value, what + fmt::format(fmt::runtime(otherwise), fallback));

@@ -79,7 +79,8 @@ void add_batch_options(CLI::App& command, BatchArguments& options) {
                       "A file of prompts (.jsonl), {\"messages\": ...} or {\"text\": ...} a line, "
                       "whose answers are written to --out")
           ->check(CLI::ExistingFile);
-  for (const char* other : {"--prompt", "--ids", "--chat", "--system", "--messages", "--tools"}) {
+  for (const char* other : {"--prompt", "--ids", "--chat", "--system", "--messages", "--tools",
+                            "--json-schema", "--tool-choice"}) {
     batch->excludes(command.get_option(other));
   }
   CLI::Option* out = command

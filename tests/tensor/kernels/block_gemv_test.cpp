@@ -1,3 +1,4 @@
+#define HWY_WANT_AVX3_DL  // as the kernel
 #include <gtest/gtest.h>
 
 #include <algorithm>
