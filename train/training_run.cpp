@@ -33,6 +33,7 @@ TrainingRun TrainingRun::assemble(const RunConfig& config, RunInputs inputs, Tea
            .data_log = std::move(inputs.data_log),
            .directory = std::move(directory),
            .validation = std::move(validation),
+           .suite = std::move(inputs.suite),
            .trainer = std::move(trainer)}};
 }
 
@@ -43,6 +44,7 @@ TrainingRun::TrainingRun(const RunConfig& config, const RunEvents& events, Parts
       data_log_(std::move(parts.data_log)),
       directory_(std::move(parts.directory)),
       validation_(std::move(parts.validation)),
+      suite_(std::move(parts.suite)),
       trainer_(std::move(parts.trainer)) {}
 
 void TrainingRun::go_back(std::int64_t last_step, const RunIdentity& identity) {
@@ -130,7 +132,7 @@ void TrainingRun::step() {
   }
   // The last one's line waits in every run: the next to resume from there may be longer, or
   // evaluate on other data.
-  if (trainer_.done() || is_evaluation_due()) {
+  if (trainer_.done() || is_evaluation_due() || is_suite_due()) {
     unevaluated_ = record;
   } else {
     write(record);
@@ -139,6 +141,10 @@ void TrainingRun::step() {
 
 bool TrainingRun::is_evaluation_due() const {
   return validation_.due(trainer_.state().step, trainer_.plan().total_steps());
+}
+
+bool TrainingRun::is_suite_due() const {
+  return suite_ && validation_.is_time(trainer_.state().step, trainer_.plan().total_steps());
 }
 
 void TrainingRun::write(const StepRecord& record) {
@@ -151,9 +157,13 @@ void TrainingRun::write(const StepRecord& record) {
 // stop was asked for.
 bool TrainingRun::end_step() {
   if (!unevaluated_) return true;
-  if (is_evaluation_due() && !evaluate_step()) return false;
+  if (!evaluate_step()) return false;
   write(*unevaluated_);
   if (unevaluated_->evaluation) validation_.tell(*unevaluated_);
+  if (unevaluated_->suite && config_.eval_every > 0) {
+    events_.info(
+        fmt::format("step {}: suite {}", unevaluated_->step, describe(*unevaluated_->suite)));
+  }
   unevaluated_.reset();
   return true;
 }
@@ -161,13 +171,25 @@ bool TrainingRun::end_step() {
 // False if a stop was asked for.
 bool TrainingRun::evaluate_step() {
   try {
-    unevaluated_->evaluation = validation_.evaluate_student(*student_, unevaluated_->step);
+    if (evaluate_unevaluated()) return true;
   } catch (...) {
     save_checkpoint();  // a failure to evaluate costs no training
     throw;
   }
-  if (!unevaluated_->evaluation) save_checkpoint();
-  return unevaluated_->evaluation.has_value();
+  unevaluated_->evaluation.reset();  // all is made again when the run goes on
+  save_checkpoint();
+  return false;
+}
+
+// What is due of the last step. False if a stop was asked for.
+bool TrainingRun::evaluate_unevaluated() {
+  if (is_evaluation_due()) {
+    unevaluated_->evaluation = validation_.evaluate_student(*student_, unevaluated_->step);
+    if (!unevaluated_->evaluation) return false;
+  }
+  if (!is_suite_due()) return true;
+  unevaluated_->suite = suite_->ask(*student_, events_);
+  return unevaluated_->suite.has_value();
 }
 
 void TrainingRun::fail_with_snapshot(const StepRecord& record) const {
@@ -231,6 +253,7 @@ RunOutcome TrainingRun::finish() {
   require_finite_student();
   data_log_.conclude(state.data_read, events_.info, events_.warn);
   if (!validation_.finish(*student_)) return stopped();
+  if (suite_ && !suite_->finish(*student_, directory_.paths().suite(), events_)) return stopped();
   save_finished_model(directory_.paths(), *student_, config_.student, state.step, metrics);
   directory_.note("training finished");
   write_report(directory_.paths());

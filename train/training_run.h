@@ -6,6 +6,7 @@
 
 #include "gladius/train/distill.h"
 #include "gladius/train/loop/run_inputs.h"
+#include "gladius/train/loop/suite_check.h"
 #include "gladius/train/loop/trainer.h"
 #include "gladius/train/loop/validation.h"
 #include "gladius/train/report/tensorboard/event_file.h"
@@ -38,6 +39,7 @@ class TrainingRun {
     DataLog data_log;
     RunDirectory directory;
     Validation validation;
+    std::optional<SuiteCheck> suite;
     Trainer trainer;
   };
   TrainingRun(const RunConfig& config, const RunEvents& events, Parts parts);
@@ -48,9 +50,11 @@ class TrainingRun {
   bool begin_stage();
   void step();
   bool is_evaluation_due() const;
+  bool is_suite_due() const;
   void write(const StepRecord& record);
   bool end_step();
   bool evaluate_step();
+  bool evaluate_unevaluated();
   [[noreturn]] void fail_with_snapshot(const StepRecord& record) const;
   void save_checkpoint();
   void set_unsaved(bool unsaved) const;
@@ -65,6 +69,7 @@ class TrainingRun {
   DataLog data_log_;
   RunDirectory directory_;
   Validation validation_;
+  std::optional<SuiteCheck> suite_;
   Trainer trainer_;
   const Stage* stage_ = nullptr;           // that has begun in this process
   std::optional<StepRecord> unevaluated_;  // of the last step, while its line is to be written

@@ -11,6 +11,9 @@
 
 namespace gladius::train {
 
+/// What `eval --suite` and `eval_suite` allow an answer, and how many they generate at once.
+inline constexpr std::int64_t kSuiteTokens = 256, kSuiteBatch = 16;
+
 struct Answer {
   std::string text;
   bool cut = false;               // at the most tokens that it may have

@@ -6,6 +6,7 @@
 
 #include "gladius/models/chat_template/end_of_turn.h"
 #include "gladius/tensor/base/error.h"
+#include "gladius/tensor/base/quoted.h"
 
 namespace gladius::train {
 
@@ -50,6 +51,23 @@ std::vector<std::int32_t> ChatPrompts::encode(const text::Conversation& conversa
 
 std::vector<std::int32_t> ChatPrompts::stop_tokens() {
   return text::end_of_turn_tokens(template_for(/*with_tools=*/false), special_tokens_, tokenizer_);
+}
+
+std::vector<std::vector<std::int32_t>> encode_cases(const Suite& suite, ChatPrompts& chat) {
+  std::vector<std::vector<std::int32_t>> prompts;
+  for (const Case& one : suite.cases) {
+    const auto place = [&](const Error& error) {
+      return fmt::format("case {}: {}", in_quotes(one.id), error.what());
+    };
+    try {
+      prompts.push_back(chat.encode(one.conversation));
+    } catch (const ConfigError& error) {
+      throw ConfigError(place(error));
+    } catch (const FormatError& error) {
+      throw FormatError(place(error));
+    }
+  }
+  return prompts;
 }
 
 }  // namespace gladius::train

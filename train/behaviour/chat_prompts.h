@@ -12,6 +12,7 @@
 #include "gladius/models/chat_template/chat_templates.h"
 #include "gladius/models/chat_template/conversation.h"
 #include "gladius/models/tokenizer/tokenizer.h"
+#include "gladius/train/behaviour/suite.h"
 
 namespace gladius::train {
 
@@ -41,5 +42,8 @@ class ChatPrompts {
   std::map<bool, text::ChatTemplate> parsed_;  // by whether there are tools, when first needed
   bool warned_ = false;
 };
+
+/// The prompts of all cases. ConfigError, FormatError naming the case.
+std::vector<std::vector<std::int32_t>> encode_cases(const Suite& suite, ChatPrompts& chat);
 
 }  // namespace gladius::train

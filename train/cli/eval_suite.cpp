@@ -24,24 +24,6 @@
 namespace gladius::cli {
 namespace {
 
-// Of all cases, so that what is wrong with one is told before the work.
-Prompts encode_cases(const train::Suite& suite, train::ChatPrompts& chat) {
-  Prompts prompts;
-  for (const train::Case& one : suite.cases) {
-    const auto place = [&](const Error& error) {
-      return fmt::format("case {}: {}", in_quotes(one.id), error.what());
-    };
-    try {
-      prompts.push_back(chat.encode(one.conversation));
-    } catch (const ConfigError& error) {
-      throw ConfigError(place(error));
-    } catch (const FormatError& error) {
-      throw FormatError(place(error));
-    }
-  }
-  return prompts;
-}
-
 train::SuiteEvaluation answer_suite(const train::Suite& suite, const Prompts& prompts,
                                     const LanguageModel& model, const text::Tokenizer& tokenizer,
                                     const GenerateOptions& settings, std::int64_t batch_size,
@@ -183,7 +165,7 @@ void run_suite(const std::string& model, const std::string& adapter, const Suite
   const ModelPaths paths = locate_model(model, common);
   const text::Tokenizer tokenizer = load_tokenizer(common, paths.tokenizer);
   train::ChatPrompts chat(paths.tokenizer, tokenizer, warner(common));
-  const Prompts prompts = encode_cases(suite, chat);
+  const Prompts prompts = train::encode_cases(suite, chat);
   std::optional<ConstrainedSuite> constrained;
   if (options.constrained) {
     constrained.emplace(suite, prompts, tokenizer, load_vocabulary(paths.tokenizer),

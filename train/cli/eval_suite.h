@@ -5,14 +5,15 @@
 #include <string>
 
 #include "commands.h"
+#include "gladius/train/behaviour/answers.h"
 
 namespace gladius::cli {
 
 struct SuiteArguments {
   std::string file, answers;
   bool failures = false, constrained = false;
-  std::int64_t max_new_tokens = 256;
-  std::int64_t batch_size = 16;
+  std::int64_t max_new_tokens = train::kSuiteTokens;
+  std::int64_t batch_size = train::kSuiteBatch;
 };
 
 /// Has the model answer the suite's cases, some at once, and prints how many are right.

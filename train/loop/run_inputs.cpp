@@ -64,12 +64,15 @@ RunInputs read_inputs(const RunConfig& config, const RunEvents& events) {
     eval = open_data(config.data.eval, config, encoder, student.vocab_size, events);
   }
   check_labels(config, examples, eval ? &*eval : nullptr, events.warn);
+  std::optional<SuiteCheck> suite;
+  if (config.eval_suite) suite.emplace(config, events);
   DataLog data_log(config, examples, eval ? &*eval : nullptr);
   check_memory(config, *make_language_model(student), examples, events);
   return {.student = make_student(config.student, events.warn),
           .examples = std::move(examples),
           .eval_examples = std::move(eval),
-          .data_log = std::move(data_log)};
+          .data_log = std::move(data_log),
+          .suite = std::move(suite)};
 }
 
 }  // namespace gladius::train

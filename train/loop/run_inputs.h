@@ -7,6 +7,7 @@
 #include "gladius/models/language_model.h"
 #include "gladius/train/data/batch_stream.h"
 #include "gladius/train/data/dataset.h"
+#include "gladius/train/loop/suite_check.h"
 #include "gladius/train/run/data_log.h"
 #include "gladius/train/run/run_config.h"
 #include "gladius/train/run/run_events.h"
@@ -18,6 +19,7 @@ struct RunInputs {
   Dataset examples;
   std::optional<Dataset> eval_examples;
   DataLog data_log;
+  std::optional<SuiteCheck> suite;
 };
 
 /// Reads and checks everything that the run file names, so that what is wrong shows before anything

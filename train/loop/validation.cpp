@@ -76,7 +76,10 @@ Validation::Validation(const RunConfig& config, std::optional<Dataset> data, con
       experts_(paths.expert_evaluations(), data_id_) {}
 
 bool Validation::due(std::int64_t done, std::int64_t total) const {
-  if (!data_) return false;
+  return data_ && is_time(done, total);
+}
+
+bool Validation::is_time(std::int64_t done, std::int64_t total) const {
   return done == total || (config_.eval_every > 0 && done % config_.eval_every == 0);
 }
 

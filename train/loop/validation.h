@@ -31,7 +31,9 @@ class Validation {
 
   /// From here on the run's directory is changed. IoError.
   void begin() const { experts_.remove_others(); }
-  /// Whether the student is to be evaluated when `done` of `total` steps are done.
+  /// Whether `eval_every` says so when `done` of `total` steps are done, or they are the last.
+  bool is_time(std::int64_t done, std::int64_t total) const;
+  /// Whether the student is to be evaluated then: whether there is data, too.
   bool due(std::int64_t done, std::int64_t total) const;
   /// Evaluates the student as step number `step` has left it, and keeps it if it is the best.
   /// Nothing if a stop was asked for. IoError, FormatError.

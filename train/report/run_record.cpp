@@ -98,6 +98,7 @@ RunRecord RunRecord::read(const RunPaths& paths) {
   record.environment = read_object(paths.environment());
   // While a longer run goes on it is the shorter one's.
   if (record.complete) record.evaluation = read_object(paths.evaluation());
+  if (record.complete) record.suite = read_object(paths.suite());
   record.best = read_object(paths.best() / kBestEvaluation);
   record.expert_evaluations = read_object(paths.expert_evaluations());
   record.data = read_object(paths.data());

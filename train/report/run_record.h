@@ -36,6 +36,7 @@ struct RunRecord {
   std::vector<TimelineEntry> timeline;
   nlohmann::ordered_json environment;         // empty where there is none
   nlohmann::ordered_json evaluation;          // of the trained student of a complete run
+  nlohmann::ordered_json suite;               // its answers to eval_suite
   nlohmann::ordered_json best;                // evaluation of the student in best/
   nlohmann::ordered_json expert_evaluations;  // see expert_evaluations.h
   nlohmann::ordered_json data;                // see data_log.h

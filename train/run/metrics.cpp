@@ -6,6 +6,7 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/json_file.h"
@@ -28,7 +29,24 @@ double read_number(const Json& value) {
   return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
 }
 
+constexpr std::pair<const char*, std::int64_t StepSuite::*> kSuiteCounts[] = {
+    {"suite_cases", &StepSuite::cases},
+    {"suite_parsed", &StepSuite::parsed},
+    {"suite_calls", &StepSuite::calls},
+    {"suite_name_right", &StepSuite::name_right},
+    {"suite_arguments_right", &StepSuite::arguments_right},
+    {"suite_all_right", &StepSuite::all_right}};
+
 }  // namespace
+
+std::string describe(const StepSuite& suite) {
+  std::string text = fmt::format("{} of {} all right", suite.all_right, suite.cases);
+  if (suite.calls > 0) {
+    text += fmt::format(", of {} calls {} with the right name, {} with the right arguments",
+                        suite.calls, suite.name_right, suite.arguments_right);
+  }
+  return text;
+}
 
 Json StepRecord::to_json() const {
   Json json{{"step", step},
@@ -50,6 +68,9 @@ Json StepRecord::to_json() const {
     json["eval_perplexity"] = optional_number(evaluation->perplexity);
     json["eval_bits_per_byte"] = optional_number(evaluation->bits_per_byte);
     json["eval_tokens"] = evaluation->tokens;
+  }
+  if (suite) {
+    for (const auto& [name, count] : kSuiteCounts) json[name] = *suite.*count;
   }
   return json;
 }
@@ -75,6 +96,12 @@ StepRecord StepRecord::from_json(const Json& json) try {
                          .perplexity = read_number(json.at("eval_perplexity")),
                          .bits_per_byte = read_optional(json.value("eval_bits_per_byte", Json())),
                          .tokens = json.at("eval_tokens").get<std::int64_t>()};
+  }
+  if (json.contains("suite_cases")) {
+    record.suite.emplace();
+    for (const auto& [name, count] : kSuiteCounts) {
+      *record.suite.*count = json.at(name).get<std::int64_t>();
+    }
   }
   return record;
 } catch (const Json::exception& error) {

@@ -21,6 +21,16 @@ struct StepEvaluation {
   std::int64_t tokens = 0;                   // that have a label
 };
 
+/// How many cases of a suite (eval_suite) it answers rightly then.
+struct StepSuite {
+  std::int64_t cases = 0, parsed = 0;
+  std::int64_t calls = 0, name_right = 0, arguments_right = 0;  // of the cases that expect a call
+  std::int64_t all_right = 0;
+};
+
+/// "12 of 23 all right", with the calls' names and arguments where there are such cases.
+std::string describe(const StepSuite& suite);
+
 /// The losses that StepRecord::loss_window_mean is a mean of, at most.
 inline constexpr std::size_t kLossWindow = 100;
 
@@ -43,6 +53,9 @@ struct StepRecord {
   /// In the file, as eval_cross_entropy, eval_perplexity, eval_bits_per_byte and eval_tokens, only
   /// where there is one.
   std::optional<StepEvaluation> evaluation = {};
+  /// As suite_cases, suite_parsed, suite_calls, suite_name_right, suite_arguments_right and
+  /// suite_all_right, only where there is one.
+  std::optional<StepSuite> suite = {};
 
   nlohmann::ordered_json to_json() const;
   /// FormatError for a key that is missing or of another type.

@@ -112,10 +112,10 @@ void check_divergence(const RunFields& fields, const RunConfig& run) {
 }
 
 void check_evaluation(const RunFields& fields, const RunConfig& run) {
-  if (run.eval_every > 0 && run.data.eval.empty()) {
+  if (run.eval_every > 0 && run.data.eval.empty() && !run.eval_suite) {
     fields.fail("eval_every", "needs data to evaluate on; give \"data.eval\" as well");
   }
-  if (run.keep_best && run.eval_every == 0) {
+  if (run.keep_best && (run.eval_every == 0 || run.data.eval.empty())) {
     fields.fail("keep_best",
                 "chooses among the evaluations of a run; give \"eval_every\" (and \"data.eval\") "
                 "as well");

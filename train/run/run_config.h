@@ -174,7 +174,8 @@ struct RunConfig {
   std::int64_t checkpoint_every = 100;
   std::int64_t keep_checkpoints = 2;
   std::int64_t eval_every = 0;  // steps between evaluations on data.eval; 0: at the end only
-  bool keep_best = false;       // the student of the best evaluation stays in best/
+  std::optional<std::filesystem::path> eval_suite;  // asked when data.eval is; none: no suite
+  bool keep_best = false;                 // the student of the best evaluation stays in best/
   std::int64_t max_nonfinite_steps = 10;  // updates skipped in a row after which the run stops
   bool check_memory = true;               // refuse to start what does not fit
   std::int64_t seed = 0;                  // of the data's order

@@ -25,6 +25,8 @@ struct RunPaths {
   /// What the data's examples come to; see data_log.h.
   std::filesystem::path data() const { return directory / "data.json"; }
   std::filesystem::path evaluation() const { return directory / "evaluation.json"; }
+  /// What the trained student answers to `eval_suite`; see suite_check.h.
+  std::filesystem::path suite() const { return directory / "suite.json"; }
   std::filesystem::path expert_evaluations() const { return directory / "expert_evaluations.json"; }
   std::filesystem::path teacher_cache() const { return directory / "teacher-cache"; }
   std::filesystem::path checkpoints() const { return directory / "checkpoints"; }

@@ -173,10 +173,14 @@ const RunKeys<RunConfig>& run_keys() {
               OnResume::allowed),
       integer("keep_checkpoints", &C::keep_checkpoints, kFromOne, "how many checkpoints stay",
               OnResume::allowed),
-      null_for_zero(integer("eval_every", &C::eval_every, kCount,
-                            "evaluate the student on `data.eval` every so many steps; null or 0: "
-                            "at the end only",
-                            OnResume::allowed)),
+      null_for_zero(integer(
+          "eval_every", &C::eval_every, kCount,
+          "evaluate the student on `data.eval` and `eval_suite` every so many steps; null or 0: "
+          "at the end only",
+          OnResume::allowed)),
+      path("eval_suite", &C::eval_suite,
+           "a suite of cases (evaluation.md) that the student answers every `eval_every` steps and "
+           "at the end; null: none"),
       boolean("keep_best", &C::keep_best,
               "keep the student of the lowest cross-entropy on `data.eval` in best/",
               OnResume::allowed),

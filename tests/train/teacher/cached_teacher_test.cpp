@@ -25,7 +25,7 @@ using testing::Rng;
 
 constexpr std::int64_t kVocabulary = 60;
 
-void ignore(const std::string&) {}
+void ignore_warning(const std::string&) {}
 
 Batch batch_of(const std::vector<Example>& examples) {
   std::vector<const Example*> pointers;
@@ -41,7 +41,7 @@ class CachedTeacherTest : public ::testing::Test {
  protected:
   CachedTeacherTest() : rng_(seed_), model_(testing::tiny_model(config(), 5)) {
     save_model(directory_ / "expert", *model_);
-    teacher_ = std::make_unique<Teacher>(expert(), kVocabulary, ignore);
+    teacher_ = std::make_unique<Teacher>(expert(), kVocabulary, ignore_warning);
   }
   static Json config() { return testing::tiny_config(kVocabulary, 24); }
   ExpertConfig expert() const { return {.name = "expert", .model = directory_ / "expert"}; }
@@ -55,7 +55,7 @@ class CachedTeacherTest : public ::testing::Test {
                         {"samples", limit.samples ? limit.samples->count : 0}};
     return {
         *teacher_, limit,
-        std::make_unique<TeacherCache>(directory_ / manifest.dump(), manifest, 1 << 30, ignore)};
+        std::make_unique<TeacherCache>(directory_ / manifest.dump(), manifest, 1 << 30, ignore_warning)};
   }
   // From here on whatever the teacher reads comes out as NaN; its head is as before.
   void break_teacher() const {

@@ -69,6 +69,50 @@ Table curve(const RunRecord& record) {
   return table;
 }
 
+std::vector<std::string> suite_row(const std::string& name, const Json& score) {
+  const auto of = [&](const char* right, const char* all) {
+    const std::int64_t cases = score.value(all, std::int64_t{0});
+    return cases > 0 ? fmt::format("{} of {}", score.value(right, std::int64_t{0}), cases)
+                     : std::string("-");
+  };
+  return {name, of("parsed", "cases"), of("name_right", "calls"), of("arguments_right", "calls"),
+          of("all_right", "cases")};
+}
+
+// By category, and all.
+Table suite(const Json& evaluation) {
+  Table table{{"Suite", "Parsed", "Right name", "Right arguments", "All right"}, {}, 1};
+  const Json categories = evaluation.value("categories", Json::object());
+  for (const auto& [name, score] : categories.items()) {
+    if (score.is_object()) table.rows.push_back(suite_row(name, score));
+  }
+  if (categories.size() != 1) table.rows.push_back(suite_row("all", evaluation));
+  return table;
+}
+
+// Every time that the student was asked.
+Table suite_curve(const RunRecord& record) {
+  Table table{{"Step", "Right names of calls", "All right"}, {}, 0};
+  for (const StepRecord& step : record.metrics) {
+    if (!step.suite) continue;
+    table.rows.push_back({format_count(step.step),
+                          fmt::format("{} of {}", step.suite->name_right, step.suite->calls),
+                          fmt::format("{} of {}", step.suite->all_right, step.suite->cases)});
+  }
+  return table;
+}
+
+void add_suite(Document& document, const RunRecord& record) {
+  if (!record.suite.empty()) {
+    document.push_back(Paragraph{"What the trained student answers to the cases of eval_suite:"});
+    document.push_back(suite(record.suite));
+  }
+  if (Table all = suite_curve(record); all.rows.size() > 1) {
+    document.push_back(
+        Collapsed{format_count(std::ssize(all.rows)) + " times asked", std::move(all)});
+  }
+}
+
 // What the numbers were measured with.
 std::string settings(const DataConfig& data) {
   return fmt::format(
@@ -80,6 +124,7 @@ std::string settings(const DataConfig& data) {
 }  // namespace
 
 void add_held_out(Document& document, const RunRecord& record) {
+  add_suite(document, record);
   Table table = held_out(record);
   if (table.rows.empty()) return;
   document.push_back(Paragraph{settings(record.config.data)});

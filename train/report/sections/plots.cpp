@@ -52,6 +52,20 @@ void add_validation(Document& document, const RunRecord& record) {
             std::move(validation)}));
 }
 
+// The share of the suite's cases that are all right, where it was asked twice at least.
+void add_suite_plot(Document& document, const RunRecord& record) {
+  const auto times = std::ranges::count_if(
+      record.metrics, [](const StepRecord& step) { return step.suite.has_value(); });
+  if (times < 2) return;
+  Plot::Series share = series(record, "all right", [](const auto& step) {
+    return step.suite ? std::optional(static_cast<double>(step.suite->all_right) /
+                                      static_cast<double>(step.suite->cases))
+                      : std::nullopt;
+  });
+  share.sparse = true;
+  document.push_back(plot(record, "Suite", {std::move(share)}));
+}
+
 }  // namespace
 
 void add_plots(Document& document, const RunRecord& record) {
@@ -64,6 +78,7 @@ void add_plots(Document& document, const RunRecord& record) {
             series(record, fmt::format("mean of the last {}", kLossWindow),
                    [](const auto& step) { return std::optional(step.loss_window_mean); })}));
   add_validation(document, record);
+  add_suite_plot(document, record);
   document.push_back(
       plot(record, "Gradient norm",
            {series(record, "before clipping", [](const auto& step) { return step.grad_norm; })}));

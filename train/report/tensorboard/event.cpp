@@ -76,6 +76,13 @@ struct Scalar {
   std::optional<double> value;
 };
 
+// Of the cases, or of the calls if there are any.
+std::optional<double> share_of(const std::optional<StepSuite>& suite,
+                               std::int64_t StepSuite::*right, std::int64_t StepSuite::*all) {
+  if (!suite || *suite.*all == 0) return std::nullopt;
+  return static_cast<double>(*suite.*right) / static_cast<double>(*suite.*all);
+}
+
 std::string summary(const StepRecord& record) {
   const std::optional<StepEvaluation>& evaluation = record.evaluation;
   const Scalar scalars[] = {
@@ -90,7 +97,9 @@ std::string summary(const StepRecord& record) {
       {"eval/eval_cross_entropy",
        evaluation ? std::optional(evaluation->cross_entropy) : std::nullopt},
       {"eval/eval_perplexity", evaluation ? std::optional(evaluation->perplexity) : std::nullopt},
-      {"eval/eval_bits_per_byte", evaluation ? evaluation->bits_per_byte : std::nullopt}};
+      {"eval/eval_bits_per_byte", evaluation ? evaluation->bits_per_byte : std::nullopt},
+      {"suite/all_right", share_of(record.suite, &StepSuite::all_right, &StepSuite::cases)},
+      {"suite/name_right", share_of(record.suite, &StepSuite::name_right, &StepSuite::calls)}};
   std::string message;
   for (const auto& [tag, value] : scalars) {
     if (value && std::isfinite(*value)) message += scalar(tag, *value);

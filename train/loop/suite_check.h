@@ -1,0 +1,46 @@
+// How a run's student does on a suite of cases.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "gladius/models/generation/generate.h"
+#include "gladius/models/language_model.h"
+#include "gladius/models/tokenizer/tokenizer.h"
+#include "gladius/train/behaviour/suite.h"
+#include "gladius/train/behaviour/suite_evaluation.h"
+#include "gladius/train/run/metrics.h"
+#include "gladius/train/run/run_config.h"
+#include "gladius/train/run/run_events.h"
+
+namespace gladius::train {
+
+/// `eval_suite`: the student answers its cases every `eval_every` steps and at the end, greedily,
+/// by the chat template of `student.tokenizer`, in the tokens of an `eval --suite` that is asked
+/// for nothing else. It only reads the weights, as Validation. For one thread at a time.
+class SuiteCheck {
+ public:
+  /// Reads the suite and makes its prompts. IoError, FormatError; ConfigError where the run has no
+  /// tokenizer, or none with a chat template.
+  SuiteCheck(const RunConfig& config, const RunEvents& events);
+
+  /// Nothing if a stop was asked for.
+  std::optional<StepSuite> ask(const LanguageModel& student, const RunEvents& events);
+  /// Writes what the trained student answers, each case with its verdict, as `eval --suite --json
+  /// --failures` does. False if a stop was asked for. IoError.
+  bool finish(const LanguageModel& student, const std::filesystem::path& file,
+              const RunEvents& events);
+
+ private:
+  bool answer(const LanguageModel& student, const RunEvents& events);
+
+  Suite suite_;
+  text::Tokenizer tokenizer_;
+  std::vector<std::vector<std::int32_t>> prompts_;
+  GenerateOptions options_;
+  std::optional<SuiteEvaluation> last_;  // of the student by this process
+};
+
+}  // namespace gladius::train
