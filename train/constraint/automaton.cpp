@@ -58,6 +58,12 @@ unsigned char Automaton::shortest_way(State state) {
   throw Error("constraint: a state has no way to an end");
 }
 
+Automaton::State Automaton::far_from_bounds(State state, std::int64_t characters) {
+  std::vector<FrameId> threads = states_[state].threads;
+  for (FrameId& frame : threads) frame = frames_->far_from_bound(frame, characters);
+  return add(std::move(threads));
+}
+
 Automaton::State Automaton::forget_others(State state) {
   const std::vector<std::uint32_t> threads = std::move(states_[state].threads);
   const std::unique_ptr<Frames> old = std::exchange(frames_, std::make_unique<Frames>(*grammar_));

@@ -26,6 +26,7 @@ class Automaton {
   explicit Automaton(std::shared_ptr<const Grammar> grammar);
   ~Automaton();
 
+  const Grammar& grammar() const { return *grammar_; }
   State start() const { return start_; }
   /// kDead for a byte that cannot come.
   State step(State state, unsigned char byte) {
@@ -45,6 +46,10 @@ class Automaton {
   std::int64_t room_for_characters(State state) const { return states_[state].room; }
   /// Whether nothing but such characters, and what ends or goes on after the string, may come.
   bool is_in_strings(State state) const { return states_[state].in_strings; }
+
+  /// A state from which the same texts of up to so many characters may come: that of fewer
+  /// characters where strings may still get as many.
+  State far_from_bounds(State state, std::int64_t characters);
 
   /// The number of states so far.
   std::size_t size() const { return states_.size(); }

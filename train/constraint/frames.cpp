@@ -84,6 +84,18 @@ std::int64_t Frames::room_for_characters(FrameId id) const {
   return string->most == kUnbounded ? kUnbounded : string->most - frame.progress.count;
 }
 
+FrameId Frames::far_from_bound(FrameId id, std::int64_t characters) {
+  const Frame frame = frames_[id];
+  const auto* string = std::get_if<StringRule>(&grammar_.rule(frame.node));
+  if (id == kEnd || string == nullptr || frame.progress.count < string->least ||
+      string->most - frame.progress.count < characters) {
+    return id;
+  }
+  Progress fewer = frame.progress;
+  fewer.count = string->least;
+  return push(frame.node, fewer, frame.parent);
+}
+
 void Frames::step(FrameId id, Byte byte, Out& out) {
   if (id == kEnd) return;
   const Frame frame = frames_[id];  // a copy, as the step adds others

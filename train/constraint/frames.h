@@ -45,6 +45,9 @@ class Frames {
   /// For a string between two characters: how many characters it may still get, whatever they are.
   /// -1 otherwise.
   std::int64_t room_for_characters(FrameId frame) const;
+  /// The frame with no more characters than the string needs, where it may still get so many from
+  /// either: they go on alike for as long. Itself otherwise.
+  FrameId far_from_bound(FrameId frame, std::int64_t characters);
   /// The same stack, of another set of frames of the same grammar.
   FrameId adopt(const Frames& other, FrameId frame);
 

@@ -62,9 +62,20 @@ Choice Grammar::add(Rule rule) {
     throw FormatError(
         fmt::format("has more than {} parts, to which no answer is constrained", kMostNodes));
   }
+  add_literal_bytes(rule);
   rules_.push_back(std::move(rule));
   costs_.push_back(cost);
   return {static_cast<NodeId>(rules_.size() - 1)};
+}
+
+void Grammar::add_literal_bytes(const Rule& rule) {
+  const auto add = [this](const auto& places) {
+    for (const auto& place : places) {
+      for (const auto& [byte, next] : place.next) literal_bytes_.set(byte);
+    }
+  };
+  if (const auto* leaf = std::get_if<LeafRule>(&rule)) add(leaf->states);
+  if (const auto* object = std::get_if<ObjectRule>(&rule)) add(object->names);
 }
 
 std::int64_t Grammar::cost(const Choice& choice) const {

@@ -1,6 +1,7 @@
 // What a constrained answer may be: a grammar over bytes.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -105,14 +106,18 @@ class Grammar {
   /// The fewest bytes.
   std::int64_t cost(NodeId node) const { return costs_[node]; }
   std::int64_t cost(const Choice& choice) const;
+  /// Bytes of names, constants and numbers.
+  const std::bitset<256>& literal_bytes() const { return literal_bytes_; }
 
   Choice root;
 
  private:
   std::int64_t cost_of(const Rule& rule) const;
+  void add_literal_bytes(const Rule& rule);
 
   std::vector<Rule> rules_;
   std::vector<std::int64_t> costs_;
+  std::bitset<256> literal_bytes_;
 };
 
 /// The automaton of these texts.

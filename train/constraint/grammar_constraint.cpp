@@ -12,10 +12,15 @@
 namespace gladius::train {
 namespace {
 
-constexpr std::size_t kWordBits = 64;
+constexpr std::size_t kWordBits = TokenSet::kWordBits;
 constexpr std::size_t kMostMaskBytes = std::size_t{64} << 20;
 constexpr std::size_t kMostStates = 50'000;  // of a kibibyte each
 constexpr float kExcludedLogit = -std::numeric_limits<float>::infinity();
+
+// Beside those of names and constants: the rest of what is begun is written in these.
+bool is_on_shortest_ways(int byte) {
+  return (byte >= 0x20 && byte < 0x7F) || byte == 0x80 || byte == 0x90 || byte == 0xA0;
+}
 
 }  // namespace
 
@@ -24,8 +29,13 @@ GrammarConstraint::GrammarConstraint(std::shared_ptr<const TokenVocabulary> voca
     : vocabulary_(std::move(vocabulary)),
       automaton_(std::make_shared<const Grammar>(std::move(grammar))),
       end_tokens_(std::move(end_tokens)),
-      bytes_suffice_(vocabulary_->has_all_bytes()),
+      bytes_suffice_(true),
       state_(automaton_.start()) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const bool needed = is_on_shortest_ways(byte) ||
+                        automaton_.grammar().literal_bytes().test(static_cast<std::size_t>(byte));
+    if (needed && !vocabulary_->has_byte(byte)) bytes_suffice_ = false;
+  }
   for (const std::int32_t id : end_tokens_) {
     if (id >= 0 && id < vocabulary_->size() && !vocabulary_->bytes(id, false).empty()) {
       bytes_suffice_ = false;
@@ -60,7 +70,7 @@ bool GrammarConstraint::is_finished(std::int64_t left) {
 }
 
 void GrammarConstraint::mask(std::span<float> logits, std::int64_t left) {
-  const Bits& bits = mask_for(left).bits;
+  const TokenSet& tokens = mask_for(left).tokens;
   std::vector<std::pair<std::int32_t, float>> ends;
   if (is_whole()) {
     for (const std::int32_t id : end_tokens_) {
@@ -70,7 +80,7 @@ void GrammarConstraint::mask(std::span<float> logits, std::int64_t left) {
     }
   }
   for (std::size_t word = 0; word * kWordBits < logits.size(); ++word) {
-    const std::uint64_t allowed = word < bits.size() ? bits[word] : 0;
+    const TokenSet::Word allowed = tokens.word(word);
     if (allowed == ~std::uint64_t{0}) continue;
     const auto part =
         logits.subspan(word * kWordBits, std::min(kWordBits, logits.size() - word * kWordBits));
@@ -108,11 +118,9 @@ GrammarConstraint::State GrammarConstraint::after_token(State from, std::int32_t
 }
 
 const GrammarConstraint::Mask& GrammarConstraint::mask_for(std::int64_t left) {
-  if (bytes_suffice_) {
-    auto known = masks_.find(state_);
-    if (known == masks_.end()) known = masks_.emplace(state_, make_mask(std::nullopt)).first;
-    if (left > known->second.most_bytes) return known->second;
-  }
+  auto known = masks_.find(state_);
+  if (known == masks_.end()) known = masks_.emplace(state_, make_mask(std::nullopt)).first;
+  if (left > known->second.most_needed) return known->second;
   if (last_for_ != std::pair(state_, left)) {
     last_ = make_mask(left);
     last_for_ = {state_, left};
@@ -120,22 +128,50 @@ const GrammarConstraint::Mask& GrammarConstraint::mask_for(std::int64_t left) {
   return last_;
 }
 
+std::int64_t GrammarConstraint::sufficient_tokens(State state) {
+  return bytes_suffice_ ? automaton_.fewest_bytes(state) : fewest_tokens(state);
+}
+
 GrammarConstraint::Mask GrammarConstraint::make_mask(std::optional<std::int64_t> left) {
-  Mask mask;
-  mask.bits.resize((static_cast<std::size_t>(vocabulary_->size()) + kWordBits - 1) / kWordBits);
+  const bool whole_string =
+      !left && !at_start_ && bytes_suffice_ && automaton_.is_in_strings(state_);
+  Mask mask = whole_string ? make_string_mask() : Mask{.tokens = TokenSet(vocabulary_->size())};
   const auto add = [&](std::int32_t id, State next) {
-    if (left && fewest_tokens(next) > *left - 1) return;
-    mask.bits[static_cast<std::size_t>(id) / kWordBits] |=
-        std::uint64_t{1} << (static_cast<std::size_t>(id) % kWordBits);
-    mask.most_bytes = std::max(mask.most_bytes, automaton_.fewest_bytes(next));
+    const std::int64_t needed = left ? fewest_tokens(next) : sufficient_tokens(next);
+    if (needed >= (left ? *left : kNever)) return;
+    mask.tokens.insert(id);
+    mask.most_needed = std::max(mask.most_needed, needed);
   };
-  at_start_ ? add_first_tokens(add) : add_tokens(add);
-  for (const std::int32_t id : end_tokens_) {
-    if (id < 0 || id >= vocabulary_->size()) continue;
-    mask.bits[static_cast<std::size_t>(id) / kWordBits] &=
-        ~(std::uint64_t{1} << (static_cast<std::size_t>(id) % kWordBits));
+  if (at_start_) {
+    add_first_tokens(add);
+  } else if (!whole_string) {
+    add_tokens(add);
   }
-  mask.is_empty = std::ranges::all_of(mask.bits, [](std::uint64_t word) { return word == 0; });
+  for (const std::int32_t id : end_tokens_) {
+    if (id >= 0 && id < vocabulary_->size()) mask.tokens.erase(id);
+  }
+  mask.is_empty = mask.tokens.is_empty();
+  return mask;
+}
+
+// In a string, far from the most characters that it may have, the tokens that are not plain are the
+// same for any number of them.
+GrammarConstraint::Mask GrammarConstraint::make_string_mask() {
+  const State far = automaton_.far_from_bounds(state_, vocabulary_->longest_rest());
+  auto rest = rest_masks_.find(far);
+  if (rest == rest_masks_.end()) {
+    Mask mask{.tokens = TokenSet(vocabulary_->size())};
+    vocabulary_->rest().walk(automaton_, far, [&](std::int32_t id, State next) {
+      mask.tokens.insert(id);
+      mask.most_needed = std::max(mask.most_needed, sufficient_tokens(next));
+    });
+    rest = rest_masks_.emplace(far, std::move(mask)).first;
+  }
+  Mask mask = rest->second;
+  // More plain characters leave no more to be written.
+  mask.most_needed = std::max(mask.most_needed, sufficient_tokens(state_));
+  mask.tokens.insert(vocabulary_->plain_up_to(
+      std::min(automaton_.room_for_characters(state_), vocabulary_->longest_plain())));
   return mask;
 }
 
@@ -202,10 +238,14 @@ void GrammarConstraint::count_tokens(State state) {
 
 void GrammarConstraint::forget_if_large() {
   const std::size_t mask_bytes = (static_cast<std::size_t>(vocabulary_->size()) / 8) + 1;
-  if (masks_.size() * mask_bytes > kMostMaskBytes) masks_.clear();
+  if ((masks_.size() + rest_masks_.size()) * mask_bytes > kMostMaskBytes) {
+    masks_.clear();
+    rest_masks_.clear();
+  }
   if (automaton_.size() < kMostStates) return;
   state_ = automaton_.forget_others(state_);
   masks_.clear();
+  rest_masks_.clear();
   tokens_.clear();
   last_for_.reset();
 }

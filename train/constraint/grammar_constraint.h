@@ -38,17 +38,19 @@ class GrammarConstraint : public TokenConstraint {
 
  private:
   using State = Automaton::State;
-  using Bits = std::vector<std::uint64_t>;
   struct Mask {
-    Bits bits;  // a bit each token
+    TokenSet tokens;
     bool is_empty = true;
-    std::int64_t most_bytes = 0;  // that a whole text may need after one of them
+    std::int64_t most_needed = 0;  // tokens that suffice for a whole text after any of them
   };
 
   bool is_end(std::int32_t id) const;
   // The mask of the state for so many tokens, kept for the next time if the number does not matter.
   const Mask& mask_for(std::int64_t left);
   Mask make_mask(std::optional<std::int64_t> left);
+  Mask make_string_mask();
+  // Tokens that suffice for a whole text from there.
+  std::int64_t sufficient_tokens(State state);
   void add_first_tokens(const auto& add);
   void add_tokens(const auto& add);
   // Of `id`, which begins the text where `at_start`; kDead where it cannot come.
@@ -64,7 +66,7 @@ class GrammarConstraint : public TokenConstraint {
   bool bytes_suffice_;  // every byte has a token that may come: as many tokens as bytes do
   State state_;
   bool at_start_ = true, ended_ = false;
-  std::unordered_map<State, Mask> masks_;
+  std::unordered_map<State, Mask> masks_, rest_masks_;  // the latter of tokens that are not plain
   std::vector<std::int64_t> tokens_;  // fewest_tokens() by state; -1 where not known
   Mask last_;                         // one that is not kept
   std::optional<std::pair<State, std::int64_t>> last_for_;

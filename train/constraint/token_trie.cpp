@@ -1,13 +1,24 @@
 #include "gladius/train/constraint/token_trie.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "gladius/train/constraint/json_text.h"
 
 namespace gladius::train {
 namespace {
+
+constexpr std::size_t kCommonLength = 32;  // of plain tokens, in characters
+
+// The most bytes of a text that a string goes on with: to its end or to a control character, which
+// has to stand behind the string. 0 for a text that cannot stand there.
+std::int64_t most_in_string(std::string_view text) {
+  const auto control =
+      std::ranges::find_if(text, [](char c) { return static_cast<Byte>(c) < 0x20; });
+  const std::string_view before = text.substr(0, static_cast<std::size_t>(control - text.begin()));
+  const bool ends = before.size() == text.size() || before.find('"') != text.npos;
+  return ends ? std::ssize(before) : 0;
+}
 
 // The characters of a text that may stand anywhere in a string; -1 for another one.
 std::int64_t count_plain(std::string_view text) {
@@ -20,11 +31,6 @@ std::int64_t count_plain(std::string_view text) {
     if (at == Character::none) ++characters;
   }
   return at == Character::none && text.find("</") == text.npos ? characters : -1;
-}
-
-// Those that answers may need: the characters of JSON, and of UTF-8 all.
-bool may_be_needed(int byte) {
-  return byte == '\n' || (byte >= 0x20 && byte < 0xC0) || (byte >= 0xC2 && byte < 0xF5);
 }
 
 std::size_t common_beginning(std::string_view a, std::string_view b) {
@@ -78,32 +84,40 @@ TokenVocabulary::TokenVocabulary(std::vector<std::string> within, std::vector<st
   arrange();
 }
 
+TokenSet TokenVocabulary::plain_up_to(std::int64_t characters) const {
+  const auto common = std::min(static_cast<std::size_t>(characters), plain_up_to_.size() - 1);
+  TokenSet set = plain_up_to_[common];
+  for (std::size_t i = common + 1; i <= static_cast<std::size_t>(characters); ++i) {
+    for (const std::int32_t id : plain_[i]) set.insert(id);
+  }
+  return set;
+}
+
 void TokenVocabulary::arrange() {
   std::vector<std::int32_t> all, rest;
-  std::array<bool, 256> single{};
   plain_.resize(1);
   for (std::int32_t id = 0; id < size(); ++id) {
     const std::string& text = bytes(id, /*at_start=*/false);
     if (text != bytes(id, /*at_start=*/true)) other_at_start_.push_back(id);
     if (text.empty()) continue;
     all.push_back(id);
-    longest_ = std::max(longest_, text.size());
-    if (text.size() == 1) single[static_cast<unsigned char>(text[0])] = true;
+    if (text.size() == 1) has_byte_.set(static_cast<unsigned char>(text[0]));
     const std::int64_t characters = count_plain(text);
     if (characters < 0) {
       rest.push_back(id);
+      longest_rest_ = std::max(longest_rest_, most_in_string(text));
       continue;
     }
     const auto place = static_cast<std::size_t>(characters);
     if (plain_.size() <= place) plain_.resize(place + 1);
     plain_[place].push_back(id);
   }
+  for (std::size_t i = 0; i < plain_.size() && i <= kCommonLength; ++i) {
+    plain_up_to_.push_back(i == 0 ? TokenSet(size()) : plain_up_to_.back());
+    for (const std::int32_t id : plain_[i]) plain_up_to_.back().insert(id);
+  }
   all_ = TokenTrie(within_, std::move(all));
   rest_ = TokenTrie(within_, std::move(rest));
-  has_all_bytes_ = true;
-  for (int byte = 0; byte < 256; ++byte) {
-    if (may_be_needed(byte) && !single[static_cast<std::size_t>(byte)]) has_all_bytes_ = false;
-  }
 }
 
 }  // namespace gladius::train

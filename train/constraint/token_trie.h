@@ -1,6 +1,8 @@
 // The bytes of a vocabulary's tokens, arranged for walks along an automaton.
 #pragma once
 
+#include <algorithm>
+#include <bitset>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -11,6 +13,33 @@
 #include "gladius/train/constraint/automaton.h"
 
 namespace gladius::train {
+
+/// A bit for each token.
+class TokenSet {
+ public:
+  using Word = std::uint64_t;
+  static constexpr std::size_t kWordBits = 64;
+
+  explicit TokenSet(std::int64_t tokens = 0)
+      : words_((static_cast<std::size_t>(tokens) + kWordBits - 1) / kWordBits) {}
+
+  void insert(std::int32_t id) { words_[place(id)] |= bit(id); }
+  void erase(std::int32_t id) { words_[place(id)] &= ~bit(id); }
+  void insert(const TokenSet& other) {
+    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
+  }
+  bool is_empty() const {
+    return std::ranges::all_of(words_, [](Word word) { return word == 0; });
+  }
+  /// Bits of tokens from kWordBits * index on; none beyond the tokens.
+  Word word(std::size_t index) const { return index < words_.size() ? words_[index] : 0; }
+
+ private:
+  static std::size_t place(std::int32_t id) { return static_cast<std::size_t>(id) / kWordBits; }
+  static Word bit(std::int32_t id) { return Word{1} << (static_cast<std::size_t>(id) % kWordBits); }
+
+  std::vector<Word> words_;
+};
 
 /// Tokens with bytes, as a tree: what tokens have in common at their beginning is walked once.
 class TokenTrie {
@@ -59,11 +88,14 @@ class TokenVocabulary {
     return plain_[static_cast<std::size_t>(characters)];
   }
   std::int64_t longest_plain() const { return std::ssize(plain_) - 1; }
+  /// Those of up to so many, at most longest_plain().
+  TokenSet plain_up_to(std::int64_t characters) const;
   /// Tokens whose bytes are others at the beginning of a text.
   std::span<const std::int32_t> other_at_start() const { return other_at_start_; }
-  std::size_t longest() const { return longest_; }
-  /// Whether each byte that may be needed has a token of its own.
-  bool has_all_bytes() const { return has_all_bytes_; }
+  /// The most bytes that a string goes on with in one of rest().
+  std::int64_t longest_rest() const { return longest_rest_; }
+  /// Whether the byte is a token.
+  bool has_byte(int byte) const { return has_byte_.test(static_cast<std::size_t>(byte)); }
 
  private:
   void arrange();
@@ -72,8 +104,9 @@ class TokenVocabulary {
   TokenTrie all_, rest_;
   std::vector<std::vector<std::int32_t>> plain_;
   std::vector<std::int32_t> other_at_start_;
-  std::size_t longest_ = 0;
-  bool has_all_bytes_ = false;
+  std::vector<TokenSet> plain_up_to_;  // of the common lengths
+  std::int64_t longest_rest_ = 0;
+  std::bitset<256> has_byte_;
 };
 
 template <class Visit>
