@@ -53,9 +53,9 @@ class CachedTeacherTest : public ::testing::Test {
   CachedTeacher cached(const OutputLimit& limit = {}) const {
     const Json manifest{{"top_k", limit.top_k.value_or(0)},
                         {"samples", limit.samples ? limit.samples->count : 0}};
-    return {
-        *teacher_, limit,
-        std::make_unique<TeacherCache>(directory_ / manifest.dump(), manifest, 1 << 30, ignore_warning)};
+    return {*teacher_, limit,
+            std::make_unique<TeacherCache>(directory_ / manifest.dump(), manifest, 1 << 30,
+                                           ignore_warning)};
   }
   // From here on whatever the teacher reads comes out as NaN; its head is as before.
   void break_teacher() const {
