@@ -39,9 +39,10 @@ void expect_decoded_answers_fit(const std::filesystem::path& directory) {
       continue;  // nothing fits
     }
     GrammarConstraint constraint(vocabulary, *std::move(grammar), {end});
+    const std::int64_t least = constraint.fewest_tokens();
     for (const std::int64_t more : {0, 30}) {
-      const auto ids = testing::random_answer(rng, constraint, vocabulary->size(),
-                                              constraint.fewest_tokens() + more + 1, 8, end);
+      const auto ids =
+          testing::random_answer(rng, constraint, vocabulary->size(), least + more + 1, 8, end);
       ASSERT_TRUE(constraint.is_whole());
       const std::string text = tokenizer.decode(ids);
       Json value;
