@@ -69,6 +69,11 @@ Json parse_tools(const Json& value) {
                          list);
 }
 
+const Json& function_of(const Json& tool) {
+  const auto function = tool.find("function");
+  return function != tool.end() && function->is_object() ? *function : tool;
+}
+
 Conversation parse_conversation(const Json& value) {
   if (!value.is_object()) return {parse_messages(value), nullptr};
   if (!value.contains("messages")) throw FormatError("the object has no \"messages\"");

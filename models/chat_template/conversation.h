@@ -29,6 +29,9 @@ nlohmann::ordered_json parse_messages(const nlohmann::ordered_json& value);
 /// for none. It, and each tool, may be given as JSON text. FormatError for what is no such list.
 nlohmann::ordered_json parse_tools(const nlohmann::ordered_json& value);
 
+/// The function that a tool of parse_tools describes, be it bare or in OpenAI's form.
+const nlohmann::ordered_json& function_of(const nlohmann::ordered_json& tool);
+
 /// An object with "messages" and perhaps "tools", or the messages alone. FormatError.
 Conversation parse_conversation(const nlohmann::ordered_json& value);
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -45,7 +44,7 @@ std::vector<std::int32_t> GenerationSession::generate(
     if (constraint != nullptr) constraint->advance(id);
     text.push_back(id);
     if (on_token) on_token(id);
-    if (std::ranges::count(options_.eos_token_ids, id) > 0) break;
+    if (options_.ends_after(id)) break;
   }
   return {text.begin() + std::ssize(prompt), text.end()};
 }

@@ -1,6 +1,7 @@
 // Continuing a text token by token.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -19,6 +20,10 @@ struct GenerateOptions {
   /// Generation ends after any of these.
   std::vector<std::int32_t> eos_token_ids;
   std::uint64_t seed = 0;
+
+  bool ends_after(std::int32_t id) const {
+    return std::ranges::find(eos_token_ids, id) != eos_token_ids.end();
+  }
 };
 
 /// ConfigError naming the option that is out of its range.

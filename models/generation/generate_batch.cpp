@@ -73,7 +73,7 @@ class BatchRun {
   }
 
   bool has_ended(const Sequence& sequence) const {
-    return std::ranges::count(options_.eos_token_ids, sequence.text.back()) > 0 ||
+    return options_.ends_after(sequence.text.back()) ||
            std::ssize(sequence.text) - std::ssize(prompts_[sequence.index]) ==
                options_.max_new_tokens;
   }

@@ -1,13 +1,12 @@
 #include "gladius/train/behaviour/answers.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace gladius::train {
 
 Answer make_answer(const text::Tokenizer& tokenizer, std::vector<std::int32_t> ids,
                    const GenerateOptions& options) {
-  const bool ended = !ids.empty() && std::ranges::count(options.eos_token_ids, ids.back()) > 0;
+  const bool ended = !ids.empty() && options.ends_after(ids.back());
   if (ended) ids.pop_back();
   std::string text = tokenizer.decode(ids);
   return {.text = std::move(text), .cut = !ended, .ids = std::move(ids)};

@@ -223,6 +223,11 @@ void require_supported_at(const std::string& place, const Json& schema) {
 
 }  // namespace
 
+bool is_note(std::string_view keyword) {
+  const Keyword* const known = find_keyword(keyword);
+  return known != nullptr && known->is_well_formed == is_anything && known->fault == no_fault;
+}
+
 void require_supported_schema(const Json& schema) { require_supported_at("schema", schema); }
 
 std::string fault_by_schema(const Json& schema, const Json& value) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace gladius::train {
 
@@ -17,6 +18,9 @@ namespace gladius::train {
 /// - true and false as schemas; and title, description, default, examples, $schema and $comment,
 ///   which check nothing.
 void require_supported_schema(const nlohmann::ordered_json& schema);
+
+/// Whether it is a keyword that checks nothing: what says something to people.
+bool is_note(std::string_view keyword);
 
 /// Why the value does not fit the schema (of require_supported_schema) and where in it, or "" if it
 /// does. As JSON Schema says: 1.0 is an integer, true is not 1, keywords of other types hold.

@@ -15,12 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The function that a tool describes, be it bare or in OpenAI's form.
-const Json& function_of(const Json& tool) {
-  const auto function = tool.find("function");
-  return function != tool.end() && function->is_object() ? *function : tool;
-}
-
 bool has_lists_alone(const Json& object) { return std::ranges::all_of(object, &Json::is_array); }
 
 // A right value that is an object, or a list of objects, has lists of right values in it.
@@ -120,12 +114,12 @@ ExpectedCall make_expected_call(const std::string& name, const Json& arguments, 
   ExpectedCall call{.name = name, .arguments = arguments, .parameters = nullptr};
   if (tools.is_null() || tools.empty()) return call;
   const auto tool = std::ranges::find_if(tools, [&](const Json& candidate) {
-    return function_of(candidate).value("name", Json()) == Json(name);
+    return text::function_of(candidate).value("name", Json()) == Json(name);
   });
   if (tool == tools.end()) {
     throw FormatError(fmt::format("the call of {} is of none of the tools", in_quotes(name)));
   }
-  call.parameters = function_of(*tool).value("parameters", Json());
+  call.parameters = text::function_of(*tool).value("parameters", Json());
   return call;
 }
 

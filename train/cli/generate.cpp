@@ -122,7 +122,7 @@ struct Timing {
 void report(const Output& output, const std::vector<std::int32_t>& prompt,
             const std::vector<std::int32_t>& ids, const GenerateOptions& settings,
             const Timing& timing, const train::GrammarConstraint* constraint) {
-  const bool ended = !ids.empty() && std::ranges::count(settings.eos_token_ids, ids.back()) > 0;
+  const bool ended = !ids.empty() && settings.ends_after(ids.back());
   const bool whole = constraint != nullptr && constraint->is_whole();
   nlohmann::ordered_json document;
   if (output.has_text()) document["text"] = output.text();

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "gladius/models/chat_template/conversation.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/json_file.h"
 #include "gladius/tensor/base/quoted.h"
@@ -137,11 +138,9 @@ class SchemaCompiler {
 
   // The keywords beside anyOf hold together with those of each choice.
   Choice choices(const Json& schema, const std::string& place) {
-    Json beside = schema;
-    beside.erase("anyOf");
-    for (const char* note :
-         {"title", "description", "default", "examples", "$schema", "$comment"}) {
-      beside.erase(note);
+    Json beside = Json::object();
+    for (const auto& [name, rule] : schema.items()) {
+      if (name != "anyOf" && !is_note(name)) beside[name] = rule;
     }
     Choice result;
     std::size_t index = 0;
@@ -259,10 +258,6 @@ class SchemaCompiler {
 
 Choice space() { return {Grammar::kSpace}; }
 
-const Json& function_of(const Json& tool) {
-  return tool.contains("function") && tool.at("function").is_object() ? tool.at("function") : tool;
-}
-
 // A schema of objects, whatever the tool says.
 Json parameters_of(const Json& function) {
   Json parameters = function.value("parameters", Json());
@@ -280,7 +275,7 @@ Json parameters_of(const Json& function) {
 }
 
 Choice call_of(const Json& tool, SchemaCompiler& compiler) {
-  const Json& function = function_of(tool);
+  const Json& function = text::function_of(tool);
   const Json name = function.value("name", Json());
   if (!name.is_string()) throw FormatError("a tool has no \"name\"");
   try {

@@ -57,8 +57,8 @@ SuiteCheck::SuiteCheck(const RunConfig& config, const RunEvents& events)
   for (const std::int32_t id : chat.stop_tokens()) options_.eos_token_ids.push_back(id);
 }
 
-// False if a stop was asked for.
-bool SuiteCheck::answer(const LanguageModel& student, const RunEvents& events) {
+std::optional<StepSuite> SuiteCheck::ask(const LanguageModel& student, const RunEvents& events) {
+  events.evaluating("student's answers");
   last_.reset();
   try {
     last_ = evaluate_suite(
@@ -66,14 +66,8 @@ bool SuiteCheck::answer(const LanguageModel& student, const RunEvents& events) {
           if (events.stop_requested()) throw StopAnswering();
         }));
   } catch (const StopAnswering&) {
-    return false;
+    return std::nullopt;
   }
-  return true;
-}
-
-std::optional<StepSuite> SuiteCheck::ask(const LanguageModel& student, const RunEvents& events) {
-  events.evaluating("student's answers");
-  if (!answer(student, events)) return std::nullopt;
   return counts_of(last_->scores.total);
 }
 

@@ -34,8 +34,6 @@ class SuiteCheck {
               const RunEvents& events);
 
  private:
-  bool answer(const LanguageModel& student, const RunEvents& events);
-
   Suite suite_;
   text::Tokenizer tokenizer_;
   std::vector<std::vector<std::int32_t>> prompts_;
