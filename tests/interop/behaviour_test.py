@@ -33,12 +33,17 @@ def bfcl():
     models.MODEL_CONFIG_MAPPING = {"gladius": types.SimpleNamespace(underscore_to_dot=False)}
     sys.modules["bfcl_eval.constants.model_config"] = models
     from bfcl_eval.constants.enums import Language
-    from bfcl_eval.eval_checker.ast_eval.ast_checker import simple_function_checker
+    from bfcl_eval.eval_checker.ast_eval.ast_checker import (parallel_function_checker_no_order,
+                                                             simple_function_checker)
 
     def is_right(function, call, truth):
-        """Whether it is valid; None where the checker itself fails (a variable before an object
-        among the right values, an element that is no object where it takes one for granted)."""
+        """Whether it is valid, or of a list of right calls, all of a list; None where the checker
+        itself fails (a variable before an object among the right values, an element that is no
+        object where it takes one for granted)."""
         try:
+            if isinstance(truth, list):
+                return parallel_function_checker_no_order(function, call, truth, Language.PYTHON,
+                                                          "gladius")["valid"]
             return simple_function_checker(function, call, truth, Language.PYTHON, "gladius")["valid"]
         except (AttributeError, KeyError, TypeError):
             return None
@@ -56,7 +61,7 @@ def judge(*arguments):
     done = subprocess.run([JUDGE, *map(str, arguments)], capture_output=True, text=True, timeout=120,
                           check=False)
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    lines = [json.loads(line) for line in done.stdout.split("\n") if line]
     return lines[:-1], lines[-1]
 
 
@@ -306,7 +311,7 @@ def test_several_calls_and_none(rng, tmp_path):
     """Where the checker has no call to look at, nothing is right."""
     call = '{"name": "f", "arguments": {}}'
     outputs = [f"[{call}, {call}]", f"<tool_call>{call}</tool_call><tool_call>{call}</tool_call>",
-               "", "f()", "{}", "[]", '{"name": "f"}', '{"name": 1, "arguments": {}}', call[:-1],
+               "", "f(", "{}", "[]", '{"name": "f"}', '{"name": 1, "arguments": {}}', call[:-1],
                f"Here: {call}", '{"name": "f", "arguments": [1]}', f"<tool_call>{call[:-2]}",
                f"<tool_call>{call}</tool_call><tool_call>x</tool_call>", f"<think>{call}"]
     cases = [{"id": "one", "category": "c", "messages": [{"role": "user", "content": "x"}],

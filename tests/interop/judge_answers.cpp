@@ -1,12 +1,15 @@
 // The verdicts on a model's answers to a suite's cases, for the comparison with BFCL's own checker:
 // JSON lines {"id", "output"} from a file to JSON lines {"id", "parsed", "name_right",
-// "arguments_right", "right", "reason"}; the last line is the ceiling, with what was skipped.
+// "arguments_right", "right", "reason", "calls"}; the last line is the ceiling, with what was
+// skipped.
 #include <fstream>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "gladius/tensor/base/error.h"
+#include "gladius/train/behaviour/call_reader.h"
 #include "gladius/train/behaviour/judge.h"
 #include "gladius/train/behaviour/suite_evaluation.h"
 
@@ -17,13 +20,19 @@ using gladius::train::Case;
 
 Json verdict_of(const std::map<std::string, const Case*>& cases, const Json& answer) {
   const Case& one = *cases.at(answer.at("id").get<std::string>());
-  const auto verdict = gladius::train::judge(one, answer.at("output").get<std::string>());
+  const auto output = answer.at("output").get<std::string>();
+  const auto verdict = gladius::train::judge(one, output);
+  Json calls = Json::array();
+  for (const auto& call : gladius::train::read_calls(output)) {
+    calls.push_back({{call.name, call.arguments}});
+  }
   return {{"id", one.id},
           {"parsed", verdict.parsed},
           {"name_right", verdict.name_right},
           {"arguments_right", verdict.arguments_right},
           {"right", verdict.right},
-          {"reason", verdict.reason}};
+          {"reason", verdict.reason},
+          {"calls", std::move(calls)}};
 }
 
 void judge_all(const char* suite_file, const char* outputs_file, const char* answers_file) {

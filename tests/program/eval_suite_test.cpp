@@ -107,12 +107,12 @@ TEST_F(EvalSuite, TheLeaderboardsFilesAreReadAsTheyAre) {
              R"("function": [{"name": "f", "parameters": {"type": "dict", "properties": {}}}]})");
   write_file(path("answers"), R"({"id": "simple_python_0", "ground_truth": [{"f": {}}]})"
                               "\n"
-                              R"({"id": "parallel_0", "ground_truth": [{"f": {}}, {"f": {}}]})");
+                              R"({"id": "parallel_0", "ground_truth": [{"f": {}}, 1]})");
   const ProgramResult result = eval({"--answers", path("answers"), "--json"});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(Json::parse(result.out)["categories"]["simple_python"]["cases"], 1);
   EXPECT_THAT(result.err,
-              AllOf(HasSubstr("skipped 1 of 2 cases: 1 with other than one call\n"),
+              AllOf(HasSubstr("skipped 1 of 2 cases: 1 with answers of another form\n"),
                     HasSubstr("warning: the chat template makes nothing of the tools")));
   EXPECT_THAT(eval().err, HasSubstr("with --answers"));
 }
@@ -132,6 +132,41 @@ TEST_F(EvalSuite, WhatIsWrongIsToldInALine) {
   EXPECT_THAT(eval().err, StartsWith("gladius: error: case \"x\": "));
   std::filesystem::remove(path("model/chat_template.jinja"));
   EXPECT_THAT(eval().err, HasSubstr("has no chat template"));
+}
+
+TEST_F(EvalSuite, Retrieval) {
+  const std::vector<std::string> arguments{
+      "eval",  "--model", path("model"), "--retrieval", "--lengths", "280,300",          "--depths",
+      "0,100", "--cases", "2",           "--seed",      "3",         "--max-new-tokens", "4"};
+  auto with_json = arguments;
+  with_json.insert(with_json.end(), {"--json", "--failures"});
+  const ProgramResult result = run(with_json);
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json report = Json::parse(result.out);
+  EXPECT_EQ(report["cases"], 8);
+  EXPECT_EQ(report["right"], 0);
+  EXPECT_EQ(report["interval"][0], 0);
+  ASSERT_EQ(report["cells"].size(), 4U);
+  EXPECT_EQ(report["cells"][1]["length"], 280);
+  EXPECT_EQ(report["cells"][1]["depth"], 100);
+  EXPECT_EQ(report["cells"][1]["cases"], 2);
+  EXPECT_EQ(report["cells"][1]["reach"], "trained");
+  EXPECT_EQ(report["answers"].size(), 8U);
+  EXPECT_EQ(run(with_json).out, result.out);
+  EXPECT_THAT(run(arguments).out,
+              AllOf(HasSubstr("0 of 2"), HasSubstr("0 of 8"), HasSubstr("value alone")));
+  const ProgramResult failed =
+      run({"eval", "--model", path("model"), "--retrieval", "--lengths", "12"});
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_THAT(failed.err, HasSubstr("--lengths 12: the facts and the question alone have"));
+  const std::vector<std::vector<std::string>> wrong{
+      {"--retrieval", "--suite", path("s")},   {"--lengths", "256"},
+      {"--retrieval", "--depths", "101"},      {"--retrieval", "--cases", "0"},
+      {"--retrieval", "--lengths", "nothing"}, {"--data", path("s"), "--failures"}};
+  for (auto more : wrong) {
+    more.insert(more.begin(), {"eval", "--model", path("model")});
+    EXPECT_EQ(run(more).code, 2) << more[3];
+  }
 }
 
 }  // namespace

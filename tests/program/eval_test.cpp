@@ -15,6 +15,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::ProgramResult;
 using testing::read_file;
+using testing::save_small_chat_model;
 using testing::write_file;
 
 class EvalProgram : public testing::Program {};
@@ -158,6 +159,42 @@ TEST_F(EvalProgram, SequencesBeyondTheModelsPositionsAreToldOf) {
                  "--out", path("r")})
                 .err,
             says);
+}
+
+TEST_F(EvalProgram, LossesByPosition) {
+  save_small_chat_model(path("chat"));
+  auto config = nlohmann::ordered_json::parse(read_file(path("chat/config.json")));
+  config["max_position_embeddings"] = 100;
+  write_file(path("chat/config.json"), config.dump());
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "The weather in Oslo is cold. ";
+  write_file(path("data.jsonl"), nlohmann::json{{"text", text}}.dump() + "\n" +
+                                     nlohmann::json{{"text", text.substr(0, 900)}}.dump() + "\n");
+  const std::vector<std::string> arguments{"eval",   "--model",          path("chat"),
+                                           "--data", path("data.jsonl"), "--by-position"};
+  auto with_json = arguments;
+  with_json.push_back("--json");
+  const ProgramResult result = run(with_json);
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.err, "");  // that texts are longer than the model is made for is in the table
+  const auto report = nlohmann::json::parse(result.out);
+  EXPECT_EQ(report["max_seq_len"], 4096);
+  EXPECT_EQ(report["trained_positions"], 100);
+  double nats = 0;
+  std::int64_t tokens = 0, bytes = 0;
+  for (const auto& bucket : report["by_position"]) {
+    nats += bucket["cross_entropy"].get<double>() * bucket["tokens"].get<double>();
+    tokens += bucket["tokens"].get<std::int64_t>();
+    bytes += bucket["bytes"].get<std::int64_t>();
+    EXPECT_EQ(bucket["reach"], bucket["from"] < 100 ? "trained" : "beyond");
+  }
+  EXPECT_EQ(tokens, report["tokens"]);
+  EXPECT_EQ(bytes, report["bytes"]);
+  EXPECT_NEAR(nats / static_cast<double>(tokens), report["cross_entropy"].get<double>(), 1e-9);
+  EXPECT_THAT(run(arguments).out,
+              AllOf(HasSubstr("64 to 99"), HasSubstr("100 to 127"), HasSubstr("beyond"),
+                    HasSubstr("trained: the model's positions below 100\n")));
+  EXPECT_EQ(run({"eval", "--model", model(), "--by-position"}).code, 2);
 }
 
 }  // namespace

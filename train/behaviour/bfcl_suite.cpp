@@ -84,6 +84,13 @@ Answers read_answers(const std::filesystem::path& file) {
   return answers;
 }
 
+// One or more, each an object of the function's name.
+bool has_calls_alone(const Json& truth) {
+  return !truth.empty() && std::ranges::all_of(truth, [](const Json& call) {
+    return call.is_object() && call.size() == 1;
+  });
+}
+
 // Adds the case of a line, or counts why not.
 void add_case(const Json& line, const Answers& answers, std::set<std::string>& ids, Suite& suite) {
   const std::string id = required_text(line, "id");
@@ -92,8 +99,7 @@ void add_case(const Json& line, const Answers& answers, std::set<std::string>& i
   const auto answer = answers.find(id);
   if (answer == answers.end()) return skip("without a right answer");
   const Json& truth = answer->second;
-  if (truth.size() != 1) return skip("with other than one call");
-  if (!truth[0].is_object() || truth[0].size() != 1) return skip("with answers of another form");
+  if (!has_calls_alone(truth)) return skip("with answers of another form");
   const Json& turns = line.at("question");
   if (!turns.is_array() || turns.size() != 1) return skip("with several turns");
   const std::string category = category_of(id);
@@ -105,10 +111,19 @@ void add_case(const Json& line, const Answers& answers, std::set<std::string>& i
            .conversation = {.messages = text::parse_messages(turns[0]),
                             .tools = as_tools(line.at("function"))},
            .expected = ExpectedRefusal{}};
-  const auto& call = truth[0].begin();
-  ExpectedCall expected = make_expected_call(call.key(), call.value(), one.conversation.tools);
-  if (!has_known_types(expected.parameters)) return skip("with types other than Python's");
-  one.expected = std::move(expected);
+  ExpectedCalls expected;
+  for (const Json& call : truth) {
+    expected.calls.push_back(
+        make_expected_call(call.begin().key(), call.begin().value(), one.conversation.tools));
+    if (!has_known_types(expected.calls.back().parameters)) {
+      return skip("with types other than Python's");
+    }
+  }
+  if (expected.calls.size() == 1) {
+    one.expected = std::move(expected.calls.front());
+  } else {
+    one.expected = std::move(expected);
+  }
   suite.cases.push_back(std::move(one));
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gladius/train/behaviour/answer_text.h"
+#include "gladius/train/behaviour/python_calls.h"
 
 namespace gladius::train {
 namespace {
@@ -78,7 +79,9 @@ std::vector<Call> read_calls(std::string_view answer) {
   std::vector<Call> calls;
   if (add_calls(text, calls)) return calls;  // with marks, perhaps, within its texts
   calls.clear();
-  return add_marked_calls(text, calls) ? calls : std::vector<Call>();
+  if (!add_marked_calls(text, calls)) return {};
+  if (!calls.empty()) return calls;
+  return read_python_calls(text).value_or(std::vector<Call>());
 }
 
 }  // namespace gladius::train

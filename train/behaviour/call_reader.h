@@ -18,7 +18,8 @@ struct Call {
 /// last
 ///   one may lack its end;
 /// - one object and nothing else, be it within a code fence or behind `[TOOL_CALLS]` or
-///   `<|python_tag|>` (Llama, Gladius' default student), or a list of them (Mistral).
+///   `<|python_tag|>` (Llama, Gladius' default student), or a list of them (Mistral);
+/// - Python and nothing else, `[f(a=1), g(b="x")]` (python_calls.h).
 /// An object is `{"name": ..., "arguments": {...}}`, or with "parameters" for "arguments" (Llama),
 /// or OpenAI's `{"function": {...}}`; the arguments may be JSON text. Other members are passed
 /// over. Empty where the answer makes no call, and where any part of one cannot be read.

@@ -11,7 +11,8 @@ namespace gladius::train {
 struct Verdict {
   /// A call could be read, or the JSON that a schema is for. True for the other expectations.
   bool parsed = false;
-  /// Of an expected call: one call was made, of this name; with these arguments, whatever its name.
+  /// Of expected calls: as many were made, of these names; with these arguments, whatever their
+  /// names.
   bool name_right = false, arguments_right = false;
   /// All of it is right.
   bool right = false;

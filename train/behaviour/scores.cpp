@@ -20,7 +20,7 @@ Interval wilson_interval(std::int64_t right, std::int64_t cases) {
 
 void Score::add(const Case& one, const Verdict& verdict) {
   ++cases;
-  calls += std::holds_alternative<ExpectedCall>(one.expected);
+  calls += !expected_calls(one.expected).empty();
   parsed += verdict.parsed;
   name_right += verdict.name_right;
   arguments_right += verdict.arguments_right;

@@ -20,7 +20,7 @@ Interval wilson_interval(std::int64_t right, std::int64_t cases);
 
 struct Score {
   std::int64_t cases = 0, parsed = 0, all_right = 0;
-  /// Of the cases that expect a call.
+  /// Of the cases that expect one or more calls.
   std::int64_t calls = 0, name_right = 0, arguments_right = 0;
 
   void add(const Case& one, const Verdict& verdict);

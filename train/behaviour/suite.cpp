@@ -22,8 +22,10 @@ Suite read_own_suite(const JsonLines& lines, const std::function<void(const std:
   for (std::int64_t i = 0; i < lines.size(); ++i) {
     const bool none_before = unknown.empty();
     lines.use_line(i, [&](const std::string& line) {
-      suite.cases.push_back(parse_case(line, unknown));
-      require_new_id(ids, suite.cases.back().id);
+      for (Case& one : parse_cases(line, unknown)) {
+        require_new_id(ids, one.id);
+        suite.cases.push_back(std::move(one));
+      }
     });
     if (none_before && !unknown.empty()) {
       warn(fmt::format("{}: {} is no part of a case and is ignored, here and in later lines",
@@ -42,6 +44,13 @@ bool begins_with_bfcl_case(const JsonLines& lines) {
 }
 
 }  // namespace
+
+std::span<const ExpectedCall> expected_calls(const Expectation& expected) {
+  if (const auto* one = std::get_if<ExpectedCall>(&expected)) return {one, 1};
+  const auto* several = std::get_if<ExpectedCalls>(&expected);
+  return several != nullptr ? std::span<const ExpectedCall>(several->calls)
+                            : std::span<const ExpectedCall>();
+}
 
 Suite read_suite(const std::filesystem::path& file, const std::filesystem::path& answers,
                  const std::function<void(const std::string&)>& warn) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -16,6 +17,10 @@
 
 namespace gladius::train {
 
+/// These calls and no others, in any order.
+struct ExpectedCalls {
+  std::vector<ExpectedCall> calls;  // one or more
+};
 /// One of these texts, compared as folded().
 struct ExpectedText {
   std::vector<std::string> right;
@@ -31,8 +36,11 @@ struct ExpectedMatch {
 /// An answer that refuses (sounds_like_refusal) and makes no call.
 struct ExpectedRefusal {};
 
-using Expectation =
-    std::variant<ExpectedCall, ExpectedText, ExpectedSchema, ExpectedMatch, ExpectedRefusal>;
+using Expectation = std::variant<ExpectedCall, ExpectedCalls, ExpectedText, ExpectedSchema,
+                                 ExpectedMatch, ExpectedRefusal>;
+
+/// The calls that are expected; none where something else is.
+std::span<const ExpectedCall> expected_calls(const Expectation& expected);
 
 struct Case {
   std::string id, category;
@@ -47,8 +55,10 @@ struct Suite {
 };
 
 /// A line {"id", "category", "messages", "tools", "expect"} of a suite (docs/evaluation.md), with
-/// the names of members that are passed over added to `unknown`. FormatError.
-Case parse_case(const std::string& line, std::vector<std::string>& unknown);
+/// the names of members that are passed over added to `unknown`. One case; of a line whose "expect"
+/// is a list, one for each turn of the assistant that is to be checked, "ID/1" and so on, whose
+/// conversation is what the line has before it. FormatError.
+std::vector<Case> parse_cases(const std::string& line, std::vector<std::string>& unknown);
 
 /// A suite's file, or one of the Berkeley Function Calling Leaderboard with its `answers` (see
 /// bfcl_suite.h; "" for none). What is passed over is told to `warn`. IoError; FormatError

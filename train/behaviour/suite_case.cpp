@@ -45,6 +45,16 @@ ExpectedCall parse_call(const Json& value, const Json& tools) {
   return call;
 }
 
+ExpectedCalls parse_calls(const Json& value, const Json& tools) {
+  if (!value.is_array() || value.empty()) {
+    throw FormatError(
+        fmt::format("\"calls\" is {}, not a list of calls as \"call\" has one", shown(value)));
+  }
+  ExpectedCalls expected;
+  for (const Json& call : value) expected.calls.push_back(parse_call(call, tools));
+  return expected;
+}
+
 ExpectedText parse_texts(const Json& value) {
   const bool texts = value.is_array() && std::ranges::all_of(value, &Json::is_string);
   if (!texts || value.empty()) {
@@ -61,7 +71,8 @@ ExpectedMatch parse_regex(const Json& value) {
 }
 
 Expectation parse_expectation(const Json& expect, const Json& tools) {
-  constexpr const char* kForms = "\"call\", \"text\", \"schema\", \"regex\", \"refusal\"";
+  constexpr const char* kForms =
+      "\"call\", \"calls\", \"text\", \"schema\", \"regex\", \"refusal\"";
   if (!expect.is_object() || expect.size() != 1) {
     throw FormatError(
         fmt::format("\"expect\" is {}; expected an object with one of {}", shown(expect), kForms));
@@ -69,6 +80,7 @@ Expectation parse_expectation(const Json& expect, const Json& tools) {
   const std::string& form = expect.begin().key();
   const Json& value = expect.begin().value();
   if (form == "call") return parse_call(value, tools);
+  if (form == "calls") return parse_calls(value, tools);
   if (form == "text") return parse_texts(value);
   if (form == "regex") return parse_regex(value);
   if (form == "schema") {
@@ -81,6 +93,42 @@ Expectation parse_expectation(const Json& expect, const Json& tools) {
   }
   if (value == Json(true)) return ExpectedRefusal{};
   throw FormatError(fmt::format("\"refusal\" is {}; it can only be true", shown(value)));
+}
+
+// Where the assistant's turns begin among the messages: before each of its messages, and behind the
+// last message unless it is one.
+std::vector<std::size_t> assistant_turns(const Json& messages) {
+  std::vector<std::size_t> turns;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    if (messages[i].value("role", "") == "assistant") turns.push_back(i);
+  }
+  if (turns.empty() || turns.back() + 1 < messages.size()) turns.push_back(messages.size());
+  return turns;
+}
+
+// A case for each turn whose expectation is not null.
+std::vector<Case> split_turns(const Case& whole, const Json& expect) {
+  const Json& messages = whole.conversation.messages;
+  const std::vector<std::size_t> turns = assistant_turns(messages);
+  if (turns.size() != expect.size()) {
+    throw FormatError(
+        fmt::format("\"expect\" is a list of {}; the assistant has {} turns in this conversation, "
+                    "the answer to "
+                    "its last message included",
+                    expect.size(), turns.size()));
+  }
+  std::vector<Case> cases;
+  for (std::size_t i = 0; i < turns.size(); ++i) {
+    if (expect[i].is_null()) continue;
+    if (turns[i] == 0) throw FormatError("no message comes before the turn that is to be checked");
+    Case& one = cases.emplace_back(whole);
+    one.id = fmt::format("{}/{}", whole.id, i + 1);
+    one.conversation.messages =
+        Json(messages.begin(), messages.begin() + static_cast<std::ptrdiff_t>(turns[i]));
+    one.expected = parse_expectation(expect[i], whole.conversation.tools);
+  }
+  if (cases.empty()) throw FormatError("\"expect\" has nothing but null");
+  return cases;
 }
 
 }  // namespace
@@ -123,7 +171,7 @@ ExpectedCall make_expected_call(const std::string& name, const Json& arguments, 
   return call;
 }
 
-Case parse_case(const std::string& line, std::vector<std::string>& unknown) {
+std::vector<Case> parse_cases(const std::string& line, std::vector<std::string>& unknown) {
   const Json object = parse_json(line);
   if (!object.is_object()) {
     throw FormatError(fmt::format("the line is {}, not an object", shown(object)));
@@ -137,8 +185,10 @@ Case parse_case(const std::string& line, std::vector<std::string>& unknown) {
            .category = required_text(object, "category"),
            .conversation = text::parse_conversation(object),
            .expected = ExpectedRefusal{}};
-  out.expected = parse_expectation(object.at("expect"), out.conversation.tools);
-  return out;
+  const Json& expect = object.at("expect");
+  if (expect.is_array()) return split_turns(out, expect);
+  out.expected = parse_expectation(expect, out.conversation.tools);
+  return {std::move(out)};
 }
 
 }  // namespace gladius::train

@@ -9,7 +9,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json case_to_json(const Case& one, const JudgedAnswer& judged) {
-  const bool call = std::holds_alternative<ExpectedCall>(one.expected);
+  const bool call = !expected_calls(one.expected).empty();
   Json json{{"id", one.id},
             {"category", one.category},
             {"output", judged.answer.text},

@@ -19,7 +19,9 @@ std::optional<train::Grammar> grammar_of_case(const train::Case& one,
   if (const auto* schema = std::get_if<train::ExpectedSchema>(&one.expected)) {
     return train::grammar_of_schema(schema->schema);
   }
-  if (!std::holds_alternative<train::ExpectedCall>(one.expected)) return std::nullopt;
+  const std::size_t calls = train::expected_calls(one.expected).size();
+  if (calls == 0) return std::nullopt;
+  if (calls > 1) throw FormatError("several calls are expected, and a constraint is to one");
   return train::grammar_of_calls(one.conversation.tools, call_form_of(prompt, tokenizer));
 }
 

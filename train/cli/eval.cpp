@@ -4,11 +4,14 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "answering.h"
 #include "commands.h"
+#include "eval_positions.h"
+#include "eval_retrieval.h"
 #include "eval_suite.h"
 #include "gladius/models/model_directory.h"
 #include "gladius/models/tokenizer/tokenizer_files.h"
@@ -28,8 +31,9 @@ struct EvalArguments {
   std::vector<std::filesystem::path> data;
   std::optional<std::int64_t> max_seq_len;
   std::optional<train::LossOn> loss_on;
-  bool skip_bad_lines = false;
+  bool skip_bad_lines = false, by_position = false;
   SuiteArguments suite;
+  RetrievalArguments retrieval;
 };
 
 // How the data is read, and why so.
@@ -42,7 +46,9 @@ struct Settings {
 // The command line's, else those of the run that the model comes from, else the defaults.
 Settings resolve(const EvalArguments& options) {
   Settings settings;
-  const bool all_given = options.max_seq_len && options.loss_on;
+  std::optional<std::int64_t> length = options.max_seq_len;
+  if (options.by_position && !length) length = kPositionsLength;
+  const bool all_given = length && options.loss_on;
   const auto of_run = all_given ? std::nullopt : train::settings_of_run(options.model);
   if (of_run) {
     settings = {.max_seq_len = of_run->max_seq_len,
@@ -51,10 +57,10 @@ Settings resolve(const EvalArguments& options) {
   }
   if (all_given) {
     settings.from = "options";
-  } else if (options.max_seq_len || options.loss_on) {
+  } else if (length || options.loss_on) {
     settings.from = "options, " + settings.from;
   }
-  settings.max_seq_len = options.max_seq_len.value_or(settings.max_seq_len);
+  settings.max_seq_len = length.value_or(settings.max_seq_len);
   settings.loss_on = options.loss_on.value_or(settings.loss_on);
   return settings;
 }
@@ -77,11 +83,13 @@ train::Dataset open_data(const EvalArguments& options, const Settings& settings,
        .warn = [&](const std::string& text) { warn(common, text); }});
 }
 
-void print_as_json(const train::Evaluation& evaluation, const Settings& settings) {
+void print_as_json(const train::Evaluation& evaluation, const Settings& settings,
+                   const std::optional<PositionTable>& positions) {
   nlohmann::ordered_json document = evaluation.to_json();
   document.update({{"max_seq_len", settings.max_seq_len},
                    {"loss_on", name_of(settings.loss_on)},
                    {"settings_from", settings.from}});
+  if (positions) document.update(positions->to_json());
   print_json(document);
 }
 
@@ -98,13 +106,29 @@ void print_as_text(const train::Evaluation& evaluation, const Settings& settings
   if (evaluation.skipped_lines > 0) print("bad lines      {}\n", evaluation.skipped_lines);
 }
 
+train::Evaluation evaluate_data(const LanguageModel& model, const train::Dataset& data,
+                                std::optional<PositionTable>& positions, const Common& common) {
+  if (!positions) return *train::evaluate(model, data);
+  CountProgress progress("text", static_cast<std::size_t>(data.size()), common);
+  return *train::evaluate(
+      model, data, [] { return false; },
+      [&](const train::Example& example, std::span<const float> losses) {
+        positions->add(example, losses);
+        progress.done();
+      });
+}
+
 void run_data(const EvalArguments& options, const Common& common) {
   const Settings settings = resolve(options);
   const ModelPaths paths = locate_model(options.model, common);
   const auto model = load_model(paths, {.warn = warner(common), .adapter = options.adapter});
   const train::Dataset examples =
       open_data(options, settings, load_encoder(paths.tokenizer), *model, common);
-  const train::Evaluation evaluation = *train::evaluate(*model, examples);
+  std::optional<PositionTable> positions;
+  if (options.by_position) {
+    positions.emplace(model->config(), examples, settings.max_seq_len);
+  }
+  const train::Evaluation evaluation = evaluate_data(*model, examples, positions, common);
   if (!evaluation.is_finite()) {
     throw Error(fmt::format("{}: the cross-entropy is {}: {}", options.model,
                             evaluation.cross_entropy, train::explain_nonfinite(*model)));
@@ -113,8 +137,10 @@ void run_data(const EvalArguments& options, const Common& common) {
   if (data.truncated > 0 || data.unlabelled > 0) {
     warn(common, train::describe(data, settings.max_seq_len));
   }
-  warn_of_length(common, model->config(), data.longest);
-  common.json ? print_as_json(evaluation, settings) : print_as_text(evaluation, settings);
+  if (!positions) warn_of_length(common, model->config(), data.longest);
+  if (common.json) return print_as_json(evaluation, settings, positions);
+  print_as_text(evaluation, settings);
+  if (positions) positions->print_as_text();
 }
 
 void add_data_options(CLI::App& command, EvalArguments& options) {
@@ -124,7 +150,7 @@ void add_data_options(CLI::App& command, EvalArguments& options) {
   command
       .add_option("--max-seq-len", options.max_seq_len,
                   "Where sequences are cut (default: as the run did that the model lies in, else "
-                  "512)")
+                  "512; with --by-position 4096)")
       ->check(CLI::Range(std::int64_t{1}, train::kMaxSeqLen))
       ->needs(data);
   add_loss_on(command, options.loss_on,
@@ -134,6 +160,11 @@ void add_data_options(CLI::App& command, EvalArguments& options) {
   command
       .add_flag("--skip-bad-lines", options.skip_bad_lines,
                 "Passes over lines that are no examples, and counts them")
+      ->needs(data);
+  command
+      .add_flag("--by-position", options.by_position,
+                "Also the loss by position: of the first 64 tokens of each text, the next 64, 128, "
+                "256 ..., with marks beyond the positions that the model was trained on")
       ->needs(data);
 }
 
@@ -150,21 +181,28 @@ void add_suite_options(CLI::App& command, SuiteArguments& options) {
                   "Leaderboard (its possible_answer/ has them)")
       ->needs(suite);
   command
-      .add_flag("--failures", options.failures,
-                "Lists the cases that are not right, with the model's output; with --json every "
-                "case")
-      ->needs(suite);
-  command
       .add_flag("--constrained", options.constrained,
                 "Answers the cases that expect a call of their tools or JSON a second time, with "
                 "only tokens that lead to such an answer, and prints both results")
       ->needs(suite);
+}
+
+// Of suites, and of retrieval.
+void add_answer_options(CLI::App& command, SuiteArguments& options) {
+  command.add_flag("--failures", options.failures,
+                   "Lists the cases that are not right, with the model's output; with --json every "
+                   "case");
   command
-      .add_option("--max-new-tokens", options.max_new_tokens, "Most tokens of an answer to a case")
-      ->capture_default_str()
-      ->check(CLI::Range(std::int64_t{1}, train::kMaxSeqLen))
-      ->needs(suite);
-  add_batch_size_option(command, options.batch_size)->needs(suite);
+      .add_option("--max-new-tokens", options.max_new_tokens,
+                  "Most tokens of an answer to a case (default: 256; with --retrieval 32)")
+      ->check(CLI::Range(std::int64_t{1}, train::kMaxSeqLen));
+  add_batch_size_option(command, options.batch_size);
+}
+
+void require_cases(const CLI::App& command) {
+  for (const char* name : {"--failures", "--max-new-tokens", "--batch-size"}) {
+    if (command.count(name) > 0) throw CLI::RequiresError(name, "--suite or --retrieval");
+  }
 }
 
 }  // namespace
@@ -173,19 +211,27 @@ void add_eval(CLI::App& program, const Common& common) {
   CLI::App* command = add_command(
       program, "eval",
       "Mean cross-entropy, perplexity and bits per byte of data files, or how many cases of a "
-      "suite are answered right",
+      "suite are answered right, or how many facts of long texts are found",
       "gladius eval --model runs/mine/model --data configs/default/eval.jsonl\n"
-      "  gladius eval --model runs/mine/model --suite tools.jsonl --failures");
+      "  gladius eval --model runs/mine/model --suite tools.jsonl --failures\n"
+      "  gladius eval --model runs/mine/model --retrieval --lengths 512,1024 --cases 20");
   const auto options = std::make_shared<EvalArguments>();
   add_model_option(*command, options->model);
   add_adapter_option(*command, options->adapter);
   add_data_options(*command, *options);
   add_suite_options(*command, options->suite);
-  command->callback([options, &common] {
+  add_retrieval_options(*command, options->retrieval);
+  add_answer_options(*command, options->suite);
+  command->callback([options, command, &common] {
     if (!options->suite.file.empty()) {
       return run_suite(options->model, options->adapter, options->suite, common);
     }
-    if (options->data.empty()) throw CLI::RequiredError("--data or --suite");
+    if (options->retrieval.chosen) {
+      return run_retrieval(options->model, options->adapter, options->retrieval, options->suite,
+                           common);
+    }
+    require_cases(*command);
+    if (options->data.empty()) throw CLI::RequiredError("--data, --suite or --retrieval");
     run_data(*options, common);
   });
 }

@@ -24,16 +24,6 @@
 namespace gladius::cli {
 namespace {
 
-train::SuiteEvaluation answer_suite(const train::Suite& suite, const Prompts& prompts,
-                                    const LanguageModel& model, const text::Tokenizer& tokenizer,
-                                    const GenerateOptions& settings, std::int64_t batch_size,
-                                    const Common& common) {
-  CountProgress progress("case", prompts.size(), common);
-  return train::evaluate_suite(
-      suite, train::answer_prompts(model, tokenizer, prompts, settings, batch_size,
-                                   [&](auto...) { progress.done(); }));
-}
-
 // One by one, each under its own constraint.
 void answer_constrained(ConstrainedSuite& constrained, const train::SuiteEvaluation& free,
                         const Prompts& prompts, const LanguageModel& model,
@@ -89,23 +79,12 @@ void print_ceiling(const train::Ceiling& ceiling) {
   }
 }
 
-void print_failures(const train::Suite& suite, const train::SuiteEvaluation& evaluation) {
-  for (std::size_t i = 0; i < suite.cases.size(); ++i) {
-    const train::Case& one = suite.cases[i];
-    const auto& [answer, verdict] = evaluation.answers[i];
-    if (verdict.right) continue;
-    print("\n{} ({}): {}\n  expected  {}\n  output    {}{}\n", printable(one.id),
-          printable(one.category), verdict.reason, printable(train::describe(one.expected)),
-          printable(train::one_line(answer.text)), answer.cut ? " (cut)" : "");
-  }
-}
-
 void print_evaluation(const train::Suite& suite, const train::SuiteEvaluation& evaluation,
-                      const SuiteArguments& options) {
+                      const SuiteArguments& options, std::int64_t max_new_tokens) {
   print_scores(evaluation.scores);
   if (evaluation.cut > 0) {
     print("cut: {} of {} answers, at {} tokens\n", evaluation.cut, suite.cases.size(),
-          options.max_new_tokens);
+          max_new_tokens);
   }
   print_ceiling(evaluation.ceiling);
   if (options.failures) print_failures(suite, evaluation);
@@ -158,8 +137,41 @@ void tell_of_skipped(const train::Suite& suite, const Common& common) {
 
 }  // namespace
 
+GenerateOptions suite_settings(const ModelPaths& paths, const LanguageModel& model,
+                               train::ChatPrompts& chat, std::int64_t max_new_tokens,
+                               const Common& common) {
+  GenerateOptions settings{
+      .sampling = {.greedy = true},
+      .max_new_tokens = max_new_tokens,
+      .eos_token_ids = GenerationConfig::load(paths.weights, model.config()).eos_token_ids};
+  add_stop_tokens(settings.eos_token_ids, chat.stop_tokens(), common);
+  return settings;
+}
+
+train::SuiteEvaluation answer_suite(const train::Suite& suite, const Prompts& prompts,
+                                    const LanguageModel& model, const text::Tokenizer& tokenizer,
+                                    const GenerateOptions& settings, std::int64_t batch_size,
+                                    const Common& common) {
+  CountProgress progress("case", prompts.size(), common);
+  return train::evaluate_suite(
+      suite, train::answer_prompts(model, tokenizer, prompts, settings, batch_size,
+                                   [&](auto...) { progress.done(); }));
+}
+
+void print_failures(const train::Suite& suite, const train::SuiteEvaluation& evaluation) {
+  for (std::size_t i = 0; i < suite.cases.size(); ++i) {
+    const train::Case& one = suite.cases[i];
+    const auto& [answer, verdict] = evaluation.answers[i];
+    if (verdict.right) continue;
+    print("\n{} ({}): {}\n  expected  {}\n  output    {}{}\n", printable(one.id),
+          printable(one.category), verdict.reason, printable(train::describe(one.expected)),
+          printable(train::one_line(answer.text)), answer.cut ? " (cut)" : "");
+  }
+}
+
 void run_suite(const std::string& model, const std::string& adapter, const SuiteArguments& options,
                const Common& common) {
+  const std::int64_t max_new_tokens = options.max_new_tokens.value_or(train::kSuiteTokens);
   const train::Suite suite = train::read_suite(options.file, options.answers, warner(common));
   tell_of_skipped(suite, common);
   const ModelPaths paths = locate_model(model, common);
@@ -169,28 +181,24 @@ void run_suite(const std::string& model, const std::string& adapter, const Suite
   std::optional<ConstrainedSuite> constrained;
   if (options.constrained) {
     constrained.emplace(suite, prompts, tokenizer, load_vocabulary(paths.tokenizer),
-                        options.max_new_tokens);
+                        max_new_tokens);
     tell_of_left_out(*constrained, common);
   }
   const auto loaded = load_model(paths, {.warn = warner(common), .adapter = adapter});
-  check_prompts("--suite", prompts, *loaded, options.max_new_tokens, common);
-  GenerateOptions settings{
-      .sampling = {.greedy = true},
-      .max_new_tokens = options.max_new_tokens,
-      .eos_token_ids = GenerationConfig::load(paths.weights, loaded->config()).eos_token_ids};
-  add_stop_tokens(settings.eos_token_ids, chat.stop_tokens(), common);
+  check_prompts("--suite", prompts, *loaded, max_new_tokens, common);
+  const GenerateOptions settings = suite_settings(paths, *loaded, chat, max_new_tokens, common);
   const train::SuiteEvaluation evaluation =
       answer_suite(suite, prompts, *loaded, tokenizer, settings, options.batch_size, common);
   if (constrained) {
     answer_constrained(*constrained, evaluation, prompts, *loaded, tokenizer, settings, common);
   }
   if (!common.json) {
-    print_evaluation(suite, evaluation, options);
+    print_evaluation(suite, evaluation, options, max_new_tokens);
     if (constrained) print_constrained(*constrained, options);
     return;
   }
   nlohmann::ordered_json document = train::to_json(evaluation, suite, options.failures);
-  document["max_new_tokens"] = options.max_new_tokens;
+  document["max_new_tokens"] = max_new_tokens;
   if (constrained) document["constraint"] = constrained->to_json(options.failures);
   print_json(document);
 }

@@ -2,11 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numbers>
+#include <numeric>
+#include <utility>
+#include <vector>
 
 #include "gladius/autograd/grad_mode.h"
+#include "gladius/autograd/ops/linear_losses.h"
+#include "gladius/autograd/ops/views.h"
 #include "gladius/tensor/base/error.h"
+#include "gladius/train/data/batch_logits.h"
 #include "gladius/train/data/labelled_bytes.h"
 #include "gladius/train/loop/objective.h"
 #include "gladius/train/run/json_object.h"
@@ -21,6 +29,103 @@ std::optional<double> bits_per_byte(double nats, const std::optional<std::int64_
   if (bytes.value_or(0) == 0) return {};
   return nats / std::numbers::ln2 / static_cast<double>(*bytes);
 }
+
+// Of each token of the batch; the logits of a block of them at a time.
+std::vector<float> token_losses(const LanguageModel& model, const Batch& batch) {
+  const Variable hidden = batch_hidden_states(model, batch);
+  std::vector<float> losses;
+  for (std::int64_t begin = 0; begin < batch.tokens(); begin += kLinearLossRows) {
+    const std::int64_t rows = std::min(kLinearLossRows, batch.tokens() - begin);
+    const Variable block =
+        cross_entropy(model.head(narrow(hidden, 0, begin, rows)),
+                      batch.labels.narrow(0, begin, rows), kNoLabel, LossReduction::none);
+    const auto values = block.value().to_vector<float>();
+    losses.insert(losses.end(), values.begin(), values.end());
+  }
+  return losses;
+}
+
+// Whether examples change each other's frequencies in a pass.
+bool depends_on_longest(const LanguageModel& model) {
+  return model.config().rope.type == "dynamic";
+}
+
+// The passes over a data set, and what they come to.
+class Evaluator {
+ public:
+  Evaluator(const LanguageModel& model, const Dataset& data, const OnLosses& on_losses)
+      : model_(model), data_(data), on_losses_(on_losses) {
+    if (data.encoder()) bytes_ = 0;
+    if (depends_on_longest(model)) most_tokens_ = 0;
+  }
+
+  bool is_full_for(const Example& example) const {
+    return !chosen_.empty() && size_ + example.ids.size() > most_tokens_;
+  }
+
+  void add(std::shared_ptr<const Example> example) {
+    size_ += example->ids.size();
+    counts_.add(*example);
+    if (bytes_) *bytes_ += labelled_bytes(*example, data_.encoder()->token_bytes());
+    chosen_.push_back(std::move(example));
+  }
+
+  // Of the examples added since the last one.
+  void pass() {
+    if (chosen_.empty()) return;
+    std::vector<const Example*> examples;
+    for (const auto& example : chosen_) examples.push_back(example.get());
+    const Batch batch = pack(examples);
+    const std::int64_t labelled = batch.labelled();
+    tokens_ += labelled;
+    if (on_losses_) {
+      tell_losses(token_losses(model_, batch));
+    } else if (labelled > 0) {
+      nats_ += cross_entropy_objective(model_, batch).ce * static_cast<double>(labelled);
+    }
+    chosen_.clear();
+    size_ = 0;
+  }
+
+  Evaluation result() const {
+    if (tokens_ == 0) {
+      throw Error(fmt::format(
+          "evaluate: no token of {} has a label{}", data_.name(),
+          counts_.lost_labels == 0
+              ? ""
+              : fmt::format(" left: the cut to max_seq_len lost all {}", counts_.lost_labels)));
+    }
+    const double mean = nats_ / static_cast<double>(tokens_);
+    return {.data = counts_,
+            .skipped_lines = data_.size() - counts_.examples,
+            .tokens = tokens_,
+            .cross_entropy = mean,
+            .perplexity = std::exp(mean),
+            .bytes = bytes_,
+            .bits_per_byte = bits_per_byte(nats_, bytes_)};
+  }
+
+ private:
+  void tell_losses(const std::vector<float>& losses) {
+    nats_ = std::accumulate(losses.begin(), losses.end(), nats_);
+    std::span<const float> rest = losses;
+    for (const auto& example : chosen_) {
+      on_losses_(*example, rest.first(example->ids.size()));
+      rest = rest.subspan(example->ids.size());
+    }
+  }
+
+  const LanguageModel& model_;
+  const Dataset& data_;
+  const OnLosses& on_losses_;
+  std::size_t most_tokens_ = kTokensAPass;
+  std::vector<std::shared_ptr<const Example>> chosen_;  // for the next pass
+  std::size_t size_ = 0;                                // their tokens
+  DataCounts counts_;
+  double nats_ = 0;
+  std::int64_t tokens_ = 0;
+  std::optional<std::int64_t> bytes_;
+};
 
 }  // namespace
 
@@ -43,55 +148,21 @@ nlohmann::ordered_json Evaluation::to_json() const {
 }
 
 std::optional<Evaluation> evaluate(const LanguageModel& model, const Dataset& data,
-                                   const std::function<bool()>& stop_requested) {
+                                   const std::function<bool()>& stop_requested,
+                                   const OnLosses& on_losses) {
   const NoGrad no_grad;
-  double total = 0;
-  DataCounts counts;
-  std::int64_t tokens = 0;
-  std::optional<std::int64_t> bytes;
-  if (data.encoder()) bytes = 0;
-  std::vector<std::shared_ptr<const Example>> chosen;
-  std::size_t size = 0;
-  const auto pass = [&] {
-    std::vector<const Example*> examples;
-    for (const auto& example : chosen) examples.push_back(example.get());
-    const Batch batch = pack(examples);
-    const std::int64_t labelled = batch.labelled();
-    if (labelled > 0) {
-      total += cross_entropy_objective(model, batch).ce * static_cast<double>(labelled);
-      tokens += labelled;
-    }
-    chosen.clear();
-    size = 0;
-  };
+  Evaluator evaluator(model, data, on_losses);
   for (std::int64_t i = 0; i < data.size(); ++i) {
-    const std::shared_ptr<const Example> example = data.read(i);
+    std::shared_ptr<const Example> example = data.read(i);
     if (!example) continue;
-    if (!chosen.empty() && size + example->ids.size() > kTokensAPass) {
+    if (evaluator.is_full_for(*example)) {
       if (stop_requested()) return std::nullopt;
-      pass();
+      evaluator.pass();
     }
-    size += example->ids.size();
-    counts.add(*example);
-    if (bytes) *bytes += labelled_bytes(*example, data.encoder()->token_bytes());
-    chosen.push_back(example);
+    evaluator.add(std::move(example));
   }
-  if (!chosen.empty()) pass();
-  if (tokens == 0) {
-    throw Error(fmt::format(
-        "evaluate: no token of {} has a label{}", data.name(),
-        counts.lost_labels == 0
-            ? ""
-            : fmt::format(" left: the cut to max_seq_len lost all {}", counts.lost_labels)));
-  }
-  const double mean = total / static_cast<double>(tokens);
-  return Evaluation{.data = counts,
-                    .skipped_lines = data.size() - counts.examples,
-                    .tokens = tokens,
-                    .cross_entropy = mean,
-                    .perplexity = std::exp(mean),
-                    .bytes = bytes,
-                    .bits_per_byte = bits_per_byte(total, bytes)};
+  evaluator.pass();
+  return evaluator.result();
 }
 
 }  // namespace gladius::train

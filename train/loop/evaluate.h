@@ -5,6 +5,7 @@
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 
 #include "gladius/models/language_model.h"
 #include "gladius/train/data/dataset.h"
@@ -29,10 +30,16 @@ struct Evaluation {
   nlohmann::ordered_json to_json() const;
 };
 
+/// Given an example and the cross-entropy at each of its positions, in nats; 0 where there is no
+/// label.
+using OnLosses = std::function<void(const Example& example, std::span<const float> losses)>;
+
 /// Over all labelled tokens of the data; nothing if `stop_requested`, asked between forward passes,
-/// says so. Error if there are none.
+/// says so. With `on_losses` each example's losses are told as they are known, in the order of the
+/// data. Error if there are no labels.
 std::optional<Evaluation> evaluate(
     const LanguageModel& model, const Dataset& data,
-    const std::function<bool()>& stop_requested = [] { return false; });
+    const std::function<bool()>& stop_requested = [] { return false; },
+    const OnLosses& on_losses = {});
 
 }  // namespace gladius::train

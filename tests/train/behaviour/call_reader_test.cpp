@@ -44,10 +44,33 @@ TEST(CallReader, MarkedCallsAmongText) {
   EXPECT_EQ(calls_in("[" + call + "," + call + "]"), "f{} f{}");
 }
 
+TEST(CallReader, Python) {
+  EXPECT_EQ(calls_in("[f(a=1, b=\"x\"), m.g()]"), R"(f{"a":1,"b":"x"} m.g{})");
+  EXPECT_EQ(calls_in("```python\n[f(a=[1, -2.5, (True, None)],)]\n```"),
+            R"(f{"a":[1,-2.5,[true,null]]})");
+  EXPECT_EQ(calls_in(R"(f(5, a={'k': 'it\'s', "l": 1_000}, b=0x1F))"),
+            R"(f{"a":{"k":"it's","l":1000},"b":31})");
+  EXPECT_EQ(calls_in("f(a=x, b=g(c=1), d=now(), e=...)"),
+            R"x(f{"a":"x","b":{"g":{"c":1}},"d":"now()","e":"..."})x");
+  EXPECT_EQ(calls_in("f(a='''x\ny''' r'\\n' \"\\u00e9\\x41\\101\\q\")"),
+            "f{\"a\":\"x\\ny\\\\n\u00e9AA\\\\q\"}");
+  for (const char* answer : {"f(a=1, a=2)", "f(a=1, 2)",  "f(a=1) or so",    "f",
+                             "[f(), 1]",    "f(a=1+2)",   "f(a=b'x')",       "f(a=007)",
+                             "f(a=1j)",     "f(class=1)", "f(a={1, 2})",     "f(a={1: 2})",
+                             "f(a='x)",     "f(a=x.y)",   "f(*a)",           "f(**a)",
+                             "f(a=1__0)",   "f(a=not x)", "I can't (sorry)", "f(a='\\ud800')",
+                             "[f()]]",      "f(a=+1)",    "f(a=1e999)",      "f(a=[1, , 2])"}) {
+    EXPECT_EQ(calls_in(answer), "") << answer;
+  }
+  const std::string deep = "f(a=" + std::string(90, '[') + std::string(90, ']') + ")";
+  EXPECT_NE(calls_in(deep), "");
+  EXPECT_EQ(calls_in("f(a=" + std::string(100'000, '[')), "");
+}
+
 TEST(CallReader, WhatIsNoCall) {
   const std::string call = R"({"name": "f", "arguments": {}})";
   for (const std::string& answer :
-       {std::string(), std::string("f()"), std::string("[]"), std::string("{}"),
+       {std::string(), std::string("f("), std::string("[]"), std::string("{}"),
         std::string(R"({"name": "Emma", "age": 62})"),
         std::string(R"({"name": 1, "arguments": {}})"),
         std::string(R"({"name": "f", "arguments": [1]})"),

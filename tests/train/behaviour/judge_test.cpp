@@ -17,10 +17,38 @@ using Json = nlohmann::ordered_json;
 Case make_case(const std::string& expect, const std::string& id = "1",
                const std::string& category = "c") {
   std::vector<std::string> unknown;
-  return parse_case(R"({"id": ")" + id + R"(", "category": ")" + category +
-                        R"(", "messages": [{"role": "user", "content": "x"}], "expect": )" +
-                        expect + "}",
-                    unknown);
+  return parse_cases(R"({"id": ")" + id + R"(", "category": ")" + category +
+                         R"(", "messages": [{"role": "user", "content": "x"}], "expect": )" +
+                         expect + "}",
+                     unknown)
+      .front();
+}
+
+// As the leaderboard judges parallel calls.
+TEST(Judge, SeveralCalls) {
+  const Case one = make_case(R"({"calls": [
+      {"name": "f", "arguments": {"a": ["x", "y"]}}, {"name": "f", "arguments": {"a": ["x"]}},
+      {"name": "g", "arguments": {"b": [1, ""]}}]})");
+  const auto verdict = [&](const char* output) {
+    const Verdict v = judge(one, output);
+    EXPECT_EQ(v.right, v.reason.empty());
+    return Json{v.parsed, v.name_right, v.arguments_right, v.right}.dump() + v.reason;
+  };
+  const std::string right = "[true,true,true,true]";
+  EXPECT_EQ(verdict("[f(a='y'), f(a='x'), g()]"), right);
+  EXPECT_EQ(verdict("g(b=1), f(a='y'), f(a='x')"), right);
+  // The first expected call takes what it finds first, though the other would do.
+  const std::string unmet = R"(none of the calls is that of "f" with {"a":["x"]})";
+  EXPECT_EQ(verdict("[f(a='x'), f(a='y'), g()]"), "[true,true,false,false]" + unmet);
+  EXPECT_EQ(verdict("[f(a='y'), g(), g()]"), "[true,false,false,false]" + unmet);
+  EXPECT_EQ(verdict("[f(a='y'), f(a='x'), g(b=2)]"),
+            R"([true,true,false,false]none of the calls is that of "g" with {"b":[1,""]})");
+  EXPECT_EQ(verdict("[h(a='y'), h(a='x'), h()]").substr(0, 24), "[true,false,true,false]n");
+  EXPECT_EQ(verdict("[f(a='y'), f(a='x')]"), "[true,false,false,false]2 calls instead of 3");
+  EXPECT_EQ(verdict("none"), "[false,false,false,false]no call could be read");
+  EXPECT_EQ(judge(one, *right_answer(one)).reason, "");
+  EXPECT_EQ(describe(one.expected).substr(0, 46),
+            R"(a call of "f" with {"a":["x","y"]}; a call of )");
 }
 
 const char* const kCall = R"({"call": {"name": "f", "arguments": {"a": ["x"], "b": [1, ""]}}})";
@@ -37,7 +65,7 @@ TEST(Judge, Calls) {
             "[true,false,true,false]a call of \"F\", not of \"f\"");
   EXPECT_EQ(verdict(R"({"name": "f", "arguments": {"a": "x", "b": 2}})"),
             "[true,true,false,false]argument \"b\" is 2, none of [1,\"\"]");
-  EXPECT_EQ(verdict("f(a='x')"), "[false,false,false,false]no call could be read");
+  EXPECT_EQ(verdict("f(a='x'"), "[false,false,false,false]no call could be read");
   EXPECT_EQ(verdict(R"([{"name": "f", "arguments": {"a": "x"}}, {"name": "f", "arguments": {}}])"),
             "[true,false,false,false]2 calls instead of one");
 }
@@ -152,11 +180,13 @@ TEST(SuiteEvaluation, CountsByCategory) {
 
 TEST(SuiteEvaluation, TheCeilingNamesCasesThatCannotBeRight) {
   std::vector<std::string> unknown;
-  const Case one = parse_case(
-      R"({"id": "x", "category": "c", "messages": [{"role": "user", "content": "x"}],
+  const Case one =
+      parse_cases(
+          R"({"id": "x", "category": "c", "messages": [{"role": "user", "content": "x"}],
           "tools": [{"name": "f", "parameters": {"properties": {"a": {"type": "string"}},
                      "required": ["b"]}}], "expect": {"call": {"name": "f", "arguments": {"a": ["y"]}}}})",
-      unknown);
+          unknown)
+          .front();
   const Ceiling ceiling = find_ceiling({.cases = {one}, .skipped = {}});
   EXPECT_EQ(ceiling.all_right, 0);
   EXPECT_THAT(ceiling.failed, ElementsAre("x"));

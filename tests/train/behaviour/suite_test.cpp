@@ -79,7 +79,7 @@ TEST_F(SuiteFile, BadLinesAreNamed) {
     EXPECT_THAT(says, StartsWith((directory_ / "suite.jsonl").string() + ":2: "));
     return says.substr(says.find(":2: ") + 4);
   };
-  EXPECT_THAT(expectation("{}"), HasSubstr("expected an object with one of \"call\", \"text\""));
+  EXPECT_THAT(expectation("{}"), HasSubstr("expected an object with one of \"call\", \"calls\", \"text\""));
   EXPECT_THAT(expectation(R"({"cal": {}})"), StartsWith("\"expect\" has \"cal\"; expected one of"));
   EXPECT_THAT(expectation(R"({"text": "a"})"), StartsWith("\"text\" is \"a\", not a list"));
   EXPECT_THAT(expectation(R"({"regex": "("})"), HasSubstr("the regular expression \"(\" cannot"));
@@ -166,16 +166,57 @@ TEST_F(BfclFile, OtherCasesAreSkippedAndCounted) {
           question("simple_python_1", kTurn, "HashMap") +
           question("multi_turn_0", R"([[{"role": "user", "content": "x"}], []])", "string") +
           question("irrelevance_0", kTurn, "string"),
-      answer("simple_python_0", call) + answer("parallel_0", call + "," + call) +
+      answer("simple_python_0", call) + answer("parallel_0", call + ",1") +
           answer("simple_java_0", call) + answer("simple_python_1", call) +
           answer("multi_turn_0", call));
   ASSERT_EQ(suite.cases.size(), 1u);
   EXPECT_EQ(suite.cases[0].id, "simple_python_0");
   EXPECT_THAT(
       suite.skipped,
-      ElementsAre(Pair("in another language than Python", 1), Pair("with other than one call", 1),
-                  Pair("with several turns", 1), Pair("with types other than Python's", 1),
-                  Pair("without a right answer", 1)));
+      ElementsAre(Pair("in another language than Python", 1),
+                  Pair("with answers of another form", 1), Pair("with several turns", 1),
+                  Pair("with types other than Python's", 1), Pair("without a right answer", 1)));
+}
+
+TEST_F(BfclFile, SeveralCalls) {
+  const Suite suite = read_both(
+      question("parallel_0", kTurn, "string"),
+      R"({"id": "parallel_0", "ground_truth": [{"m.f": {"a": ["x"]}}, {"m.f": {"a": ["y"]}}]})");
+  ASSERT_EQ(suite.cases.size(), 1u);
+  EXPECT_EQ(suite.cases[0].category, "parallel");
+  const auto calls = expected_calls(suite.cases[0].expected);
+  ASSERT_EQ(calls.size(), 2u);
+  EXPECT_EQ(calls[1].arguments.dump(), R"({"a":["y"]})");
+  EXPECT_EQ(calls[1].parameters["properties"]["a"]["type"], "string");
+}
+
+TEST_F(SuiteFile, EachTurnOfTheAssistantIsACase) {
+  const std::string messages = R"([{"role": "user", "content": "1"},
+      {"role": "assistant", "content": "2"}, {"role": "user", "content": "3"},
+      {"role": "assistant", "content": "", "tool_calls": [{"name": "f", "arguments": {}}]},
+      {"role": "tool", "content": "4"}])";
+  const auto line_of = [&](const std::string& turns, const std::string& expect) {
+    return one_line(R"({"id": "m", "category": "c", "messages": )" + turns +
+                    R"(, "tools": [{"name": "f"}], "expect": )" + expect + "}");
+  };
+  const Suite suite = read(line_of(messages, R"([null, {"call": {"name": "f", "arguments": {}}},
+      {"text": ["4"]}])"));
+  ASSERT_EQ(suite.cases.size(), 2u);
+  EXPECT_EQ(suite.cases[0].id, "m/2");
+  EXPECT_EQ(suite.cases[0].conversation.messages.size(), 3u);
+  EXPECT_EQ(expected_calls(suite.cases[0].expected).size(), 1u);
+  EXPECT_EQ(suite.cases[1].id, "m/3");
+  EXPECT_EQ(suite.cases[1].conversation.messages.size(), 5u);
+  EXPECT_EQ(suite.cases[1].conversation.tools.size(), 1u);
+  // The last message is the assistant's: nothing comes after it.
+  const std::string ended =
+      R"([{"role": "user", "content": "1"}, {"role": "assistant", "content": "2"}])";
+  EXPECT_EQ(read(line_of(ended, R"([{"refusal": true}])")).cases.size(), 1u);
+  EXPECT_THAT(fault(line_of(ended, R"([{"refusal": true}, null])")),
+              HasSubstr(":1: \"expect\" is a list of 2; the assistant has 1 turns"));
+  EXPECT_THAT(fault(line_of(ended, "[null]")), HasSubstr("has nothing but null"));
+  EXPECT_THAT(fault(line_of(R"([{"role": "assistant", "content": "x"}])", R"([{"text": ["x"]}])")),
+              HasSubstr("no message comes before the turn"));
 }
 
 TEST_F(BfclFile, TheAnswersAreAskedFor) {
