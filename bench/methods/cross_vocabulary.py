@@ -1,8 +1,9 @@
 """What a real teacher with another vocabulary is worth: students trained by each method, compared.
 
-python bench/methods/cross_vocabulary.py [PART...]    without any: warm train cold results
+python bench/methods/cross_vocabulary.py [PART...]    without any: warm seconds train cold results
   warm     fills the teacher's caches, each by a pass of a tiny student that is not counted
-  train    trains the students, and evaluates them on the held-out text; wants an idle machine for seconds
+  seconds  measures an update of each method with a warm cache; wants an idle machine
+  train    trains the students, and evaluates them on the held-out text; may share the machine
   cold     measures an update of each method without a cache, and the teacher's own bits per byte
   results  writes what there is so far to bench/results/cross_vocabulary.json
   render   writes the tables and plots of docs/cross-vocabulary.md from that file
@@ -19,6 +20,7 @@ import json
 import os
 import shlex
 import shutil
+import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -32,9 +34,11 @@ sys.path.insert(0, str(ROOT / "bench"))
 from measure import machine, revision  # noqa: E402
 
 RESULTS = ROOT / "bench/results/cross_vocabulary.json"
-PARTS = ("warm", "train", "cold", "results")
+PARTS = ("warm", "seconds", "train", "cold", "results")
 SAMPLES = 12
 TOP_K = 64
+TIMED_UPDATES = 8  # after one that is not counted
+ROUNDS = 3  # of timing the methods in turn
 COLD_UPDATES = 10  # after one that is not counted
 TEMPERATURES = (1, 2)
 
@@ -71,8 +75,8 @@ class Method:
 
 METHODS = {method.name: method for method in (
     Method("ce"),
-    *(Method(loss, t) for t in TEMPERATURES for loss in ("project", "sampled", "top-k", "alm", "uld", "truncate")),
-    Method("ce", as_long_as="project-1"))}
+    *(Method(loss, t) for t in TEMPERATURES for loss in ("project", "sampled", "alm", "uld", "truncate")),
+    Method("top-k"), Method("ce", as_long_as="project-1"))}
 
 
 @dataclass(frozen=True)
@@ -183,32 +187,55 @@ def teacher_alone(options):
     kept(options.work / "teacher.json", command, evaluate)
 
 
+def seconds_of_update(options, settings, updates):
+    """The mean over the run's `updates`, and one before them that is not counted."""
+    metrics, _ = distill(options, options.prefix, settings, options.threads)
+    return {"seconds": (metrics[-1]["elapsed_s"] - metrics[options.batch - 1]["elapsed_s"]) / updates}
+
+
 def cold(options):
-    """Seconds of an update without a cache, after the first; and the teacher alone."""
+    """Seconds of an update without a cache; and the teacher alone."""
     teacher_alone(options)
     for name in options.students:
         for method in chosen_methods(options):
             if method.loss == "ce":
                 continue
             settings = run_file(options, STUDENTS[name], method, 1 + COLD_UPDATES, evaluate=False, cache_gb=0)
+            kept(options.work / "cold" / f"{name}-{method.name}.json", settings,
+                 lambda: seconds_of_update(options, settings, COLD_UPDATES))
 
-            def measure():
-                metrics, _ = distill(options, options.prefix, settings, options.threads)
-                return {"seconds": (metrics[-1]["elapsed_s"] - metrics[options.batch - 1]["elapsed_s"])
-                        / COLD_UPDATES}
 
-            kept(options.work / "cold" / f"{name}-{method.name}.json", settings, measure)
+def seconds(options):
+    """Those of an update with a warm cache, of each method in turn so that a slow minute is no method's."""
+    for round_ in range(ROUNDS):
+        for name in options.students:
+            for method in chosen_methods(options):
+                if method.as_long_as:
+                    continue
+                settings = run_file(options, STUDENTS[name], method, 1 + TIMED_UPDATES, evaluate=False)
+                kept(seconds_path(options, name, method, round_), settings,
+                     lambda: seconds_of_update(options, settings, TIMED_UPDATES))
+
+
+def seconds_path(options, student, method, round_):
+    return options.work / "seconds" / f"{student}-{method.name}-{round_}.json"
+
+
+def measured_seconds(options, student, method):
+    """The median of the rounds; None: not measured."""
+    files = (seconds_path(options, student, METHODS["ce"] if method.as_long_as else method, round_)
+             for round_ in range(ROUNDS))
+    found = [stored(file)["seconds"] for file in files if file.exists()]
+    return statistics.median(found) if found else None
 
 
 def updates_of(options, student, method):
-    """None: not known before the other run, and that of seed 0 without a teacher, are done."""
+    """None: not known before the seconds of both methods are."""
     updates = options.updates or STUDENTS[student].updates
     if not method.as_long_as:
         return updates
-    ours, other = (run_path(options, student, METHODS[name], 0) for name in ("ce", method.as_long_as))
-    if not ours.exists() or not other.exists():
-        return None
-    return round(updates * stored(other)["seconds"] / stored(ours)["seconds"])
+    ours, other = (measured_seconds(options, student, METHODS[name]) for name in ("ce", method.as_long_as))
+    return round(updates * other / ours) if ours and other else None
 
 
 def run_path(options, student, method, seed):
@@ -237,7 +264,7 @@ def train(options):
 def train_one(options, name, method, seed):
     updates = updates_of(options, name, method)
     if updates is None:
-        print(f"{name}-{method.name}: left out until ce and {method.as_long_as} are there", file=sys.stderr)
+        print(f"{name}-{method.name}: left out until the seconds of ce and {method.as_long_as} are there", file=sys.stderr)
         return
     settings = run_file(options, STUDENTS[name], method, updates, seed)
 
@@ -245,7 +272,6 @@ def train_one(options, name, method, seed):
         metrics, evaluation = distill(options, options.prefix, settings, options.threads)
         return {"student": name, "method": method.name, "seed": seed, "updates": updates,
                 "tokens": sum(line["tokens"] for line in metrics),
-                "seconds": metrics[-1]["elapsed_s"] / updates,
                 "bits_per_byte": evaluation["bits_per_byte"], "curve": curve(options, metrics)}
 
     kept(run_path(options, name, method, seed), settings, run)
@@ -265,17 +291,20 @@ def results(options):
     cold_seconds = {name: {method.name: stored(file)["seconds"] for method in METHODS.values()
                            if (file := options.work / "cold" / f"{name}-{method.name}.json").exists()}
                     for name in STUDENTS}
+    warm_seconds = {name: {method.name: measured for method in METHODS.values()
+                           if (measured := measured_seconds(options, name, method))} for name in STUDENTS}
     teacher = options.work / "teacher.json"
     now = datetime.datetime.now(datetime.timezone.utc)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps({
         "command": reproduction(options), "revision": revision(), "date": now.strftime("%Y-%m-%d %H:%M"),
         "machine": machine(), "threads": options.threads, "teacher": options.teacher.name,
-        "teacher_bits_per_byte": stored(teacher)["bits_per_byte"] if teacher.exists() else None, "tokenizer": options.tokenizer.name, "data": options.description,
+        "teacher_bits_per_byte": stored(teacher)["bits_per_byte"] if teacher.exists() else None,
+        "tokenizer": options.tokenizer.name, "data": options.description,
         "settings": {"batch": options.batch, "max_seq_len": options.tokens,
                      "alpha": options.alpha, "samples": SAMPLES, "top_k": TOP_K,
                      "lr": {name: student.lr for name, student in STUDENTS.items()}},
-        "seconds_without_cache": cold_seconds, "runs": runs}, indent=1) + "\n")
+        "seconds": warm_seconds, "seconds_without_cache": cold_seconds, "runs": runs}, indent=1) + "\n")
     print(f"{RESULTS.relative_to(ROOT)}: {len(runs)} runs")
 
 
@@ -347,7 +376,7 @@ def main():
         if part == "render":
             cross_vocabulary_page.render(json.loads(RESULTS.read_text()), ROOT / "docs")
         else:
-            {"warm": warm, "train": train, "cold": cold, "results": results}[part](options)
+            {"warm": warm, "seconds": seconds, "train": train, "cold": cold, "results": results}[part](options)
 
 
 if __name__ == "__main__":

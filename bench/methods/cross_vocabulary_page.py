@@ -34,6 +34,7 @@ class Comparison:
         for run in results["runs"]:
             if run["student"] == student:
                 self.runs.setdefault(run["method"], {})[run["seed"]] = run
+        self.warm = results["seconds"][student]
         self.cold = results["seconds_without_cache"][student]
 
     def methods(self):
@@ -41,13 +42,6 @@ class Comparison:
         order += [method for loss in LOSSES for method in sorted(self.runs)
                   if method.startswith(loss + "-") and method not in order]
         return [method for method in order if method in self.runs]
-
-    def seconds(self, method):
-        """Of an update with a warm cache. A longer run without a teacher does the same work an update
-        as the other, whose seconds its length is computed from."""
-        if AS_LONG in method and "ce" in self.runs:
-            method = "ce"
-        return statistics.median(run["seconds"] for run in self.runs[method].values())
 
     def gain(self, method):
         """Bits a byte less than cross-entropy alone with the same seeds; a list by seed."""
@@ -66,11 +60,12 @@ class Comparison:
         values = [run["bits_per_byte"] for run in runs]
         gain = self.gain(method)
         cold = self.cold.get(method)
-        update = self.seconds(method)
+        update = self.warm.get(method)
         return [label(method), temperature(method), str(runs[0]["updates"]), f"{statistics.mean(values):.3f}",
                 " ".join(f"{value:.3f}" for value in values) if len(values) > 1 else "",
-                f"{statistics.mean(gain):+.3f}" if gain and method != "ce" else "", f"{update:.2f}",
-                f"{cold:.2f}" if cold else "", f"{update * runs[0]['updates']:.0f}"]
+                f"{statistics.mean(gain):+.3f}" if gain and method != "ce" else "",
+                f"{update:.2f}" if update else "", f"{cold:.2f}" if cold else "",
+                f"{update * runs[0]['updates']:.0f}" if update else ""]
 
     def table(self):
         columns = ["", "T", "updates", "bits a byte", "by seed", "gain", "s an update", "without a cache",
@@ -83,7 +78,7 @@ class Comparison:
         for method in self.methods():
             loss = method.partition(AS_LONG)[0].removesuffix("-1").removesuffix("-2")
             by_updates = self.curve(method)
-            seconds = self.seconds(method)
+            seconds = self.warm.get(method, 0)
             series.append((None if loss in seen else label(method).strip("`"), LOSSES.index(loss),
                            temperature(method) == "2" or AS_LONG in method,
                            [by_updates, [(x * seconds, y) for x, y in by_updates]]))
@@ -122,8 +117,8 @@ def heading(results):
         f"    {results['command']}",
         "",
         *wrapped("*Gain* is how many bits a byte fewer than cross-entropy alone, after as many updates from the same "
-                 "weights (in the second row: after more). Seconds are those with a warm cache, medians over the "
-                 "seeds; the second row's are the first's, as its updates are the same work.")[:-1]]
+                 "weights (in the second row: after more). Seconds are those with a warm cache, medians of short runs "
+                 "in turn; the second row's are the first's, as its updates are the same work.")[:-1]]
 
 
 def page(results, plots: Path):

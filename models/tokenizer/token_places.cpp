@@ -73,4 +73,19 @@ SpelledText spell(const std::vector<std::int32_t>& ids, const TokenBytes& bytes)
   return spelled;
 }
 
+SpelledText without_added_space(SpelledText spelled, const std::vector<std::int32_t>& ids,
+                                const TokenBytes& bytes) {
+  const auto first = std::ranges::find_if(spelled.places, &TokenPlace::exact);
+  if (first == spelled.places.end()) return spelled;
+  const auto start = bytes.at_start(ids[static_cast<std::size_t>(first - spelled.places.begin())]);
+  const std::int64_t added = first->end - first->begin - std::ssize(start.value_or(""));
+  spelled.text.erase(0, static_cast<std::size_t>(added));
+  for (TokenPlace& place : spelled.places) {
+    place = {.begin = std::max<std::int64_t>(place.begin - added, 0),
+             .end = std::max<std::int64_t>(place.end - added, 0),
+             .exact = place.exact && place.begin >= added};
+  }
+  return spelled;
+}
+
 }  // namespace gladius::text

@@ -31,4 +31,8 @@ struct SpelledText {
 };
 SpelledText spell(const std::vector<std::int32_t>& ids, const TokenBytes& bytes);
 
+/// The same without the space that some tokenizers put in front of a text.
+SpelledText without_added_space(SpelledText spelled, const std::vector<std::int32_t>& ids,
+                                const TokenBytes& bytes);
+
 }  // namespace gladius::text

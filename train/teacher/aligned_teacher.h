@@ -53,9 +53,10 @@ struct AlignedReading {
   TeacherAnswer answer;           // without logits if nothing is aligned
 };
 
-/// A plain text is what the student's tokens spell, so that the teacher reads just what the student
-/// does; of a conversation each side renders its own template, and the contents of the messages are
-/// compared. For one thread at a time.
+/// A plain text is what the student's tokens spell (without a space that its tokenizer has put in
+/// front), so that the teacher reads just what the student does; of a conversation each side
+/// renders its own template, and the contents of the messages are compared. For one thread at a
+/// time.
 class AlignedTeacher {
  public:
   /// What the teacher says of a batch of its own tokens.

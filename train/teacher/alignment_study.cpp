@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "gladius/models/tokenizer/token_places.h"
 #include "gladius/tensor/base/quoted.h"
 #include "gladius/train/teacher/text_likelihoods.h"
 
@@ -100,7 +101,9 @@ class Study {
     const Batch batch = pack({&example});
     const AlignedReading reading = aligned_.read(batch);
     const auto tokens = std::ssize(reading.ids);
-    for (const std::int32_t id : reading.ids) study_.bytes += size_of(student(), id);
+    const text::TokenBytes& bytes = student().token_bytes();
+    study_.bytes += std::ssize(
+        text::without_added_space(text::spell(reading.ids, bytes), reading.ids, bytes).text);
     study_.student_tokens += tokens;
     study_.teacher_tokens += std::ssize(reading.all.teacher_ids);
     study_.positions += tokens - 1;
