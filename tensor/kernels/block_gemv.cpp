@@ -12,6 +12,7 @@
 #define HWY_TARGET_INCLUDE "gladius/tensor/kernels/block_gemv.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, once a target:
+#include "gladius/tensor/kernels/block_integers-inl.h"
 #include "gladius/tensor/kernels/block_readers-inl.h"
 #include "hwy/cache_control.h"
 
@@ -37,64 +38,19 @@ HWY_BEFORE_NAMESPACE();
 namespace gladius::kernels::HWY_NAMESPACE {
 namespace {
 
-// A group of 32 products of 16 bits by 8 is below 2^28.
-using I16 = hn::CappedTag<std::int16_t, 16>;
-using I32 = hn::RepartitionToWide<I16>;
-using F32 = hn::RebindToFloat<I32>;
-
-const I16 i16;
-const I32 i32;
-const F32 f32;
-
 // Bytes that are read in the time that memory takes to answer.
 constexpr std::int64_t kAhead = 4096;
+// A group of 32 products of 16 bits by 8 is below 2^28.
 constexpr float kHighest = 32767;
-// Groups of smaller numbers count as 0: the inverse of their scale would be no float.
-constexpr float kLeast = 1e-30f;
-
-// The scale and the integers of a group, and the sum of what they stand for: the numbers' own would
-// not cancel with the products. A NaN for a scale if a number is not finite.
-HWY_INLINE void integers_of(const float* x, std::int64_t n, float& scale, float& sum,
-                            std::int16_t* q) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(f32));
-  auto most = hn::Zero(f32), none = most;
-  for (std::int64_t i = 0; i < n; i += lanes) {
-    const auto v = hn::LoadU(f32, x + i);
-    most = hn::Max(most, hn::Abs(v));
-    none = hn::Add(none, hn::Sub(v, v));  // 0, or NaN
-  }
-  const float largest = hn::GetLane(hn::MaxOfLanes(f32, most));
-  const bool counts = largest > kLeast;
-  const auto inverse = hn::Set(f32, counts ? kHighest / largest : 0.0f);
-  const hn::Rebind<std::int16_t, F32> half;
-  auto total = hn::Zero(i32);
-  for (std::int64_t i = 0; i < n; i += lanes) {
-    const auto whole = hn::NearestInt(hn::Mul(hn::LoadU(f32, x + i), inverse));
-    total = hn::Add(total, whole);
-    hn::StoreU(hn::DemoteTo(half, whole), half, q + i);
-  }
-  scale = (counts ? largest / kHighest : 0.0f) + hn::GetLane(hn::SumOfLanes(f32, none));
-  sum = scale * static_cast<float>(hn::GetLane(hn::SumOfLanes(i32, total)));
-}
 
 void make_integers(const float* x, std::int64_t m, std::int64_t x_stride, const IntegerRows& to) {
   for (std::int64_t i = 0; i < m; ++i) {
     const IntegerRows row = to.row(i);
     for (std::int64_t at = 0, g = 0; at < to.k; at += to.group, ++g) {
-      integers_of(x + i * x_stride + at, to.group, row.scales[g], row.sums[g], row.q + at);
+      row.scales[g] = integers_of(x + i * x_stride + at, to.group, kHighest, row.q + at);
+      row.sums[g] = row.scales[g] * static_cast<float>(sum_of(row.q + at, to.group));
     }
   }
-}
-
-// even, with the products of w and x that do not go to odd. Highway 1.0.3 does not know VNNI's
-// instruction, which is one in the place of two.
-HWY_INLINE hn::Vec<I32> add_products(hn::Vec<I16> w, hn::Vec<I16> x, hn::Vec<I32> even,
-                                     [[maybe_unused]] hn::Vec<I32>& odd) {
-#if HWY_TARGET == HWY_AVX3_DL
-  return hn::Vec<I32>{_mm256_dpwssd_epi32(even.raw, w.raw, x.raw)};
-#else
-  return hn::ReorderWidenMulAccumulate(i32, w, x, even, odd);
-#endif
 }
 
 // Sums up the products of a row of blocks with Rows rows of x.
@@ -169,7 +125,7 @@ HWY_INLINE void dot_row(const IntegerRows& x, std::int64_t i, Bytes row, std::in
 void dot_rows(Dtype dtype, std::int64_t m, std::int64_t n, const IntegerRows& x, const std::byte* w,
               std::int64_t w_stride, float* y, std::int64_t y_stride) {
   const std::int64_t ahead = std::max(2 * w_stride, kAhead);
-  with_block_reader(dtype, [&](auto reader) HWY_ATTR {
+  with_small_reader(dtype, [&](auto reader) HWY_ATTR {
     using Reader = decltype(reader);
     for (std::int64_t j = 0; j < n; ++j) {
       const auto* row = reinterpret_cast<Bytes>(w + j * w_stride);
@@ -183,7 +139,7 @@ void dot_rows(Dtype dtype, std::int64_t m, std::int64_t n, const IntegerRows& x,
 
 std::int64_t group_size(Dtype dtype) {
   std::int64_t size = 0;
-  with_block_reader(dtype, [&](auto reader) { size = decltype(reader)::kGroup; });
+  with_small_reader(dtype, [&](auto reader) { size = decltype(reader)::kGroup; });
   return size;
 }
 
@@ -219,6 +175,9 @@ IntegerRows integer_rows(Dtype dtype, std::int64_t m, std::int64_t k, const floa
 void block_gemv(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
                 std::int64_t x_stride, const std::byte* w, std::int64_t w_stride, float* y,
                 std::int64_t y_stride) {
+  if (block_elements(dtype) == 256) {
+    return block_gemv_k(dtype, m, n, k, x, x_stride, w, w_stride, y, y_stride);
+  }
   const IntegerRows rows = integer_rows(dtype, m, k, x, x_stride);
   const std::int64_t grain = kGrainElements / std::max<std::int64_t>(k, 1) + 1;
   parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {

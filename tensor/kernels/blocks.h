@@ -30,12 +30,24 @@ void dequantize(Dtype dtype, const std::byte* blocks, float* y, std::int64_t n);
 bool quantize(Dtype dtype, const float* x, std::byte* blocks, std::int64_t n);
 
 /// y[i, j] = x[i] . w[j] for x [m, k] and the rows w [n, k] of blocks, `w_stride` bytes apart, for
-/// few rows of x. x has 16 bits in it: each 32 numbers (16 by the K types of 2, 3 and 6 bits) are
-/// integers times 2^-15 of the largest, so that an error of up to 2^-16 of that is in each. A row
-/// with a number that is not finite gives NaN. On all threads (on the calling one within a
-/// parallel_for); the result does not depend on their number. Bound: the bytes of w, read once, at
-/// the memory's rate.
+/// few rows of x. x has 16 bits in it: each 32 numbers are integers times 1 / 32767 of the largest,
+/// by the K types each 256 and 1 / 32639; an error of up to half of that is in each. A row with a
+/// number that is not finite gives NaN. On all threads (on the calling one within a parallel_for);
+/// a row's result depends neither on their number nor on the other rows. Bound: the bytes of w,
+/// read once, at the memory's rate.
 void block_gemv(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
+                std::int64_t x_stride, const std::byte* w, std::int64_t w_stride, float* y,
+                std::int64_t y_stride);
+
+/// block_gemv() of the K types, for it alone.
+void block_gemv_k(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
+                  std::int64_t x_stride, const std::byte* w, std::int64_t w_stride, float* y,
+                  std::int64_t y_stride);
+
+/// The same for many rows of x and the K types. Each 256 numbers of x are integers times 1 / 32767
+/// of the largest (1 / 16383 by Q6_K); an error of up to half of that is in each. Bound: 2 m n k
+/// operations at twice the rate of float's, that of 16-bit products.
+void block_gemm(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
                 std::int64_t x_stride, const std::byte* w, std::int64_t w_stride, float* y,
                 std::int64_t y_stride);
 

@@ -41,14 +41,16 @@ struct Writer {
 void dequantize_blocks(Dtype dtype, const std::byte* blocks, float* y, std::int64_t n) {
   const std::size_t bytes = dtype_size(dtype);
   const std::int64_t elements = block_elements(dtype);
-  with_block_reader(dtype, [&](auto reader) HWY_ATTR {
+  const auto write = [&](auto reader) HWY_ATTR {
     using Reader = decltype(reader);
     const auto* block = reinterpret_cast<Bytes>(blocks);
     Writer<Reader::kGroup> writer{y};
     for (; writer.out < y + n; writer.out += elements, block += bytes) {
       Reader::read(i32, block, writer);
     }
-  });
+  };
+  with_small_reader(dtype, write);
+  with_k_reader(dtype, write);
 }
 
 }  // namespace

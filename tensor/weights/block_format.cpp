@@ -40,6 +40,10 @@ void BlockFormat::multiply(const Tensor& weight, const Tensor& x, Tensor& y) con
     return kernels::block_gemv(weight.dtype(), M, N, K, dense.data<float>(), K, weight.raw_data(),
                                row_bytes(weight), y.data<float>(), N);
   }
+  if (block_elements(weight.dtype()) == 256) {
+    return kernels::block_gemm(weight.dtype(), M, N, K, dense.data<float>(), K, weight.raw_data(),
+                               row_bytes(weight), y.data<float>(), N);
+  }
   for_panels(weight, [&](std::int64_t j, const Tensor& panel) {
     kernels::gemm(M, panel.size(0), K, dense.data<float>(), K, panel.data<float>(), K,
                   y.data<float>() + j, N, {.transpose_b = true});

@@ -6,8 +6,8 @@
 namespace gladius {
 
 /// Any quantised Dtype, with F32 activations. Few rows are multiplied by rows of the weight as they
-/// are read, many by panels of rows that are turned into numbers first, so that the matrix as
-/// numbers is never whole in memory. Frozen.
+/// are read, many by panels of rows that are turned into integers (K types) or numbers first, so
+/// that the matrix as numbers is never whole in memory. Frozen.
 class BlockFormat final : public WeightFormat {
  public:
   Dtype activation_dtype() const override { return Dtype::F32; }

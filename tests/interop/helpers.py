@@ -189,9 +189,11 @@ def gladius_logits(model_dir, ids, out):
 
 
 def limit_of_blocks(kind, tokens):
-    """Of logits by weights of a GGUF type: up to 16 tokens are multiplied by blocks as integers of 16
-    bits (tensor/kernels/blocks.h), of which small models' layers make up to 3e-4."""
-    return 1e-3 if kind.upper().startswith("Q") and tokens <= 16 else 1e-4
+    """Of logits by weights of a GGUF type: up to 16 tokens, and any number by the K types, are
+    multiplied by blocks as integers of 16 bits (tensor/kernels/blocks.h), of which small models'
+    layers make up to 3e-4."""
+    kind = kind.upper()
+    return 1e-3 if kind.startswith("Q") and (tokens <= 16 or kind.endswith("_K")) else 1e-4
 
 
 def check_same_logits(name, model_dir, reference, ids, out, limit=1e-4):
