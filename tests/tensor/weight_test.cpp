@@ -64,7 +64,9 @@ TEST(Weight, MultipliesAndLooksUpInEveryType) {
       // (kernels/blocks.h): numbers up to one to 2^-16, or 2^-15 by Q6_K.
       ASSERT_NO_FATAL_FAILURE(expect_close(weight.multiply(x),
                                            matmul(in_float64(x), w.transpose(0, 1)), width,
-                                           dtype == Dtype::Q6_K ? 3.1e-5 : is_quantized(dtype) ? 1.6e-5 : 3e-7));
+                                           dtype == Dtype::Q6_K  ? 3.1e-5
+                                           : is_quantized(dtype) ? 1.6e-5
+                                                                 : 3e-7));
       ASSERT_NO_FATAL_FAILURE(
           expect_close(weight.multiply_transposed(g), matmul(in_float64(g), w), N));
       Tensor rows = Tensor::full({M, width}, 7, weight.activation_dtype());
