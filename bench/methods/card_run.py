@@ -4,7 +4,7 @@ python bench/methods/card_run.py --text FILE.jsonl      prints a table in Markdo
 
 configs/card.run.json with two random models in place of its experts (5.3 GB in --work; torch and
 transformers write them), Qwen3's tokenizer for Qwen2.5's and Llama 2's for TinyLlama's, and with a
-few steps. FILE.jsonl has `text`s, of which pieces of exactly 64 and 512 tokens are made.
+few steps. FILE.jsonl has `text`s, of which pieces of exactly so many tokens are made.
 """
 
 import argparse
@@ -19,7 +19,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERTS = {"qwen": ("qwen2.5-1.5b", "qwen3"), "tinyllama": ("tinyllama-1.1b", "llama2")}
-LENGTHS = (64, 512)
 PIECES = 12
 
 
@@ -79,6 +78,7 @@ def main():
     parser.add_argument("--text", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=ROOT / "build/bench/card-run")
     parser.add_argument("--tokenizers", type=Path, default=ROOT.parent / "shared/data/tokenizers")
+    parser.add_argument("--lengths", type=int, nargs="+", default=[64, 512], help="tokens of a step")
     parser.add_argument("--steps", type=int, default=5, help="of each expert")
     parser.add_argument("--bin", type=Path, default=ROOT / "build/release/bin")
     options = parser.parse_args()
@@ -86,7 +86,7 @@ def main():
     models = {name: make_model(options, *parts) for name, parts in EXPERTS.items()}
     print("| tokens | Qwen2.5-1.5B, aligned, s a step | TinyLlama-1.1B, s a step | peak memory, GB |")
     print("|---:|---:|---:|---:|")
-    for length in LENGTHS:
+    for length in options.lengths:
         seconds, peak = measure(options, models, length)
         print(f"| {length} | {seconds['qwen']:.1f} | {seconds['tinyllama']:.1f} | {peak * 1024 / 1e9:.1f} |")
 
