@@ -79,7 +79,8 @@ TEST_F(SuiteFile, BadLinesAreNamed) {
     EXPECT_THAT(says, StartsWith((directory_ / "suite.jsonl").string() + ":2: "));
     return says.substr(says.find(":2: ") + 4);
   };
-  EXPECT_THAT(expectation("{}"), HasSubstr("expected an object with one of \"call\", \"calls\", \"text\""));
+  EXPECT_THAT(expectation("{}"),
+              HasSubstr("expected an object with one of \"call\", \"calls\", \"text\""));
   EXPECT_THAT(expectation(R"({"cal": {}})"), StartsWith("\"expect\" has \"cal\"; expected one of"));
   EXPECT_THAT(expectation(R"({"text": "a"})"), StartsWith("\"text\" is \"a\", not a list"));
   EXPECT_THAT(expectation(R"({"regex": "("})"), HasSubstr("the regular expression \"(\" cannot"));
