@@ -175,7 +175,7 @@ def lines(title, note, axes, series, y_limits):
         limit = max(x for _, _, _, points in series for x, _ in points[i])
         panel = Panel(56 + i * (width + 52), width, (0, limit), y_limits, f"panel{i}")
         parts += panel.axes(label)
-        parts += [panel.curve(color, dashed, points[i]) for _, color, dashed, points in series]
+        parts += [panel.curve(color, dashed, points[i]) for _, color, dashed, points in series if points[i]]
     height = 82 + 330 + 50
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
             f'height="{height}">\n<style>{STYLE}{LINE_STYLE}</style>\n'

@@ -78,10 +78,10 @@ class Comparison:
         for method in self.methods():
             loss = method.partition(AS_LONG)[0].removesuffix("-1").removesuffix("-2")
             by_updates = self.curve(method)
-            seconds = self.warm.get(method, 0)
+            seconds = self.warm.get(method)
             series.append((None if loss in seen else label(method).strip("`"), LOSSES.index(loss),
                            temperature(method) == "2" or AS_LONG in method,
-                           [by_updates, [(x * seconds, y) for x, y in by_updates]]))
+                           [by_updates, [(x * seconds, y) for x, y in by_updates] if seconds else []]))
             seen.add(loss)
         values = [y for _, _, _, (points, _) in series for _, y in points]
         # The first evaluation is far above the others: the differences are those of later ones.
