@@ -48,7 +48,10 @@ void report_again(const RunConfig& config, RunDirectory& directory, const Finish
         fmt::format("{} is not what the run has written there ({})", paths.best().string(), wrong));
   }
   RunRecord::read(paths);  // what cannot be read shows before anything is written
-  directory.go_on({.run = config.resolved(), .inputs = nullptr, .student_config = nullptr});
+  directory.go_on({.run = config.resolved(),
+                   .inputs = nullptr,
+                   .student_config = nullptr,
+                   .init_from = nullptr});
   write_report(paths);
 }
 

@@ -6,6 +6,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/train/complete_run.h"
 #include "gladius/train/loop/finished_model.h"
+#include "gladius/train/loop/init_from.h"
 #include "gladius/train/loop/input_checks.h"
 #include "gladius/train/loop/run_inputs.h"
 #include "gladius/train/run/checkpoint.h"
@@ -32,11 +33,13 @@ TeacherCaches check_caches(const RunConfig& config, const Json& inputs,
 RunIdentity identity_of(const RunConfig& config, Json inputs) {
   return {.run = config.resolved(),
           .inputs = std::move(inputs),
-          .student_config = ModelConfig::load(config.student.config).source};
+          .student_config = ModelConfig::load(config.student.config).source,
+          .init_from = nullptr};
 }
 
 void require_outside_of_models(const std::filesystem::path& out, const RunConfig& config) {
   if (config.student.init) require_outside("--out", out, *config.student.init);
+  if (config.student.init_from) require_outside("--out", out, config.student.init_from->model);
   for (const ExpertConfig& expert : config.experts) require_outside("--out", out, expert.model);
 }
 
@@ -46,7 +49,9 @@ RunOutcome begin_run(const RunConfig& config, const std::filesystem::path& out,
   RunInputs inputs = read_inputs(config, events);
   const Json described = describe_inputs(config);
   TeacherCaches caches = check_caches(config, described, out);
-  RunDirectory directory = RunDirectory::create(out, identity_of(config, described));
+  RunIdentity identity = identity_of(config, described);
+  if (inputs.init_from) identity.init_from = inputs.init_from->to_json();
+  RunDirectory directory = RunDirectory::create(out, identity);
   return TrainingRun::assemble(config, std::move(inputs), std::move(caches), std::move(directory),
                                events)
       .execute();
@@ -81,11 +86,18 @@ RunChanges compare_run_files(const RunDirectory& directory, const RunConfig& bef
   return changes;
 }
 
-RunOutcome resume_run(const RunConfig& config, const std::filesystem::path& out,
+// A checkpoint has all that the student began with.
+RunConfig what_is_read(RunConfig config, const RunPaths& paths) {
+  if (newest_checkpoint(paths.checkpoints())) config.student.init_from.reset();
+  return config;
+}
+
+RunOutcome resume_run(const RunConfig& given, const std::filesystem::path& out,
                       const RunEvents& events) {
   RunDirectory directory = RunDirectory::open(out);
   const RunPaths paths = directory.paths();
   const RunConfig before = directory.config();
+  const RunConfig config = settle_init_from(given, before);
   const RunChanges changes = compare_run_files(directory, before, config, events);
   const FinishedModel model =
       look_at_model(paths, TrainingPlan(before).total_steps(), Look::every_byte);
@@ -95,8 +107,9 @@ RunOutcome resume_run(const RunConfig& config, const std::filesystem::path& out,
     const std::int64_t steps = TrainingPlan(config).total_steps();
     return {.complete = true, .steps = steps, .total_steps = steps};
   }
-  const Json inputs = known_inputs(directory, config, events);
-  RunInputs read = read_inputs(config, events);
+  const RunConfig needed = what_is_read(config, paths);
+  const Json inputs = known_inputs(directory, needed, events);
+  RunInputs read = read_inputs(needed, events);
   TrainingRun run = TrainingRun::assemble(
       config, std::move(read), check_caches(config, inputs, out), std::move(directory), events);
   run.go_back(changes.usable_steps, identity_of(config, inputs));
@@ -111,7 +124,8 @@ RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bo
                    const RunEvents& events) {
   for (const std::string& note : config.notes) events.info(note);
   const RunConfig settled = settle_vocabularies(config);
-  return resume ? resume_run(settled, out, events) : begin_run(settled, out, events);
+  return resume ? resume_run(settled, out, events)
+                : begin_run(settle_init_from(settled), out, events);
 }
 
 }  // namespace gladius::train

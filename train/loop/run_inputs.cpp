@@ -68,7 +68,13 @@ RunInputs read_inputs(const RunConfig& config, const RunEvents& events) {
   if (config.eval_suite) suite.emplace(config, events);
   DataLog data_log(config, examples, eval ? &*eval : nullptr);
   check_memory(config, *make_language_model(student), examples, events);
-  return {.student = make_student(config.student, events.warn),
+  std::shared_ptr<LanguageModel> model = make_student(config.student, events.warn);
+  std::optional<InitFromSummary> taken;
+  if (config.student.init_from) {
+    taken = take_layers(*model, config.student, events.info, events.warn);
+  }
+  return {.student = std::move(model),
+          .init_from = std::move(taken),
           .examples = std::move(examples),
           .eval_examples = std::move(eval),
           .data_log = std::move(data_log),

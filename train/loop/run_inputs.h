@@ -7,6 +7,7 @@
 #include "gladius/models/language_model.h"
 #include "gladius/train/data/batch_stream.h"
 #include "gladius/train/data/dataset.h"
+#include "gladius/train/loop/init_from.h"
 #include "gladius/train/loop/suite_check.h"
 #include "gladius/train/run/data_log.h"
 #include "gladius/train/run/run_config.h"
@@ -16,6 +17,7 @@ namespace gladius::train {
 
 struct RunInputs {
   std::shared_ptr<LanguageModel> student;  // as it begins
+  std::optional<InitFromSummary> init_from;
   Dataset examples;
   std::optional<Dataset> eval_examples;
   DataLog data_log;

@@ -10,8 +10,8 @@
 
 namespace gladius::train {
 
-/// In F32, with fresh weights from the seed or with those of the `init` directory. `warn` is told
-/// what of that directory is ignored.
+/// In F32, with fresh weights from the seed (`init_from` is take_layers') or with those of the
+/// `init` directory. `warn` is told what of that directory is ignored.
 std::shared_ptr<LanguageModel> make_student(const StudentConfig& config, const Warn& warn = {});
 
 /// Writes a student as a model directory, with the tokenizer that it was trained on. IoError.

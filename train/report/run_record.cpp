@@ -96,6 +96,7 @@ RunRecord RunRecord::read(const RunPaths& paths) {
   if (record.last_change) record.metrics = read_metrics(paths.metrics());
   record.timeline = read_timeline(paths.timeline());
   record.environment = read_object(paths.environment());
+  record.init_from = read_object(paths.init_from());
   // While a longer run goes on it is the shorter one's.
   if (record.complete) record.evaluation = read_object(paths.evaluation());
   if (record.complete) record.suite = read_object(paths.suite());

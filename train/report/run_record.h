@@ -35,6 +35,7 @@ struct RunRecord {
   std::vector<StepRecord> metrics;
   std::vector<TimelineEntry> timeline;
   nlohmann::ordered_json environment;         // empty where there is none
+  nlohmann::ordered_json init_from;           // see init_from.h
   nlohmann::ordered_json evaluation;          // of the trained student of a complete run
   nlohmann::ordered_json suite;               // its answers to eval_suite
   nlohmann::ordered_json best;                // evaluation of the student in best/

@@ -17,6 +17,8 @@ using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 using Paths = std::vector<fs::path>;
 
+constexpr const char* kInitFrom = "student.init_from";
+
 fs::path config_file(const fs::path& path) {
   return fs::is_directory(path) ? path / "config.json" : path;
 }
@@ -38,6 +40,9 @@ std::map<std::string, Paths> input_files(const RunConfig& config) {
   inputs["data.train"] = expand_patterns(config.data.train);
   inputs["student.config"] = {config_file(config.student.config)};
   if (config.student.init) inputs["student.init"] = model_files(*config.student.init);
+  if (config.student.init_from) {
+    inputs[kInitFrom] = model_files(config.student.init_from->model);
+  }
   if (config.student.tokenizer) {
     inputs["student.tokenizer"] = tokenizer_files(*config.student.tokenizer);
   }
@@ -86,6 +91,7 @@ Json describe_inputs(const RunConfig& config) {
 void check_inputs(const Json& before, const RunConfig& config) {
   Fingerprints fingerprints;
   for (const auto& [key, files] : before.items()) {
+    if (key == kInitFrom && !config.student.init_from) continue;
     for (const auto& [file, print] : files.items()) {
       if (!fs::exists(file)) {
         throw IoError(fmt::format("resume: {}: {} is gone; put it back", key, file));

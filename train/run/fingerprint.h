@@ -15,7 +15,8 @@ namespace gladius::train {
 nlohmann::ordered_json describe_inputs(const RunConfig& config);
 
 /// Compares those of the run's beginning with what there is now. IoError for a file that is gone,
-/// ConfigError for one that has changed or was not there, naming the key and the file.
+/// ConfigError for one that has changed or was not there, naming the key and the file. Those of
+/// student.init_from are not looked at where `config` has none: a checkpoint has all of it.
 void check_inputs(const nlohmann::ordered_json& before, const RunConfig& config);
 
 }  // namespace gladius::train

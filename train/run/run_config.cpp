@@ -14,6 +14,7 @@ namespace gladius::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
 
 // The model that a path leads to; what is to be said of that goes to `notes`.
 ModelPaths found(const std::string& who, const std::filesystem::path& path,
@@ -35,6 +36,14 @@ void resolve_student(const RunFields& fields, RunConfig& run) {
     const ModelPaths paths = found("student.init", *student.init, run.notes);
     student.init = paths.weights;
     if (text::has_tokenizer(paths.tokenizer)) student.tokenizer = paths.tokenizer;
+  }
+  if (student.init && student.init_from) {
+    fields.fail("init_from",
+                "begins with layers of a model, and \"init\" with all of one; give one");
+  }
+  if (student.init_from) {
+    fs::path& model = student.init_from->model;
+    model = found("student.init_from", model, run.notes).weights;
   }
   if (tokenizer) student.tokenizer = found("student.tokenizer", *tokenizer, run.notes).tokenizer;
 }

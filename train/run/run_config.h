@@ -97,10 +97,17 @@ inline constexpr std::int64_t kMaxSeqLen = std::int64_t{1} << 22;
 inline constexpr std::int64_t kMaxSamples = std::int64_t{1} << 16;
 inline constexpr std::int64_t kMaxSteps = 1'000'000'000'000;  // of an expert, and of the warm-up
 
+/// Another model whose layers a student begins from; see init_from.h.
+struct InitFromConfig {
+  std::filesystem::path model;
+  std::vector<std::int64_t> layers;  // of it, one for each of the student's; none: evenly spaced
+};
+
 /// The model that learns.
 struct StudentConfig {
   std::filesystem::path config;                    // config.json or a directory that has one
   std::optional<std::filesystem::path> init;       // model directory to start from; none: fresh
+  std::optional<InitFromConfig> init_from;         // fresh but for what it has of this
   std::optional<std::filesystem::path> tokenizer;  // directory; data given as ids needs none
   std::int64_t seed = 0;                           // of fresh weights
 };

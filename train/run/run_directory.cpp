@@ -104,6 +104,7 @@ RunDirectory RunDirectory::create(const fs::path& path, const RunIdentity& ident
   make_directory(paths.checkpoints());
   write_json(paths.inputs(), identity.inputs);
   write_json(paths.student_config(), identity.student_config);
+  if (!identity.init_from.is_null()) write_json(paths.init_from(), identity.init_from);
   write_json(paths.run_json(), identity.run);
   return directory;
 }

@@ -17,6 +17,8 @@ struct RunPaths {
   std::filesystem::path run_json() const { return directory / "run.json"; }
   std::filesystem::path inputs() const { return directory / "inputs.json"; }
   std::filesystem::path student_config() const { return directory / "student_config.json"; }
+  /// What the student began with, where `student.init_from` says; see init_from.h.
+  std::filesystem::path init_from() const { return directory / "init_from.json"; }
   std::filesystem::path metrics() const { return directory / "metrics.jsonl"; }
   /// TensorBoard looks for files that are named like this.
   std::filesystem::path events() const { return directory / "events.out.tfevents.gladius"; }
@@ -43,9 +45,10 @@ struct RunPaths {
 
 /// What makes a run the one it is; written once, when it begins.
 struct RunIdentity {
-  nlohmann::ordered_json run;             // run.json: the resolved run file
-  nlohmann::ordered_json inputs;          // inputs.json: see describe_inputs
-  nlohmann::ordered_json student_config;  // the student's config.json
+  nlohmann::ordered_json run;                  // run.json: the resolved run file
+  nlohmann::ordered_json inputs;               // inputs.json: see describe_inputs
+  nlohmann::ordered_json student_config;       // the student's config.json
+  nlohmann::ordered_json init_from = nullptr;  // init_from.json; null: there is none
 };
 
 /// A run's directory while it is being written: one process at a time (flock on DIR/lock, which

@@ -60,6 +60,20 @@ std::int64_t RunFields::integer(const std::string& key, std::int64_t fallback, s
   return value.get<std::int64_t>();
 }
 
+std::vector<std::int64_t> RunFields::integers(const std::string& key,
+                                              std::pair<std::int64_t, std::int64_t> range) const {
+  const Json& list = json().at(key);
+  const bool fits = list.is_array() && !list.empty() && std::ranges::all_of(list, is_int64);
+  checked(key, "a list of whole numbers", fits);
+  std::vector<std::int64_t> values;
+  for (const Json& value : list) {
+    in_range(key, value,
+             {.low = static_cast<double>(range.first), .high = static_cast<double>(range.second)});
+    values.push_back(value.get<std::int64_t>());
+  }
+  return values;
+}
+
 double RunFields::number(const std::string& key, double fallback, const Range& range) const {
   if (!has(key)) return fallback;
   return in_range(key, checked(key, "a number", json().at(key).is_number()), range);

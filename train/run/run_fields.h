@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gladius/tensor/base/json_fields.h"
@@ -36,6 +37,9 @@ class RunFields : public JsonFields {
   /// In [low, high].
   std::int64_t integer(const std::string& key, std::int64_t fallback, std::int64_t low,
                        std::int64_t high = kLargestWhole) const;
+  /// A list of at least one, each in [range.first, range.second].
+  std::vector<std::int64_t> integers(const std::string& key,
+                                     std::pair<std::int64_t, std::int64_t> range) const;
   double number(const std::string& key, double fallback, const Range& range) const;
   std::string choice(const std::string& key, const std::string& fallback,
                      const std::vector<std::string>& choices) const;

@@ -150,6 +150,25 @@ RunKey<Config> integer(std::string name, std::optional<std::int64_t> Config::*me
               }};
 }
 
+/// A list of them; null where there are none.
+template <class Config>
+RunKey<Config> integers(std::string name, std::vector<std::int64_t> Config::*member,
+                        std::pair<std::int64_t, std::int64_t> range, std::string meaning,
+                        OnResume on_resume = OnResume::refused) {
+  return {.name = name,
+          .expects = "a list of whole numbers, or null",
+          .meaning = std::move(meaning),
+          .on_resume = on_resume,
+          .read =
+              [=](const RunFields& fields, Config& config) {
+                if (fields.has(name)) config.*member = fields.integers(name, range);
+              },
+          .write =
+              [=](const Config& config) {
+                return (config.*member).empty() ? Json(nullptr) : Json(config.*member);
+              }};
+}
+
 template <class Config>
 RunKey<Config> number(std::string name, double Config::*member, RunFields::Range range,
                       std::string meaning, OnResume on_resume = OnResume::refused) {
@@ -246,6 +265,24 @@ RunKey<Config> section(std::string name, Section Config::*member, const RunKeys<
           .read = [=](const RunFields& fields,
                       Config& config) { keys.read(fields.object(name), config.*member); },
           .write = [=](const Config& config) { return keys.write(config.*member); },
+          .inner = keys.describe()};
+}
+
+/// The same, or null where there is none.
+template <class Config, class Section>
+RunKey<Config> section(std::string name, std::optional<Section> Config::*member,
+                       std::string meaning, const RunKeys<Section>& keys) {
+  return {.name = name,
+          .expects = "an object, or null",
+          .meaning = std::move(meaning),
+          .read =
+              [=](const RunFields& fields, Config& config) {
+                if (fields.has(name)) keys.read(fields.object(name), (config.*member).emplace());
+              },
+          .write =
+              [=](const Config& config) {
+                return config.*member ? keys.write(*(config.*member)) : Json(nullptr);
+              },
           .inner = keys.describe()};
 }
 

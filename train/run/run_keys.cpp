@@ -13,6 +13,21 @@ using namespace run_key;
 constexpr std::pair<std::int64_t, std::int64_t> kCount{0, RunFields::kLargestWhole},
     kFromOne{1, RunFields::kLargestWhole};
 
+const RunKeys<InitFromConfig>& init_from_keys() {
+  using C = InitFromConfig;
+  static const RunKeys<C> keys{
+      required(path("model", &C::model,
+                    "the model whose tensors the student begins with where their shapes are the "
+                    "same, named like any model; a run that resumes from a checkpoint does not "
+                    "need it")),
+      integers("layers", &C::layers, kCount,
+               "for each of the student's layers the one of the model that it begins with, "
+               "numbered from 0; null: evenly spaced, the first and the last among them "
+               "(`run.json` says which)"),
+  };
+  return keys;
+}
+
 const RunKeys<StudentConfig>& student_keys() {
   using C = StudentConfig;
   static const RunKeys<C> keys{
@@ -21,6 +36,10 @@ const RunKeys<StudentConfig>& student_keys() {
            "one"),
       path("init", &C::init,
            "a model to start from, named like any model; null: fresh weights from `student.seed`"),
+      section("init_from", &C::init_from,
+              "layers of another model to begin with (\"A student from a teacher's layers\"); what "
+              "does not fit has fresh weights; null: none",
+              init_from_keys()),
       path("tokenizer", &C::tokenizer,
            "a directory with tokenizer.json; null: that of `student.init`, or none, which data "
            "given as ids does not need"),

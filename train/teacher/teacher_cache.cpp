@@ -72,6 +72,9 @@ void check_named_directory(const RunConfig& config, const Json& inputs) {
     throw ConfigError(fmt::format("{} {} exists and is not a directory", kKey, directory.string()));
   }
   if (config.student.init) require_outside(kKey, directory, *config.student.init);
+  if (config.student.init_from) {
+    require_outside(kKey, directory, config.student.init_from->model);
+  }
   std::vector<fs::path> files = expand_patterns(config.data.eval);
   for (const Json& group : inputs) {
     for (const auto& [file, print] : group.items()) files.emplace_back(file);

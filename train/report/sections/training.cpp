@@ -47,6 +47,29 @@ CodeBlock loss_formula(const RunConfig& config) {
                           whole, whole, loss.temperature)};
 }
 
+// What init_from.json says; a hand may have changed it.
+void add_beginning(Document& document, const RunRecord& record) {
+  const nlohmann::ordered_json& from = record.init_from;
+  const auto shown = [](const nlohmann::ordered_json& in, const char* key) {
+    const auto value = in.is_object() ? in.value(key, nlohmann::ordered_json()) : in;
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  };
+  if (from.empty()) return;
+  document.push_back(Heading{2, "What the student began with"});
+  document.push_back(Paragraph{fmt::format(
+      "{} of {} tensors ({} of {} parameters) of {}, whose layers {} are its own; the others had "
+      "fresh weights.",
+      shown(from, "taken_tensors"), shown(from, "tensors"), shown(from, "taken_parameters"),
+      shown(from, "parameters"), shown(from, "model"), shown(from, "layers"))});
+  Table table{{"Fresh weights", "Tensors", "Why"}, {}};
+  if (const auto fresh = from.find("fresh"); fresh != from.end() && fresh->is_array()) {
+    for (const auto& kind : *fresh) {
+      table.rows.push_back({shown(kind, "name"), shown(kind, "tensors"), shown(kind, "why")});
+    }
+  }
+  if (!table.rows.empty()) document.push_back(std::move(table));
+}
+
 void add_method(Document& document, const RunConfig& config) {
   document.push_back(Heading{2, "Training method"});
   if (config.experts.empty()) {
@@ -109,6 +132,7 @@ Table environment(const RunRecord& record) {
 }  // namespace
 
 void add_training(Document& document, const RunRecord& record) {
+  add_beginning(document, record);
   add_method(document, record.config);
   document.push_back(Heading{2, "Training configuration"});
   document.push_back(configuration(record.config));
