@@ -56,11 +56,14 @@ def test_distillation(teacher_vocab, reduction, family, rng, tmp_path):
     teacher_file = save_logits(tmp_path / "teacher", teacher)
     temperature = rng.choice([1.0, 2.0, 4.0, round(rng.uniform(0.7, 5), 3)])
     alpha = rng.choice([0.0, 0.5, 1.0, round(rng.random(), 3)])
+    divergence = {"divergence": rng.choice(["forward_kl", "reverse_kl", "jsd", "skew_kl"]),
+                  "beta": round(rng.uniform(0.05, 0.95), 3), "tokens": rng.choice(["all", "labelled"])}
+    options = [text for key, value in divergence.items() for text in (f"--{key}", value)]
     check_gradients(
         "distillation", path, random_ids(rng, vocab, length), random_labels(rng, vocab, length),
         tmp_path / "out", teacher, "--teacher-logits", teacher_file, "--temperature", temperature,
-        "--alpha", alpha, "--reduction", reduction, temperature=temperature, alpha=alpha,
-        reduction=reduction)
+        "--alpha", alpha, "--reduction", reduction, *options, temperature=temperature, alpha=alpha,
+        reduction=reduction, **divergence)
 
 
 def test_defaults_are_the_cards(rng, tmp_path):

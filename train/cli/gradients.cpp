@@ -28,6 +28,9 @@ struct GradientsArguments {
   TextInput text;
   LossReduction reduction = LossReduction::mean;
   double temperature = 2, alpha = 0.5;
+  Divergence divergence = Divergence::forward_kl;
+  double beta = 0.5;
+  train::LossTokens tokens = train::LossTokens::all;
 };
 
 struct Example {
@@ -56,7 +59,9 @@ Example parse_example(const GradientsArguments& options,
         "there, or -100",
         example.labels.size(), options.text.has_ids() ? "--ids" : "--prompt", example.ids.size()));
   }
-  if (targets.empty() && (options.teacher_logits.empty() || options.alpha == 0)) {
+  const bool compares = !options.teacher_logits.empty() && options.alpha > 0 &&
+                        options.tokens == train::LossTokens::all;
+  if (targets.empty() && !compares) {
     throw ConfigError("--labels: every label is -100, so there is no loss to differentiate");
   }
   return example;
@@ -88,6 +93,9 @@ Loss loss_of(const GradientsArguments& options, const Variable& logits, const Te
       distillation_loss(logits, teacher, labels,
                         {.temperature = options.temperature,
                          .alpha = options.alpha,
+                         .divergence = options.divergence,
+                         .beta = options.beta,
+                         .labelled_only = options.tokens == train::LossTokens::labelled,
                          .reduction = options.reduction,
                          .vocabulary = std::min(logits.size(1), teacher.size(1))});
   return {result.loss, {{"loss", result.loss.item()}, {"kl", result.kl}, {"ce", result.ce}}};
@@ -186,6 +194,15 @@ void add_gradients(CLI::App& program, const Common& common) {
   command->add_option("--alpha", options->alpha, "Weight of the divergence; cross-entropy: 1 - it")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  add_choice(*command, "--divergence", options->divergence,
+             "What the student differs from the teacher by, as a run file's loss.divergence")
+      ->default_str(name_of(options->divergence));
+  command->add_option("--beta", options->beta, "The teacher's share in the mixture of jsd, skew_kl")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  add_choice(*command, "--tokens", options->tokens,
+             "The tokens that the divergence counts: all, or those with a label")
+      ->default_str(name_of(options->tokens));
   add_choice(*command, "--reduction", options->reduction,
              "Of the divergence: mean over the tokens, or batchmean, their sum")
       ->default_str(name_of(options->reduction));
