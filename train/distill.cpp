@@ -86,6 +86,12 @@ RunChanges compare_run_files(const RunDirectory& directory, const RunConfig& bef
   return changes;
 }
 
+// What the file leaves out is as the run began.
+RunConfig as_begun(RunConfig config, const RunConfig& before) {
+  if (!config.says_normalization) config.loss.normalization = before.loss.normalization;
+  return settle_init_from(std::move(config), before);
+}
+
 // A checkpoint has all that the student began with.
 RunConfig what_is_read(RunConfig config, const RunPaths& paths) {
   if (newest_checkpoint(paths.checkpoints())) config.student.init_from.reset();
@@ -97,7 +103,7 @@ RunOutcome resume_run(const RunConfig& given, const std::filesystem::path& out,
   RunDirectory directory = RunDirectory::open(out);
   const RunPaths paths = directory.paths();
   const RunConfig before = directory.config();
-  const RunConfig config = settle_init_from(given, before);
+  const RunConfig config = as_begun(given, before);
   const RunChanges changes = compare_run_files(directory, before, config, events);
   const FinishedModel model =
       look_at_model(paths, TrainingPlan(before).total_steps(), Look::every_byte);

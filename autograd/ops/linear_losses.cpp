@@ -86,7 +86,11 @@ DistillationLoss linear_distillation_loss(const Variable& x, const Variable& wei
       [&](const Tensor& logits, std::int64_t begin, const Tensor& gradient) {
         const Tensor teacher =
             fitting_teacher(task, logits, targets(logits, begin), options.vocabulary == 0);
-        return run(task, {logits, teacher, classes.narrow(0, begin, logits.size(0))}, gradient);
+        const std::int64_t rows = logits.size(0);
+        return run(task,
+                   {logits, teacher, classes.narrow(0, begin, rows),
+                    rows_of_mask(settled.compared, begin, rows)},
+                   gradient);
       });
   return record_distillation(x, weight, std::move(result), settled);
 }

@@ -68,11 +68,12 @@ struct DistillationOptions {
   Divergence divergence = Divergence::forward_kl;
   double beta = 0.5;           // of jsd and skew_kl
   bool labelled_only = false;  // the divergence counts the rows with a label alone
+  Tensor compared = {};        // BOOL [N], those of the rows that it counts; undefined: all
   /// Of the divergence: `mean` over the tokens, or `batchmean`, the sum by the number of sequences;
   /// cross-entropy is always a mean.
   LossReduction reduction = LossReduction::mean;
   std::int64_t sequences = 1;  // for batchmean
-  std::int64_t rows = 0;       // for mean: how many the divergence counts; 0: all, or labelled_only
+  std::int64_t rows = 0;       // for mean: how many the divergence counts; 0: as these two say
   LossDivisors divisors = {};  // of `loss` alone
   std::int64_t vocabulary =
       0;  // first entries that both compare; 0: all, and the widths must agree

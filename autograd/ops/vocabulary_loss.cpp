@@ -53,6 +53,24 @@ void check_options(const char* op, const DistillationOptions& options) {
   }
 }
 
+Tensor fitting_mask(const char* op, const Tensor& compared, std::int64_t N) {
+  if (!compared.defined()) return compared;
+  if (compared.shape() != Shape{N}) {
+    throw ShapeError(fmt::format("{}: compared {} is not of {} rows", op, compared.describe(), N));
+  }
+  if (compared.dtype() != Dtype::BOOL) {
+    throw DtypeError(fmt::format("{}: compared {} is not BOOL", op, compared.describe()));
+  }
+  return compared.contiguous();
+}
+
+std::int64_t count_compared(const Task& task, const Tensor& labels, const Tensor& mask) {
+  const Rows rows{.logits = {}, .teacher = {}, .labels = labels, .compared = mask};
+  std::int64_t count = 0;
+  for (std::int64_t row = 0; row < labels.numel(); ++row) count += rows.is_compared(task, row);
+  return count;
+}
+
 double divisor(std::int64_t whole, std::int64_t own) {
   return static_cast<double>(std::max<std::int64_t>(1, whole != 0 ? whole : own));
 }
@@ -63,18 +81,21 @@ Distillation distillation(const char* op, std::int64_t V, const Tensor& labels,
                           const DistillationOptions& options) {
   const std::int64_t labelled = count_labels(op, V, labels, options.ignore_index);
   check_options(op, options);
-  const std::int64_t all = options.labelled_only ? labelled : labels.numel();
-  const std::int64_t rows = options.rows != 0 ? options.rows : all;
+  const Tensor mask = fitting_mask(op, options.compared, labels.numel());
+  const Task task{.op = op,
+                  .ignore_index = options.ignore_index,
+                  .vocabulary = options.vocabulary != 0 ? options.vocabulary : V,
+                  .temperature = options.temperature,
+                  .divergence = options.divergence,
+                  .beta = options.beta,
+                  .labelled_only = options.labelled_only};
+  const std::int64_t rows =
+      options.rows != 0 ? options.rows : count_compared(task, labels, mask);
   const std::int64_t counted = options.reduction == LossReduction::mean ? rows : options.sequences;
-  Distillation result{.task = {.op = op,
-                               .ignore_index = options.ignore_index,
-                               .vocabulary = options.vocabulary != 0 ? options.vocabulary : V,
-                               .temperature = options.temperature,
-                               .divergence = options.divergence,
-                               .beta = options.beta,
-                               .labelled_only = options.labelled_only},
+  Distillation result{.task = task,
                       .counted = divisor(0, counted),
-                      .labelled = divisor(0, labelled)};
+                      .labelled = divisor(0, labelled),
+                      .compared = mask};
   result.task.ce_scale = (1 - options.alpha) / divisor(options.divisors.cross_entropy, labelled);
   result.task.kl_scale = options.alpha / divisor(options.divisors.divergence, counted);
   return result;
@@ -126,9 +147,8 @@ template <class Body>
 void each_stretch(const Task& task, const Rows& rows, std::int64_t begin, std::int64_t end,
                   const Body& body) {
   const bool has_teacher = rows.teacher.defined();
-  const std::int64_t* const labels = rows.labels.data<std::int64_t>();
   const auto compared = [&](std::int64_t row) {
-    return has_teacher && !(task.labelled_only && labels[row] == task.ignore_index);
+    return has_teacher && rows.is_compared(task, row);
   };
   while (begin < end) {
     std::int64_t next = begin + 1;

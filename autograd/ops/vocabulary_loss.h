@@ -21,10 +21,22 @@ struct Task {
   double ce_scale = 1, kl_scale = 0;  // of the terms, in the loss and its gradient
 };
 
-/// Rows of a batch, contiguous; an undefined teacher means cross-entropy alone.
+/// Rows of a batch, contiguous; an undefined teacher means cross-entropy alone. `compared`: as in
+/// DistillationOptions.
 struct Rows {
   Tensor logits, teacher, labels;
+  Tensor compared = {};
+
+  bool is_compared(const Task& task, std::int64_t row) const {
+    return !(compared.defined() && !compared.data<bool>()[row]) &&
+           !(task.labelled_only && labels.data<std::int64_t>()[row] == task.ignore_index);
+  }
 };
+
+/// The elements of a mask that belong to rows from `begin` on; undefined stays so.
+inline Tensor rows_of_mask(const Tensor& mask, std::int64_t begin, std::int64_t rows) {
+  return mask.defined() ? mask.narrow(0, begin, rows) : Tensor();
+}
 
 /// Terms of the rows, before they are scaled.
 struct Terms {
@@ -45,11 +57,12 @@ Tensor fitting_labels(const char* op, const Tensor& labels);
 std::int64_t count_labels(const char* op, std::int64_t V, const Tensor& labels,
                           std::int64_t ignore_index);
 
-/// A distillation over V entries, and by what its terms are divided for `kl` and `ce`. As
-/// count_labels; ConfigError.
+/// A distillation over V entries, and by what its terms are divided for `kl` and `ce`; `compared`
+/// is contiguous. As count_labels; ConfigError; ShapeError and DtypeError for `compared`.
 struct Distillation {
   Task task;
   double counted, labelled;
+  Tensor compared = {};
 };
 Distillation distillation(const char* op, std::int64_t V, const Tensor& labels,
                           const DistillationOptions& options);

@@ -20,7 +20,7 @@ DEFAULT = CONFIGS / "default"
 RUN_KEYS = {
     "student": {"config", "init", "tokenizer", "seed"},
     "data": {"train", "eval", "max_seq_len", "shuffle", "loss_on"},
-    "loss": {"temperature", "alpha", "reduction"},
+    "loss": {"temperature", "alpha", "reduction", "normalization"},
     "optimizer": {"lr", "weight_decay", "betas", "eps", "max_grad_norm", "schedule",
                   "warmup_steps"},
     **dict.fromkeys(("experts", "steps", "batch_size", "gradient_accumulation", "log_every",
@@ -220,7 +220,8 @@ def test_run_files_have_known_keys_and_existing_files(name):
 
 def test_the_distillation_follows_the_card():
     run = json.loads((DEFAULT / "distill.run.json").read_text(encoding="utf-8"))
-    assert run["loss"] == {"temperature": 2.0, "alpha": 0.5, "reduction": "batchmean"}
+    assert run["loss"] == {"temperature": 2.0, "alpha": 0.5, "reduction": "batchmean",
+                           "normalization": "micro_batch"}
     assert (run["optimizer"]["lr"], run["optimizer"]["weight_decay"]) == (1e-4, 0.01)
     assert (run["batch_size"], run["gradient_accumulation"]) == (1, 8)
     assert (run["data"]["max_seq_len"], run["optimizer"]["max_grad_norm"]) == (512, 1.0)

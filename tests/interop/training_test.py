@@ -73,7 +73,9 @@ def train_in_torch(run, student, stages, data, loss_options, dtype=torch.float64
     In float64: AdamW carries float32's rounding on from step to step.
     """
     model, options = load_reference(student).to(dtype), run["optimizer"]
-    whole_updates = run.get("loss", {}).get("normalization") == "tokens"
+    loss = run.get("loss", {})
+    default = "micro_batch" if loss.get("reduction") == "batchmean" else "tokens"
+    whole_updates = loss.get("normalization", default) == "tokens"
     update = []
     optimizers = make_optimizers(model, options)
     name = options["schedule"]

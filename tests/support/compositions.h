@@ -139,14 +139,25 @@ inline Variable divergence_of_rows(const Variable& log_p, const Variable& log_q,
   return kl(p, log_p, log_m) * options.beta + kl(q, log_q, log_m) * (1 - options.beta);
 }
 
+/// Whether the divergence counts each row.
+inline std::vector<bool> compared_rows(const Tensor& labels, const DistillationOptions& options) {
+  std::vector<bool> counted;
+  for (const std::int64_t label : labels.to_vector<std::int64_t>()) {
+    counted.push_back(!options.labelled_only || label != options.ignore_index);
+  }
+  for (std::size_t i = 0; options.compared.defined() && i < counted.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    counted[i] = counted[i] && options.compared.select(0, row).to(Dtype::F64).item() != 0;
+  }
+  return counted;
+}
+
 /// What the divergence is divided by.
 inline double divergence_terms(const Tensor& labels, const DistillationOptions& options) {
   if (options.reduction == LossReduction::batchmean) {
     return static_cast<double>(options.sequences);
   }
-  const auto list = labels.to_vector<std::int64_t>();
-  const auto without = std::ranges::count(list, options.ignore_index);
-  const auto counted = std::ssize(list) - (options.labelled_only ? without : 0);
+  const auto counted = std::ranges::count(compared_rows(labels, options), true);
   return static_cast<double>(std::max<std::int64_t>(1, counted));
 }
 
@@ -159,9 +170,7 @@ inline Variable divergence(const Variable& student, const Tensor& teacher, const
     return composed::log_softmax(narrow(logits, 1, 0, K) * (1 / options.temperature), 1);
   };
   std::vector<double> counts;
-  for (const std::int64_t label : labels.to_vector<std::int64_t>()) {
-    counts.push_back(!options.labelled_only || label != options.ignore_index);
-  }
+  for (const bool counts_row : compared_rows(labels, options)) counts.push_back(counts_row);
   const Variable counted(Tensor::from(counts, {std::ssize(counts)}).to(student.dtype()));
   const Variable terms = divergence_of_rows(softened(Variable(teacher.to(student.dtype()))),
                                             softened(student), options);

@@ -18,11 +18,21 @@ struct Batch {
   /// What each sequence is of (see Example).
   std::vector<std::shared_ptr<const text::Conversation>> conversations = {};
   bool given_as_ids = false;  // one of them
+  /// Of each sequence that the student has finished itself how many tokens came before, 0 of the
+  /// others; none: there are only others.
+  std::vector<std::int64_t> prompts = {};
 
   std::int64_t tokens() const { return labels.numel(); }
   std::int64_t labelled() const;
   /// Tokens of each sequence, in order.
   std::vector<std::int64_t> lengths() const;
+  /// Whether the student has finished one of the sequences itself.
+  bool has_own_answers() const;
+  /// Whether the divergence counts each position: where the student has finished a sequence itself
+  /// those that predict a token that it wrote, else all or those that have a label.
+  std::vector<bool> compared(bool labelled_only) const;
+  /// The sequences again.
+  std::vector<Example> examples() const;
 };
 
 /// Packs at least one example.

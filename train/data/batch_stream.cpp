@@ -41,12 +41,12 @@ Batch BatchStream::next() {
   return std::move(next.batch);
 }
 
-std::vector<const Batch*> BatchStream::look_ahead(std::int64_t count) {
+std::vector<Batch*> BatchStream::look_ahead(std::int64_t count) {
   while (std::ssize(ahead_) < count) {
     Batch batch = read();
     ahead_.push_back({std::move(batch), reached_});
   }
-  std::vector<const Batch*> batches;
+  std::vector<Batch*> batches;
   for (std::int64_t i = 0; i < count; ++i) {
     batches.push_back(&ahead_[static_cast<std::size_t>(i)].batch);
   }

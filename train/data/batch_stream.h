@@ -41,9 +41,9 @@ class BatchStream {
 
   /// FormatError for a bad line, or if all are.
   Batch next();
-  /// The next `count` batches, in order, which next() will give; they stay in memory until then.
-  /// Errors as of next().
-  std::vector<const Batch*> look_ahead(std::int64_t count);
+  /// The next `count` batches, in order, which next() will give, as the caller has changed them;
+  /// they stay in memory until then. Errors as of next().
+  std::vector<Batch*> look_ahead(std::int64_t count);
 
   /// Lines of the data, bad ones included.
   std::int64_t examples() const { return data_.size(); }

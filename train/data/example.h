@@ -30,6 +30,8 @@ struct Example {
   /// What the ids are of, for teachers with another tokenizer: null for a plain text.
   std::shared_ptr<const text::Conversation> conversation = {};
   bool given_as_ids = false;  // there is no text
+  /// Tokens before those that the student wrote itself (on_policy.h); 0: it wrote none.
+  std::int64_t prompt = 0;
 };
 
 /// Positions that have a label.

@@ -246,8 +246,10 @@ void check_labels(const RunConfig& config, const Dataset& train, const Dataset* 
   if (const DataCounts counts = train.counts(); has_no_labels(train, counts)) {
     const std::string none = fmt::format("data.train: none of its {} examples has a label ({})",
                                          format_count(counts.examples), reason(config, counts));
-    if (config.experts.empty() || config.loss.alpha == 0 ||
-        config.loss.tokens == LossTokens::labelled) {
+    const bool writes = std::ranges::any_of(
+        config.experts, [](const ExpertConfig& expert) { return expert.on_policy > 0; });
+    if (!writes && (config.experts.empty() || config.loss.alpha == 0 ||
+                    config.loss.tokens == LossTokens::labelled)) {
       throw ConfigError(none + ", so there is nothing to learn from");
     }
     if (config.loss.alpha < 1) warn(none + "; only the divergence from the experts trains");

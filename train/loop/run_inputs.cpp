@@ -4,6 +4,7 @@
 
 #include "gladius/train/data/batch_stream.h"
 #include "gladius/train/loop/input_checks.h"
+#include "gladius/train/loop/on_policy.h"
 #include "gladius/train/loop/student.h"
 #include "gladius/train/run/memory.h"
 
@@ -21,7 +22,9 @@ Dataset open_data(const std::vector<std::filesystem::path>& files, const RunConf
        .on_bad_line = config.data.on_bad_line,
        .keep_conversations = std::ranges::any_of(
            config.experts,
-           [](const ExpertConfig& expert) { return expert.vocabulary == VocabularyMode::align; }),
+           [](const ExpertConfig& expert) {
+             return expert.vocabulary == VocabularyMode::align || expert.on_policy > 0;
+           }),
        .warn = events.warn});
 }
 
@@ -29,8 +32,12 @@ void check_memory(const RunConfig& config, const LanguageModel& student, const D
                   const RunEvents& events) {
   const auto available = available_memory();
   if (!config.check_memory || !available) return;
-  const MemoryNeed need =
-      estimate_memory(config, student, largest_batch(examples, batch_options(config)));
+  const bool writes = std::ranges::any_of(
+      config.experts, [](const ExpertConfig& expert) { return expert.on_policy > 0; });
+  const std::int64_t most = config.batch_size * config.data.max_seq_len;
+  MemoryNeed need = estimate_memory(
+      config, student, writes ? most : largest_batch(examples, batch_options(config)));
+  if (writes) need.cache = on_policy_cache_bytes(student, config.data.max_seq_len);
   require_memory(need, *available);
   if (need.required() + need.expert > available->bytes) {
     events.warn(
@@ -59,6 +66,7 @@ RunInputs read_inputs(const RunConfig& config, const RunEvents& events) {
   }
   Dataset examples = open_data(config.data.train, config, encoder, student.vocab_size, events);
   check_texts(config, examples);
+  check_on_policy(config, examples);
   std::optional<Dataset> eval;
   if (!config.data.eval.empty()) {
     eval = open_data(config.data.eval, config, encoder, student.vocab_size, events);

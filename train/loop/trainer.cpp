@@ -51,6 +51,12 @@ OutputLimit output_limit(const RunConfig& config) {
   return limit;
 }
 
+Tensor mask_of(const std::vector<bool>& rows) {
+  Tensor mask = Tensor::empty({std::ssize(rows)}, Dtype::BOOL);
+  std::ranges::copy(rows, mask.data<bool>());
+  return mask;
+}
+
 // An optimizer counts the updates that it has made of each weight.
 void check_step_counts(const Optimizer& optimizer, const TrainerState& state) {
   const std::int64_t made = state.updates - state.skipped_updates;
@@ -63,7 +69,8 @@ void check_step_counts(const Optimizer& optimizer, const TrainerState& state) {
 }  // namespace
 
 Trainer::Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student, Dataset data,
-                 Warn warn, OpenCache open_cache, ReduceGradients reduce_gradients)
+                 Warn warn, OpenCache open_cache, ReduceGradients reduce_gradients,
+                 ReduceTerms reduce_terms)
     : config_(config),
       plan_(config),
       student_(std::move(student)),
@@ -73,7 +80,8 @@ Trainer::Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student
       batches_(std::move(data), batch_options(config)),
       warn_(std::move(warn)),
       open_cache_(std::move(open_cache)),
-      reduce_gradients_(std::move(reduce_gradients)) {
+      reduce_gradients_(std::move(reduce_gradients)),
+      reduce_terms_(std::move(reduce_terms)) {
   student_->set_requires_grad(true);
   student_->set_activation_checkpointing(config.activation_checkpointing);
 }
@@ -103,13 +111,15 @@ StepRecord Trainer::step() {
           .tokens = tokens,
           .tokens_per_s = static_cast<double>(tokens) / seconds,
           .elapsed_s = state_.elapsed_s,
-          .skipped_lines = state_.skipped_lines};
+          .skipped_lines = state_.skipped_lines,
+          .on_policy = on_policy_record()};
 }
 
 // One expert in memory at a time.
 bool Trainer::enter_stage() {
   const Stage& stage = plan_.stage_of(state_.step);
   if (&stage == stage_) return false;
+  on_policy_.reset();
   aligned_teacher_.reset();
   cached_teacher_.reset();
   teacher_.reset();
@@ -131,6 +141,12 @@ void Trainer::load_teacher(const Stage& stage) {
         *stage.expert, encoder_, config_.student.tokenizer.value(), config_.loss.temperature,
         [this](const Batch& batch) { return teacher_answer(batch); }, config_.loss.tokens);
   }
+  if (stage.expert->on_policy > 0) {
+    const std::int64_t own = encoder_->tokenizer().vocab_size();
+    on_policy_ =
+        std::make_unique<OnPolicy>(config_, *stage.expert, *encoder_,
+                                   aligned_teacher_ ? own : teacher_->vocabulary(), warn_);
+  }
 }
 
 TeacherAnswer Trainer::teacher_answer(const Batch& batch) const {
@@ -138,6 +154,8 @@ TeacherAnswer Trainer::teacher_answer(const Batch& batch) const {
 }
 
 Batch Trainer::next_batch() {
+  written_.reset();
+  if (on_policy_ && !has_written_) write_answers();
   if (config_.loss.normalization == LossNormalization::tokens && !state_.update_terms) {
     count_update_terms();
   }
@@ -145,8 +163,41 @@ Batch Trainer::next_batch() {
   state_.data_position = batches_.position();
   state_.skipped_lines = batches_.skipped();
   state_.data_read = batches_.place().read;
-  group_has_labels_ = group_has_labels_ || batch.labelled() > 0;
+  group_has_labels_ = group_has_labels_ || batch.labelled() > 0 || batch.has_own_answers();
   return batch;
+}
+
+// Those of the whole group, or those that a run which resumes within it has written.
+void Trainer::write_answers() {
+  const std::int64_t end = plan_.group_begin(state_.step) + plan_.group_size(state_.step);
+  const std::vector<Batch*> batches = batches_.look_ahead(end - state_.step);
+  if (!state_.own_answers) {
+    const auto start = std::chrono::steady_clock::now();
+    state_.own_answers = on_policy_->write(*student_, batches, state_.step);
+    written_ = {.share = 0, .seconds = seconds_since(start)};
+    double tokens = 0;
+    for (const OwnAnswer& answer : *state_.own_answers) {
+      tokens += static_cast<double>(answer.ids.size());
+    }
+    if (tokens > 0) written_->tokens_per_s = tokens / written_->seconds;
+  }
+  on_policy_->put(*state_.own_answers, batches, state_.step);
+  has_written_ = true;
+}
+
+// Of the step's micro-batch.
+std::optional<StepOnPolicy> Trainer::on_policy_record() {
+  if (!on_policy_) return {};
+  StepOnPolicy record = written_.value_or(StepOnPolicy());
+  const std::vector<std::int64_t> lengths = batch_.lengths();
+  double answers = 0, tokens = 0;
+  for (std::size_t i = 0; i < batch_.prompts.size(); ++i) {
+    if (batch_.prompts[i] == 0) continue;
+    ++answers, tokens += static_cast<double>(lengths.at(i) - batch_.prompts[i]);
+  }
+  record.share = answers / static_cast<double>(lengths.size());
+  if (answers > 0) record.mean_tokens = tokens / answers;
+  return record;
 }
 
 void Trainer::count_update_terms() {
@@ -155,6 +206,7 @@ void Trainer::count_update_terms() {
     terms.labelled += batch->labelled();
     terms.compared += compared(*batch);
   }
+  reduce_terms_(terms);
   state_.update_terms = terms;
 }
 
@@ -162,7 +214,7 @@ void Trainer::count_update_terms() {
 std::int64_t Trainer::compared(const Batch& batch) const {
   if (!teacher_) return 0;
   if (aligned_teacher_) return aligned_teacher_->compared(batch, config_.loss.cross);
-  return config_.loss.tokens == LossTokens::labelled ? batch.labelled() : batch.tokens();
+  return std::ranges::count(batch.compared(config_.loss.tokens == LossTokens::labelled), true);
 }
 
 LossDivisors Trainer::divisors() const {
@@ -182,10 +234,13 @@ ObjectiveValue Trainer::objective(const Batch& batch) const {
   if (!has_own) {
     options.divergence = loss.divergence;
     options.beta = loss.beta;
-    options.labelled_only = loss.tokens == LossTokens::labelled;
+    options.labelled_only = loss.tokens == LossTokens::labelled && !batch.has_own_answers();
   }
   if (aligned_teacher_) return aligned_objective(batch, options);
   options.vocabulary = teacher_->vocabulary();
+  if (batch.has_own_answers()) {
+    options.compared = mask_of(batch.compared(loss.tokens == LossTokens::labelled));
+  }
   return distillation_objective(*student_, teacher_answer(batch).logits, batch, options);
 }
 
@@ -268,6 +323,8 @@ void Trainer::update() {
   optimizer_.zero_grad();
   state_.group_is_spoiled = false;
   state_.update_terms.reset();
+  state_.own_answers.reset();
+  has_written_ = false;
   ++state_.updates;
 }
 
@@ -310,6 +367,7 @@ void Trainer::restore(const Checkpoint& checkpoint) {
     }
   }
   state_ = checkpoint.state;
+  has_written_ = false;
   // Of a group that has begun it is not known, and not worth a wrong warning.
   group_has_labels_ = !checkpoint.gradients.empty();
   batches_.seek({.position = state_.data_position,

@@ -11,6 +11,7 @@
 #include "gladius/optim/optimizer.h"
 #include "gladius/train/data/batch_stream.h"
 #include "gladius/train/loop/objective.h"
+#include "gladius/train/loop/on_policy.h"
 #include "gladius/train/run/checkpoint.h"
 #include "gladius/train/run/metrics.h"
 #include "gladius/train/run/run_config.h"
@@ -31,7 +32,9 @@ namespace gladius::train {
 /// rate. What is recorded of a step is its own micro-batch's. One optimizer serves the whole run:
 /// its state carries over from one expert to the next, as the data and most of the objective do,
 /// and so does the place in the data. A group with a loss or a gradient that is not finite makes no
-/// update; the schedule goes on. For one thread at a time.
+/// update; the schedule goes on. Where an expert has an `on_policy` share, the student writes its
+/// answers for a whole group before the group's first step (on_policy.h); they are part of the
+/// state, so that a run that resumes within the group has the same. For one thread at a time.
 class Trainer {
  public:
   using Warn = std::function<void(const std::string&)>;
@@ -43,9 +46,15 @@ class Trainer {
   /// theirs here.
   using ReduceGradients = std::function<void(const NamedVariables& parameters)>;
 
+  /// With LossNormalization::tokens, called at the begin of a group with the terms of its own
+  /// micro-batches: what it writes into them is what their losses are divided by. Several machines
+  /// sum theirs here; the sum of their gradients is then that of the update's means.
+  using ReduceTerms = std::function<void(UpdateTerms& terms)>;
+
   /// `student` holds F32 weights; they are changed in place. `data` must not be empty.
   Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student, Dataset data, Warn warn,
-          OpenCache open_cache = no_cache, ReduceGradients reduce_gradients = keep_gradients);
+          OpenCache open_cache = no_cache, ReduceGradients reduce_gradients = keep_gradients,
+          ReduceTerms reduce_terms = keep_terms);
 
   const TrainingPlan& plan() const { return plan_; }
   const TrainerState& state() const { return state_; }
@@ -74,10 +83,13 @@ class Trainer {
  private:
   static std::unique_ptr<TeacherCache> no_cache(std::size_t /*expert*/) { return nullptr; }
   static void keep_gradients(const NamedVariables& /*parameters*/) {}
+  static void keep_terms(UpdateTerms& /*terms*/) {}
 
   void load_teacher(const Stage& stage);
   TeacherAnswer teacher_answer(const Batch& batch) const;
   Batch next_batch();
+  void write_answers();
+  std::optional<StepOnPolicy> on_policy_record();
   void count_update_terms();
   std::int64_t compared(const Batch& batch) const;
   LossDivisors divisors() const;
@@ -100,6 +112,7 @@ class Trainer {
   Warn warn_;
   OpenCache open_cache_;
   ReduceGradients reduce_gradients_;
+  ReduceTerms reduce_terms_;
   TrainerState state_;
   Batch batch_;
   bool group_has_labels_ = false;
@@ -108,6 +121,9 @@ class Trainer {
   std::unique_ptr<Teacher> teacher_;
   std::unique_ptr<CachedTeacher> cached_teacher_;    // null: teacher_ reads whole batches
   std::unique_ptr<AlignedTeacher> aligned_teacher_;  // null: the vocabularies are the same
+  std::unique_ptr<OnPolicy> on_policy_;              // null: the student writes nothing
+  bool has_written_ = false;                         // the current group's answers, or taken them
+  std::optional<StepOnPolicy> written_;              // in this step: how long that took
 };
 
 }  // namespace gladius::train

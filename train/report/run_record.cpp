@@ -88,7 +88,7 @@ RunRecord RunRecord::read(const RunPaths& paths) {
   }
   RunRecord record;
   record.directory = paths.directory;
-  record.config = RunConfig::load(paths.run_json());
+  record.config = RunConfig::load_recorded(paths.run_json());
   const FinishedModel model = look_at_model(paths, record.plan().total_steps(), Look::sizes);
   record.complete = model.status == ModelStatus::whole;
   record.model = read_model_config(paths);

@@ -63,6 +63,12 @@ Json StepRecord::to_json() const {
             {"tokens_per_s", tokens_per_s},
             {"elapsed_s", elapsed_s}};
   if (skipped_lines > 0) json["skipped_lines"] = skipped_lines;
+  if (on_policy) {
+    json["on_policy_share"] = on_policy->share;
+    json["on_policy_mean_tokens"] = optional_number(on_policy->mean_tokens);
+    json["on_policy_s"] = on_policy->seconds;
+    json["on_policy_tokens_per_s"] = optional_number(on_policy->tokens_per_s);
+  }
   if (evaluation) {
     json["eval_cross_entropy"] = optional_number(evaluation->cross_entropy);
     json["eval_perplexity"] = optional_number(evaluation->perplexity);
@@ -91,6 +97,12 @@ StepRecord StepRecord::from_json(const Json& json) try {
   record.tokens_per_s = read_number(json.at("tokens_per_s"));
   record.elapsed_s = json.at("elapsed_s").get<double>();
   record.skipped_lines = json.value("skipped_lines", std::int64_t{0});
+  if (json.contains("on_policy_share")) {
+    record.on_policy = {.share = json.at("on_policy_share").get<double>(),
+                        .mean_tokens = read_optional(json.at("on_policy_mean_tokens")),
+                        .seconds = json.at("on_policy_s").get<double>(),
+                        .tokens_per_s = read_optional(json.at("on_policy_tokens_per_s"))};
+  }
   if (json.contains("eval_tokens")) {
     record.evaluation = {.cross_entropy = read_number(json.at("eval_cross_entropy")),
                          .perplexity = read_number(json.at("eval_perplexity")),

@@ -34,7 +34,7 @@ std::string trace_of_checkpoint(const RunPaths& paths) {
   }
   if (trace.empty() && is_there(paths.model())) trace = "there is a model/";
   const auto steps = static_cast<std::int64_t>(count_lines(paths.metrics()));
-  if (trace.empty() && steps > RunConfig::load(paths.run_json()).checkpoint_every) {
+  if (trace.empty() && steps > RunConfig::load_recorded(paths.run_json()).checkpoint_every) {
     trace = fmt::format("{} has {} steps", paths.metrics().filename().string(), steps);
   }
   return trace;

@@ -86,7 +86,7 @@ CommonSteps common_steps(const RunConfig& before, const RunConfig& after, std::i
 void require_same_run(const Json& run, const RunConfig& config) {
   if (run.is_null()) return;
   // Read again, since a later version may know more keys.
-  const Json before = RunConfig::parse(run, "run").resolved(), now = config.resolved();
+  const Json before = RunConfig::parse_recorded(run, "run").resolved(), now = config.resolved();
   for (const std::string& key : changed_keys(before, now)) {
     if (on_resume(key) == OnResume::refused)
       throw FormatError("it is of another run: " + describe(key, before, now));

@@ -104,6 +104,13 @@ void check_cross_loss(const RunFields& fields, const RunConfig& run) {
   }
 }
 
+// Sums by sequences are of a micro-batch.
+void settle_normalization(const RunFields& fields, RunConfig& run) {
+  run.says_normalization = fields.has("normalization");
+  if (run.says_normalization || run.loss.reduction != LossReduction::batchmean) return;
+  run.loss.normalization = LossNormalization::micro_batch;
+}
+
 void check_divergence(const RunFields& fields, const RunConfig& run) {
   if (run.loss.divergence != Divergence::forward_kl && run.teacher_cache.samples) {
     fields.fail("divergence",
@@ -117,6 +124,16 @@ void check_divergence(const RunFields& fields, const RunConfig& run) {
     fields.fail("normalization",
                 "is \"tokens\", which divides by tokens, and \"loss.reduction\" is \"batchmean\", "
                 "which divides by sequences; give one");
+  }
+}
+
+void check_on_policy(const RunFields& fields, const RunConfig& run) {
+  const std::vector<RunFields> experts = fields.objects("experts");
+  for (std::size_t i = 0; i < experts.size(); ++i) {
+    if (run.experts[i].on_policy == 0 || run.loss.alpha > 0) continue;
+    experts[i].fail("on_policy",
+                    "has the student's answers graded by the divergence, and \"loss.alpha\" 0 gives "
+                    "it no share in the loss; give one of them");
   }
 }
 
@@ -146,15 +163,29 @@ RunConfig RunConfig::load(const std::filesystem::path& file,
   return parse(json, file.string());
 }
 
+RunConfig RunConfig::load_recorded(const fs::path& file) {
+  return parse_recorded(read_json_file(file), file.string());
+}
+
+RunConfig RunConfig::parse_recorded(Json json, const std::string& file) {
+  if (json.is_object() && !json.contains("loss")) json["loss"] = Json::object();
+  if (json.is_object() && json["loss"].is_object() && !json["loss"].contains("normalization")) {
+    json["loss"]["normalization"] = name_of(LossNormalization::micro_batch);
+  }
+  return parse(json, file);
+}
+
 RunConfig RunConfig::parse(const Json& json, const std::string& file) {
   const RunFields fields(json, file, "");
   RunConfig run;
   read_run_keys(fields, run);
   resolve_student(fields.object("student"), run);
   resolve_experts(fields, run);
+  settle_normalization(fields.object("loss"), run);
   check_teacher_cache(fields.object("teacher_cache"), run.teacher_cache);
   check_cross_loss(fields.object("loss"), run);
   check_divergence(fields.object("loss"), run);
+  check_on_policy(fields, run);
   check_evaluation(fields, run);
   return run;
 }

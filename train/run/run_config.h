@@ -118,6 +118,7 @@ struct ExpertConfig {
   std::filesystem::path model;
   std::int64_t steps = 1000;
   VocabularyMode vocabulary = VocabularyMode::automatic;
+  double on_policy = 0;  // share of the sequences that the student finishes itself; see on_policy.h
 };
 
 struct DataConfig {
@@ -145,7 +146,7 @@ struct LossConfig {
   Divergence divergence = Divergence::forward_kl;
   double beta = 0.5;  // of jsd and skew_kl
   LossTokens tokens = LossTokens::all;
-  LossNormalization normalization = LossNormalization::micro_batch;
+  LossNormalization normalization = LossNormalization::tokens;
   CrossLoss cross = CrossLoss::project;
   LossReduction reduction = LossReduction::mean;  // of the divergence
 };
@@ -187,12 +188,18 @@ struct RunConfig {
   bool check_memory = true;               // refuse to start what does not fit
   std::int64_t seed = 0;                  // of the data's order
   std::vector<std::string> notes;         // where models were found, if not where the paths say
+  bool says_normalization = false;        // whether the file says loss.normalization
 
   /// Reads a run file, after the overrides ("loss.alpha=0.3"; see set_by_path). IoError,
   /// FormatError (not JSON), or ConfigError naming the file and the key's path.
   static RunConfig load(const std::filesystem::path& file,
                         const std::vector<std::string>& overrides = {});
   static RunConfig parse(const nlohmann::ordered_json& json, const std::string& file);
+
+  /// What resolved() wrote of a run, perhaps in an earlier version: a key that it does not have is
+  /// as it was then (loss.normalization micro_batch).
+  static RunConfig load_recorded(const std::filesystem::path& file);
+  static RunConfig parse_recorded(nlohmann::ordered_json json, const std::string& file);
 
   /// The run file with every default filled in and absolute paths: what run.json holds.
   nlohmann::ordered_json resolved() const;

@@ -119,7 +119,7 @@ RunDirectory RunDirectory::open(const fs::path& path) {
   return RunDirectory(path);
 }
 
-RunConfig RunDirectory::config() const { return RunConfig::load(paths_.run_json()); }
+RunConfig RunDirectory::config() const { return RunConfig::load_recorded(paths_.run_json()); }
 
 void RunDirectory::go_on(const RunIdentity& identity) {
   lock_.keep();

@@ -63,6 +63,9 @@ const RunKeys<ExpertConfig>& expert_keys() {
              "through its own tokenizer and chat template, and its distributions are projected "
              "onto the student's vocabulary. `truncate`: both are compared over the first entries "
              "by their ids, renormalised; a warning says how few of them mean the same text"),
+      number("on_policy", &C::on_policy, {.low = 0, .high = 1},
+             "the share of the conversations of which the student writes the last answer itself, "
+             "which the teacher then grades (\"What the student writes itself\")"),
   };
   return keys;
 }
@@ -126,7 +129,8 @@ const RunKeys<LossConfig>& loss_keys() {
       choice("normalization", &C::normalization,
              "`micro_batch`: an update has the mean of its micro-batches' losses, each a mean of "
              "its own. `tokens`: its cross-entropy is the mean over all its tokens with a label, "
-             "its divergence over all that it counts"),
+             "its divergence over all that it counts. Left out: `tokens`, with \"loss.reduction\" "
+             "`batchmean` `micro_batch`, and on `--resume` what the run began with"),
       choice("cross", &C::cross,
              "what takes the place of KL for experts with another vocabulary (`align`). `project`: "
              "KL of the teacher's distributions, projected onto the student's vocabulary. `alm`: "

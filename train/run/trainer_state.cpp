@@ -37,6 +37,19 @@ std::optional<UpdateTerms> read_update_terms(const JsonFields& fields) {
   return UpdateTerms{.labelled = terms.count("labelled"), .compared = terms.count("compared")};
 }
 
+// None where no group is open, or the student writes nothing.
+std::optional<std::vector<OwnAnswer>> read_own_answers(const JsonFields& fields) {
+  constexpr const char* key = "own_answers";
+  if (!fields.contains(key)) return std::nullopt;
+  std::vector<OwnAnswer> answers;
+  for (const Json& answer : fields.checked(key, "a list", fields.at(key).is_array())) {
+    const JsonFields one(answer, "\"state\"", key, JsonKind::record);
+    if (!one.has("ids")) one.fail("ids", "is missing");
+    answers.push_back({one.count("step"), one.count("sequence"), one.token_ids("ids")});
+  }
+  return answers;
+}
+
 // How many of so many losses are kept.
 std::int64_t recent_of(std::int64_t losses) { return std::min<std::int64_t>(losses, kLossWindow); }
 
@@ -90,6 +103,26 @@ void check_update_terms(const TrainerState& state, const RunConfig& config) {
   for (const std::int64_t terms : {state.update_terms->labelled, state.update_terms->compared}) {
     require(terms <= most, "update_terms", terms,
             fmt::format("at most an update's {} tokens", most));
+  }
+}
+
+void check_own_answers(const TrainerState& state, const RunConfig& config) {
+  constexpr const char* kKey = "own_answers";
+  const TrainingPlan plan(config);
+  const bool group_is_open = state.step > 0 && !plan.ends_group(state.step - 1);
+  const auto& expert = plan.stage_of(std::max<std::int64_t>(state.step - 1, 0)).expert;
+  const bool writes = group_is_open && expert && expert->on_policy > 0;
+  require(state.own_answers.has_value() == writes, kKey, state.own_answers ? "there" : "missing",
+          fmt::format("it to be {} at step {}", writes ? "there" : "missing", state.step));
+  if (!writes) return;
+  const std::int64_t begin = plan.group_begin(state.step);
+  const std::int64_t end = begin + plan.group_size(state.step);
+  for (const OwnAnswer& answer : *state.own_answers) {
+    require(answer.step >= begin && answer.step < end, kKey, answer.step,
+            fmt::format("steps from {} to {}", begin, end - 1));
+    require(!answer.ids.empty() && std::ssize(answer.ids) < config.data.max_seq_len, kKey,
+            answer.ids.size(), "ids of a part of a sequence");
+    require(std::ranges::min(answer.ids) >= 0, kKey, std::ranges::min(answer.ids), "tokens' ids");
   }
 }
 
@@ -167,6 +200,12 @@ Json TrainerState::to_json() const {
     json["update_terms"] = {{"labelled", update_terms->labelled},
                             {"compared", update_terms->compared}};
   }
+  if (own_answers) {
+    Json& list = json["own_answers"] = Json::array();
+    for (const OwnAnswer& answer : *own_answers) {
+      list.push_back({{"step", answer.step}, {"sequence", answer.sequence}, {"ids", answer.ids}});
+    }
+  }
   return json;
 }
 
@@ -181,6 +220,7 @@ TrainerState TrainerState::from_json(const Json& json) {
           .skipped_in_a_row = fields.count("skipped_in_a_row"),
           .group_is_spoiled = fields.required<bool>("group_is_spoiled"),
           .update_terms = read_update_terms(fields),
+          .own_answers = read_own_answers(fields),
           .loss_sum = fields.required<double>("loss_sum"),
           .losses = fields.count("losses"),
           .recent_losses = read_recent_losses(fields),
@@ -192,6 +232,7 @@ TrainerState TrainerState::from_json(const Json& json) {
 void check_state(const TrainerState& state, const RunConfig& config, std::int64_t examples) {
   check_updates(state, config);
   check_update_terms(state, config);
+  check_own_answers(state, config);
   check_losses(state);
   check_data(state, config, examples);
 }

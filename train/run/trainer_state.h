@@ -18,6 +18,12 @@ struct UpdateTerms {
   std::int64_t compared = 0;  // of the divergence
 };
 
+/// What the student has written itself in place of the data's (on_policy.h).
+struct OwnAnswer {
+  std::int64_t step = 0, sequence = 0;  // of that step's micro-batch
+  std::vector<std::int32_t> ids;        // behind the prompt
+};
+
 /// The numbers of a run after some of its steps.
 struct TrainerState {
   std::int64_t step = 0;             // the next one
@@ -29,6 +35,8 @@ struct TrainerState {
   std::int64_t skipped_in_a_row = 0;
   bool group_is_spoiled = false;            // a loss of the current group was not finite
   std::optional<UpdateTerms> update_terms;  // of the current group, if it has begun and they count
+  /// Those of the current group, if it has begun and the student writes.
+  std::optional<std::vector<OwnAnswer>> own_answers;
   double loss_sum = 0;                      // of the finite losses
   std::int64_t losses = 0;
   std::vector<double> recent_losses;  // the last kLossWindow of them, oldest first

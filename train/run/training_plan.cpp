@@ -31,10 +31,12 @@ const Stage& TrainingPlan::stage_of(std::int64_t step) const {
   return *std::ranges::find_if(stages_, [&](const Stage& stage) { return step < stage.end; });
 }
 
+std::int64_t TrainingPlan::group_begin(std::int64_t step) const {
+  return step - (step - stage_of(step).begin) % accumulation_;
+}
+
 std::int64_t TrainingPlan::group_size(std::int64_t step) const {
-  const Stage& stage = stage_of(step);
-  const std::int64_t group_begin = step - (step - stage.begin) % accumulation_;
-  return std::min(accumulation_, stage.end - group_begin);
+  return std::min(accumulation_, stage_of(step).end - group_begin(step));
 }
 
 bool TrainingPlan::ends_group(std::int64_t step) const {

@@ -31,7 +31,9 @@ class TrainingPlan {
   std::int64_t updates_before(std::int64_t steps) const;
 
   const Stage& stage_of(std::int64_t step) const;
-  /// Micro-batches of the group that `step` belongs to.
+  /// The first step of the group that `step` belongs to.
+  std::int64_t group_begin(std::int64_t step) const;
+  /// Micro-batches of that group.
   std::int64_t group_size(std::int64_t step) const;
   /// Whether an update follows `step`.
   bool ends_group(std::int64_t step) const;

@@ -43,15 +43,14 @@ std::size_t needed(const std::vector<text::AlignedRow>& rows,
 // The teacher's row that has read the same text; -1: there is none.
 std::int64_t border(const text::AlignedRow& row) { return row.emitted == 0 ? row.teacher_row : -1; }
 
-// Leaves positions without a label without a teacher, and drops the pieces that hold one.
-void keep_labelled(AlignedSequence& sequence, const Tensor& labels) {
-  const auto list = labels.to_vector<std::int64_t>();
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    if (list[i] == kNoLabel) sequence.rows[i].teacher_row = -1;
+// Leaves positions that do not count without a teacher, and drops the pieces that hold one.
+void keep(AlignedSequence& sequence, const std::vector<bool>& counts) {
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (!counts[i]) sequence.rows[i].teacher_row = -1;
   }
   std::erase_if(sequence.chunks, [&](const text::AlignedChunk& chunk) {
-    return std::ranges::count(list.begin() + chunk.student_begin - 1,
-                              list.begin() + chunk.student_end - 1, kNoLabel) > 0;
+    return std::ranges::count(counts.begin() + chunk.student_begin - 1,
+                              counts.begin() + chunk.student_end - 1, false) > 0;
   });
 }
 
@@ -105,14 +104,19 @@ AlignedBatch AlignedTeacher::align(const Batch& batch) const {
     const std::vector<std::int32_t> own(begin, begin + lengths[sequence]);
     begin += lengths[sequence];
     const auto& chat = batch.conversations.at(sequence);
-    AlignedSequence aligned = chat ? align_chat(own, *chat) : align_text(own);
+    const std::int64_t prompt = batch.prompts.empty() ? 0 : batch.prompts.at(sequence);
+    AlignedSequence aligned = prompt > 0 ? align_own_answer(own, prompt, *chat)
+                              : chat     ? align_chat(own, *chat)
+                                         : align_text(own);
     if (!aligned.teacher_ids.empty()) {
       result.of_teacher.push_back({.ids = aligned.teacher_ids, .labels = {}});
       result.of_teacher.back().labels.assign(aligned.teacher_ids.size(), kNoLabel);
+      result.of_teacher.back().prompt = prompt > 0 ? 1 : 0;  // no cache has it
     }
     result.all.append(std::move(aligned));
   }
-  if (tokens_ == LossTokens::labelled) keep_labelled(result.all, batch.labels);
+  const bool labelled_only = tokens_ == LossTokens::labelled;
+  if (labelled_only || batch.has_own_answers()) keep(result.all, batch.compared(labelled_only));
   return result;
 }
 
@@ -207,6 +211,46 @@ AlignedSequence AlignedTeacher::align_chat(const std::vector<std::int32_t>& ids,
       .ids = theirs.encoding.ids,
       .places = text::token_places(theirs.encoding, theirs.rendering.text, teacher_.token_bytes()),
       .contents = contents.second};
+  return finish(std::move(student), std::move(teacher), ids.size());
+}
+
+AlignedSequence AlignedTeacher::align_own_answer(const std::vector<std::int32_t>& ids,
+                                                 std::int64_t prompt,
+                                                 const text::Conversation& chat) const {
+  AlignedSequence none;
+  none.rows.resize(ids.size());
+  none.next.resize(ids.size());
+  text::SpelledText spelled = text::spell(ids, student_->token_bytes());
+  const auto first = static_cast<std::size_t>(prompt);
+  const auto special = std::find_if(ids.begin() + prompt, ids.end(), [this](std::int32_t id) {
+    return student_->tokenizer().is_special(id);
+  });
+  const auto end = static_cast<std::size_t>(special - ids.begin());
+  if (end == first) return none;
+  const auto from = static_cast<std::size_t>(spelled.places[first].begin);
+  const auto to = static_cast<std::size_t>(spelled.places[end - 1].end);
+  const std::string_view all = std::string_view(spelled.text).substr(from, to - from);
+  const std::string_view valid = all.substr(0, utf8::find_invalid(all));
+  const std::string content(trimmed(valid));
+  text::Conversation answered = chat;
+  answered.messages.push_back({{"role", "assistant"}, {"content", content}});
+  if (content.empty()) return none;
+  const TokenizedChat theirs = teacher_.tokenize_chat(answered);
+  const auto span = find_last_content(answered, theirs.rendering, content);
+  if (!span) return none;
+  const std::size_t begin = from + valid.find(content), ends = begin + content.size();
+  // What ends the answer is known where nothing stands between.
+  std::size_t kept = ends == to ? std::min(end + 1, ids.size()) : first;
+  while (kept < end && static_cast<std::size_t>(spelled.places[kept].end) <= ends) ++kept;
+  const auto count = static_cast<std::ptrdiff_t>(kept);
+  text::TokenizedText student{
+      .ids = {ids.begin(), ids.begin() + count},
+      .places = {spelled.places.begin(), spelled.places.begin() + count},
+      .contents = {{static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(ends)}}};
+  text::TokenizedText teacher{
+      .ids = theirs.encoding.ids,
+      .places = text::token_places(theirs.encoding, theirs.rendering.text, teacher_.token_bytes()),
+      .contents = {*span}};
   return finish(std::move(student), std::move(teacher), ids.size());
 }
 

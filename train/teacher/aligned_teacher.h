@@ -55,8 +55,9 @@ struct AlignedReading {
 
 /// A plain text is what the student's tokens spell (without a space that its tokenizer has put in
 /// front), so that the teacher reads just what the student does; of a conversation each side
-/// renders its own template, and the contents of the messages are compared. For one thread at a
-/// time.
+/// renders its own template, and the contents of the messages are compared. Of one that the student
+/// has finished itself (on_policy.h) the teacher reads the same prompt and what the student's tokens
+/// spell, as far as that is UTF-8, and only that is compared. For one thread at a time.
 class AlignedTeacher {
  public:
   /// What the teacher says of a batch of its own tokens.
@@ -93,6 +94,8 @@ class AlignedTeacher {
   AlignedSequence align_text(const std::vector<std::int32_t>& ids) const;
   AlignedSequence align_chat(const std::vector<std::int32_t>& ids,
                              const text::Conversation& chat) const;
+  AlignedSequence align_own_answer(const std::vector<std::int32_t>& ids, std::int64_t prompt,
+                                   const text::Conversation& chat) const;
   AlignedSequence finish(text::TokenizedText student, text::TokenizedText teacher,
                          std::size_t length) const;
 

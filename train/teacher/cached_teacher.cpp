@@ -29,6 +29,7 @@ std::vector<Batch> examples_of(const Batch& batch) {
                         .labels = batch.labels.narrow(0, begin, length),
                         .context = packed_context({length}),
                         .sequences = 1});
+    if (!batch.prompts.empty()) examples.back().prompts = {batch.prompts.at(examples.size() - 1)};
     begin += length;
   }
   return examples;
@@ -67,9 +68,10 @@ TeacherAnswer CachedTeacher::answer(const Batch& batch) {
   for (const Batch& example : examples_of(batch)) {
     Tensor place = outputs.narrow(0, begin, example.tokens());
     const auto ids = example.ids.to_vector<std::int64_t>();
-    if (!cache_ || !cache_->read(ids, place)) {
+    TeacherCache* const cache = example.has_own_answers() ? nullptr : cache_.get();
+    if (!cache || !cache->read(ids, place)) {
       place.copy_(output(example));
-      if (cache_) cache_->write(ids, place);
+      if (cache) cache->write(ids, place);
     }
     begin += example.tokens();
   }

@@ -24,6 +24,8 @@ struct OutputLimit {
 /// over K entries, the student's is not, and where K is the whole vocabulary nothing changes. Or
 /// with `samples` some tokens drawn from it (sampled_outputs.h), and how likely the next one is.
 ///
+/// What the student wrote itself comes once, so it passes the cache by.
+///
 /// The teacher reads the examples of a batch one by one, so that the bits of an answer do not
 /// depend on the batch it was first given in.
 ///

@@ -11,23 +11,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kSpace = " \t\r\n";
-
-std::string trimmed(std::string_view text) {
-  const std::size_t begin = std::min(text.find_first_not_of(kSpace), text.size());
-  const std::size_t end = text.find_last_not_of(kSpace);
-  return std::string(text.substr(begin, end == std::string_view::npos ? 0 : end + 1 - begin));
-}
-
 // What of a message a template may write, the longest first.
 std::vector<std::string> candidates(const Json& message) {
   const auto content = message.find("content");
   if (content == message.end() || !content->is_string()) return {};
   const auto& text = content->get_ref<const std::string&>();
-  std::vector<std::string> found{trimmed(text)};
+  std::vector<std::string> found{std::string(trimmed(text))};
   constexpr std::string_view kThought = "</think>";
   if (const std::size_t end = text.rfind(kThought); end != std::string::npos) {
-    found.push_back(trimmed(std::string_view(text).substr(end + kThought.size())));
+    found.emplace_back(trimmed(std::string_view(text).substr(end + kThought.size())));
   }
   std::erase(found, "");
   return found;
@@ -60,6 +52,26 @@ class Reader {
 };
 
 }  // namespace
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const std::size_t begin = std::min(text.find_first_not_of(kSpace), text.size());
+  const std::size_t end = text.find_last_not_of(kSpace);
+  return text.substr(begin, end == std::string_view::npos ? 0 : end + 1 - begin);
+}
+
+std::optional<text::ByteSpan> find_last_content(const text::Conversation& conversation,
+                                                const text::Rendering& rendering,
+                                                std::string_view content) {
+  const std::size_t last = conversation.messages.size() - 1;
+  const bool shows_turns = std::ranges::any_of(
+      rendering.origins.messages, [&](const auto& turn) { return turn.message == last; });
+  if (shows_turns) return Reader(rendering).find(last, std::string(content));
+  const std::size_t at = rendering.text.rfind(content);
+  if (at == std::string::npos) return {};
+  return text::ByteSpan{static_cast<std::uint32_t>(at),
+                        static_cast<std::uint32_t>(at + content.size())};
+}
 
 std::pair<std::vector<text::ByteSpan>, std::vector<text::ByteSpan>> shared_contents(
     const text::Conversation& conversation, const text::Rendering& first,

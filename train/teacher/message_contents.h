@@ -1,6 +1,8 @@
 // Where the messages' contents stand in a conversation's text.
 #pragma once
 
+#include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,5 +18,13 @@ namespace gladius::train {
 std::pair<std::vector<text::ByteSpan>, std::vector<text::ByteSpan>> shared_contents(
     const text::Conversation& conversation, const text::Rendering& first,
     const text::Rendering& second);
+
+/// Without white space around it, as templates often write a content.
+std::string_view trimmed(std::string_view text);
+
+/// Where `content` stands in a rendering as that of the conversation's last message.
+std::optional<text::ByteSpan> find_last_content(const text::Conversation& conversation,
+                                                const text::Rendering& rendering,
+                                                std::string_view content);
 
 }  // namespace gladius::train

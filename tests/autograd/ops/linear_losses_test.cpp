@@ -32,7 +32,7 @@ struct Problem {
     labels = Tensor::from(list, {N, 2}).to(N % 2 == 0 ? Dtype::I32 : Dtype::I64).select(1, 0);
     x = random_view(rng, {N, C}, -2, 2);
     weight = random_view(rng, {V, C}, -1, 1);
-    const testing::RandomDistillation random(rng, V);
+    const testing::RandomDistillation random(rng, N, V);
     options = random.options;
     teacher = random_view(rng, {N, random.width}, -4, 4);
   }

@@ -159,7 +159,7 @@ struct Distillation {
   DistillationOptions options;
 
   Distillation(Rng& rng, std::int64_t N, std::int64_t V) {
-    const testing::RandomDistillation random(rng, V);
+    const testing::RandomDistillation random(rng, N, V);
     options = random.options;
     student = random_view(rng, {N, V}, -4, 4);
     teacher = random_view(rng, {N, random.width}, -4, 4);
@@ -215,7 +215,7 @@ TEST(DistillationLoss, PartsOfALossAddUpToIt) {
     const std::int64_t N = random_int(rng, 2, 9), first = random_int(rng, 1, N - 1);
     Distillation d(rng, N, 7);
     d.options.reduction = LossReduction::mean;
-    d.options.divisors = {};
+    d.options.divisors = {}, d.options.compared = {};
     const DistillationLoss whole =
         distillation_loss(Variable(d.student), d.teacher, d.labels, d.options);
     const auto list = d.labels.to_vector<std::int64_t>();

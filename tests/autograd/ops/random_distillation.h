@@ -13,7 +13,8 @@ struct RandomDistillation {
   DistillationOptions options;
   std::int64_t width;  // of the teacher's rows
 
-  RandomDistillation(Rng& rng, std::int64_t V) : width(V) {
+  /// Of N rows.
+  RandomDistillation(Rng& rng, std::int64_t N, std::int64_t V) : width(V) {
     options.temperature = std::vector<double>{1, 2, 4, 3, 0.7}[random_int(rng, 0, 4)];
     options.alpha = std::vector<double>{0, 0.3, 1}[random_int(rng, 0, 2)];
     options.reduction = random_int(rng, 0, 1) ? LossReduction::mean : LossReduction::batchmean;
@@ -23,6 +24,11 @@ struct RandomDistillation {
                     Divergence::skew_kl}[static_cast<std::size_t>(random_int(rng, 0, 3))];
     options.beta = std::vector<double>{0.5, 0.1, 0.93}[random_int(rng, 0, 2)];
     options.labelled_only = random_int(rng, 0, 2) == 0;
+    if (random_int(rng, 0, 2) == 0) {
+      std::vector<double> mask;
+      while (std::ssize(mask) < N) mask.push_back(static_cast<double>(random_int(rng, 0, 1)));
+      options.compared = Tensor::from(mask, {N}).to(Dtype::BOOL);
+    }
     if (random_int(rng, 0, 2) == 0) {
       options.divisors = {random_int(rng, 1, 9), random_int(rng, 0, 9)};
     }

@@ -85,6 +85,7 @@ std::optional<double> share_of(const std::optional<StepSuite>& suite,
 
 std::string summary(const StepRecord& record) {
   const std::optional<StepEvaluation>& evaluation = record.evaluation;
+  const std::optional<StepOnPolicy>& own = record.on_policy;
   const Scalar scalars[] = {
       {"loss/loss", record.loss},
       {"loss/loss_running_mean", record.loss_running_mean},
@@ -94,6 +95,9 @@ std::string summary(const StepRecord& record) {
       {"optimizer/lr", record.lr},
       {"optimizer/grad_norm", record.grad_norm},
       {"throughput/tokens_per_s", record.tokens_per_s},
+      {"on_policy/share", own ? std::optional(own->share) : std::nullopt},
+      {"on_policy/mean_tokens", own ? own->mean_tokens : std::nullopt},
+      {"on_policy/tokens_per_s", own ? own->tokens_per_s : std::nullopt},
       {"eval/eval_cross_entropy",
        evaluation ? std::optional(evaluation->cross_entropy) : std::nullopt},
       {"eval/eval_perplexity", evaluation ? std::optional(evaluation->perplexity) : std::nullopt},
