@@ -32,9 +32,10 @@ struct AlmTargets {
 /// alpha * T^2 * ALM + (1 - alpha) * CE for the student's logits linear(x, weight) and the
 /// labels of the cross-entropy, as linear_distillation_loss; `kl` is T^2 * ALM. The student's
 /// probabilities are softmax(logits / T); the paper's are those of T = 1. Reduction: `mean` is over
-/// the chunks, `batchmean` their sum by `sequences`; `rows`, `vocabulary`, `labelled_only` and `compared` have
-/// no meaning here. Blocks of rows end where chunks do. ShapeError for what does not fit,
-/// ConfigError as distillation_loss and for another divergence. Differentiable once (GraphError).
+/// the chunks, `batchmean` their sum by `sequences`; `rows`, `vocabulary`, `labelled_only` and
+/// `compared` have no meaning here. Blocks of rows end where chunks do. ShapeError for what does
+/// not fit, ConfigError as distillation_loss and for another divergence. Differentiable once
+/// (GraphError).
 DistillationLoss linear_alm_loss(const Variable& x, const Variable& weight,
                                  const AlmTargets& targets, const Tensor& labels,
                                  const DistillationOptions& options = {}, double tau = kAlmTau);

@@ -81,17 +81,16 @@ DistillationLoss linear_distillation_loss(const Variable& x, const Variable& wei
   const Tensor classes = fitting_labels(kName, labels);
   const Distillation settled = distillation(kName, weight.size(0), classes, options);
   const Task& task = settled.task;
-  Forward result = forward(
-      x, weight, block_ends(x.size(0)),
-      [&](const Tensor& logits, std::int64_t begin, const Tensor& gradient) {
-        const Tensor teacher =
-            fitting_teacher(task, logits, targets(logits, begin), options.vocabulary == 0);
-        const std::int64_t rows = logits.size(0);
-        return run(task,
-                   {logits, teacher, classes.narrow(0, begin, rows),
-                    rows_of_mask(settled.compared, begin, rows)},
-                   gradient);
-      });
+  Forward result = forward(x, weight, block_ends(x.size(0)),
+                           [&](const Tensor& logits, std::int64_t begin, const Tensor& gradient) {
+                             const Tensor teacher = fitting_teacher(
+                                 task, logits, targets(logits, begin), options.vocabulary == 0);
+                             const std::int64_t rows = logits.size(0);
+                             return run(task,
+                                        {logits, teacher, classes.narrow(0, begin, rows),
+                                         rows_of_mask(settled.compared, begin, rows)},
+                                        gradient);
+                           });
   return record_distillation(x, weight, std::move(result), settled);
 }
 

@@ -120,10 +120,11 @@ DistillationLoss distillation_loss(const Variable& student, const Tensor& teache
   constexpr const char* kName = "distillation_loss";
   check_logits(kName, student, labels);
   const Tensor targets = fitting_labels(kName, labels);
-  const auto [task, counted, labelled, compared] = distillation(kName, student.size(1), targets, options);
+  const auto [task, counted, labelled, compared] =
+      distillation(kName, student.size(1), targets, options);
   const Rows rows{student.value().contiguous(),
-                  fitting_teacher(task, student.value(), teacher, options.vocabulary == 0),
-                  targets, compared};
+                  fitting_teacher(task, student.value(), teacher, options.vocabulary == 0), targets,
+                  compared};
   Tensor gradient = place_for_gradient(student);
   const Terms terms = run(task, rows, gradient);
   Variable loss = record(kName, Tensor::scalar(total(terms, task), student.dtype()), {student},

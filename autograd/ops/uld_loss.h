@@ -14,9 +14,9 @@ namespace gladius {
 /// labels of the cross-entropy, as linear_distillation_loss; `kl` is T^2 * ULD. Row i is compared
 /// with the teacher's row `teacher_rows`[i] (of any number of entries), or not at all where that is
 /// negative. Probabilities are softmax(logits / T). Reduction: `mean` is over the rows that are
-/// compared, `batchmean` their sum by `sequences`; `rows`, `vocabulary`, `labelled_only` and `compared` have no
-/// meaning here. The gradient takes the order of the student's entries as given; equal ones keep
-/// theirs.
+/// compared, `batchmean` their sum by `sequences`; `rows`, `vocabulary`, `labelled_only` and
+/// `compared` have no meaning here. The gradient takes the order of the student's entries as given;
+/// equal ones keep theirs.
 ///
 /// The teacher is asked for blocks of at most 64 rows. ShapeError for what does not fit,
 /// ConfigError as distillation_loss and for another divergence. Differentiable once (GraphError).

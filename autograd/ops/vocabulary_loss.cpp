@@ -89,8 +89,7 @@ Distillation distillation(const char* op, std::int64_t V, const Tensor& labels,
                   .divergence = options.divergence,
                   .beta = options.beta,
                   .labelled_only = options.labelled_only};
-  const std::int64_t rows =
-      options.rows != 0 ? options.rows : count_compared(task, labels, mask);
+  const std::int64_t rows = options.rows != 0 ? options.rows : count_compared(task, labels, mask);
   const std::int64_t counted = options.reduction == LossReduction::mean ? rows : options.sequences;
   Distillation result{.task = task,
                       .counted = divisor(0, counted),

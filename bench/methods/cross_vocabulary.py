@@ -59,7 +59,7 @@ class Method:
     def settings(self, options, steps, cache_gb):
         """The keys of the run file that make the method."""
         if self.loss == "ce":
-            return {"steps": steps}
+            return {"steps": steps, "loss": {"normalization": "micro_batch"}}
         cross = self.loss if self.loss in ("alm", "uld") else "project"
         cache = options.work / "caches" / {
             "sampled": self.name, "top-k": "top-k"}.get(self.loss, "hidden-states")
@@ -67,7 +67,7 @@ class Method:
             "experts": [{"name": "teacher", "model": str(options.teacher), "steps": steps,
                          "vocabulary": "truncate" if self.loss == "truncate" else "align"}],
             "loss": {"temperature": self.temperature, "alpha": options.alpha, "reduction": "mean",
-                     "cross": cross},
+                     "normalization": "micro_batch", "cross": cross},
             "teacher_cache": {"max_gb": cache_gb, "path": str(cache) if cache_gb else None,
                               "samples": SAMPLES if self.loss == "sampled" else None}
             | ({"top_k": TOP_K} if self.loss == "top-k" else {}),

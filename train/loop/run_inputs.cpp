@@ -14,18 +14,18 @@ namespace {
 Dataset open_data(const std::vector<std::filesystem::path>& files, const RunConfig& config,
                   std::shared_ptr<const TextEncoder> encoder, std::int64_t vocab_size,
                   const RunEvents& events) {
-  return Dataset::open(
-      files, std::move(encoder),
-      {.max_seq_len = config.data.max_seq_len,
-       .loss_on = config.data.loss_on,
-       .vocab_size = vocab_size,
-       .on_bad_line = config.data.on_bad_line,
-       .keep_conversations = std::ranges::any_of(
-           config.experts,
-           [](const ExpertConfig& expert) {
-             return expert.vocabulary == VocabularyMode::align || expert.on_policy > 0;
-           }),
-       .warn = events.warn});
+  return Dataset::open(files, std::move(encoder),
+                       {.max_seq_len = config.data.max_seq_len,
+                        .loss_on = config.data.loss_on,
+                        .vocab_size = vocab_size,
+                        .on_bad_line = config.data.on_bad_line,
+                        .keep_conversations = std::ranges::any_of(
+                            config.experts,
+                            [](const ExpertConfig& expert) {
+                              return expert.vocabulary == VocabularyMode::align ||
+                                     expert.on_policy > 0;
+                            }),
+                        .warn = events.warn});
 }
 
 void check_memory(const RunConfig& config, const LanguageModel& student, const Dataset& examples,
@@ -35,8 +35,8 @@ void check_memory(const RunConfig& config, const LanguageModel& student, const D
   const bool writes = std::ranges::any_of(
       config.experts, [](const ExpertConfig& expert) { return expert.on_policy > 0; });
   const std::int64_t most = config.batch_size * config.data.max_seq_len;
-  MemoryNeed need = estimate_memory(
-      config, student, writes ? most : largest_batch(examples, batch_options(config)));
+  MemoryNeed need = estimate_memory(config, student,
+                                    writes ? most : largest_batch(examples, batch_options(config)));
   if (writes) need.cache = on_policy_cache_bytes(student, config.data.max_seq_len);
   require_memory(need, *available);
   if (need.required() + need.expert > available->bytes) {

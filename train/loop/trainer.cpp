@@ -143,9 +143,8 @@ void Trainer::load_teacher(const Stage& stage) {
   }
   if (stage.expert->on_policy > 0) {
     const std::int64_t own = encoder_->tokenizer().vocab_size();
-    on_policy_ =
-        std::make_unique<OnPolicy>(config_, *stage.expert, *encoder_,
-                                   aligned_teacher_ ? own : teacher_->vocabulary(), warn_);
+    on_policy_ = std::make_unique<OnPolicy>(config_, *stage.expert, *encoder_,
+                                            aligned_teacher_ ? own : teacher_->vocabulary(), warn_);
   }
 }
 

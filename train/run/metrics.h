@@ -36,10 +36,10 @@ inline constexpr std::size_t kLossWindow = 100;
 
 /// What the student has written itself of a step's micro-batch (on_policy.h).
 struct StepOnPolicy {
-  double share = 0;                           // of the micro-batch's sequences
-  std::optional<double> mean_tokens = {};     // of an answer; nothing of none
-  double seconds = 0;                         // in which the update's answers were generated
-  std::optional<double> tokens_per_s = {};    // of that; nothing where it was an earlier step
+  double share = 0;                         // of the micro-batch's sequences
+  std::optional<double> mean_tokens = {};   // of an answer; nothing of none
+  double seconds = 0;                       // in which the update's answers were generated
+  std::optional<double> tokens_per_s = {};  // of that; nothing where it was an earlier step
 };
 
 /// One step. What is not there, or not finite, is null in the file.
@@ -58,8 +58,8 @@ struct StepRecord {
   double tokens_per_s = 0;           // of this step
   double elapsed_s = 0;              // of training, pauses between resumed runs left out
   std::int64_t skipped_lines = 0;    // bad ones so far; not in the file if there are none
-  /// In the file, as on_policy_share, on_policy_mean_tokens, on_policy_s and on_policy_tokens_per_s,
-  /// only where an expert has such a share.
+  /// In the file, as on_policy_share, on_policy_mean_tokens, on_policy_s and
+  /// on_policy_tokens_per_s, only where an expert has such a share.
   std::optional<StepOnPolicy> on_policy = {};
   /// In the file, as eval_cross_entropy, eval_perplexity, eval_bits_per_byte and eval_tokens, only
   /// where there is one.

@@ -131,9 +131,10 @@ void check_on_policy(const RunFields& fields, const RunConfig& run) {
   const std::vector<RunFields> experts = fields.objects("experts");
   for (std::size_t i = 0; i < experts.size(); ++i) {
     if (run.experts[i].on_policy == 0 || run.loss.alpha > 0) continue;
-    experts[i].fail("on_policy",
-                    "has the student's answers graded by the divergence, and \"loss.alpha\" 0 gives "
-                    "it no share in the loss; give one of them");
+    experts[i].fail(
+        "on_policy",
+        "has the student's answers graded by the divergence, and \"loss.alpha\" 0 gives "
+        "it no share in the loss; give one of them");
   }
 }
 

@@ -37,7 +37,7 @@ struct TrainerState {
   std::optional<UpdateTerms> update_terms;  // of the current group, if it has begun and they count
   /// Those of the current group, if it has begun and the student writes.
   std::optional<std::vector<OwnAnswer>> own_answers;
-  double loss_sum = 0;                      // of the finite losses
+  double loss_sum = 0;  // of the finite losses
   std::int64_t losses = 0;
   std::vector<double> recent_losses;  // the last kLossWindow of them, oldest first
   std::optional<double> first_loss;   // the first that was finite

@@ -56,8 +56,8 @@ struct AlignedReading {
 /// A plain text is what the student's tokens spell (without a space that its tokenizer has put in
 /// front), so that the teacher reads just what the student does; of a conversation each side
 /// renders its own template, and the contents of the messages are compared. Of one that the student
-/// has finished itself (on_policy.h) the teacher reads the same prompt and what the student's tokens
-/// spell, as far as that is UTF-8, and only that is compared. For one thread at a time.
+/// has finished itself (on_policy.h) the teacher reads the same prompt and what the student's
+/// tokens spell, as far as that is UTF-8, and only that is compared. For one thread at a time.
 class AlignedTeacher {
  public:
   /// What the teacher says of a batch of its own tokens.
