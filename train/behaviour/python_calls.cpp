@@ -63,7 +63,7 @@ class PythonReader {
       if (!named && !arguments.empty()) return std::nullopt;
       auto one = value();
       if (!one || !at_next(')')) return std::nullopt;
-      if (named && !arguments.emplace(*name, *std::move(one)).second) return std::nullopt;
+      if (named) arguments[*name] = *std::move(one);  // the last of a name, as BFCL has it
     }
     return arguments;
   }
