@@ -13,9 +13,9 @@
 #define HWY_TARGET_INCLUDE "gladius/tensor/kernels/block_gemv_k.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, once a target:
+#include "gladius/tensor/kernels/block_dots-inl.h"
 #include "gladius/tensor/kernels/block_integers-inl.h"
 #include "gladius/tensor/kernels/block_readers-inl.h"
-#include "hwy/cache_control.h"
 
 #ifndef GLADIUS_BYTE_ROWS
 #define GLADIUS_BYTE_ROWS
@@ -45,8 +45,6 @@ using I8 = hn::CappedTag<std::int8_t, 32>;
 const U8 u8;
 const I8 i8;
 
-// Bytes that are read in the time that memory takes to answer.
-constexpr std::int64_t kAhead = 4096;
 // The largest number of two signed bytes: 256 * 127 + 127.
 constexpr float kHighest = 32639;
 
@@ -134,9 +132,7 @@ class BlockProducts {
     }
   }
 
-  // And asks for what is `ahead` bytes behind it: the memory's own streams are too short.
-  HWY_INLINE void add_block(Bytes block, std::int64_t ahead) {
-    for (int line = 0; line < Reader::kBytes; line += 64) hwy::Prefetch(block + ahead + line);
+  HWY_INLINE void add_block(Bytes block) {
     KScales scales;
     Reader::scales(block, scales);
     add_products_of(block, scales);
@@ -198,27 +194,10 @@ class BlockProducts {
   hn::Vec<F32> total_[Rows];
 };
 
-// A column of y, in its rows i and on, Rows of them.
-template <int Rows, class Reader>
-HWY_INLINE void dot_row(const ByteRows& x, std::int64_t i, Bytes row, std::int64_t ahead, float* y,
-                        std::int64_t y_stride) {
-  BlockProducts<Rows, Reader> products(x, i);
-  for (std::int64_t b = 0; b < x.blocks; ++b, row += Reader::kBytes) products.add_block(row, ahead);
-  for (int r = 0; r < Rows; ++r) y[(i + r) * y_stride] = products.total(r);
-}
-
 void dot_rows(Dtype dtype, std::int64_t m, std::int64_t n, const ByteRows& x, const std::byte* w,
               std::int64_t w_stride, float* y, std::int64_t y_stride) {
-  const std::int64_t ahead = std::max(2 * w_stride, kAhead);
   with_k_reader(dtype, [&](auto reader) HWY_ATTR {
-    using Reader = decltype(reader);
-    for (std::int64_t j = 0; j < n; ++j) {
-      const auto* row = reinterpret_cast<Bytes>(w + j * w_stride);
-      std::int64_t i = 0;
-      for (; i + 4 <= m; i += 4) dot_row<4, Reader>(x, i, row, ahead, y + j, y_stride);
-      for (; i + 2 <= m; i += 2) dot_row<2, Reader>(x, i, row, ahead, y + j, y_stride);
-      if (i < m) dot_row<1, Reader>(x, i, row, ahead, y + j, y_stride);
-    }
+    dot_blocks<BlockProducts, decltype(reader)>(m, n, x, w, w_stride, y, y_stride);
   });
 }
 
@@ -235,9 +214,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace gladius::kernels {
 namespace {
-
-// Weights that are worth a thread of their own.
-constexpr std::int64_t kGrainElements = 1 << 15;
 
 HWY_EXPORT(make_bytes);
 HWY_EXPORT(dot_rows);
@@ -262,8 +238,7 @@ void block_gemv_k(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, c
                   std::int64_t x_stride, const std::byte* w, std::int64_t w_stride, float* y,
                   std::int64_t y_stride) {
   const ByteRows rows = byte_rows(dtype, m, k, x, x_stride);
-  const std::int64_t grain = kGrainElements / std::max<std::int64_t>(k, 1) + 1;
-  parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(n, rows_worth_a_thread(k), [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(dot_rows)
     (dtype, m, end - begin, rows, w + begin * w_stride, w_stride, y + begin, y_stride);
   });

@@ -12,12 +12,16 @@
 // clang-format on
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
 #include "gladius/tensor/dtype.h"
 
 namespace gladius::kernels {
+
+/// Whether a quantised type has blocks of 256 numbers with scales of their groups.
+inline bool is_k_type(Dtype dtype) { return block_elements(dtype) == 256; }
 
 /// y[i] of n elements, whole blocks of a quantised type. Serial. To the bit what the Python package
 /// `gguf` computes: the products are exact in float.
@@ -38,6 +42,11 @@ bool quantize(Dtype dtype, const float* x, std::byte* blocks, std::int64_t n);
 void block_gemv(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
                 std::int64_t x_stride, const std::byte* w, std::int64_t w_stride, float* y,
                 std::int64_t y_stride);
+
+/// How many rows of k weights are worth a thread of their own to block_gemv().
+constexpr std::int64_t rows_worth_a_thread(std::int64_t k) {
+  return (1 << 15) / std::max<std::int64_t>(k, 1) + 1;
+}
 
 /// block_gemv() of the K types, for it alone.
 void block_gemv_k(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* x,

@@ -40,7 +40,7 @@ void BlockFormat::multiply(const Tensor& weight, const Tensor& x, Tensor& y) con
     return kernels::block_gemv(weight.dtype(), M, N, K, dense.data<float>(), K, weight.raw_data(),
                                row_bytes(weight), y.data<float>(), N);
   }
-  if (block_elements(weight.dtype()) == 256) {
+  if (kernels::is_k_type(weight.dtype())) {
     return kernels::block_gemm(weight.dtype(), M, N, K, dense.data<float>(), K, weight.raw_data(),
                                row_bytes(weight), y.data<float>(), N);
   }
