@@ -15,6 +15,11 @@ inline std::int64_t random_int(Rng& rng, std::int64_t low, std::int64_t high) {
   return std::uniform_int_distribution<std::int64_t>(low, high)(rng);
 }
 
+template <class T>
+T one_of(Rng& rng, const std::vector<T>& values) {
+  return values[static_cast<std::size_t>(random_int(rng, 0, std::ssize(values) - 1))];
+}
+
 /// `rank` sizes of [low, high].
 inline Shape random_shape(Rng& rng, std::int64_t rank, std::int64_t low = 1,
                           std::int64_t high = 4) {

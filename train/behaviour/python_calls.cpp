@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "gladius/models/chat_template/text.h"
 #include "gladius/train/behaviour/python_tokens.h"
 
 namespace gladius::train {
@@ -141,16 +142,10 @@ class PythonReader {
   int depth_ = 0;
 };
 
-std::string_view without_around(std::string_view text, std::string_view characters) {
-  const std::size_t begin = text.find_first_not_of(characters);
-  if (begin == text.npos) return {};
-  return text.substr(begin, text.find_last_not_of(characters) - begin + 1);
-}
-
 }  // namespace
 
 std::optional<std::vector<Call>> read_python_calls(std::string_view text) {
-  std::string_view list = without_around(text, "` \n");
+  std::string_view list = text::jinja::strip(text, "` \n", /*left=*/true, /*right=*/true);
   if (text.starts_with("```") && list.starts_with("python\n")) list.remove_prefix(7);
   std::string whole(list.starts_with('[') ? "" : "[");
   whole += list;

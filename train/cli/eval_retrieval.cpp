@@ -69,8 +69,8 @@ void print_retrieval(const train::RetrievalOptions& options, const RetrievalResu
   if (options.lengths.size() > 1) rows.push_back(retrieval_row("all", "", by_depth));
   print("{}", format_table(rows));
   print(
-      "right: the answer is the value alone, of {} facts in the text; trained: prompts of up to "
-      "{} tokens\n",
+      "right: the value and no other number, of {} facts in the text; value alone: and no word "
+      "either; trained: prompts of up to {} tokens\n",
       options.distractors + 1, bounds.trained);
 }
 

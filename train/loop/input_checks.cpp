@@ -246,10 +246,8 @@ void check_labels(const RunConfig& config, const Dataset& train, const Dataset* 
   if (const DataCounts counts = train.counts(); has_no_labels(train, counts)) {
     const std::string none = fmt::format("data.train: none of its {} examples has a label ({})",
                                          format_count(counts.examples), reason(config, counts));
-    const bool writes = std::ranges::any_of(
-        config.experts, [](const ExpertConfig& expert) { return expert.on_policy > 0; });
-    if (!writes && (config.experts.empty() || config.loss.alpha == 0 ||
-                    config.loss.tokens == LossTokens::labelled)) {
+    if (!student_writes(config) && (config.experts.empty() || config.loss.alpha == 0 ||
+                                    config.loss.tokens == LossTokens::labelled)) {
       throw ConfigError(none + ", so there is nothing to learn from");
     }
     if (config.loss.alpha < 1) warn(none + "; only the divergence from the experts trains");

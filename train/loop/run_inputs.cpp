@@ -19,12 +19,12 @@ Dataset open_data(const std::vector<std::filesystem::path>& files, const RunConf
                         .loss_on = config.data.loss_on,
                         .vocab_size = vocab_size,
                         .on_bad_line = config.data.on_bad_line,
-                        .keep_conversations = std::ranges::any_of(
-                            config.experts,
-                            [](const ExpertConfig& expert) {
-                              return expert.vocabulary == VocabularyMode::align ||
-                                     expert.on_policy > 0;
-                            }),
+                        .keep_conversations = student_writes(config) ||
+                                              std::ranges::any_of(config.experts,
+                                                                  [](const ExpertConfig& expert) {
+                                                                    return expert.vocabulary ==
+                                                                           VocabularyMode::align;
+                                                                  }),
                         .warn = events.warn});
 }
 
@@ -32,8 +32,7 @@ void check_memory(const RunConfig& config, const LanguageModel& student, const D
                   const RunEvents& events) {
   const auto available = available_memory();
   if (!config.check_memory || !available) return;
-  const bool writes = std::ranges::any_of(
-      config.experts, [](const ExpertConfig& expert) { return expert.on_policy > 0; });
+  const bool writes = student_writes(config);
   const std::int64_t most = config.batch_size * config.data.max_seq_len;
   MemoryNeed need = estimate_memory(config, student,
                                     writes ? most : largest_batch(examples, batch_options(config)));

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/json_file.h"
@@ -195,6 +197,11 @@ Json RunConfig::resolved() const {
   Json json = write_run_keys(*this);
   if (!experts.empty()) json.erase("steps");
   return json;
+}
+
+bool student_writes(const RunConfig& config) {
+  return std::ranges::any_of(config.experts,
+                             [](const ExpertConfig& expert) { return expert.on_policy > 0; });
 }
 
 }  // namespace gladius::train

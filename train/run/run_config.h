@@ -205,4 +205,7 @@ struct RunConfig {
   nlohmann::ordered_json resolved() const;
 };
 
+/// Whether an expert has the student write answers of its own.
+bool student_writes(const RunConfig& config);
+
 }  // namespace gladius::train

@@ -21,25 +21,21 @@ using testing::expect_resumes_as;
 using ::testing::HasSubstr;
 using testing::Json;
 using testing::message_of;
+using testing::one_of;
 using testing::random_int;
 using testing::Rng;
 
-template <class T>
-T any_of(Rng& rng, const std::vector<T>& values) {
-  return values[static_cast<std::size_t>(random_int(rng, 0, std::ssize(values) - 1))];
-}
-
 // Settings that go together.
 Json random_settings(Rng& rng) {
-  Json expert{{"name", "one"}, {"steps", 7}, {"on_policy", any_of<double>(rng, {0.3, 0.7, 1})}};
-  Json loss{{"tokens", any_of<std::string>(rng, {"all", "labelled"})},
-            {"normalization", any_of<std::string>(rng, {"tokens", "micro_batch"})}};
+  Json expert{{"name", "one"}, {"steps", 7}, {"on_policy", one_of<double>(rng, {0.3, 0.7, 1})}};
+  Json loss{{"tokens", one_of<std::string>(rng, {"all", "labelled"})},
+            {"normalization", one_of<std::string>(rng, {"tokens", "micro_batch"})}};
   Json cache = Json::object();
   const bool aligns = random_int(rng, 0, 1) == 0;
   expert["model"] = aligns ? "other" : "expert";
-  if (aligns) loss["cross"] = any_of<std::string>(rng, {"project", "alm", "uld"});
+  if (aligns) loss["cross"] = one_of<std::string>(rng, {"project", "alm", "uld"});
   const bool has_own = aligns && loss["cross"] != "project";
-  if (!has_own) loss["divergence"] = any_of<std::string>(rng, {"forward_kl", "reverse_kl", "jsd"});
+  if (!has_own) loss["divergence"] = one_of<std::string>(rng, {"forward_kl", "reverse_kl", "jsd"});
   const auto kept = random_int(rng, 0, 3);
   if (kept == 1) cache["max_gb"] = 1;
   if (kept == 2 && loss.value("cross", "") != "alm") cache["top_k"] = random_int(rng, 5, 60);
@@ -47,7 +43,7 @@ Json random_settings(Rng& rng) {
     cache["samples"] = random_int(rng, 1, 20);
   }
   Json two = expert;
-  two["name"] = "two", two["steps"] = 6, two["on_policy"] = any_of<double>(rng, {0, 0.5});
+  two["name"] = "two", two["steps"] = 6, two["on_policy"] = one_of<double>(rng, {0, 0.5});
   return {{"experts", {expert, two}},
           {"loss", loss},
           {"teacher_cache", cache},
@@ -55,7 +51,7 @@ Json random_settings(Rng& rng) {
            {{"packing", random_int(rng, 0, 1) == 0},
             {"shuffle", random_int(rng, 0, 1) == 0},
             {"max_seq_len", random_int(rng, 50, 120)},
-            {"loss_on", any_of<std::string>(rng, {"all", "assistant"})}}},
+            {"loss_on", one_of<std::string>(rng, {"all", "assistant"})}}},
           {"batch_size", random_int(rng, 1, 2)},
           {"gradient_accumulation", random_int(rng, 1, 4)},
           {"seed", random_int(rng, 0, 99)}};

@@ -18,13 +18,9 @@ namespace {
 
 using testing::ChatRun;
 using testing::Json;
+using testing::one_of;
 using testing::random_int;
 using testing::Rng;
-
-template <class T>
-T one_of(Rng& rng, const std::vector<T>& values) {
-  return values[static_cast<std::size_t>(random_int(rng, 0, std::ssize(values) - 1))];
-}
 
 void hush(const std::string&) {}
 

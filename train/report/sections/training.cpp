@@ -10,13 +10,12 @@ namespace {
 
 Table experts(const RunConfig& config) {
   Table table{{"Expert", "Model", "Vocabulary", "Steps"}, {}, 3};
-  const bool student_writes = std::ranges::any_of(
-      config.experts, [](const ExpertConfig& expert) { return expert.on_policy > 0; });
-  if (student_writes) table.header.emplace_back("Answers by the student");
+  const bool writes = student_writes(config);
+  if (writes) table.header.emplace_back("Answers by the student");
   for (const ExpertConfig& expert : config.experts) {
     table.rows.push_back({expert.name, expert.model.string(), name_of(expert.vocabulary),
                           format_count(expert.steps)});
-    if (student_writes) table.rows.back().push_back(fmt::format("{:g}", expert.on_policy));
+    if (writes) table.rows.back().push_back(fmt::format("{:g}", expert.on_policy));
   }
   return table;
 }
