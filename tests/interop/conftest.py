@@ -14,6 +14,7 @@ import secrets
 import pytest
 import torch
 import transformers
+from bfcl_calls import load_checker
 from helpers import WORST, note_worst
 
 torch.set_num_threads(1)  # the models are tiny
@@ -47,3 +48,9 @@ def rng(request):
     """Random numbers of this test alone, whichever tests run beside it."""
     print(f"GLADIUS_SEED={SEED}")
     return random.Random(f"{SEED}/{request.node.nodeid.rsplit('/', 1)[-1]}")
+
+
+@pytest.fixture(scope="module")
+def bfcl():
+    """The folder of the package bfcl-eval, and its checker."""
+    return load_checker()

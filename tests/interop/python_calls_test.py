@@ -7,9 +7,7 @@ import re
 import warnings
 
 import pytest
-from behaviour_test import bfcl, judge, write_lines
-
-assert bfcl  # the fixture
+from bfcl_calls import judge, write_lines
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,9 @@ import json
 import keyword
 
 import pytest
-from behaviour_test import (bfcl, first_values, judge, random_call, random_function, right_arguments,
-                            right_value, tool_of, write_lines)
+from bfcl_calls import (first_right, judge, random_call, random_function, read_bfcl, right_arguments,
+                        right_value, tool_of, write_lines)
 
-assert bfcl  # the fixture
 FILES = ["parallel", "parallel_multiple", "live_parallel", "live_parallel_multiple"]
 
 
@@ -106,29 +105,21 @@ def test_random_parallel_calls(bfcl, rng, tmp_path):
 def test_bfcl_files(bfcl, rng, tmp_path, name):
     """BFCL's own cases, read from its own files."""
     package, is_right = bfcl
-    questions = package / f"data/BFCL_v4_{name}.json"
-    answers = package / f"data/possible_answer/BFCL_v4_{name}.json"
-    functions = {case["id"]: case["function"] for case in map(json.loads, questions.open())}
-    outputs, expected, ceiling_failed, cases = [], [], [], 0
-    for line in map(json.loads, answers.open()):
-        if line["id"] not in functions:
-            continue
-        cases += 1
-        truth, known = line["ground_truth"], functions[line["id"]]
-        first = [{called: {p: first_values(next(v for v in values if v != ""))
-                           for p, values in right.items() if any(v != "" for v in values)}}
-                 for one in truth for called, right in one.items()]
+    questions, answers, cases = read_bfcl(package, name)
+    outputs, expected, ceiling_failed = [], [], []
+    for case, known, truth in cases:
+        first = [{called: first_right(right)} for one in truth for called, right in one.items()]
         if not is_right(known, first, truth):
-            ceiling_failed.append(line["id"])
+            ceiling_failed.append(case)
         for _ in range(4):
             calls = random_calls(rng, truth)
             output = written(rng, calls)
-            outputs.append({"id": line["id"], "output": output})
+            outputs.append({"id": case, "output": output})
             made = [{called: arguments} for called, arguments in calls]
             expected.append((output, known, truth, is_right(known, made, truth)))
     verdicts, ceiling = judge(questions, write_lines(tmp_path / "outputs.jsonl", outputs), answers)
     counts = compare(verdicts, expected)
-    print(f"{cases} cases, ceiling {ceiling['all_right']}; {counts}")
-    assert ceiling["cases"] == cases
+    print(f"{len(cases)} cases, ceiling {ceiling['all_right']}; {counts}")
+    assert ceiling["cases"] == len(cases)
     assert ceiling["failed"] == ceiling_failed
-    assert min(counts[True], counts[False]) > cases / 4
+    assert min(counts[True], counts[False]) > len(cases) / 4
