@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -19,16 +20,19 @@ struct Sequence {
   std::size_t index;  // of its prompt
   Ids text;           // prompt and answer so far
   Generator generator;
+  std::unique_ptr<TokenConstraint> constraint;
 };
 
 class BatchRun {
  public:
   BatchRun(const LanguageModel& model, const std::vector<Ids>& prompts,
-           const GenerateOptions& options, std::int64_t batch_size, const OnAnswer& on_answer)
+           const GenerateOptions& options, std::int64_t batch_size, const OnAnswer& on_answer,
+           const MakeConstraint& make_constraint)
       : prompts_(prompts),
         options_(options),
         batch_size_(batch_size),
         on_answer_(on_answer),
+        make_constraint_(make_constraint),
         prompt_pass_(model),
         batch_(model, batch_size),
         answers_(prompts.size()) {}
@@ -44,8 +48,9 @@ class BatchRun {
  private:
   // The prompt goes through the model alone, for what it has in common with the one before.
   void begin(std::size_t index) {
-    Sequence sequence{index, prompts_[index], Generator(options_.seed + index)};
-    if (options_.max_new_tokens == 0) return finish(sequence);
+    Sequence sequence{index, prompts_[index], Generator(options_.seed + index), nullptr};
+    if (make_constraint_) sequence.constraint = make_constraint_(index);
+    if (options_.max_new_tokens == 0 || is_whole(sequence)) return finish(sequence);
     choose(sequence, prompt_pass_.next_logits(sequence.text, 0).reshape({-1}));
     if (has_ended(sequence)) return finish(sequence);
     batch_.add(prompt_pass_.cache(), std::ssize(prompts_[index]));
@@ -69,13 +74,26 @@ class BatchRun {
 
   void choose(Sequence& sequence, const Tensor& logits) const {
     const std::span values(logits.data<float>(), static_cast<std::size_t>(logits.numel()));
-    sequence.text.push_back(sample(values, sequence.text, options_.sampling, sequence.generator));
+    TokenConstraint* const constraint = sequence.constraint.get();
+    if (constraint != nullptr) constraint->mask(values, left_of(sequence));
+    const std::int32_t id = sample(values, sequence.text, options_.sampling, sequence.generator);
+    if (constraint != nullptr) constraint->advance(id);
+    sequence.text.push_back(id);
+  }
+
+  std::int64_t left_of(const Sequence& sequence) const {
+    return options_.max_new_tokens -
+           (std::ssize(sequence.text) - std::ssize(prompts_[sequence.index]));
+  }
+
+  // By its constraint.
+  bool is_whole(const Sequence& sequence) const {
+    return sequence.constraint != nullptr && sequence.constraint->is_finished(left_of(sequence));
   }
 
   bool has_ended(const Sequence& sequence) const {
-    return options_.ends_after(sequence.text.back()) ||
-           std::ssize(sequence.text) - std::ssize(prompts_[sequence.index]) ==
-               options_.max_new_tokens;
+    return options_.ends_after(sequence.text.back()) || left_of(sequence) == 0 ||
+           is_whole(sequence);
   }
 
   // As in the batch, the last one takes its place.
@@ -97,6 +115,7 @@ class BatchRun {
   const GenerateOptions& options_;
   std::int64_t batch_size_;
   const OnAnswer& on_answer_;
+  const MakeConstraint& make_constraint_;
   TextPass prompt_pass_;
   SequenceBatch batch_;
   std::size_t next_ = 0;             // prompt
@@ -116,7 +135,7 @@ bool depends_on_longest(const RopeParameters& rope, const std::vector<Ids>& prom
 
 std::vector<Ids> generate_batch(const LanguageModel& model, const std::vector<Ids>& prompts,
                                 const GenerateOptions& options, std::int64_t batch_size,
-                                const OnAnswer& on_answer) {
+                                const OnAnswer& on_answer, const MakeConstraint& make_constraint) {
   check_generate_options(options);
   if (batch_size < 1) {
     throw ConfigError(
@@ -129,7 +148,8 @@ std::vector<Ids> generate_batch(const LanguageModel& model, const std::vector<Id
   }
   const NoGrad no_grad;
   const bool alone = depends_on_longest(model.config().rope, prompts, options.max_new_tokens);
-  return BatchRun(model, prompts, options, alone ? 1 : batch_size, on_answer).run();
+  return BatchRun(model, prompts, options, alone ? 1 : batch_size, on_answer, make_constraint)
+      .run();
 }
 
 }  // namespace gladius

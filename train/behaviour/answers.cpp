@@ -16,13 +16,16 @@ std::vector<Answer> answer_prompts(
     const LanguageModel& model, const text::Tokenizer& tokenizer,
     const std::vector<std::vector<std::int32_t>>& prompts, const GenerateOptions& options,
     std::int64_t batch_size,
-    const std::function<void(std::size_t index, const Answer& answer)>& on_answer) {
+    const std::function<void(std::size_t index, const Answer& answer)>& on_answer,
+    const MakeConstraint& make_constraint) {
   std::vector<Answer> answers(prompts.size());
-  generate_batch(model, prompts, options, batch_size,
-                 [&](std::size_t index, const std::vector<std::int32_t>& ids) {
-                   answers[index] = make_answer(tokenizer, ids, options);
-                   if (on_answer) on_answer(index, answers[index]);
-                 });
+  generate_batch(
+      model, prompts, options, batch_size,
+      [&](std::size_t index, const std::vector<std::int32_t>& ids) {
+        answers[index] = make_answer(tokenizer, ids, options);
+        if (on_answer) on_answer(index, answers[index]);
+      },
+      make_constraint);
   return answers;
 }
 

@@ -30,6 +30,7 @@ std::vector<Answer> answer_prompts(
     const LanguageModel& model, const text::Tokenizer& tokenizer,
     const std::vector<std::vector<std::int32_t>>& prompts, const GenerateOptions& options,
     std::int64_t batch_size,
-    const std::function<void(std::size_t index, const Answer& answer)>& on_answer = {});
+    const std::function<void(std::size_t index, const Answer& answer)>& on_answer = {},
+    const MakeConstraint& make_constraint = {});
 
 }  // namespace gladius::train

@@ -31,9 +31,11 @@ void add_constraint_options(CLI::App& command, ConstraintArguments& arguments, C
                       "JSON file with a schema that the answer fits: only tokens that lead to such "
                       "JSON are chosen (docs/evaluation.md)")
           ->excludes(ids);
-  add_choice(command, "--tool-choice", arguments.tool_choice,
-             "required: the answer is a call of one of the tools, with arguments that fit its "
-             "parameters; auto (the default): whatever the model writes")
+  add_choice<std::optional<ToolChoice>, ToolChoice>(
+      command, "--tool-choice", arguments.tool_choice,
+      "required: the answer is a call of one of the tools, with arguments that fit its parameters; "
+      "auto: free text, unless it begins a call, which then is such a one; without this option the "
+      "answer is whatever the model writes")
       ->excludes(ids)
       ->excludes(schema);
 }
@@ -55,18 +57,28 @@ ConstrainedAnswers::ConstrainedAnswers(const ConstraintArguments& arguments,
     return;
   }
   if (tools.is_null() || tools.empty()) {
-    throw ConfigError("--tool-choice required: there are no tools to call (--tools FILE)");
+    throw ConfigError(fmt::format("--tool-choice {}: there are no tools to call (--tools FILE)",
+                                  name_of(*arguments.tool_choice)));
   }
   tools_ = std::move(tools);
+  optional_ = arguments.tool_choice == ToolChoice::automatic;
   // Tells what is wrong with them; the prompt says how calls are written.
   grammar_ = train::grammar_of_calls(tools_, train::CallForm::plain);
 }
 
-train::GrammarConstraint& ConstrainedAnswers::begin(const std::vector<std::int32_t>& prompt,
-                                                    const text::Tokenizer& tokenizer,
-                                                    const std::filesystem::path& tokenizer_path,
-                                                    const std::vector<std::int32_t>& end_tokens,
-                                                    std::int64_t max_new_tokens) {
+TokenConstraint& ConstrainedAnswers::begin(const std::vector<std::int32_t>& prompt,
+                                           const text::Tokenizer& tokenizer,
+                                           const std::filesystem::path& tokenizer_path,
+                                           const std::vector<std::int32_t>& end_tokens,
+                                           std::int64_t max_new_tokens) {
+  if (optional_) {
+    if (optional_call_ == nullptr) {
+      optional_call_ = std::make_unique<train::OptionalCallConstraint>(
+          load_vocabulary(tokenizer_path), tools_, call_form_of(prompt, tokenizer), end_tokens);
+    }
+    optional_call_->restart();
+    return *optional_call_;
+  }
   if (constraint_ == nullptr) {
     if (!tools_.is_null()) {
       grammar_ = train::grammar_of_calls(tools_, call_form_of(prompt, tokenizer));

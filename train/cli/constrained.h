@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "gladius/models/tokenizer/tokenizer.h"
 #include "gladius/train/constraint/grammar_constraint.h"
+#include "gladius/train/constraint/optional_call.h"
 #include "gladius/train/constraint/schema_grammar.h"
 
 namespace gladius::cli {
@@ -21,9 +22,9 @@ enum class ToolChoice { automatic, required };
 /// What `generate` constrains its answers to.
 struct ConstraintArguments {
   std::string json_schema;  // a file; "" for none
-  ToolChoice tool_choice = ToolChoice::automatic;
+  std::optional<ToolChoice> tool_choice;
 
-  bool constrains() const { return !json_schema.empty() || tool_choice == ToolChoice::required; }
+  bool constrains() const { return !json_schema.empty() || tool_choice.has_value(); }
 };
 
 /// `--json-schema` and `--tool-choice`; `ids` is the option that they exclude.
@@ -44,16 +45,18 @@ class ConstrainedAnswers {
   ConstrainedAnswers(const ConstraintArguments& arguments, nlohmann::ordered_json tools);
 
   /// For the answer to this prompt. ConfigError where `max_new_tokens` do not suffice for any.
-  train::GrammarConstraint& begin(const std::vector<std::int32_t>& prompt,
-                                  const text::Tokenizer& tokenizer,
-                                  const std::filesystem::path& tokenizer_path,
-                                  const std::vector<std::int32_t>& end_tokens,
-                                  std::int64_t max_new_tokens);
+  TokenConstraint& begin(const std::vector<std::int32_t>& prompt, const text::Tokenizer& tokenizer,
+                         const std::filesystem::path& tokenizer_path,
+                         const std::vector<std::int32_t>& end_tokens, std::int64_t max_new_tokens);
+  /// Whether the answer so far fits as a whole, where it has to.
+  bool is_whole() const { return constraint_ != nullptr && constraint_->is_whole(); }
 
  private:
   nlohmann::ordered_json tools_;
+  bool optional_ = false;  // a call need not be made
   train::Grammar grammar_;
   std::unique_ptr<train::GrammarConstraint> constraint_;
+  std::unique_ptr<train::OptionalCallConstraint> optional_call_;
 };
 
 }  // namespace gladius::cli

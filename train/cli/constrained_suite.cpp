@@ -49,17 +49,17 @@ ConstrainedSuite::ConstrainedSuite(const train::Suite& suite,
   }
 }
 
+std::unique_ptr<TokenConstraint> ConstrainedSuite::constraint(
+    std::size_t index, const std::vector<std::int32_t>& end_tokens) const {
+  return std::make_unique<train::GrammarConstraint>(vocabulary_, grammars_.at(index), end_tokens);
+}
+
 void ConstrainedSuite::evaluate(const train::SuiteEvaluation& free,
-                                const std::vector<std::int32_t>& end_tokens,
-                                const AnswerFunction& answer) {
-  std::vector<train::Answer> unbound, bound;
-  for (std::size_t i = 0; i < places_.size(); ++i) {
-    unbound.push_back(free.answers[places_[i]].answer);
-    train::GrammarConstraint constraint(vocabulary_, grammars_[i], end_tokens);
-    bound.push_back(answer(places_[i], constraint));
-  }
+                                std::vector<train::Answer> constrained) {
+  std::vector<train::Answer> unbound;
+  for (const std::size_t place : places_) unbound.push_back(free.answers[place].answer);
   free_ = train::evaluate_suite(suite_, std::move(unbound));
-  constrained_ = train::evaluate_suite(suite_, std::move(bound));
+  constrained_ = train::evaluate_suite(suite_, std::move(constrained));
 }
 
 nlohmann::ordered_json ConstrainedSuite::to_json(bool each_case) const {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -25,11 +24,13 @@ class ConstrainedSuite {
                    std::shared_ptr<const train::TokenVocabulary> vocabulary,
                    std::int64_t max_new_tokens);
 
-  /// Answers to these cases again: the case's place in the whole suite, and its constraint.
-  using AnswerFunction =
-      std::function<train::Answer(std::size_t index, TokenConstraint& constraint)>;
-  void evaluate(const train::SuiteEvaluation& free, const std::vector<std::int32_t>& end_tokens,
-                const AnswerFunction& answer);
+  /// The places of these cases in the whole suite.
+  const std::vector<std::size_t>& places() const { return places_; }
+  /// That of the answer to one of these cases.
+  std::unique_ptr<TokenConstraint> constraint(std::size_t index,
+                                              const std::vector<std::int32_t>& end_tokens) const;
+  /// Judges the constrained answers to these cases, and those of them among the free ones.
+  void evaluate(const train::SuiteEvaluation& free, std::vector<train::Answer> constrained);
 
   const train::Suite& suite() const { return suite_; }
   const train::SuiteEvaluation& free() const { return free_; }

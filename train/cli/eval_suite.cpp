@@ -24,22 +24,20 @@
 namespace gladius::cli {
 namespace {
 
-// One by one, each under its own constraint.
+// Some at once, each under its own constraint.
 void answer_constrained(ConstrainedSuite& constrained, const train::SuiteEvaluation& free,
                         const Prompts& prompts, const LanguageModel& model,
                         const text::Tokenizer& tokenizer, const GenerateOptions& settings,
-                        const Common& common) {
-  CountProgress progress("constrained case", constrained.suite().cases.size(), common);
-  GenerationSession session(model, settings);
-  constrained.evaluate(
-      free, settings.eos_token_ids, [&](std::size_t index, TokenConstraint& constraint) {
-        // It is whole, though it may have been hurried.
-        train::Answer answer = train::make_answer(
-            tokenizer, session.generate(prompts[index], {}, &constraint), settings);
-        answer.cut = false;
-        progress.done();
-        return answer;
-      });
+                        std::int64_t batch_size, const Common& common) {
+  Prompts own;
+  for (const std::size_t place : constrained.places()) own.push_back(prompts[place]);
+  CountProgress progress("constrained case", own.size(), common);
+  std::vector<train::Answer> answers = train::answer_prompts(
+      model, tokenizer, own, settings, batch_size, [&](auto...) { progress.done(); },
+      [&](std::size_t index) { return constrained.constraint(index, settings.eos_token_ids); });
+  // They are whole, though they may have been hurried.
+  for (train::Answer& answer : answers) answer.cut = false;
+  constrained.evaluate(free, std::move(answers));
 }
 
 std::vector<std::string> score_row(const std::string& name, const train::Score& score) {
@@ -190,7 +188,8 @@ void run_suite(const std::string& model, const std::string& adapter, const Suite
   const train::SuiteEvaluation evaluation =
       answer_suite(suite, prompts, *loaded, tokenizer, settings, options.batch_size, common);
   if (constrained) {
-    answer_constrained(*constrained, evaluation, prompts, *loaded, tokenizer, settings, common);
+    answer_constrained(*constrained, evaluation, prompts, *loaded, tokenizer, settings,
+                       options.batch_size, common);
   }
   if (!common.json) {
     print_evaluation(suite, evaluation, options, max_new_tokens);

@@ -121,9 +121,8 @@ struct Timing {
 
 void report(const Output& output, const std::vector<std::int32_t>& prompt,
             const std::vector<std::int32_t>& ids, const GenerateOptions& settings,
-            const Timing& timing, const train::GrammarConstraint* constraint) {
+            const Timing& timing, bool whole) {
   const bool ended = !ids.empty() && settings.ends_after(ids.back());
-  const bool whole = constraint != nullptr && constraint->is_whole();
   nlohmann::ordered_json document;
   if (output.has_text()) document["text"] = output.text();
   document.update({{"ids", ids},
@@ -140,7 +139,8 @@ void report(const Output& output, const std::vector<std::int32_t>& prompt,
 // One answer, shown as it comes; returns its text.
 std::string answer(GenerationSession& session, const std::vector<std::int32_t>& prompt,
                    const std::optional<text::Tokenizer>& tokenizer, const GenerateOptions& settings,
-                   const Common& common, train::GrammarConstraint* constraint) {
+                   const Common& common, TokenConstraint* constraint,
+                   const std::optional<ConstrainedAnswers>& constrained) {
   Output output(tokenizer, settings.eos_token_ids, !common.json);
   Timing timing{.start = Clock::now(), .first_token = {}, .end = {}};
   const auto show = [&](std::int32_t id) {
@@ -151,7 +151,9 @@ std::string answer(GenerationSession& session, const std::vector<std::int32_t>& 
   timing.end = Clock::now();
   if (ids.empty()) timing.first_token = timing.end;
   output.finish();
-  if (common.json) report(output, prompt, ids, settings, timing, constraint);
+  if (common.json) {
+    report(output, prompt, ids, settings, timing, constrained && constrained->is_whole());
+  }
   return output.text();
 }
 
@@ -217,11 +219,11 @@ void run(const GenerateArguments& options, const Common& common) {
     warn_of_length(common, config, std::ssize(prompt));
     warned = warned || warn_of_growth(common, config, std::ssize(prompt), settings.max_new_tokens);
     train::require_memory_for_pass(*model, train::Pass::generate, std::ssize(prompt), "the prompt");
-    train::GrammarConstraint* const constraint =
+    TokenConstraint* const constraint =
         constrained ? &constrained->begin(prompt, *tokenizer, paths.tokenizer,
                                           settings.eos_token_ids, settings.max_new_tokens)
                     : nullptr;
-    return answer(session, prompt, tokenizer, settings, common, constraint);
+    return answer(session, prompt, tokenizer, settings, common, constraint, constrained);
   };
   if (!chat) {
     reply_to(read_tokens(options.text, tokenizer, config.vocab_size));

@@ -46,11 +46,30 @@ GrammarConstraint::GrammarConstraint(std::shared_ptr<const TokenVocabulary> voca
   }
 }
 
-void GrammarConstraint::restart() {
+void GrammarConstraint::restart(bool at_start) {
   state_ = automaton_.start();
-  at_start_ = true;
+  at_start_ = at_start;
   ended_ = false;
   forget_if_large();
+}
+
+std::int64_t GrammarConstraint::fewest_tokens_behind(std::string_view bytes) {
+  const State next = after_bytes(state_, bytes);
+  return next == Automaton::kDead ? kNever : fewest_tokens(next);
+}
+
+void GrammarConstraint::advance_bytes(std::string_view bytes) {
+  const State next = after_bytes(state_, bytes);
+  if (next == Automaton::kDead) throw Error("constraint: these bytes cannot come here");
+  state_ = next;
+}
+
+GrammarConstraint::State GrammarConstraint::after_bytes(State from, std::string_view bytes) {
+  for (const char byte : bytes) {
+    if (from == Automaton::kDead) break;
+    from = automaton_.step(from, static_cast<unsigned char>(byte));
+  }
+  return from;
 }
 
 bool GrammarConstraint::is_end(std::int32_t id) const {
@@ -109,12 +128,7 @@ GrammarConstraint::State GrammarConstraint::after_token(State from, std::int32_t
                                                         bool at_start) {
   if (id < 0 || id >= vocabulary_->size()) return Automaton::kDead;
   const std::string& bytes = vocabulary_->bytes(id, at_start);
-  if (bytes.empty()) return Automaton::kDead;
-  for (const char byte : bytes) {
-    if (from == Automaton::kDead) break;
-    from = automaton_.step(from, static_cast<unsigned char>(byte));
-  }
-  return from;
+  return bytes.empty() ? Automaton::kDead : after_bytes(from, bytes);
 }
 
 const GrammarConstraint::Mask& GrammarConstraint::mask_for(std::int64_t left) {

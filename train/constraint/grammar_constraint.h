@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -24,8 +25,12 @@ class GrammarConstraint : public TokenConstraint {
   GrammarConstraint(std::shared_ptr<const TokenVocabulary> vocabulary, Grammar grammar,
                     std::vector<std::int32_t> end_tokens);
 
-  /// Another text begins.
-  void restart();
+  /// Another text begins; behind other text if not `at_start`.
+  void restart(bool at_start = true);
+  /// Tokens that suffice for a whole text if these bytes come next; kNever where they cannot.
+  std::int64_t fewest_tokens_behind(std::string_view bytes);
+  /// These bytes, which may come, have come.
+  void advance_bytes(std::string_view bytes);
   /// Whether the text so far is whole.
   bool is_whole() const { return automaton_.accepts(state_); }
   /// Tokens, without one for the end, that suffice for a whole text from here.
@@ -54,6 +59,7 @@ class GrammarConstraint : public TokenConstraint {
   void add_first_tokens(const auto& add);
   void add_tokens(const auto& add);
   // Of `id`, which begins the text where `at_start`; kDead where it cannot come.
+  State after_bytes(State from, std::string_view bytes);
   State after_token(State from, std::int32_t id, bool at_start);
   std::int64_t fewest_tokens(State state);
   void count_tokens(State state);

@@ -68,7 +68,18 @@ std::optional<NumberBound> negated(const std::optional<NumberBound>& bound) {
   return bound ? std::optional(NumberBound{-bound->value, bound->open}) : std::nullopt;
 }
 
-enum class Phase : std::uint8_t { begin, minus, zero, whole, point, fraction };
+enum class Phase : std::uint8_t {
+  begin,
+  minus,
+  zero,
+  whole,
+  point,
+  fraction,
+  exponent,         // behind e
+  signed_exponent,  // behind its sign
+  one_digit,        // of the exponent
+  two_digits
+};
 
 struct Place {
   Phase phase = Phase::begin;
@@ -112,6 +123,7 @@ class NumberRule {
  public:
   explicit NumberRule(const NumberBounds& bounds)
       : whole_(bounds.whole),
+        exponents_(!bounds.whole && !bounds.low && !bounds.high),
         ranges_{range_of(bounds.low, bounds.high),
                 range_of(negated(bounds.high), negated(bounds.low))} {
     Range& negative = ranges_[1];  // without -0
@@ -126,7 +138,7 @@ class NumberRule {
       const Place place = places_[i];
       LeafRule::State state;
       if (is_end(place)) state.rest = 0;
-      for (const char c : std::string_view("-.0123456789")) {
+      for (const char c : std::string_view("+-.0123456789Ee")) {
         const auto next = after(place, c);
         if (next) state.next.emplace_back(static_cast<unsigned char>(c), index_of(*next));
       }
@@ -148,6 +160,12 @@ class NumberRule {
   }
 
   std::optional<Place> after(Place place, char c) const {
+    if (place.phase >= Phase::exponent) return after_in_exponent(place, c);
+    if (c == 'e' || c == 'E') {
+      if (!exponents_ || !is_end(place)) return std::nullopt;
+      return Place{.phase = Phase::exponent};
+    }
+    if (c == '+') return std::nullopt;
     if (c == '-') {
       if (place.phase != Phase::begin || !ranges_[1].possible) return std::nullopt;
       return Place{.phase = Phase::minus, .negative = true};
@@ -157,6 +175,20 @@ class NumberRule {
     if (place.phase == Phase::begin && !ranges_[0].possible) return std::nullopt;
     const bool behind = place.phase == Phase::point || place.phase == Phase::fraction;
     return behind ? after_behind(place, c) : after_whole(place, c);
+  }
+
+  static std::optional<Place> after_in_exponent(Place place, char c) {
+    const bool digit = c >= '0' && c <= '9';
+    if (place.phase == Phase::exponent && (c == '+' || c == '-')) {
+      place.phase = Phase::signed_exponent;
+    } else if (digit && place.phase < Phase::one_digit) {
+      place.phase = Phase::one_digit;
+    } else if (digit && place.phase == Phase::one_digit) {
+      place.phase = Phase::two_digits;
+    } else {
+      return std::nullopt;
+    }
+    return place;
   }
 
   std::optional<Place> after_point(Place place) const {
@@ -190,6 +222,7 @@ class NumberRule {
   }
 
   bool is_end(const Place& place) const {
+    if (place.phase >= Phase::exponent) return place.phase >= Phase::one_digit;
     const bool whole = place.phase == Phase::whole || place.phase == Phase::zero;
     if (!whole && place.phase != Phase::fraction) return false;
     const Range& bounds = range(place);
@@ -207,6 +240,7 @@ class NumberRule {
   }
 
   bool whole_;
+  bool exponents_;
   Range ranges_[2];  // of numbers that are not negative, and of those that are
   std::vector<Place> places_;
   std::map<decltype(Place().key()), std::uint32_t> indices_;

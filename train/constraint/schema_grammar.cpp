@@ -17,6 +17,7 @@
 #include "gladius/train/constraint/json_text.h"
 #include "gladius/train/constraint/number_rule.h"
 #include "gladius/train/constraint/object_rules.h"
+#include "gladius/train/constraint/pattern_rule.h"
 
 namespace gladius::train {
 namespace {
@@ -200,12 +201,12 @@ class SchemaCompiler {
   }
 
   Choice string(const Json& schema, const std::string& place) {
-    if (schema.contains("pattern")) {
-      refuse(place, "an answer cannot be constrained to the keyword \"pattern\"");
-    }
+    const StringRule rule{.least = size_or(schema, "minLength", 0),
+                          .most = size_or(schema, "maxLength", kUnbounded)};
     return at_place(place, [&] {
-      return grammar_.add(StringRule{.least = size_or(schema, "minLength", 0),
-                                     .most = size_or(schema, "maxLength", kUnbounded)});
+      if (!schema.contains("pattern")) return grammar_.add(rule);
+      LeafRule texts = pattern_rule(schema.at("pattern").get<std::string>(), rule.least, rule.most);
+      return texts.states.empty() ? Choice() : grammar_.add(std::move(texts));
     });
   }
 
@@ -313,7 +314,9 @@ Grammar grammar_of_calls(const Json& tools, CallForm form) {
   }
   if (calls.empty()) throw FormatError("there is no tool that can be called");
   SequenceRule answer{{space(), std::move(calls)}};
-  if (form == CallForm::tagged) {
+  if (form == CallForm::behind_tag) {
+    answer.parts.push_back(compiler.texts({std::string(kCloseTag)}));
+  } else if (form == CallForm::tagged) {
     answer.parts.insert(answer.parts.begin() + 1, compiler.texts({std::string(kOpenTag)}));
     answer.parts.push_back(compiler.texts({std::string(kCloseTag)}));
   }

@@ -12,21 +12,23 @@ namespace gladius::train {
 /// a part of what fits:
 /// - members come in any order, each name once; those that `properties` does not name come where
 ///   `additionalProperties` allows them, or where there are no `properties`;
-/// - numbers have at most 15 digits and no exponent; texts have no escaped surrogates, and `<\/`
-///   for `</`; values of `enum` and `const` come without white space;
+/// - numbers have at most 15 digits, and without bounds perhaps an exponent of two; texts have no
+///   escaped surrogates, and `<\/` for `</`; values of `enum` and `const` come without white space;
+/// - texts with a `pattern` are those that regular_automaton() knows to match;
 /// - values of any kind lie at most 8 deep in each other;
 /// - between other parts there may be a space, or a newline with up to 16 spaces.
 ///
 /// FormatError as require_supported_schema(), and naming what an answer cannot be constrained to:
-/// `pattern` (but beside `enum` and `const`), keywords beside an `anyOf` that has them too, more
-/// than 64 properties, bounds of more than 15 digits, texts that are longer than 10,000 bytes at
-/// least; and where nothing that may be written fits.
+/// what is not regular in a `pattern` (but beside `enum` and `const`), keywords beside an `anyOf`
+/// that has them too, more than 64 properties, bounds of more than 15 digits, texts that are longer
+/// than 10,000 bytes at least; and where nothing that may be written fits.
 Grammar grammar_of_schema(const nlohmann::ordered_json& schema);
 
 /// How a call is written.
 enum class CallForm {
-  plain,   // {"name": ..., "arguments": {...}}
-  tagged,  // the same within <tool_call>, as Qwen and Hermes do
+  plain,       // {"name": ..., "arguments": {...}}
+  tagged,      // the same within <tool_call>, as Qwen and Hermes do
+  behind_tag,  // what comes behind <tool_call>, the end of the tag included
 };
 
 /// A call of one of the tools, of a list as parse_tools() gives, with arguments that fit its

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
+#include <memory>
 #include <set>
 
 #include "support/message_of.h"
@@ -141,6 +143,42 @@ TEST(GenerateBatch, DynamicFrequenciesAreThoseOfEachText) {
   const auto answers = generate_batch(*model, prompts, options, 2);
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     EXPECT_EQ(answers[i], generate(*model, prompts[i], options)) << i;
+  }
+}
+
+// Only every third token, and so many of them as the prompt's place says.
+class EveryThird : public TokenConstraint {
+ public:
+  explicit EveryThird(std::size_t index) : index_(index) {}
+  bool is_finished(std::int64_t) override { return tokens_ == index_ % 5; }
+  void mask(std::span<float> logits, std::int64_t) override {
+    for (std::size_t id = 0; id < logits.size(); ++id) {
+      if (id % 3 != index_ % 3) logits[id] = -std::numeric_limits<float>::infinity();
+    }
+  }
+  void advance(std::int32_t) override { ++tokens_; }
+
+ private:
+  std::size_t index_, tokens_ = 0;
+};
+
+TEST(GenerateBatch, EachTextHasItsConstraint) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Rng rng(seed);
+  const auto model = random_model(rng, testing::random_config_json(rng));
+  const auto prompts = random_prompts(rng, model->config().vocab_size);
+  const GenerateOptions options{.sampling = {.greedy = random_int(rng, 0, 1) == 0},
+                                .max_new_tokens = random_int(rng, 0, 6),
+                                .eos_token_ids = {},
+                                .seed = rng()};
+  const auto answers =
+      generate_batch(*model, prompts, options, random_int(rng, 1, 6), {},
+                     [](std::size_t index) { return std::make_unique<EveryThird>(index); });
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    EXPECT_EQ(std::ssize(answers[i]),
+              std::min(options.max_new_tokens, static_cast<std::int64_t>(i % 5)));
+    for (const std::int32_t id : answers[i]) EXPECT_EQ(static_cast<std::size_t>(id) % 3, i % 3);
   }
 }
 

@@ -180,6 +180,11 @@ inline Json random_schema_of_type(Rng& rng, int depth) {
     case 1:
       schema["type"] = "string";
       add_sizes(rng, schema, "minLength", "maxLength");
+      if (chance(rng, 30)) {
+        constexpr const char* kPatterns[] = {"a",           "^[a-c]*$",   "^.{0,3}$", "\\d|é",
+                                             "^(ab|<\\/)*", "[^\\x00-~]", "\"$",      "^\\W?\\w*$"};
+        schema["pattern"] = kPatterns[random_int(rng, 0, std::ssize(kPatterns) - 1)];
+      }
       break;
     case 2:
       schema["type"] = "integer";
