@@ -200,8 +200,10 @@ void GrammarConstraint::add_first_tokens(const auto& add) {
   }
 }
 
-// In a string most tokens are plain characters, which need no walk.
+// In a string most tokens are plain characters, which need no walk; but where the text may also be
+// one of other rules (a constant, a pattern), one character is not like another.
 void GrammarConstraint::add_tokens(const auto& add) {
+  if (!automaton_.is_in_strings(state_)) return vocabulary_->all().walk(automaton_, state_, add);
   const std::int64_t room =
       std::min(automaton_.room_for_characters(state_), vocabulary_->longest_plain());
   State next = state_;
@@ -209,8 +211,7 @@ void GrammarConstraint::add_tokens(const auto& add) {
     next = automaton_.step(next, 'a');
     for (const std::int32_t id : vocabulary_->plain(characters)) add(id, next);
   }
-  const bool rest = automaton_.is_in_strings(state_);
-  (rest ? vocabulary_->rest() : vocabulary_->all()).walk(automaton_, state_, add);
+  vocabulary_->rest().walk(automaton_, state_, add);
 }
 
 std::int64_t& GrammarConstraint::known_tokens(State state) {

@@ -77,6 +77,25 @@ TEST(GrammarConstraint, AThousandRandomSchemas) {
   }
 }
 
+// A character that only the constant goes on with does not stand for all of them.
+TEST(GrammarConstraint, AStringBesideAConstantEndsInTime) {
+  std::uint64_t seed = 0;
+  Rng rng = seeded(seed);
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  const Vocabulary vocabulary = testing::toy_vocabulary(rng, true);
+  for (const char* text : {R"({"anyOf": [{"type": "string", "minLength": 12}, {"const": "a"}]})",
+                           R"({"anyOf": [{"type": "string", "minLength": 12},
+                                         {"type": "string", "pattern": "^a?$"}]})"}) {
+    const Json schema = Json::parse(text);
+    GrammarConstraint constraint(vocabulary, grammar_of_schema(schema), {kEndToken});
+    for (int i = 0; i < 100; ++i) {
+      const auto most = random_int(rng, 3, 15);
+      const auto ids = testing::random_answer(rng, constraint, vocabulary->size(), most, 8);
+      expect_fits(testing::text_of(*vocabulary, ids), schema);
+    }
+  }
+}
+
 // Each token by its bytes, from the state that the text has.
 std::vector<bool> slow_mask(Automaton& automaton, const TokenVocabulary& vocabulary,
                             const std::string& text) {

@@ -89,34 +89,34 @@ TEST(SchemaGrammar, WhatIsRefused) {
     return message_of([&] { grammar_of_schema(Json::parse(schema)); });
   };
   EXPECT_THAT(
-      message(R"({"properties": {"a": {"type": "string", "pattern": "(?=x)"
-}
-}
-})"),
-      HasSubstr("schema.properties.a: \"pattern\" \"(?=x)\": an answer cannot be constrained to a look"));
-EXPECT_THAT(message(R"({"type": "string", "format": "date"})"),
-            HasSubstr("the keyword \"format\" of JSON Schema is not supported"));
-EXPECT_THAT(
-    message(R"({"anyOf": [{"maxLength": 2}], "type": "string", "maxLength": 3})"),
-    HasSubstr(
-        "schema.anyOf.0: an answer cannot be constrained to \"maxLength\" beside an \"anyOf\""));
-EXPECT_THAT(message(R"({"anyOf": [{"properties": {}}], "additionalProperties": false})"),
-            HasSubstr("divides \"properties\" from \"additionalProperties\""));
-EXPECT_THAT(message(R"({"type": "number", "minimum": 0.1234567890123456})"),
-            HasSubstr("has more than 15 digits"));
-EXPECT_THAT(message(R"({"type": "integer", "minimum": 1e15})"), HasSubstr("beyond the 15 digits"));
-EXPECT_THAT(message(R"({"type": "string", "minLength": 20000})"),
-            HasSubstr("schema: asks for a text of at least 20002 bytes"));
-EXPECT_THAT(
-    message(R"({"type": "array", "items": {"minItems": 1000, "type": "array"}, "minItems": 1000})"),
-    HasSubstr("schema: asks for a text of at least"));
-EXPECT_THAT(message(R"({"type": "integer", "minimum": 2, "maximum": 1})"),
-            HasSubstr("no answer that can be written fits"));
-EXPECT_THAT(message("false"), HasSubstr("no answer that can be written fits"));
-EXPECT_THAT(message(R"({"enum": []})"), HasSubstr("no answer that can be written fits"));
-Json wide{{"type", "object"}};
-for (int i = 0; i < 65; ++i) wide["properties"]["p" + std::to_string(i)] = true;
-EXPECT_THAT(message_of([&] { grammar_of_schema(wide); }), HasSubstr("65 properties"));
+      message(R"x({"properties": {"a": {"type": "string", "pattern": "(?=b)"}}})x"),
+      HasSubstr(
+          "schema.properties.a: \"pattern\" \"(?=b)\": an answer cannot be constrained to a"));
+  EXPECT_THAT(message(R"({"type": "string", "format": "date"})"),
+              HasSubstr("the keyword \"format\" of JSON Schema is not supported"));
+  EXPECT_THAT(
+      message(R"({"anyOf": [{"maxLength": 2}], "type": "string", "maxLength": 3})"),
+      HasSubstr(
+          "schema.anyOf.0: an answer cannot be constrained to \"maxLength\" beside an \"anyOf\""));
+  EXPECT_THAT(message(R"({"anyOf": [{"properties": {}}], "additionalProperties": false})"),
+              HasSubstr("divides \"properties\" from \"additionalProperties\""));
+  EXPECT_THAT(message(R"({"type": "number", "minimum": 0.1234567890123456})"),
+              HasSubstr("has more than 15 digits"));
+  EXPECT_THAT(message(R"({"type": "integer", "minimum": 1e15})"),
+              HasSubstr("beyond the 15 digits"));
+  EXPECT_THAT(message(R"({"type": "string", "minLength": 20000})"),
+              HasSubstr("schema: asks for a text of at least 20002 bytes"));
+  EXPECT_THAT(
+      message(
+          R"({"type": "array", "items": {"minItems": 1000, "type": "array"}, "minItems": 1000})"),
+      HasSubstr("schema: asks for a text of at least"));
+  EXPECT_THAT(message(R"({"type": "integer", "minimum": 2, "maximum": 1})"),
+              HasSubstr("no answer that can be written fits"));
+  EXPECT_THAT(message("false"), HasSubstr("no answer that can be written fits"));
+  EXPECT_THAT(message(R"({"enum": []})"), HasSubstr("no answer that can be written fits"));
+  Json wide{{"type", "object"}};
+  for (int i = 0; i < 65; ++i) wide["properties"]["p" + std::to_string(i)] = true;
+  EXPECT_THAT(message_of([&] { grammar_of_schema(wide); }), HasSubstr("65 properties"));
 }
 
 const char* const kTools = R"([
