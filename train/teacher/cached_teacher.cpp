@@ -100,7 +100,7 @@ Tensor CachedTeacher::by_blocks(const Tensor& hidden, const Fill& fill) const {
   const std::int64_t T = hidden.size(0);
   Tensor output = Tensor::empty({T, width()});
   for (std::int64_t begin = 0, count = 0; begin < T; begin += count) {
-    count = std::min(kLinearLossRows, T - begin);
+    count = std::min(kTeacherRows, T - begin);
     fill(teacher_.head(hidden.narrow(0, begin, count)).to(Dtype::F32).contiguous(), begin,
          output.narrow(0, begin, count));
   }
