@@ -43,7 +43,7 @@ HWY_INLINE void dot_row(const Rows& x, std::int64_t i, Bytes row, std::int64_t a
 // y = x . w for m rows of x and n of w.
 template <template <int, class> class Products, class Reader, class Rows>
 HWY_INLINE void dot_blocks(std::int64_t m, std::int64_t n, const Rows& x, const std::byte* w,
-                        std::int64_t w_stride, float* y, std::int64_t y_stride) {
+                           std::int64_t w_stride, float* y, std::int64_t y_stride) {
   const std::int64_t ahead = std::max(2 * w_stride, kAhead);
   for (std::int64_t j = 0; j < n; ++j, ++y) {
     const auto* row = reinterpret_cast<Bytes>(w + j * w_stride);
