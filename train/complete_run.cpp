@@ -4,6 +4,7 @@
 
 #include "gladius/train/loop/best_model.h"
 #include "gladius/train/loop/validation.h"
+#include "gladius/train/report/hub/hub_card.h"
 #include "gladius/train/report/report.h"
 #include "gladius/train/report/run_record.h"
 #include "gladius/train/run/checkpoint.h"
@@ -52,6 +53,7 @@ void report_again(const RunConfig& config, RunDirectory& directory, const Finish
                    .inputs = nullptr,
                    .student_config = nullptr,
                    .init_from = nullptr});
+  renew_card(paths, [&](const auto& model_directory) { return hub_card(paths, model_directory); });
   write_report(paths);
 }
 

@@ -14,8 +14,8 @@ namespace gladius::train {
 bool evaluates_again(const RunPaths& paths, const RunConfig& before, const RunConfig& config,
                      const FinishedModel& model, const RunEvents& events);
 
-/// Writes the report again, after a look at the files that it is made of; what is wrong with them
-/// is a warning. IoError, FormatError.
+/// Writes the report and the model's card again, after a look at the files that it is made of; what
+/// is wrong with them is a warning. IoError, FormatError.
 void report_again(const RunConfig& config, RunDirectory& directory, const FinishedModel& model,
                   const RunEvents& events);
 

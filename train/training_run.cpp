@@ -10,6 +10,7 @@
 #include "gladius/train/loop/finished_model.h"
 #include "gladius/train/loop/nonfinite.h"
 #include "gladius/train/loop/snapshot.h"
+#include "gladius/train/report/hub/hub_card.h"
 #include "gladius/train/report/report.h"
 #include "gladius/train/run/checkpoint.h"
 #include "gladius/train/run/environment.h"
@@ -254,7 +255,8 @@ RunOutcome TrainingRun::finish() {
   data_log_.conclude(state.data_read, events_.info, events_.warn);
   if (!validation_.finish(*student_)) return stopped();
   if (suite_ && !suite_->finish(*student_, directory_.paths().suite(), events_)) return stopped();
-  save_finished_model(directory_.paths(), *student_, config_.student, state.step, metrics);
+  save_finished_model(directory_.paths(), *student_, config_.student, state.step, metrics,
+                      [this](const auto& model) { return hub_card(directory_.paths(), model); });
   directory_.note("training finished");
   write_report(directory_.paths());
   return outcome(true);

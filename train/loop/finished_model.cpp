@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "gladius/models/model_directory.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/file_descriptor.h"
@@ -79,16 +81,33 @@ bool lists_files(const Json& manifest) {
 
 void save_finished_model(const RunPaths& paths, const LanguageModel& model,
                          const StudentConfig& config, std::int64_t steps,
-                         const MetricsMark& metrics) {
+                         const MetricsMark& metrics, const WriteCard& card) {
   StagedDirectory staged(paths.model());
   save_student(staged.path(), model, config);
   Json manifest{{"steps", steps},
                 {"files", describe_files(staged.path())},
                 {"metrics", {{"bytes", metrics.bytes}, {"sha256", metrics.sha256}}}};
   manifest.update(describe_evaluations(paths));
+  write_text_file(staged.path() / kCard, card(staged.path()));
+  manifest["card"] = describe_file(staged.path() / kCard);
   if (is_there(paths.model())) remove_directory(paths.model());
   write_text_file(paths.model_manifest(), manifest.dump(2) + "\n");
   staged.commit();
+}
+
+void renew_card(const RunPaths& paths, const WriteCard& card) {
+  const fs::path file = paths.model() / kCard;
+  Json manifest =
+      is_there(paths.model_manifest()) ? read_optional_json(paths.model_manifest()) : Json();
+  const bool changed = is_there(file) && (!manifest.is_object() ||
+                                          manifest.value("card", Json()) != describe_file(file));
+  if (changed) return;
+  write_text_file(file, card(paths.model()));
+  if (!manifest.is_object()) return;  // of an earlier version
+  const Json before = std::exchange(manifest["card"], describe_file(file));
+  if (manifest["card"] != before) {
+    write_text_file(paths.model_manifest(), manifest.dump(2) + "\n");
+  }
 }
 
 FinishedModel look_at_model(const RunPaths& paths, std::int64_t steps, Look look) {

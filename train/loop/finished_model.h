@@ -13,12 +13,20 @@
 
 namespace gladius::train {
 
-/// Writes model/ whole or not at all, in place of an earlier one, and before it model.json: the
-/// run's steps, size and SHA-256 of each of its files, and those of the run's metrics and
-/// evaluations, which are written by then. IoError.
+/// The model's card, of the directory that holds the rest of the model.
+using WriteCard = std::function<std::string(const std::filesystem::path& model)>;
+inline constexpr const char* kCard = "README.md";
+
+/// Writes model/ whole or not at all, with its card, in place of an earlier one, and before it
+/// model.json: the run's steps, size and SHA-256 of each of its files, and those of the run's
+/// metrics and evaluations, which are written by then. IoError.
 void save_finished_model(const RunPaths& paths, const LanguageModel& model,
                          const StudentConfig& config, std::int64_t steps,
-                         const MetricsMark& metrics);
+                         const MetricsMark& metrics, const WriteCard& card);
+
+/// Writes the card of a whole model again, unless a hand has changed it (model.json says what it
+/// was; the model is whole with any card, and without). IoError.
+void renew_card(const RunPaths& paths, const WriteCard& card);
 
 /// How a run's model stands.
 enum class ModelStatus {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/sha256.h"
@@ -80,17 +81,15 @@ std::optional<ModelConfig> read_model_config(const RunPaths& paths) {
   }
 }
 
-}  // namespace
-
-RunRecord RunRecord::read(const RunPaths& paths) {
+RunRecord read_records(const RunPaths& paths,
+                       const std::function<bool(const RunRecord&)>& is_complete) {
   if (!fs::exists(paths.run_json())) {
     throw IoError(fmt::format("{} holds no run (no run.json)", paths.directory.string()));
   }
   RunRecord record;
   record.directory = paths.directory;
   record.config = RunConfig::load_recorded(paths.run_json());
-  const FinishedModel model = look_at_model(paths, record.plan().total_steps(), Look::sizes);
-  record.complete = model.status == ModelStatus::whole;
+  record.complete = is_complete(record);
   record.model = read_model_config(paths);
   record.last_change = time_of_last_change(paths.metrics());
   if (record.last_change) record.metrics = read_metrics(paths.metrics());
@@ -103,6 +102,25 @@ RunRecord RunRecord::read(const RunPaths& paths) {
   record.best = read_object(paths.best() / kBestEvaluation);
   record.expert_evaluations = read_object(paths.expert_evaluations());
   record.data = read_object(paths.data());
+  return record;
+}
+
+}  // namespace
+
+std::string RunRecord::name() const {
+  const fs::path path = fs::absolute(directory).lexically_normal();
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+RunRecord RunRecord::read_results(const RunPaths& paths) {
+  return read_records(paths, [](const RunRecord&) { return true; });
+}
+
+RunRecord RunRecord::read(const RunPaths& paths) {
+  RunRecord record = read_records(paths, [&](const RunRecord& known) {
+    const std::int64_t steps = known.plan().total_steps();
+    return look_at_model(paths, steps, Look::sizes).status == ModelStatus::whole;
+  });
   read_newest_weights(paths, record);
   if (record.complete) list_model(paths.model(), record);
   return record;

@@ -47,13 +47,16 @@ struct RunRecord {
   std::optional<std::time_t> last_change;     // of the metrics
   bool complete = false;                      // model/ is there, whole and of all steps
 
-  std::string name() const { return std::filesystem::absolute(directory).filename().string(); }
+  std::string name() const;
   TrainingPlan plan() const { return TrainingPlan(config); }
   /// Done so far; the metrics may lack some of them.
   std::int64_t steps() const { return metrics.empty() ? 0 : metrics.back().step + 1; }
 
   /// IoError if the directory holds no run; FormatError for a file that is malformed.
   static RunRecord read(const RunPaths& paths);
+  /// The same without weights and files, of a run whose steps are done and whose student is
+  /// evaluated, whether model/ is there yet or not.
+  static RunRecord read_results(const RunPaths& paths);
 };
 
 }  // namespace gladius::train

@@ -165,6 +165,12 @@ struct OptimizerConfig {
   std::int64_t warmup_steps = 0;  // updates
 };
 
+/// What the model's card (README.md of model/) says that the run cannot know.
+struct CardConfig {
+  std::string license;   // the hub's identifier; "": not known
+  std::string language;  // codes with commas between them; "": not known
+};
+
 /// Everything that a run is made of; what the file leaves out has the model card's values. Each
 /// member of these structures is a key, described in run_keys.cpp.
 struct RunConfig {
@@ -187,8 +193,9 @@ struct RunConfig {
   std::int64_t max_nonfinite_steps = 10;  // updates skipped in a row after which the run stops
   bool check_memory = true;               // refuse to start what does not fit
   std::int64_t seed = 0;                  // of the data's order
-  std::vector<std::string> notes;         // where models were found, if not where the paths say
-  bool says_normalization = false;        // whether the file says loss.normalization
+  CardConfig card;
+  std::vector<std::string> notes;   // where models were found, if not where the paths say
+  bool says_normalization = false;  // whether the file says loss.normalization
 
   /// Reads a run file, after the overrides ("loss.alpha=0.3"; see set_by_path). IoError,
   /// FormatError (not JSON), or ConfigError naming the file and the key's path.

@@ -169,6 +169,22 @@ const RunKeys<OptimizerConfig>& optimizer_keys() {
   return keys;
 }
 
+const RunKeys<CardConfig>& card_keys() {
+  using C = CardConfig;
+  static const RunKeys<C> keys{
+      null_for_empty(text("license", &C::license,
+                          "the license of the trained model, by the hub's identifier "
+                          "(`apache-2.0`), for the model's card (publishing.md); null: the card "
+                          "says `unknown`",
+                          OnResume::allowed)),
+      null_for_empty(text("language", &C::language,
+                          "the languages that the model is for, as codes with commas between them "
+                          "(`en, de`), for its card; null: it names none",
+                          OnResume::allowed)),
+  };
+  return keys;
+}
+
 const RunKeys<RunConfig>& run_keys() {
   using C = RunConfig;
   static const RunKeys<C> keys{
@@ -214,6 +230,7 @@ const RunKeys<RunConfig>& run_keys() {
               "refuse to start a run that does not fit the memory; false: try all the same",
               OnResume::allowed),
       integer("seed", &C::seed, kCount, "of the data's order, and of `teacher_cache.samples`"),
+      section("card", &C::card, card_keys()),
   };
   return keys;
 }

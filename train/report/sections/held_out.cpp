@@ -102,15 +102,10 @@ Table suite_curve(const RunRecord& record) {
   return table;
 }
 
-void add_suite(Document& document, const RunRecord& record) {
-  if (!record.suite.empty()) {
-    document.push_back(Paragraph{"What the trained student answers to the cases of eval_suite:"});
-    document.push_back(suite(record.suite));
-  }
-  if (Table all = suite_curve(record); all.rows.size() > 1) {
-    document.push_back(
-        Collapsed{format_count(std::ssize(all.rows)) + " times asked", std::move(all)});
-  }
+void add_curve(Document& document, Table curve, const char* what) {
+  if (curve.rows.size() <= 1) return;
+  document.push_back(
+      Collapsed{format_count(std::ssize(curve.rows)) + " " + what, std::move(curve)});
 }
 
 // What the numbers were measured with.
@@ -123,16 +118,21 @@ std::string settings(const DataConfig& data) {
 
 }  // namespace
 
-void add_held_out(Document& document, const RunRecord& record) {
-  add_suite(document, record);
+void add_results(Document& document, const RunRecord& record) {
+  if (!record.suite.empty()) {
+    document.push_back(Paragraph{"What the trained student answers to the cases of eval_suite:"});
+    document.push_back(suite(record.suite));
+  }
   Table table = held_out(record);
   if (table.rows.empty()) return;
   document.push_back(Paragraph{settings(record.config.data)});
   document.push_back(std::move(table));
-  if (Table all = curve(record); all.rows.size() > 1) {
-    document.push_back(
-        Collapsed{format_count(std::ssize(all.rows)) + " evaluations", std::move(all)});
-  }
+}
+
+void add_held_out(Document& document, const RunRecord& record) {
+  add_results(document, record);
+  add_curve(document, suite_curve(record), "times asked");
+  add_curve(document, curve(record), "evaluations");
 }
 
 }  // namespace gladius::train

@@ -32,23 +32,6 @@ std::string positions(const RopeParameters& rope) {
       format_count(rope.max_position_embeddings));
 }
 
-Table architecture(const ModelConfig& model) {
-  return {
-      {"Part", "Is"},
-      {{"Layers", fmt::format("{} of hidden size {}", model.num_hidden_layers,
-                              format_count(model.hidden_size))},
-       {"Attention", attention(model)},
-       {"MLP", fmt::format("SwiGLU, {} to {} and back ({:.2f} x hidden)",
-                           format_count(model.hidden_size), format_count(model.intermediate_size),
-                           static_cast<double>(model.intermediate_size) /
-                               static_cast<double>(model.hidden_size))},
-       {"Positions", positions(model.rope)},
-       {"Norm", fmt::format("RMSNorm before attention, before the MLP and at the end, epsilon {}",
-                            model.rms_norm_eps)},
-       {"Vocabulary", fmt::format("{}, embedding and head {}", format_count(model.vocab_size),
-                                  model.tie_word_embeddings ? "tied" : "not tied")}}};
-}
-
 void add_weightless(Document& document, const RunRecord& record) {
   document.push_back(
       Paragraph{fmt::format("No weights are written yet. The first checkpoint comes after step {}.",
@@ -133,6 +116,23 @@ void add_memory(Document& document, const RunRecord& record) {
 }
 
 }  // namespace
+
+Table architecture(const ModelConfig& model) {
+  return {
+      {"Part", "Is"},
+      {{"Layers", fmt::format("{} of hidden size {}", model.num_hidden_layers,
+                              format_count(model.hidden_size))},
+       {"Attention", attention(model)},
+       {"MLP", fmt::format("SwiGLU, {} to {} and back ({:.2f} x hidden)",
+                           format_count(model.hidden_size), format_count(model.intermediate_size),
+                           static_cast<double>(model.intermediate_size) /
+                               static_cast<double>(model.hidden_size))},
+       {"Positions", positions(model.rope)},
+       {"Norm", fmt::format("RMSNorm before attention, before the MLP and at the end, epsilon {}",
+                            model.rms_norm_eps)},
+       {"Vocabulary", fmt::format("{}, embedding and head {}", format_count(model.vocab_size),
+                                  model.tie_word_embeddings ? "tied" : "not tied")}}};
+}
 
 void add_model(Document& document, const RunRecord& record) {
   document.push_back(Heading{2, "Model architecture"});

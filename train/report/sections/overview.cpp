@@ -13,19 +13,6 @@ namespace {
 
 constexpr std::size_t kSpeedSteps = 100;  // that speed and remaining time are estimated from
 
-Table identification(const RunRecord& record) {
-  Table table{{"Field", "Value"}, {{"Name", record.name()}}};
-  if (record.model) {
-    table.rows.push_back({"Architecture", record.model->architecture});
-    table.rows.push_back(
-        {"Parameters", format_count(make_language_model(*record.model)->num_parameters())});
-  }
-  table.rows.push_back({"Framework", "Gladius"});
-  table.rows.push_back({"Precision", "float32"});
-  table.rows.push_back({"File format", "SafeTensors"});
-  return table;
-}
-
 struct Speed {
   double tokens_per_s, steps_per_s;
 };
@@ -110,6 +97,19 @@ Facts status(const RunRecord& record) {
 }
 
 }  // namespace
+
+Table identification(const RunRecord& record) {
+  Table table{{"Field", "Value"}, {{"Name", record.name()}}};
+  if (record.model) {
+    table.rows.push_back({"Architecture", record.model->architecture});
+    table.rows.push_back(
+        {"Parameters", format_count(make_language_model(*record.model)->num_parameters())});
+  }
+  table.rows.push_back({"Framework", "Gladius"});
+  table.rows.push_back({"Precision", "float32"});
+  table.rows.push_back({"File format", "SafeTensors"});
+  return table;
+}
 
 double initial_loss(const RunRecord& record) {
   const auto first = std::ranges::find_if(

@@ -8,13 +8,13 @@
 namespace gladius::train {
 namespace {
 
-Table experts(const RunConfig& config) {
+Table experts(const RunConfig& config, const NameModel& name_model) {
   Table table{{"Expert", "Model", "Vocabulary", "Steps"}, {}, 3};
   const bool writes = student_writes(config);
   if (writes) table.header.emplace_back("Answers by the student");
   for (const ExpertConfig& expert : config.experts) {
-    table.rows.push_back({expert.name, expert.model.string(), name_of(expert.vocabulary),
-                          format_count(expert.steps)});
+    table.rows.push_back(
+        {expert.name, name_model(expert), name_of(expert.vocabulary), format_count(expert.steps)});
     if (writes) table.rows.back().push_back(fmt::format("{:g}", expert.on_policy));
   }
   return table;
@@ -75,7 +75,30 @@ void add_beginning(Document& document, const RunRecord& record) {
   if (!table.rows.empty()) document.push_back(std::move(table));
 }
 
-void add_method(Document& document, const RunConfig& config) {
+std::string describe_optimizer(const OptimizerConfig& optimizer) {
+  const std::string adamw =
+      fmt::format("AdamW, betas {:g} and {:g}, epsilon {:g}", optimizer.betas.first,
+                  optimizer.betas.second, optimizer.eps);
+  if (optimizer.name == OptimizerName::adamw) return adamw;
+  return fmt::format("Muon, momentum {:g}, for the layers' matrices; {}, for the rest",
+                     optimizer.momentum, adamw);
+}
+
+Table environment(const RunRecord& record) {
+  Table table{{"Component", "Value"}, {}};
+  for (const auto& [key, value] : record.environment.items()) {
+    if (key == "memory_bytes" && value.is_number_unsigned()) {
+      table.rows.push_back({"memory", format_bytes(value.get<std::uint64_t>())});
+    } else {
+      table.rows.push_back({key, value.is_string() ? value.get<std::string>() : value.dump()});
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+void add_method(Document& document, const RunConfig& config, const NameModel& name_model) {
   document.push_back(Heading{2, "Training method"});
   if (config.experts.empty()) {
     document.push_back(
@@ -87,16 +110,7 @@ void add_method(Document& document, const RunConfig& config) {
       Paragraph{"Knowledge distillation: the student learns from each expert in turn, and from the "
                 "data. A step is one micro-batch."});
   document.push_back(loss_formula(config));
-  document.push_back(experts(config));
-}
-
-std::string describe_optimizer(const OptimizerConfig& optimizer) {
-  const std::string adamw =
-      fmt::format("AdamW, betas {:g} and {:g}, epsilon {:g}", optimizer.betas.first,
-                  optimizer.betas.second, optimizer.eps);
-  if (optimizer.name == OptimizerName::adamw) return adamw;
-  return fmt::format("Muon, momentum {:g}, for the layers' matrices; {}, for the rest",
-                     optimizer.momentum, adamw);
+  document.push_back(experts(config, name_model));
 }
 
 Table configuration(const RunConfig& config) {
@@ -122,23 +136,10 @@ Table configuration(const RunConfig& config) {
   return table;
 }
 
-Table environment(const RunRecord& record) {
-  Table table{{"Component", "Value"}, {}};
-  for (const auto& [key, value] : record.environment.items()) {
-    if (key == "memory_bytes" && value.is_number_unsigned()) {
-      table.rows.push_back({"memory", format_bytes(value.get<std::uint64_t>())});
-    } else {
-      table.rows.push_back({key, value.is_string() ? value.get<std::string>() : value.dump()});
-    }
-  }
-  return table;
-}
-
-}  // namespace
-
 void add_training(Document& document, const RunRecord& record) {
   add_beginning(document, record);
-  add_method(document, record.config);
+  add_method(document, record.config,
+             [](const ExpertConfig& expert) { return expert.model.string(); });
   document.push_back(Heading{2, "Training configuration"});
   document.push_back(configuration(record.config));
   add_data(document, record);
