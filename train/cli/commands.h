@@ -48,5 +48,6 @@ void add_render(CLI::App& program, const Common& common);
 void add_report(CLI::App& program, const Common& common);
 void add_tokenize(CLI::App& program, const Common& common);
 void add_tokenizer(CLI::App& program, const Common& common);
+void add_verify(CLI::App& program, const Common& common);
 
 }  // namespace gladius::cli

@@ -8,11 +8,16 @@
 
 namespace gladius::train {
 
+std::optional<std::string> nonfinite_values(const std::string& name, const Tensor& tensor) {
+  const GradientStatistics values = gradient_statistics(tensor);
+  if (values.nans > 0) return fmt::format("{} holds {} NaN", name, values.nans);
+  if (!std::isfinite(values.largest)) return fmt::format("{} holds an infinity", name);
+  return {};
+}
+
 std::optional<std::string> nonfinite_parameter(const LanguageModel& model) {
   for (const auto& [name, parameter] : model.named_parameters()) {
-    const GradientStatistics values = gradient_statistics(parameter.value());
-    if (values.nans > 0) return fmt::format("{} holds {} NaN", name, values.nans);
-    if (!std::isfinite(values.largest)) return fmt::format("{} holds an infinity", name);
+    if (auto found = nonfinite_values(name, parameter.value())) return found;
   }
   return {};
 }

@@ -8,8 +8,10 @@
 
 namespace gladius::train {
 
-/// The first parameter that holds NaN or an infinity, as "model.norm.weight holds 3 NaN"; nothing
-/// if all are finite.
+/// What of a tensor is not finite, as "model.norm.weight holds 3 NaN"; nothing if all is.
+std::optional<std::string> nonfinite_values(const std::string& name, const Tensor& tensor);
+
+/// The first parameter that holds NaN or an infinity, in these words; nothing if all are finite.
 std::optional<std::string> nonfinite_parameter(const LanguageModel& model);
 
 /// Why what the model computes is not finite: that parameter, or that the forward pass overflows.
