@@ -48,12 +48,17 @@ void report_again(const RunConfig& config, RunDirectory& directory, const Finish
     events.warn(
         fmt::format("{} is not what the run has written there ({})", paths.best().string(), wrong));
   }
+  // The card names the data that the student was evaluated on.
+  const bool evaluated = !is_evaluation_outdated(directory.config(), config, paths);
   RunRecord::read(paths);  // what cannot be read shows before anything is written
   directory.go_on({.run = config.resolved(),
                    .inputs = nullptr,
                    .student_config = nullptr,
                    .init_from = nullptr});
-  renew_card(paths, [&](const auto& model_directory) { return hub_card(paths, model_directory); });
+  if (evaluated) {
+    renew_card(paths,
+               [&](const auto& directory_of_model) { return hub_card(paths, directory_of_model); });
+  }
   write_report(paths);
 }
 

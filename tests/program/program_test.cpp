@@ -26,7 +26,7 @@ using testing::write_file;
 
 TEST_F(Program, EveryCommandHasHelpWithAnExample) {
   for (const std::string name : {"init", "inspect", "distill", "generate", "eval", "logits",
-                                 "gradients", "tokenize", "convert", "report"}) {
+                                 "gradients", "tokenize", "convert", "report", "verify"}) {
     const ProgramResult result = run({name, "--help"});
     EXPECT_EQ(result.code, 0);
     EXPECT_THAT(result.out, HasSubstr("Example:\n  gladius " + name + " "));
