@@ -45,8 +45,7 @@ struct Check {
 /// - tied head: where the embeddings are tied, there is no other head, or an equal one;
 /// - finite weights: no NaN, no infinity;
 /// - tokenizer: it can be read, and its ids lie within the model's vocabulary;
-/// - special tokens: the ids of config.json and generation_config.json have tokens, and so have the
-///   texts of the tokenizer's files;
+/// - special tokens: the ids of config.json and generation_config.json have tokens;
 /// - chat template: each renders a small conversation, and what the user says is in it;
 /// - generation config: it can be read, and its numbers are such as can be sampled with;
 /// - checksums: a file of SHA-256 sums in the directory is right, or model.json of the run whose
