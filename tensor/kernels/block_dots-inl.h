@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "gladius/tensor/kernels/block_readers-inl.h"
+#include "gladius/tensor/kernels/block_rests.h"
 #include "gladius/tensor/kernels/simd-inl.h"
 #include "hwy/cache_control.h"
 
@@ -51,6 +52,21 @@ HWY_INLINE void dot_blocks(std::int64_t m, std::int64_t n, const Rows& x, const 
     for (; i + 4 <= m; i += 4) dot_row<Products, 4, Reader>(x, i, row, ahead, y, y_stride);
     for (; i + 2 <= m; i += 2) dot_row<Products, 2, Reader>(x, i, row, ahead, y, y_stride);
     if (i < m) dot_row<Products, 1, Reader>(x, i, row, ahead, y, y_stride);
+  }
+}
+
+// y += x . w for the rests of some blocks of x, each a row of `x`.
+template <template <int, class> class Products, class Reader, class Rows>
+HWY_INLINE void dot_rests(const BlockRests& rests, std::int64_t n, const Rows& x,
+                          const std::byte* w, std::int64_t w_stride, float* y,
+                          std::int64_t y_stride) {
+  for (std::int64_t j = 0; j < n; ++j, ++y) {
+    const auto* row = reinterpret_cast<Bytes>(w + j * w_stride);
+    for (std::size_t i = 0; i < rests.rows.size(); ++i) {
+      Products<1, Reader> products(x, static_cast<std::int64_t>(i));
+      products.add_block(row + rests.blocks[i] * Reader::kBytes);
+      y[rests.rows[i] * y_stride] += products.total(0);
+    }
   }
 }
 

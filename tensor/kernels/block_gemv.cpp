@@ -117,6 +117,13 @@ void dot_rows(Dtype dtype, std::int64_t m, std::int64_t n, const IntegerRows& x,
   });
 }
 
+void add_rests_of_rows(Dtype dtype, const BlockRests& rests, std::int64_t n, const IntegerRows& x,
+                       const std::byte* w, std::int64_t w_stride, float* y, std::int64_t y_stride) {
+  with_small_reader(dtype, [&](auto reader) HWY_ATTR {
+    dot_rests<Products, decltype(reader)>(rests, n, x, w, w_stride, y, y_stride);
+  });
+}
+
 }  // namespace
 }  // namespace gladius::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -127,16 +134,43 @@ namespace {
 
 HWY_EXPORT(make_integers);
 HWY_EXPORT(dot_rows);
+HWY_EXPORT(add_rests_of_rows);
 
 // In the calling thread's memory.
+template <class Owner>
 IntegerRows integer_rows(std::int64_t m, std::int64_t k, const float* x, std::int64_t x_stride) {
   IntegerRows rows{k / IntegerRows::kBlock};
   const std::int64_t blocks = m * rows.blocks;
-  rows.q = thread_scratch<IntegerRows, std::int16_t>(static_cast<std::size_t>(m * k));
-  rows.scales = thread_scratch<IntegerRows, float>(static_cast<std::size_t>(2 * blocks));
+  rows.q = thread_scratch<Owner, std::int16_t>(static_cast<std::size_t>(m * k));
+  rows.scales = thread_scratch<Owner, float>(static_cast<std::size_t>(2 * blocks));
   rows.sums = rows.scales + blocks;
   HWY_DYNAMIC_DISPATCH(make_integers)(x, m, x_stride, rows);
   return rows;
+}
+
+BlockRests rests_of(const IntegerRows& rows, std::int64_t m, const float* x,
+                    std::int64_t x_stride) {
+  BlockRests rests;
+  for (std::int64_t i = 0; i < m; ++i) {
+    const IntegerRows row = rows.row(i);
+    add_rests(
+        i, x + i * x_stride, row.blocks, IntegerRows::kBlock,
+        [&](std::int64_t b) { return row.scales[b]; },
+        [&](std::int64_t b, std::int64_t e) { return row.q[b * IntegerRows::kBlock + e]; }, rests);
+  }
+  return rests;
+}
+
+void add_rests_products(Dtype dtype, const BlockRests& rests, std::int64_t n, const std::byte* w,
+                        std::int64_t w_stride, float* y, std::int64_t y_stride) {
+  if (rests.count() == 0) return;
+  const std::int64_t k = IntegerRows::kBlock;
+  const auto rows = integer_rows<BlockRests>(rests.count(), k, rests.x.data(), k);
+  parallel_for(
+      n, rows_worth_a_thread(k * rests.count()), [&](std::int64_t begin, std::int64_t end) {
+        HWY_DYNAMIC_DISPATCH(add_rests_of_rows)
+        (dtype, rests, end - begin, rows, w + begin * w_stride, w_stride, y + begin, y_stride);
+      });
 }
 
 }  // namespace
@@ -147,11 +181,12 @@ void block_gemv(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, con
   if (is_k_type(dtype)) {
     return block_gemv_k(dtype, m, n, k, x, x_stride, w, w_stride, y, y_stride);
   }
-  const IntegerRows rows = integer_rows(m, k, x, x_stride);
+  const auto rows = integer_rows<IntegerRows>(m, k, x, x_stride);
   parallel_for(n, rows_worth_a_thread(k), [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(dot_rows)
     (dtype, m, end - begin, rows, w + begin * w_stride, w_stride, y + begin, y_stride);
   });
+  add_rests_products(dtype, rests_of(rows, m, x, x_stride), n, w, w_stride, y, y_stride);
 }
 
 }  // namespace gladius::kernels

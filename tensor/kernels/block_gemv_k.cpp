@@ -201,6 +201,13 @@ void dot_rows(Dtype dtype, std::int64_t m, std::int64_t n, const ByteRows& x, co
   });
 }
 
+void add_rests_of_rows(Dtype dtype, const BlockRests& rests, std::int64_t n, const ByteRows& x,
+                       const std::byte* w, std::int64_t w_stride, float* y, std::int64_t y_stride) {
+  with_k_reader(dtype, [&](auto reader) HWY_ATTR {
+    dot_rests<BlockProducts, decltype(reader)>(rests, n, x, w, w_stride, y, y_stride);
+  });
+}
+
 std::int64_t groups_of_block(Dtype dtype) {
   std::int64_t count = 0;
   with_k_reader(dtype, [&](auto reader) { count = decltype(reader)::kGroups; });
@@ -217,31 +224,58 @@ namespace {
 
 HWY_EXPORT(make_bytes);
 HWY_EXPORT(dot_rows);
+HWY_EXPORT(add_rests_of_rows);
 HWY_EXPORT(groups_of_block);
 
 // In the calling thread's memory.
+template <class Owner>
 ByteRows byte_rows(Dtype dtype, std::int64_t m, std::int64_t k, const float* x,
                    std::int64_t x_stride) {
   ByteRows rows{k / 256, HWY_DYNAMIC_DISPATCH(groups_of_block)(dtype)};
   const std::int64_t blocks = m * rows.blocks;
-  rows.q = thread_scratch<ByteRows, std::int8_t>(static_cast<std::size_t>(blocks * 512));
-  rows.scales =
-      thread_scratch<ByteRows, float>(static_cast<std::size_t>(blocks * (1 + rows.groups)));
+  rows.q = thread_scratch<Owner, std::int8_t>(static_cast<std::size_t>(blocks * 512));
+  rows.scales = thread_scratch<Owner, float>(static_cast<std::size_t>(blocks * (1 + rows.groups)));
   rows.sums = rows.scales + blocks;
   HWY_DYNAMIC_DISPATCH(make_bytes)(x, m, x_stride, rows);
   return rows;
 }
 
+BlockRests rests_of(const ByteRows& rows, std::int64_t m, const float* x, std::int64_t x_stride) {
+  BlockRests rests;
+  for (std::int64_t i = 0; i < m; ++i) {
+    const ByteRows row = rows.row(i);
+    const auto integer = [&](std::int64_t b, std::int64_t e) {
+      return 256 * row.q[b * 512 + e] + row.q[b * 512 + 256 + e];
+    };
+    add_rests(
+        i, x + i * x_stride, row.blocks, 256, [&](std::int64_t b) { return row.scales[b]; },
+        integer, rests);
+  }
+  return rests;
+}
+
 }  // namespace
+
+void add_k_rests(Dtype dtype, const BlockRests& rests, std::int64_t n, const std::byte* w,
+                 std::int64_t w_stride, float* y, std::int64_t y_stride) {
+  if (rests.count() == 0) return;
+  const auto rows = byte_rows<BlockRests>(dtype, rests.count(), 256, rests.x.data(), 256);
+  parallel_for(
+      n, rows_worth_a_thread(256 * rests.count()), [&](std::int64_t begin, std::int64_t end) {
+        HWY_DYNAMIC_DISPATCH(add_rests_of_rows)
+        (dtype, rests, end - begin, rows, w + begin * w_stride, w_stride, y + begin, y_stride);
+      });
+}
 
 void block_gemv_k(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
                   std::int64_t x_stride, const std::byte* w, std::int64_t w_stride, float* y,
                   std::int64_t y_stride) {
-  const ByteRows rows = byte_rows(dtype, m, k, x, x_stride);
+  const auto rows = byte_rows<ByteRows>(dtype, m, k, x, x_stride);
   parallel_for(n, rows_worth_a_thread(k), [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(dot_rows)
     (dtype, m, end - begin, rows, w + begin * w_stride, w_stride, y + begin, y_stride);
   });
+  add_k_rests(dtype, rests_of(rows, m, x, x_stride), n, w, w_stride, y, y_stride);
 }
 
 }  // namespace gladius::kernels

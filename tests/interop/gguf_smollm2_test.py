@@ -1,5 +1,6 @@
 """SmolLM2's GGUF file as people have it, against the package `gguf`, transformers and tokenizers."""
 
+import copy
 import os
 from pathlib import Path
 
@@ -74,12 +75,17 @@ def test_tokenizer_of_a_text_of_1_mb(smollm2, rng, tmp_path):
 
 
 def test_logits(smollm2, rng, tmp_path):
+    """Some random texts make the model amplify any rounding a hundredfold: float32 is then itself off
+    from float64 by more than 1e-5, and integers of 16 bits by as many times more."""
     reference = dequantised_reference(smollm2_config(smollm2), smollm2)
+    exact = copy.deepcopy(reference).double()
     for length in (1, 4, rng.randint(20, 80)):
         ids = random_ids(rng, reference.config.vocab_size, length)
-        ours, expected = gladius_logits(smollm2, ids, tmp_path / "out"), logits_of(reference, ids)
-        difference = ((ours - expected).abs().max() / expected.abs().max()).item()
-        check_close("logits, SmolLM2's GGUF", difference, 1e-3)
+        expected, best = logits_of(reference, ids), logits_of(exact, ids)
+        own = ((expected - best).abs().max() / best.abs().max()).item()
+        ours = gladius_logits(smollm2, ids, tmp_path / "out")
+        difference = ((ours - best).abs().max() / best.abs().max()).item()
+        check_close("logits, SmolLM2's GGUF", difference, max(1e-3, 100 * own), f"float32: {own:.1e}")
 
 
 def test_through_the_vocabulary_of_llama_2(smollm2, rng, tmp_path):

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "gladius/tensor/kernels/block_rests.h"
 #include "gladius/tensor/quantized.h"
 #include "support/blocks.h"
 #include "support/random.h"
@@ -72,16 +73,25 @@ struct BlockOperands {
   double size(std::int64_t i, std::int64_t j) const {
     return over_terms(i, j, [](double a, double b) { return std::abs(a * b); });
   }
-  /// What they make of an error of 1 / steps of the largest of each `group` numbers of x.
+  /// What they make of an error of 1 / steps of the largest of each `group` numbers of x, and of
+  /// less than that of outliers (block_rests.h).
   double error_of_groups(std::int64_t i, std::int64_t j, std::int64_t group, double steps) const {
-    double sum = 0;
+    std::vector<double> most, weights;
     for (std::int64_t begin = 0; begin < k; begin += group) {
-      double most = 0, weights = 0;
+      most.push_back(0), weights.push_back(0);
       for (std::int64_t at = begin; at < begin + group; ++at) {
-        most = std::max(most, std::abs(double{x[static_cast<std::size_t>(i * k + at)]}));
-        weights += std::abs(double{numbers[static_cast<std::size_t>(j * k + at)]});
+        most.back() =
+            std::max(most.back(), std::abs(double{x[static_cast<std::size_t>(i * k + at)]}));
+        weights.back() += std::abs(double{numbers[static_cast<std::size_t>(j * k + at)]});
       }
-      sum += most * weights / steps;
+    }
+    if (most.empty()) return 0;
+    std::vector<double> sorted = most;
+    std::ranges::sort(sorted);
+    const double outlier = 1.001 * kernels::kOutlier * sorted[sorted.size() / 2];
+    double sum = 0;
+    for (std::size_t g = 0; g < most.size(); ++g) {
+      sum += (most[g] > outlier ? most[g] / steps : most[g]) * weights[g] / steps;
     }
     return sum;
   }
