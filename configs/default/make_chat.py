@@ -1,7 +1,8 @@
-"""Writes chat.jsonl and eval.jsonl, the embedded data of the default run.
+"""Writes chat.jsonl and eval.jsonl, the embedded data of the default run, and suite.jsonl.
 
 Usage: python3 make_chat.py [--out DIR]
 
+suite.jsonl has a case for each chat of eval.jsonl, with what the answer has to be (docs/evaluation.md).
 The sources under chat_sources/ are hand-written phrasings, tables and whole items; what is computed
 (sums, sorted words, JSON) is computed there. No random numbers: order and split follow the SHA-256
 of the user's message, so that every Python gives the same bytes and an added item moves no other.
@@ -35,6 +36,8 @@ SOURCES = {
     "instructions": instructions.examples,
     "refusals": refusals.examples,
 }
+# How refusals begin that `gladius eval` knows; others are compared as texts.
+REFUSING = ("I can't", "I won't", "Dabei kann ich nicht")
 
 
 def digest(text):
@@ -68,8 +71,31 @@ def build():
     return train, held_out
 
 
-def to_jsonl(split):
-    return "".join(json.dumps({"messages": m}, ensure_ascii=False) + "\n" for _, m in split)
+def expectation(category, answer):
+    """What an answer has to be to be right, if `answer` is the chat's own."""
+    if category == "tools":
+        call = json.loads(answer)
+        arguments = {name: [value] for name, value in call["arguments"].items()}
+        return {"call": {"name": call["name"], "arguments": arguments}}
+    if category == "structured":
+        return {"schema": {"const": json.loads(answer)}}
+    if category == "refusals" and answer.startswith(REFUSING):
+        return {"refusal": True}
+    return {"text": list(dict.fromkeys((answer, answer.rstrip("."))))}
+
+
+def to_jsonl(lines):
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+def chats(split):
+    return [{"messages": messages} for _, messages in split]
+
+
+def cases(split):
+    return [{"id": f"{category}-{index}", "category": category, "messages": messages[:-1],
+             "expect": expectation(category, messages[-1]["content"])}
+            for index, (category, messages) in enumerate(split)]
 
 
 def main():
@@ -77,10 +103,12 @@ def main():
     parser.add_argument("--out", type=Path, default=HERE, help="folder to write to")
     out = parser.parse_args().out
     train, held_out = build()
-    for name, split in (("chat.jsonl", train), ("eval.jsonl", held_out)):
-        (out / name).write_text(to_jsonl(split), encoding="utf-8")
+    for name, split, lines in (("chat.jsonl", train, chats(train)),
+                               ("eval.jsonl", held_out, chats(held_out)),
+                               ("suite.jsonl", held_out, cases(held_out))):
+        (out / name).write_text(to_jsonl(lines), encoding="utf-8")
         counts = {c: sum(category == c for category, _ in split) for c in SOURCES}
-        print(f"{out / name}: {len(split)} chats, {counts}")
+        print(f"{out / name}: {len(split)} lines, {counts}")
 
 
 if __name__ == "__main__":

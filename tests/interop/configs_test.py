@@ -95,7 +95,7 @@ def test_size_is_the_cards(name, size):
     assert (CONFIGS / name).stat().st_size == size
 
 
-@pytest.mark.parametrize("name", sorted(CHATS))
+@pytest.mark.parametrize("name", [*sorted(CHATS), "suite.jsonl"])
 def test_the_generator_writes_the_committed_chats(name, tmp_path):
     subprocess.run([sys.executable, DEFAULT / "make_chat.py", "--out", tmp_path], check=True)
     assert (tmp_path / name).read_bytes() == (DEFAULT / name).read_bytes()
