@@ -27,7 +27,7 @@ RUNS = ROOT / "runs/smollm2"
 WRITTEN = RUNS / "written.jsonl"
 STUDENT = RUNS / "student"
 
-PROMPTS = 240  # that the teacher answers
+PROMPTS = 160  # that the teacher answers
 PROMPTS_AT_ONCE = 80
 # No chat has this system message, so that the student can tell the teacher's answers from the chats'.
 SYSTEM = "Answer in one short sentence."
@@ -84,7 +84,8 @@ def prompts():
 def write_part(gladius, lines, part):
     """The teacher's answers to some prompts, as a whole file."""
     asked, writing = part.with_suffix(".prompts"), part.with_suffix(".part")
-    asked.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    asked.write_text(text, encoding="utf-8")
     writing.unlink(missing_ok=True)
     gladius("generate", "--model", teacher.MODEL, "--batch", asked, "--out", writing,
             "--max-new-tokens", ANSWER_TOKENS, "--greedy")
@@ -136,7 +137,8 @@ def fresh_evaluation(gladius):
 
 def distil(gladius, settings):
     changes = [argument for setting in settings for argument in ("--set", setting)]
-    gladius("distill", RUN_FILE, "--out", STUDENT, *changes, *(["--resume"] if (STUDENT / "run.json").exists() else []))
+    resume = ["--resume"] if (STUDENT / "run.json").exists() else []
+    gladius("distill", RUN_FILE, "--out", STUDENT, *changes, *resume)
 
 
 def row(name, result):
@@ -150,27 +152,29 @@ def row(name, result):
 def table(results):
     """Right cases of each category; of the calls also those with the right tool."""
     categories = next(iter(results.values()))["suite"]["categories"]
-    lines = [["", "bits a byte", *categories, "right tool", "all"], *(row(*item) for item in results.items())]
+    head = ["", "bits a byte", *categories, "right tool", "all"]
+    lines = [head, *(row(*item) for item in results.items())]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join([line[0].ljust(widths[0]), *(
-        text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True))]) for line in lines)
+    aligned = [[text.rjust(width) for text, width in zip(line, widths, strict=True)] for line in lines]
+    return "\n".join("  ".join([line[0].ljust(widths[0]), *cells[1:]])
+                     for line, cells in zip(lines, aligned, strict=True))
 
 
 def show(results):
-    after = results["student, after"]["suite"]
-    print(f"\nheld out: answers of {results['student, after']['data']['examples']} chats in bits a byte; "
-          f"{after['cases']} cases, those that are all right\n\n{table(results)}\n")
+    data, after = results["student, after"]["data"], results["student, after"]["suite"]
+    print(f"\nheld out: the answers of {data['examples']} chats in bits a byte, and how many of "
+          f"{after['cases']} cases are right\n\n{table(results)}\n")
     answers = {answer["id"]: answer for answer in after["answers"]}
     for case in read_lines(DEFAULT / "suite.jsonl"):
         if case["id"] in SHOWN_CASES:
             answer = answers[case["id"]]
-            print(f"> {case['messages'][-1]['content']}\n{answer['output']}    "
-                  f"[{'right' if answer['right'] else 'wrong'}]")
+            verdict = "right" if answer["right"] else "wrong"
+            print(f"> {case['messages'][-1]['content']}\n{answer['output']}    [{verdict}]")
     sys.stdout.flush()
     if 2 * after["all_right"] < after["cases"]:
-        say(f"the student is weak: {after['all_right']} of {after['cases']} right. A short run from fresh weights teaches "
-            "the form of an answer, hardly its sense; --set experts.0.steps=N makes it longer")
-    say("the teacher is told of no tools (its template has no place for them), so it cannot know their names")
+        say(f"the student is weak: {after['all_right']} of {after['cases']} cases right. A short run from fresh "
+            "weights teaches the form of an answer, hardly its sense; --set experts.0.steps=N makes it longer")
+    say("no tools are shown to the teacher, so it cannot know their names")
 
 
 def begin(resume, resume_command):
@@ -209,4 +213,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with teacher.told():
+        main()

