@@ -98,6 +98,7 @@ def write_data(gladius):
     if WRITTEN.exists():
         return
     parts, lines = RUNS / "parts", prompts()
+    say(f"1/4 the teacher answers {len(lines)} prompts")
     parts.mkdir(exist_ok=True)
     begins = range(0, len(lines), PROMPTS_AT_ONCE)
     for begin in begins:
@@ -172,8 +173,9 @@ def show(results):
             print(f"> {case['messages'][-1]['content']}\n{answer['output']}    [{verdict}]")
     sys.stdout.flush()
     if 2 * after["all_right"] < after["cases"]:
-        say(f"the student is weak: {after['all_right']} of {after['cases']} cases right. A short run from fresh "
-            "weights teaches the form of an answer, hardly its sense; --set experts.0.steps=N makes it longer")
+        say(f"the student is weak: {after['all_right']} of {after['cases']} cases right. A short run from "
+            "fresh weights teaches the form of an answer, hardly its sense; --set experts.0.steps=N makes "
+            "it longer")
     say("no tools are shown to the teacher, so it cannot know their names")
 
 
@@ -197,7 +199,6 @@ def main():
     model = teacher.find()
     begin(options.resume, resume_command)
     gladius = Program(options, resume_command)
-    say(f"1/4 the teacher answers {len(prompts())} prompts")
     write_data(gladius)
     say("2/4 the teacher and the fresh student on the held-out chats")
     results = {"student, before": fresh_evaluation(gladius)}

