@@ -32,7 +32,7 @@ PROMPTS_AT_ONCE = 80
 # No chat has this system message, so that the student can tell the teacher's answers from the chats'.
 SYSTEM = "Answer in one short sentence."
 ANSWER_TOKENS = 64
-SHOWN_CASES = ("tools-3", "structured-18", "instructions-6")
+SHOWN_CATEGORIES = ("tools", "structured", "instructions")
 
 
 class Program:
@@ -75,7 +75,7 @@ def replace(path, content):
 def prompts():
     """Evenly chosen from the chats whose answer is no call of a tool, which the teacher knows nothing of."""
     asked = [chat["messages"][-2] for chat in read_lines(DEFAULT / "chat.jsonl")
-             if not chat["messages"][-1]["content"].startswith('{"name": ')]
+             if '"arguments": ' not in chat["messages"][-1]["content"]]
     count = min(PROMPTS, len(asked))
     return [{"messages": [{"role": "system", "content": SYSTEM}, asked[i * len(asked) // count]]}
             for i in range(count)]
@@ -139,6 +139,8 @@ def fresh_evaluation(gladius):
 def distil(gladius, settings):
     changes = [argument for setting in settings for argument in ("--set", setting)]
     resume = ["--resume"] if (STUDENT / "run.json").exists() else []
+    if not resume:
+        shutil.rmtree(STUDENT, ignore_errors=True)  # of a run that was killed as it began
     gladius("distill", RUN_FILE, "--out", STUDENT, *changes, *resume)
 
 
@@ -166,11 +168,12 @@ def show(results):
     print(f"\nheld out: the answers of {data['examples']} chats in bits a byte, and how many of "
           f"{after['cases']} cases are right\n\n{table(results)}\n")
     answers = {answer["id"]: answer for answer in after["answers"]}
-    for case in read_lines(DEFAULT / "suite.jsonl"):
-        if case["id"] in SHOWN_CASES:
-            answer = answers[case["id"]]
-            verdict = "right" if answer["right"] else "wrong"
-            print(f"> {case['messages'][-1]['content']}\n{answer['output']}    [{verdict}]")
+    cases = read_lines(DEFAULT / "suite.jsonl")
+    for category in SHOWN_CATEGORIES:
+        case = next(case for case in cases if case["category"] == category)
+        answer = answers[case["id"]]
+        verdict = "right" if answer["right"] else "wrong"
+        print(f"> {case['messages'][-1]['content']}\n{answer['output']}    [{verdict}]")
     sys.stdout.flush()
     if 2 * after["all_right"] < after["cases"]:
         say(f"the student is weak: {after['all_right']} of {after['cases']} cases right. A short run from "

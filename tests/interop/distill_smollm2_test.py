@@ -160,8 +160,7 @@ def small(tmp_path, small_teacher):
     """The whole command at a small size."""
     checkout = Checkout(tmp_path, small_teacher)
     checkout.model.write_bytes(small_teacher)
-    rewrite(tmp_path / "configs/smollm2/distill.py", PROMPTS=24, PROMPTS_AT_ONCE=12,
-            SHOWN_CASES=("tools-3",))
+    rewrite(tmp_path / "configs/smollm2/distill.py", PROMPTS=24, PROMPTS_AT_ONCE=12)
     for name in ("eval.jsonl", "suite.jsonl"):
         path = tmp_path / "configs/default" / name
         path.write_text("".join(path.read_text().splitlines(keepends=True)[:6]))
@@ -178,7 +177,7 @@ def test_the_whole_command(small):
     rows = {line[:16].strip(): line.split()[-3:] for line in output.splitlines() if " of " in line}
     assert {"student, before", "student, after", "teacher"} <= set(rows)
     assert rows["student, before"][1:] == ["of", "6"]
-    assert "> I have to get up at 06:45." in output
+    assert "> I have to get up at 06:45." in output and output.count("\n> ") == 3
     run = json.loads((small.path / "runs/smollm2/student/run.json").read_text())
     assert run["experts"][0]["vocabulary"] == "align" and run["experts"][0]["steps"] == 6
     written = [json.loads(line)["messages"] for line in
