@@ -4,6 +4,7 @@
 #endif
 #include <algorithm>
 
+#include "gladius/tensor/kernels/block_rests.h"
 #include "gladius/tensor/kernels/blocks.h"
 #include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/kernels/simd_targets.h"

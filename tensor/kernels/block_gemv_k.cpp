@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "gladius/tensor/kernels/block_rests.h"
 #include "gladius/tensor/kernels/blocks.h"
 #include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/kernels/simd_targets.h"

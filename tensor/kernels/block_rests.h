@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "gladius/tensor/dtype.h"
+
 namespace gladius::kernels {
 
 /// Blocks of rows of x, as numbers of their own.
@@ -46,5 +48,9 @@ void add_rests(std::int64_t row, const float* x, std::int64_t blocks, std::int64
     }
   }
 }
+
+/// y[row, j] += rest . block of w[j] for the rests of some blocks of x, by the K types.
+void add_k_rests(Dtype dtype, const BlockRests& rests, std::int64_t n, const std::byte* w,
+                 std::int64_t w_stride, float* y, std::int64_t y_stride);
 
 }  // namespace gladius::kernels

@@ -17,7 +17,6 @@
 #include <cstdint>
 
 #include "gladius/tensor/dtype.h"
-#include "gladius/tensor/kernels/block_rests.h"
 
 namespace gladius::kernels {
 
@@ -37,8 +36,8 @@ bool quantize(Dtype dtype, const float* x, std::byte* blocks, std::int64_t n);
 /// y[i, j] = x[i] . w[j] for x [m, k] and the rows w [n, k] of blocks, `w_stride` bytes apart, for
 /// few rows of x. x has 16 bits in it: each 32 numbers are integers times 1 / 32767 of the largest,
 /// by the K types each 256 and 1 / 32639; an error of up to half of that is in each, but less in
-/// those far larger than the row's others (block_rests.h). A row with a number that is not finite
-/// gives NaN. On all threads (on the calling one within a parallel_for);
+/// those far larger than the row's others (what is left of them is multiplied too). A row with a
+/// number that is not finite gives NaN. On all threads (on the calling one within a parallel_for);
 /// a row's result depends neither on their number nor on the other rows. Bound: the bytes of w,
 /// read once, at the memory's rate.
 void block_gemv(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
@@ -54,10 +53,6 @@ constexpr std::int64_t rows_worth_a_thread(std::int64_t k) {
 void block_gemv_k(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
                   std::int64_t x_stride, const std::byte* w, std::int64_t w_stride, float* y,
                   std::int64_t y_stride);
-
-/// y[row, j] += rest . block of w[j] for the rests of some blocks of x, by the K types.
-void add_k_rests(Dtype dtype, const BlockRests& rests, std::int64_t n, const std::byte* w,
-                 std::int64_t w_stride, float* y, std::int64_t y_stride);
 
 /// The same for many rows of x and the K types. Each 256 numbers of x are integers times 1 / 32767
 /// of the largest (1 / 16383 by Q6_K), and errors are as in block_gemv(). Bound: 2 m n k
