@@ -267,16 +267,15 @@ HWY_EXPORT(make_row_tiles);
 HWY_EXPORT(multiply_panel);
 HWY_EXPORT(sums_of_block);
 
-BlockRests rests_of(const RowTiles& tiles, std::int64_t m, const float* x, std::int64_t x_stride) {
-  BlockRests rests;
-  for (std::int64_t i = 0; i < m; ++i) {
-    const std::int64_t tile = i / kTileRows, r = i % kTileRows;
-    add_rests(
-        i, x + i * x_stride, tiles.blocks, kBlock,
-        [&](std::int64_t b) { return tiles.at(tile, b).scales[r]; },
-        [&](std::int64_t b, std::int64_t e) { return tiles.at(tile, b).q[r * kBlock + e]; }, rests);
-  }
-  return rests;
+BlockRests rests_of_rows(const RowTiles& tiles, std::int64_t m, const float* x,
+                         std::int64_t x_stride) {
+  const auto block = [&](std::int64_t i, std::int64_t b) { return tiles.at(i / kTileRows, b); };
+  return rests_of(
+      m, x, x_stride, tiles.blocks, kBlock,
+      [&](std::int64_t i, std::int64_t b) { return block(i, b).scales[i % kTileRows]; },
+      [&](std::int64_t i, std::int64_t b, std::int64_t e) {
+        return block(i, b).q[i % kTileRows * kBlock + e];
+      });
 }
 
 void multiply_rows(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
@@ -293,7 +292,7 @@ void multiply_rows(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, 
     HWY_DYNAMIC_DISPATCH(multiply_panel)
     (dtype, m, std::min(kPanelRows, n - j), rows, w + j * w_stride, w_stride, y + j, y_stride);
   });
-  add_k_rests(dtype, rests_of(rows, m, x, x_stride), n, w, w_stride, y, y_stride);
+  add_k_rests(dtype, rests_of_rows(rows, m, x, x_stride), n, w, w_stride, y, y_stride);
 }
 
 }  // namespace

@@ -149,17 +149,15 @@ IntegerRows integer_rows(std::int64_t m, std::int64_t k, const float* x, std::in
   return rows;
 }
 
-BlockRests rests_of(const IntegerRows& rows, std::int64_t m, const float* x,
-                    std::int64_t x_stride) {
-  BlockRests rests;
-  for (std::int64_t i = 0; i < m; ++i) {
-    const IntegerRows row = rows.row(i);
-    add_rests(
-        i, x + i * x_stride, row.blocks, IntegerRows::kBlock,
-        [&](std::int64_t b) { return row.scales[b]; },
-        [&](std::int64_t b, std::int64_t e) { return row.q[b * IntegerRows::kBlock + e]; }, rests);
-  }
-  return rests;
+BlockRests rests_of_rows(const IntegerRows& rows, std::int64_t m, const float* x,
+                         std::int64_t x_stride) {
+  constexpr std::int64_t kBlock = IntegerRows::kBlock;
+  return rests_of(
+      m, x, x_stride, rows.blocks, kBlock,
+      [&](std::int64_t i, std::int64_t b) { return rows.row(i).scales[b]; },
+      [&](std::int64_t i, std::int64_t b, std::int64_t e) {
+        return rows.row(i).q[b * kBlock + e];
+      });
 }
 
 void add_rests_products(Dtype dtype, const BlockRests& rests, std::int64_t n, const std::byte* w,
@@ -187,7 +185,7 @@ void block_gemv(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, con
     HWY_DYNAMIC_DISPATCH(dot_rows)
     (dtype, m, end - begin, rows, w + begin * w_stride, w_stride, y + begin, y_stride);
   });
-  add_rests_products(dtype, rests_of(rows, m, x, x_stride), n, w, w_stride, y, y_stride);
+  add_rests_products(dtype, rests_of_rows(rows, m, x, x_stride), n, w, w_stride, y, y_stride);
 }
 
 }  // namespace gladius::kernels

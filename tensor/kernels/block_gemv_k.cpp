@@ -241,18 +241,15 @@ ByteRows byte_rows(Dtype dtype, std::int64_t m, std::int64_t k, const float* x,
   return rows;
 }
 
-BlockRests rests_of(const ByteRows& rows, std::int64_t m, const float* x, std::int64_t x_stride) {
-  BlockRests rests;
-  for (std::int64_t i = 0; i < m; ++i) {
-    const ByteRows row = rows.row(i);
-    const auto integer = [&](std::int64_t b, std::int64_t e) {
-      return 256 * row.q[b * 512 + e] + row.q[b * 512 + 256 + e];
-    };
-    add_rests(
-        i, x + i * x_stride, row.blocks, 256, [&](std::int64_t b) { return row.scales[b]; },
-        integer, rests);
-  }
-  return rests;
+BlockRests rests_of_rows(const ByteRows& rows, std::int64_t m, const float* x,
+                         std::int64_t x_stride) {
+  return rests_of(
+      m, x, x_stride, rows.blocks, 256,
+      [&](std::int64_t i, std::int64_t b) { return rows.row(i).scales[b]; },
+      [&](std::int64_t i, std::int64_t b, std::int64_t e) {
+        const std::int8_t* const q = rows.row(i).q + b * 512;
+        return 256 * q[e] + q[256 + e];
+      });
 }
 
 }  // namespace
@@ -276,7 +273,7 @@ void block_gemv_k(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, c
     HWY_DYNAMIC_DISPATCH(dot_rows)
     (dtype, m, end - begin, rows, w + begin * w_stride, w_stride, y + begin, y_stride);
   });
-  add_k_rests(dtype, rests_of(rows, m, x, x_stride), n, w, w_stride, y, y_stride);
+  add_k_rests(dtype, rests_of_rows(rows, m, x, x_stride), n, w, w_stride, y, y_stride);
 }
 
 }  // namespace gladius::kernels

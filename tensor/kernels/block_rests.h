@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "gladius/tensor/dtype.h"
@@ -26,27 +27,37 @@ struct BlockRests {
 /// integers' steps are then no larger than those of the others' by more than that.
 inline constexpr float kOutlier = 8;
 
-/// Adds those of row `row` of x, of `blocks` blocks of `elements` numbers, to `rests`: x less
-/// scale(b) integer(b, i). None of a row with a scale that is not finite.
-template <class Scale, class Integer>
-void add_rests(std::int64_t row, const float* x, std::int64_t blocks, std::int64_t elements,
-               const Scale& scale, const Integer& integer, BlockRests& rests) {
-  thread_local std::vector<float> scales;
-  scales.clear();
-  for (std::int64_t b = 0; b < blocks; ++b) scales.push_back(scale(b));
-  if (!std::ranges::all_of(scales, [](float s) { return std::isfinite(s); })) return;
-  const auto median = scales.begin() + blocks / 2;
+/// From which on a scale of a row is an outlier's; infinity where one is not finite. Changes their
+/// order.
+inline float least_outlier(std::vector<float>& scales) {
+  const bool finite = std::ranges::all_of(scales, [](float scale) { return std::isfinite(scale); });
+  if (scales.empty() || !finite) return std::numeric_limits<float>::infinity();
+  const auto median = scales.begin() + std::ssize(scales) / 2;
   std::ranges::nth_element(scales, median);
-  if (blocks == 0 || *std::ranges::max_element(median, scales.end()) < kOutlier * *median) return;
-  for (std::int64_t b = 0; b < blocks; ++b) {
-    const float step = scale(b);
-    if (step == 0 || step < kOutlier * *median) continue;
-    rests.rows.push_back(row), rests.blocks.push_back(b);
-    for (std::int64_t i = 0; i < elements; ++i) {
-      const auto whole = static_cast<float>(integer(b, i));
-      rests.x.push_back(std::fma(-step, whole, x[b * elements + i]));  // exact but for one rounding
+  return kOutlier * *median;
+}
+
+/// Those of m rows of x, of `blocks` blocks of `elements` numbers: x less
+/// scale(row, block) integer(row, block, element).
+template <class Scale, class Integer>
+BlockRests rests_of(std::int64_t m, const float* x, std::int64_t x_stride, std::int64_t blocks,
+                    std::int64_t elements, const Scale& scale, const Integer& integer) {
+  BlockRests rests;
+  std::vector<float> scales(static_cast<std::size_t>(blocks));
+  for (std::int64_t i = 0; i < m; ++i, x += x_stride) {
+    for (std::int64_t b = 0; b < blocks; ++b) scales[static_cast<std::size_t>(b)] = scale(i, b);
+    const float least = least_outlier(scales);
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      const float step = scale(i, b);
+      if (!(step > 0 && step >= least)) continue;
+      rests.rows.push_back(i), rests.blocks.push_back(b);
+      for (std::int64_t e = 0; e < elements; ++e) {
+        const auto whole = static_cast<float>(integer(i, b, e));
+        rests.x.push_back(std::fma(-step, whole, x[b * elements + e]));  // rounded once
+      }
     }
   }
+  return rests;
 }
 
 /// y[row, j] += rest . block of w[j] for the rests of some blocks of x, by the K types.
