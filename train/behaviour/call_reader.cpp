@@ -11,7 +11,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kOpen = "<tool_call>", kClose = "</tool_call>";
 constexpr std::string_view kMarkers[] = {"[TOOL_CALLS]", "<|python_tag|>"};
 
 // The member of the first of these names.
@@ -59,12 +58,12 @@ bool add_calls(std::string_view text, std::vector<Call>& calls) {
 
 // Every <tool_call> of the text.
 bool add_marked_calls(std::string_view text, std::vector<Call>& calls) {
-  for (std::size_t open; (open = text.find(kOpen)) != text.npos;) {
-    text.remove_prefix(open + kOpen.size());
-    const std::size_t close = text.find(kClose);
+  for (std::size_t open; (open = text.find(kOpenCall)) != text.npos;) {
+    text.remove_prefix(open + kOpenCall.size());
+    const std::size_t close = text.find(kCloseCall);
     if (!add_calls(text.substr(0, close), calls)) return false;
     if (close == text.npos) break;
-    text.remove_prefix(close + kClose.size());
+    text.remove_prefix(close + kCloseCall.size());
   }
   return true;
 }

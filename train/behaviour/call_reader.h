@@ -8,6 +8,9 @@
 
 namespace gladius::train {
 
+/// What stands around a call, as Qwen and Hermes write it.
+inline constexpr std::string_view kOpenCall = "<tool_call>", kCloseCall = "</tool_call>";
+
 struct Call {
   std::string name;
   nlohmann::ordered_json arguments;  // an object

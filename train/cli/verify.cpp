@@ -22,7 +22,6 @@ using train::Outcome;
 
 // A directory that could be uploaded: of a run its model.
 std::filesystem::path publishable(const std::string& path, const Common& common) {
-  if (!std::filesystem::exists(path)) throw IoError(fmt::format("{} does not exist", path));
   const ModelPaths paths = locate_model(path, common);
   if (paths.config != ModelPaths::of(paths.weights).config) {
     throw ConfigError(fmt::format(

@@ -5,10 +5,12 @@
 #include <string_view>
 #include <utility>
 
+#include "gladius/train/behaviour/call_reader.h"
+
 namespace gladius::train {
 namespace {
 
-constexpr std::string_view kCallTag = "<tool_call>", kBlank = " \t\r\n";
+constexpr std::string_view kBlank = " \t\r\n";
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(kBlank) == text.npos; }
 
@@ -24,6 +26,7 @@ OptionalCallConstraint::OptionalCallConstraint(std::shared_ptr<const TokenVocabu
             grammar_of_calls(tools, form == CallForm::tagged ? CallForm::behind_tag : form),
             form == CallForm::tagged ? std::vector<std::int32_t>() : end_tokens_) {
   find_openers();
+  restart();
 }
 
 void OptionalCallConstraint::restart() {
@@ -35,20 +38,19 @@ void OptionalCallConstraint::restart() {
 
 // A tag ends in one of these, or the first bracket stands in it.
 void OptionalCallConstraint::find_openers() {
-  const char mark = form_ == CallForm::tagged ? kCallTag.back() : '{';
+  const char mark = form_ == CallForm::tagged ? kOpenCall.back() : '{';
   for (std::int32_t id = 0; id < vocabulary_->size(); ++id) {
     const std::string& bytes = vocabulary_->bytes(id, /*at_start=*/false);
     if (bytes.find(mark) != bytes.npos) openers_.push_back(id);
   }
-  call_.restart(/*at_start=*/false);
 }
 
 std::optional<std::string> OptionalCallConstraint::begun_call(std::string_view token) const {
   if (form_ == CallForm::tagged) {
     const std::string text = tail_ + std::string(token);
-    const std::size_t tag = text.find(kCallTag);
+    const std::size_t tag = text.find(kOpenCall);
     if (tag == text.npos) return std::nullopt;
-    return text.substr(tag + kCallTag.size());
+    return text.substr(tag + kOpenCall.size());
   }
   const std::size_t first = token.find_first_not_of(kBlank);
   if (!may_begin_ || first == token.npos || token[first] != '{') return std::nullopt;
@@ -87,7 +89,7 @@ void OptionalCallConstraint::advance(std::int32_t id) {
     } else {
       may_begin_ = may_begin_ && is_blank(bytes);
       tail_ += bytes;
-      if (tail_.size() >= kCallTag.size()) tail_.erase(0, tail_.size() - kCallTag.size() + 1);
+      if (tail_.size() >= kOpenCall.size()) tail_.erase(0, tail_.size() - kOpenCall.size() + 1);
     }
   }
   // Nothing is left to be said within the tags.

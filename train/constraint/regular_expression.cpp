@@ -8,6 +8,7 @@
 
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/quoted.h"
+#include "gladius/tensor/base/utf8.h"
 
 namespace gladius::train {
 namespace {
@@ -363,15 +364,8 @@ class ExpressionBuilder {
 
 std::u32string decoded(const std::string& text) {
   std::u32string characters;
-  for (std::size_t at = 0; at < text.size();) {
-    const auto byte = static_cast<unsigned char>(text[at]);
-    const std::size_t size = byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
-    char32_t value = size == 1 ? byte : byte & (0x7FU >> size);
-    for (std::size_t i = 1; i < size && at + i < text.size(); ++i) {
-      value = value << 6 | (static_cast<unsigned char>(text[at + i]) & 0x3FU);
-    }
-    characters += value;
-    at += size;
+  for (std::size_t at = 0; at < text.size(); at += utf8::char_length(text[at])) {
+    characters += utf8::code_point(text, at);
   }
   return characters;
 }

@@ -13,6 +13,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/json_file.h"
 #include "gladius/tensor/base/quoted.h"
+#include "gladius/train/behaviour/call_reader.h"
 #include "gladius/train/behaviour/json_schema.h"
 #include "gladius/train/constraint/json_text.h"
 #include "gladius/train/constraint/number_rule.h"
@@ -24,7 +25,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kOpenTag = "<tool_call>\n", kCloseTag = "\n</tool_call>";
 constexpr double kManyParts = 1e9;
 
 std::int64_t size_or(const Json& schema, const char* keyword, std::int64_t otherwise) {
@@ -314,18 +314,18 @@ Grammar grammar_of_calls(const Json& tools, CallForm form) {
   }
   if (calls.empty()) throw FormatError("there is no tool that can be called");
   SequenceRule answer{{space(), std::move(calls)}};
-  if (form == CallForm::behind_tag) {
-    answer.parts.push_back(compiler.texts({std::string(kCloseTag)}));
-  } else if (form == CallForm::tagged) {
-    answer.parts.insert(answer.parts.begin() + 1, compiler.texts({std::string(kOpenTag)}));
-    answer.parts.push_back(compiler.texts({std::string(kCloseTag)}));
+  if (form == CallForm::tagged) {
+    answer.parts.insert(answer.parts.begin() + 1, compiler.texts({fmt::format("{}\n", kOpenCall)}));
+  }
+  if (form != CallForm::plain) {
+    answer.parts.push_back(compiler.texts({fmt::format("\n{}", kCloseCall)}));
   }
   grammar.root = grammar.add(std::move(answer));
   return grammar;
 }
 
 CallForm call_form_of(std::string_view prompt) {
-  return prompt.find("<tool_call>") != std::string_view::npos ? CallForm::tagged : CallForm::plain;
+  return prompt.find(kOpenCall) != std::string_view::npos ? CallForm::tagged : CallForm::plain;
 }
 
 }  // namespace gladius::train

@@ -97,8 +97,7 @@ void save_finished_model(const RunPaths& paths, const LanguageModel& model,
 
 void renew_card(const RunPaths& paths, const WriteCard& card) {
   const fs::path file = paths.model() / kCard;
-  Json manifest =
-      is_there(paths.model_manifest()) ? read_optional_json(paths.model_manifest()) : Json();
+  Json manifest = read_optional_json(paths.model_manifest());
   const bool changed = is_there(file) && (!manifest.is_object() ||
                                           manifest.value("card", Json()) != describe_file(file));
   if (changed) return;

@@ -310,24 +310,13 @@ RunKey<Config> list(std::string name, std::vector<Element> Config::*member, std:
           .inner = std::move(inner)};
 }
 
-/// "" is written as null, which reads as a missing key.
+/// `none` ("", 0) is written as null, which reads as a missing key.
 template <class Config>
-RunKey<Config> null_for_empty(RunKey<Config> key) {
+RunKey<Config> null_for(const Json& none, RunKey<Config> key) {
   key.expects += ", or null";
-  key.write = [write = key.write](const Config& config) {
+  key.write = [none, write = key.write](const Config& config) {
     const Json value = write(config);
-    return value == "" ? Json(nullptr) : value;
-  };
-  return key;
-}
-
-/// 0 is written as null, which reads as a missing key.
-template <class Config>
-RunKey<Config> null_for_zero(RunKey<Config> key) {
-  key.expects += ", or null";
-  key.write = [write = key.write](const Config& config) {
-    const Json value = write(config);
-    return value == 0 ? Json(nullptr) : value;
+    return value == none ? Json(nullptr) : value;
   };
   return key;
 }

@@ -172,15 +172,15 @@ const RunKeys<OptimizerConfig>& optimizer_keys() {
 const RunKeys<CardConfig>& card_keys() {
   using C = CardConfig;
   static const RunKeys<C> keys{
-      null_for_empty(text("license", &C::license,
-                          "the license of the trained model, by the hub's identifier "
-                          "(`apache-2.0`), for the model's card (publishing.md); null: the card "
-                          "says `unknown`",
-                          OnResume::allowed)),
-      null_for_empty(text("language", &C::language,
-                          "the languages that the model is for, as codes with commas between them "
-                          "(`en, de`), for its card; null: it names none",
-                          OnResume::allowed)),
+      null_for("", text("license", &C::license,
+                        "the license of the trained model, by the hub's identifier "
+                        "(`apache-2.0`), for the model's card (publishing.md); null: the card "
+                        "says `unknown`",
+                        OnResume::allowed)),
+      null_for("", text("language", &C::language,
+                        "the languages that the model is for, as codes with commas between them "
+                        "(`en, de`), for its card; null: it names none",
+                        OnResume::allowed)),
   };
   return keys;
 }
@@ -212,11 +212,11 @@ const RunKeys<RunConfig>& run_keys() {
               OnResume::allowed),
       integer("keep_checkpoints", &C::keep_checkpoints, kFromOne, "how many checkpoints stay",
               OnResume::allowed),
-      null_for_zero(integer(
-          "eval_every", &C::eval_every, kCount,
-          "evaluate the student on `data.eval` and `eval_suite` every so many steps; null or 0: "
-          "at the end only",
-          OnResume::allowed)),
+      null_for(0, integer("eval_every", &C::eval_every, kCount,
+                          "evaluate the student on `data.eval` and `eval_suite` every so many "
+                          "steps; null or 0: "
+                          "at the end only",
+                          OnResume::allowed)),
       path("eval_suite", &C::eval_suite,
            "a suite of cases (evaluation.md) that the student answers every `eval_every` steps and "
            "at the end; null: none"),

@@ -6,6 +6,7 @@
 
 #include "gladius/tensor/base/file_descriptor.h"
 #include "gladius/tensor/base/text_file.h"
+#include "gladius/train/loop/finished_model.h"
 #include "subject.h"
 
 namespace gladius::train {
@@ -44,7 +45,7 @@ bool says_unknown(const std::string& card) {
 
 Check check_card(const Subject& subject) {
   if (subject.gguf) return {{}, Outcome::skipped, "a GGUF file has none"};
-  const auto file = subject.path / "README.md";
+  const auto file = subject.path / kCard;
   if (!is_there(file)) return {{}, Outcome::warning, "there is no README.md"};
   const std::string card = read_text_file(file);
   const std::set<std::string> keys = front_matter_keys(card);

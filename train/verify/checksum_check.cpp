@@ -21,6 +21,7 @@ namespace gladius::train {
 namespace {
 
 namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
 using Sums = std::map<std::string, std::string>;  // by the file's name
 
 constexpr std::size_t kDigits = 64;  // of a sum
@@ -101,17 +102,21 @@ Check compare_sums(const Subject& subject, const std::vector<fs::path>& files) {
 }
 
 // Of the run whose model it is; null where it is none's.
-nlohmann::ordered_json run_manifest(const fs::path& directory) {
+Json run_manifest(const fs::path& directory) {
   const RunPaths run{fs::canonical(directory).parent_path()};
   if (run.model() != fs::canonical(directory) || !is_there(run.run_json())) return nullptr;
-  return is_there(run.model_manifest()) ? read_optional_json(run.model_manifest()) : nullptr;
+  return read_optional_json(run.model_manifest());
 }
 
-std::string sums_of_weights(const Subject& subject) {
+// `described`: files whose sums are known (see describe_files).
+std::string sums_of_weights(const Subject& subject, const Json& described = Json::object()) {
   std::string text;
   for (const fs::path& file : weight_files(subject.path)) {
-    text += fmt::format("{}{} {}", text.empty() ? "" : "; ", sha256_file(file),
-                        file.filename().string());
+    const std::string name = file.filename().string();
+    const std::string sum = described.contains(name)
+                                ? described.at(name).at("sha256").get<std::string>()
+                                : sha256_file(file);
+    text += fmt::format("{}{} {}", text.empty() ? "" : "; ", sum, name);
   }
   return text;
 }
@@ -124,11 +129,13 @@ Check check_checksums(const Subject& subject) {
       return compare_sums(subject, files);
     }
     const auto manifest = run_manifest(subject.path);
-    if (manifest.is_object() && manifest.value("files", nlohmann::ordered_json()).is_object()) {
+    if (manifest.is_object() && manifest.value("files", Json()).is_object()) {
       const std::string wrong = wrong_file(subject.path, manifest.at("files"), Look::every_byte);
       if (!wrong.empty()) return {{}, Outcome::failed, wrong};
-      return {
-          {}, Outcome::ok, "the run wrote these files (model.json); " + sums_of_weights(subject)};
+      return {{},
+              Outcome::ok,
+              "the run wrote these files (model.json); " +
+                  sums_of_weights(subject, manifest.at("files"))};
     }
   }
   if (!subject.weights_fault.empty()) {
