@@ -19,7 +19,7 @@ struct Call {
 /// The calls that the answer makes, in the forms that chat templates have models write:
 /// - `<tool_call>{...}</tool_call>` (Qwen, Hermes), one or more, with any text around them; the
 /// last
-///   one may lack its end;
+///   may lack its end;
 /// - one object and nothing else, be it within a code fence or behind `[TOOL_CALLS]` or
 ///   `<|python_tag|>` (Llama, Gladius' default student), or a list of them (Mistral);
 /// - Python and nothing else, `[f(a=1), g(b="x")]` (python_calls.h).

@@ -19,8 +19,8 @@ struct NumberBounds {
 
 /// Numbers as most people write them: of at most 15 digits, which double tells apart, and without
 /// zeros in front; with an exponent of up to two digits where there are no bounds and a fraction
-/// may come. Without states where no such number fits. FormatError for a
-/// bound that has more digits itself.
+/// may come. Without states where no such number fits. FormatError for a bound that has more digits
+/// itself.
 LeafRule number_rule(const NumberBounds& bounds);
 
 }  // namespace gladius::train
