@@ -1,6 +1,7 @@
 #include "gladius/models/tokenizer/added_tokens.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "gladius/models/tokenizer/json_fields.h"
 #include "gladius/models/tokenizer/utf8.h"
@@ -43,6 +44,14 @@ bool stands_alone(std::string_view text, std::size_t start, std::size_t stop) {
 }
 
 }  // namespace
+
+bool AddedToken::operator==(const AddedToken& other) const {
+  const auto fields = [](const AddedToken& token) {
+    return std::tie(token.content, token.single_word, token.lstrip, token.rstrip, token.normalized,
+                    token.special);
+  };
+  return fields(*this) == fields(other);
+}
 
 void AddedTokenMatcher::add(const AddedToken& token, const std::string& pattern, bool passed_over) {
   if (pattern.empty()) return;

@@ -19,6 +19,9 @@ struct AddedToken {
   bool rstrip = false;       ///< takes the white space after it
   bool normalized = false;   ///< is looked for in the normalised text
   bool special = false;      ///< is left out of decoded text on request
+
+  /// As in the library tokenizers, whatever the ids are.
+  bool operator==(const AddedToken& other) const;
 };
 
 /// Finds added tokens: at each place the longest, from left to right.

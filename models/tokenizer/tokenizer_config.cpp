@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -46,22 +47,6 @@ bool is_own_token(std::string_view name, const Json& value) {
          (value.is_string() || (value.is_object() && value.contains("content")));
 }
 
-// A text, or an object with "content" and flags. `where` is the file and the key.
-AddedToken read_token(const Json& value, const std::string& where) {
-  if (value.is_object() && value.contains("content")) return read_added_token(value, where);
-  if (!value.is_string()) {
-    throw FormatError(
-        fmt::format("{} is no token: expected a text or an object with \"content\"", where));
-  }
-  return {.content = value, .special = true};
-}
-
-// The same, special whatever its flag says.
-AddedToken read_special_token(Json value, const std::string& where) {
-  if (value.is_object()) value["special"] = true;
-  return read_token(value, where);
-}
-
 std::int32_t parse_id(const std::string& text, const std::string& where) {
   std::int32_t id = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
@@ -75,14 +60,11 @@ bool holds(const std::vector<AddedToken>& tokens, const std::string& content) {
   return std::ranges::find(tokens, content, &AddedToken::content) != tokens.end();
 }
 
-// The flags of the last one of its text, even of one whose id another token has; it stays special.
-void take_last_of_text(AddedToken& token, const std::vector<AddedToken>& listed) {
-  const auto last = std::find_if(listed.rbegin(), listed.rend(), [&](const AddedToken& other) {
-    return other.content == token.content;
-  });
-  if (last == listed.rend()) return;
-  token = *last;
-  token.special = true;
+// The last one of a text, even where another token has its id; null where there is none.
+const AddedToken* last_of_text(const std::string& content, const std::vector<AddedToken>& listed) {
+  const auto last = std::find_if(listed.rbegin(), listed.rend(),
+                                 [&](const AddedToken& token) { return token.content == content; });
+  return last == listed.rend() ? nullptr : &*last;
 }
 
 // In the order of the ids.
@@ -160,6 +142,20 @@ std::vector<std::string> special_texts(const Json& config) {
 
 }  // namespace
 
+// A text, or an object with "content" and flags. `where` is the file and the key. Special whatever
+// its flag says, but for an object of transformers' own kind, which is taken at its word.
+TokenizerConfig::Stated TokenizerConfig::read_stated_token(const Json& value,
+                                                           const std::string& where) {
+  if (value.is_string()) return {.token = {.content = value, .special = true}, .is_text = true};
+  if (!value.is_object() || !value.contains("content")) {
+    throw FormatError(
+        fmt::format("{} is no token: expected a text or an object with \"content\"", where));
+  }
+  Json token = value;
+  if (!is_typed(value)) token["special"] = true;
+  return {.token = read_added_token(token, where), .is_text = false};
+}
+
 TokenizerConfig TokenizerConfig::load(const std::filesystem::path& directory) {
   const auto file = directory / "tokenizer_config.json";
   const auto map = directory / "special_tokens_map.json";
@@ -197,7 +193,7 @@ void TokenizerConfig::read_named_tokens(const Json& config, const Json& own,
     if (value.is_null()) continue;
     const std::string where = fmt::format("{}: {}", file, in_quotes(name));
     named_.push_back({.name = name,
-                      .token = read_special_token(value, where),
+                      .stated = read_stated_token(value, where),
                       .as_listed = is_standard(name) && !own.contains(name)});
   }
   names_pad_token_ = config.contains("pad_token") || own.contains("pad_token");
@@ -212,10 +208,7 @@ void TokenizerConfig::read_extra_tokens(const Json& extra, const std::string& fi
                     file, kExtra));
   }
   const std::string where = fmt::format("{}: an entry of \"{}\"", file, kExtra);
-  // transformers takes only objects of its own kind at their word.
-  for (const Json& value : extra) {
-    extra_.push_back(is_typed(value) ? read_token(value, where) : read_special_token(value, where));
-  }
+  for (const Json& value : extra) extra_.push_back(read_stated_token(value, where));
 }
 
 void TokenizerConfig::read_decoder(const Json& decoder, const std::string& file) {
@@ -246,7 +239,7 @@ std::vector<TokenizerConfig::Named> TokenizerConfig::named_tokens(
   if (names_pad_token_ || !padding.is_object() || !padding.contains("pad_token")) return named;
   named.push_back(
       {.name = "pad_token",
-       .token = read_special_token(padding.at("pad_token"), "tokenizer: padding \"pad_token\""),
+       .stated = read_stated_token(padding.at("pad_token"), "tokenizer: padding \"pad_token\""),
        .as_listed = false});
   std::ranges::stable_sort(named, {}, [](const Named& token) {
     return std::ranges::find(kNames, token.name) - kNames.begin();  // those of others last
@@ -256,7 +249,7 @@ std::vector<TokenizerConfig::Named> TokenizerConfig::named_tokens(
 
 Json TokenizerConfig::special_tokens(const nlohmann::json& padding) const {
   Json out = Json::object();
-  for (const Named& named : named_tokens(padding)) out[named.name] = named.token.content;
+  for (const Named& named : named_tokens(padding)) out[named.name] = named.stated.token.content;
   return out;
 }
 
@@ -266,24 +259,25 @@ std::vector<AddedToken> TokenizerConfig::added_tokens(
   if (!has_decoder_) {  // the tokens of tokenizer.json count as listed here too
     listed.insert(listed.end(), in_tokenizer_json.begin(), in_tokenizer_json.end());
   }
-  std::vector<Named> named = named_tokens(padding);
-  for (Named& token : named) {
-    if (token.as_listed) take_last_of_text(token.token, listed);
+  std::vector<Stated> stated;
+  std::set<std::string> names;
+  for (const Named& named : named_tokens(padding)) {
+    const std::string& content = named.stated.token.content;
+    const AddedToken* last = named.as_listed ? last_of_text(content, listed) : nullptr;
+    stated.push_back(last ? Stated{.token = *last, .is_text = false} : named.stated);
+    names.insert(content);
   }
+  stated.insert(stated.end(), extra_.begin(), extra_.end());
+
   const std::vector<AddedToken> by_id = last_of_each_id(listed);
   std::vector<AddedToken> added = by_id;
-  for (AddedToken& token : added) {
-    token.special |= std::ranges::any_of(
-        named, [&](const Named& other) { return other.token.content == token.content; });
+  for (auto token = stated.begin(); token != stated.end(); ++token) {
+    const std::string& content = token->token.content;
+    const bool there = holds(in_tokenizer_json, content) || holds(by_id, content);
+    // Of several statements of a new token, the one that is made first the latest counts.
+    if (!there && std::find(stated.begin(), token, *token) == token) added.push_back(token->token);
   }
-  // Of several names for a new token, the last one's flags count.
-  const auto add_new = [&](const AddedToken& token) {
-    if (!holds(in_tokenizer_json, token.content) && !holds(by_id, token.content)) {
-      added.push_back(token);
-    }
-  };
-  for (const Named& token : named) add_new(token.token);
-  for (const AddedToken& token : extra_) add_new(token);
+  for (AddedToken& token : added) token.special |= names.contains(token.content);
   return added;
 }
 

@@ -31,12 +31,20 @@ class TokenizerConfig {
   bool splits_special_tokens() const { return splits_special_tokens_; }
 
  private:
+  // A token with the flags that a file gives it.
+  struct Stated {
+    AddedToken token;
+    bool is_text;  // the file has its text alone: another thing than an object of the same flags
+
+    bool operator==(const Stated&) const = default;
+  };
   struct Named {
     std::string name;
-    AddedToken token;
+    Stated stated;
     bool as_listed;  // where the files list its text, it has the flags that they give it there
   };
 
+  static Stated read_stated_token(const nlohmann::ordered_json& value, const std::string& where);
   std::vector<Named> named_tokens(const nlohmann::json& padding) const;
   void read_named_tokens(const nlohmann::ordered_json& config, const nlohmann::ordered_json& own,
                          const std::string& file);
@@ -46,7 +54,7 @@ class TokenizerConfig {
                          const std::vector<std::string>& special_texts);
 
   std::vector<Named> named_;        // "bos_token" and its like
-  std::vector<AddedToken> extra_;   // tokens without a name, most of them special
+  std::vector<Stated> extra_;       // tokens without a name, most of them special
   std::vector<AddedToken> listed_;  // with ids, in the order of the file
   bool has_decoder_ = false;        // tokenizer_config.json has "added_tokens_decoder"
   bool names_pad_token_ = false;    // perhaps as null

@@ -168,6 +168,22 @@ TEST_F(TokenizerConfigTest, ExtraTokensAreSpecialUnlessTransformersWroteOtherwis
   EXPECT_FALSE(tokenizer.is_special(tokenizer.token_to_id("<ma>")));
 }
 
+// transformers adds a token for each text and each object of other flags, once: of a text, an
+// object and the text again the object comes last.
+TEST_F(TokenizerConfigTest, OfStatementsOfANewTokenTheOneMadeFirstTheLatestCounts) {
+  const json text = "<x>", taking{{"content", "<x>"}, {"rstrip", true}};
+  const auto takes_space = [&](const json& eos, const json& pad, const json& cls) {
+    write("special_tokens_map.json", {{"eos_token", eos}, {"pad_token", pad}, {"cls_token", cls}});
+    return load().encode("<x> ", false).size() == 1;
+  };
+  EXPECT_TRUE(takes_space(text, taking, text));
+  EXPECT_TRUE(takes_space(text, text, taking));
+  EXPECT_FALSE(takes_space(taking, text, taking));
+  EXPECT_FALSE(takes_space(taking, taking, text));
+  const json bare{{"content", "<x>"}};
+  EXPECT_FALSE(takes_space(text, taking, bare)) << "an object is another statement than its text";
+}
+
 TEST_F(TokenizerConfigTest, MalformedOnesAreRefusedByName) {
   const auto error_of = [&](const json& config) {
     write("tokenizer_config.json", config);
