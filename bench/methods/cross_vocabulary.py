@@ -52,6 +52,11 @@ class Method:
     as_long_as: str = ""
 
     @property
+    def timed_as(self):
+        """The name of the method whose update is the same work."""
+        return self.loss if self.loss == "ce" else f"{self.loss}-{TEMPERATURES[0]}"
+
+    @property
     def name(self):
         return (self.loss if self.loss == "ce" else f"{self.loss}-{self.temperature:g}") + (
             f"-as-long-as-{self.as_long_as}" if self.as_long_as else "")
@@ -82,16 +87,20 @@ METHODS = {method.name: method for method in (
 
 @dataclass(frozen=True)
 class Student:
-    """A change of configs/gladius-125m.json, and how it is trained."""
+    """A change of configs/gladius-125m.json, and how it is trained. `timed_as`: a student of its size."""
     lr: float
     seeds: int
     updates: int
     changes: dict
+    methods: tuple = tuple(METHODS)
+    timed_as: str = ""
 
 
+SMALL = {"hidden_size": 256, "intermediate_size": 688, "num_hidden_layers": 4, "num_attention_heads": 4,
+         "num_key_value_heads": 4}
 STUDENTS = {
-    "small": Student(1e-3, 3, 200, {"hidden_size": 256, "intermediate_size": 688, "num_hidden_layers": 4,
-                                    "num_attention_heads": 4, "num_key_value_heads": 4}),
+    "small": Student(1e-3, 3, 200, SMALL),
+    "small-long": Student(1e-3, 1, 700, SMALL, ("ce", "project-1", "sampled-1", "ce-as-long-as-project-1"), "small"),
     "125m": Student(5e-4, 1, 100, {}),
 }
 # Its passes only fill caches.
@@ -163,7 +172,8 @@ def warm(options):
     """A pass over the examples that the runs will read, for each cache that the methods need."""
     longest = max(updates_of(options, name, METHODS["ce"]) for name in options.students)
     updates = min(longest, -(-options.pieces // options.batch))
-    fillers = {cache_filler(method) for method in chosen_methods(options) if method.loss != "ce"}
+    fillers = {cache_filler(method) for name in options.students for method in chosen_methods(options, name)
+               if method.loss != "ce"}
     for method in sorted(fillers, key=lambda method: method.name):
         settings = run_file(options, TINY, method, updates, evaluate=False)
 
@@ -194,38 +204,40 @@ def seconds_of_update(options, settings, updates):
     return {"seconds": (metrics[-1]["elapsed_s"] - metrics[options.batch - 1]["elapsed_s"]) / updates}
 
 
+def timed(options):
+    """Students and methods whose seconds are measured; those of others are the same work."""
+    return [(name, method) for name in options.students if not STUDENTS[name].timed_as
+            for method in chosen_methods(options, name) if method.name == method.timed_as]
+
+
 def cold(options):
     """Seconds of an update without a cache; and the teacher alone."""
     teacher_alone(options)
-    for name in options.students:
-        for method in chosen_methods(options):
-            if method.loss == "ce":
-                continue
-            settings = run_file(options, STUDENTS[name], method, 1 + COLD_UPDATES, evaluate=False, cache_gb=0)
-            kept(options.work / "cold" / f"{name}-{method.name}.json", settings,
-                 lambda: seconds_of_update(options, settings, COLD_UPDATES))
+    for name, method in timed(options):
+        if method.loss == "ce":
+            continue
+        settings = run_file(options, STUDENTS[name], method, 1 + COLD_UPDATES, evaluate=False, cache_gb=0)
+        kept(options.work / "cold" / f"{name}-{method.name}.json", settings,
+             lambda: seconds_of_update(options, settings, COLD_UPDATES))
 
 
 def seconds(options):
     """Those of an update with a warm cache, of each method in turn so that a slow minute is no method's."""
     for round_ in range(ROUNDS):
-        for name in options.students:
-            for method in chosen_methods(options):
-                if method.as_long_as:
-                    continue
-                settings = run_file(options, STUDENTS[name], method, 1 + TIMED_UPDATES, evaluate=False)
-                kept(seconds_path(options, name, method, round_), settings,
-                     lambda: seconds_of_update(options, settings, TIMED_UPDATES))
+        for name, method in timed(options):
+            settings = run_file(options, STUDENTS[name], method, 1 + TIMED_UPDATES, evaluate=False)
+            kept(seconds_path(options, name, method, round_), settings,
+                 lambda: seconds_of_update(options, settings, TIMED_UPDATES))
 
 
 def seconds_path(options, student, method, round_):
-    return options.work / "seconds" / f"{student}-{method.name}-{round_}.json"
+    return options.work / "seconds" / f"{student}-{method.timed_as}-{round_}.json"
 
 
 def measured_seconds(options, student, method):
     """The median of the rounds; None: not measured."""
-    files = (seconds_path(options, student, METHODS["ce"] if method.as_long_as else method, round_)
-             for round_ in range(ROUNDS))
+    student = STUDENTS[student].timed_as or student
+    files = (seconds_path(options, student, method, round_) for round_ in range(ROUNDS))
     found = [stored(file)["seconds"] for file in files if file.exists()]
     return statistics.median(found) if found else None
 
@@ -265,7 +277,7 @@ def train(options):
         for name in options.students:
             if seed not in (options.seeds or range(STUDENTS[name].seeds)):
                 continue
-            for method in chosen_methods(options):
+            for method in chosen_methods(options, name):
                 train_one(options, name, method, seed)
 
 
@@ -297,8 +309,9 @@ def results(options):
             continue
         runs.append(run)
     cold_seconds = {name: {method.name: stored(file)["seconds"] for method in METHODS.values()
-                           if (file := options.work / "cold" / f"{name}-{method.name}.json").exists()}
-                    for name in STUDENTS}
+                           if (file := options.work / "cold" /
+                               f"{student.timed_as or name}-{method.timed_as}.json").exists()}
+                    for name, student in STUDENTS.items()}
     warm_seconds = {name: {method.name: measured for method in METHODS.values()
                            if (measured := measured_seconds(options, name, method))} for name in STUDENTS}
     teacher = options.work / "teacher.json"
@@ -324,8 +337,8 @@ def reproduction(options):
     return f"python bench/methods/cross_vocabulary.py --tokenizer {options.tokenizer.name}{changed}"
 
 
-def chosen_methods(options):
-    return [METHODS[name] for name in options.methods]
+def chosen_methods(options, student):
+    return [METHODS[name] for name in options.methods if name in STUDENTS[student].methods]
 
 
 def names(known):

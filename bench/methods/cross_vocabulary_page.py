@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import plot  # noqa: E402
 
 BEGIN, END = "<!-- measurements -->", "<!-- end of measurements -->"
-STUDENTS = {"small": "The small student", "125m": "The 124.7M student"}
+STUDENTS = {"small": "The small student", "small-long": "The small student, for longer", "125m": "The 124.7M student"}
 LOSSES = ("ce", "project", "sampled", "top-k", "alm", "uld", "truncate")
 AS_LONG = "-as-long-as-"
 
@@ -101,7 +101,7 @@ def heading(results):
     data, settings, machine = results["data"], results["settings"], results["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in data["packages"].items())
     pieces = f"{settings['batch']} pieces" if settings["batch"] > 1 else "one piece"
-    rates = " and ".join(f"{lr:g} ({name})" for name, lr in settings["lr"].items())
+    rates = ", ".join(f"{lr:g} ({name})" for name, lr in settings["lr"].items())
     teacher = results["teacher_bits_per_byte"]
     alone = f"; the held-out text costs it {teacher:.3f} bits a byte" if teacher else ""
     return [
@@ -118,7 +118,7 @@ def heading(results):
         "",
         *wrapped("*Gain* is how many bits a byte fewer than cross-entropy alone, after as many updates from the same "
                  "weights (in the second row: after more). Seconds are those with a warm cache, medians of short runs "
-                 "in turn; the second row's are the first's, as its updates are the same work.")[:-1]]
+                 "in turn, at T = 1; the second row's are the first's, as its updates are the same work.")[:-1]]
 
 
 def page(results, plots: Path):
