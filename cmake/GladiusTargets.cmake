@@ -84,16 +84,16 @@ function(gladius_include_root folder result)
   set(${result} ${root} PARENT_SCOPE)
 endfunction()
 
-# gladius_library(NAME [FOLDER ...] SOURCES ... HEADERS ... [DEPENDS ...] [PRIVATE_DEPENDS ...]
+# gladius_library(NAME [PROGRAM_ONLY] [FOLDER ...] SOURCES ... HEADERS ... [DEPENDS ...] [PRIVATE_DEPENDS ...]
 #                 [PRECOMPILE ... | PRECOMPILE_OF TARGET])
 #
 # The library gladius::NAME of a folder, by default NAME. Its headers are reached through an include root
 # of its own, so an include of a folder that is not among DEPENDS does not compile. PRECOMPILE are headers
 # of others that most sources include, for a library of many sources: to precompile them takes as long
 # as to read them five times; PRECOMPILE_OF takes those of another. (-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON
-# shows a source that leaves an include out.)
+# shows a source that leaves an include out.) PROGRAM_ONLY: it is not installed.
 function(gladius_library name)
-  cmake_parse_arguments(ARG "" "FOLDER;PRECOMPILE_OF"
+  cmake_parse_arguments(ARG "PROGRAM_ONLY" "FOLDER;PRECOMPILE_OF"
     "SOURCES;HEADERS;DEPENDS;PRIVATE_DEPENDS;PRECOMPILE" ${ARGN})
   if(NOT ARG_FOLDER)
     set(ARG_FOLDER ${name})
@@ -113,7 +113,7 @@ function(gladius_library name)
   else()
     target_precompile_headers(gladius_${name} PRIVATE ${ARG_PRECOMPILE})
   endif()
-  if(GLADIUS_INSTALL)
+  if(GLADIUS_INSTALL AND NOT ARG_PROGRAM_ONLY)
     install(TARGETS gladius_${name} EXPORT gladius-targets FILE_SET HEADERS)
   endif()
 endfunction()

@@ -49,5 +49,6 @@ void add_report(CLI::App& program, const Common& common);
 void add_tokenize(CLI::App& program, const Common& common);
 void add_tokenizer(CLI::App& program, const Common& common);
 void add_verify(CLI::App& program, const Common& common);
+void add_watch(CLI::App& program, const Common& common);
 
 }  // namespace gladius::cli

@@ -21,7 +21,7 @@ namespace {
 
 const std::vector<AddCommand> kCommands = {
     add_align,     add_init,     add_inspect, add_distill, add_eval,   add_generate,  add_logits,
-    add_gradients, add_tokenize, add_render,  add_convert, add_report, add_tokenizer, add_verify,
+    add_gradients, add_tokenize, add_render,  add_convert, add_report, add_tokenizer, add_verify, add_watch,
 };
 
 void add_common(CLI::App& program, Common& common) {
