@@ -1,8 +1,9 @@
-# cmake -D PAGE=x.md -D NAME=x -D OUTPUT=x.cpp -P extract.cmake
+# cmake -D PAGE=x.md -D NAME=x -D ROOT=the repository -D OUTPUT=x.cpp -P extract.cmake
 #
 # Turns the ```cpp blocks of a page into one source file, in their order: a block is the body of a
 # test named by its line, a block marked ```cpp definitions stands outside of functions (includes,
-# classes) and serves those after it. Errors point into the page.
+# classes) and serves those after it. Errors point into the page. A block marked ```cpp examples/x.cpp
+# is that file, to the letter, so that `./run examples` runs what the page shows.
 
 # Leaves the first `count` characters of `rest` behind; `line` is the number of its first line.
 macro(skip count)
@@ -42,8 +43,14 @@ while(TRUE)
     string(APPEND code "#line ${line} \"${PAGE}\"\n${block}\n")
   elseif(fence STREQUAL "```cpp")
     string(APPEND code "TEST(${NAME}, line_${line}) {\n#line ${line} \"${PAGE}\"\n${block}\n}\n")
+  elseif(fence MATCHES "^```cpp (examples/[a-z_/]+\\.cpp)$")
+    file(READ ${ROOT}/${CMAKE_MATCH_1} program)
+    if(NOT "${block}\n" STREQUAL "\n${program}")
+      message(FATAL_ERROR "${PAGE}:${line}: the block is not ${CMAKE_MATCH_1}")
+    endif()
   else()
-    message(FATAL_ERROR "${PAGE}:${line}: \"${fence}\" is neither ```cpp nor ```cpp definitions")
+    message(FATAL_ERROR "${PAGE}:${line}: \"${fence}\" is neither ```cpp, ```cpp definitions nor "
+      "```cpp examples/x.cpp")
   endif()
   math(EXPR end "${end} + 4")
   skip(${end})
