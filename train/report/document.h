@@ -57,7 +57,8 @@ using Block =
     std::variant<Heading, Paragraph, Table, CodeBlock, Facts, Collapsed, Plot, TokenColumns>;
 using Document = std::vector<Block>;
 
-/// Text comes from data: whatever has a meaning in Markdown is escaped. Plots are left out.
+/// Text comes from data: whatever has a meaning in Markdown is escaped. Plots are
+/// the files that they name.
 std::string to_markdown(const Document& document);
 
 /// A page of its own, without scripts or references to other files; everything is escaped, and the

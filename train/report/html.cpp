@@ -1,16 +1,32 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include "gladius/train/report/document.h"
 #include "html_style.h"
 
 namespace gladius::train {
 namespace {
 
+// "2026-01-15T15:04:28Z"
+bool is_time(const std::string& text) {
+  constexpr std::string_view kForm = "0000-00-00T00:00:00Z";
+  return std::ranges::equal(text, kForm, [](char c, char form) {
+    return form == '0' ? c >= '0' && c <= '9' : c == form;
+  });
+}
+
+// A time is not broken into lines, as its hyphens would have it.
+std::string cell_html(const std::string& text) {
+  return is_time(text) ? fmt::format("<time>{}</time>", text) : escape_html(text);
+}
+
 std::string row(const char* tag, const std::vector<std::string>& cells, std::size_t numbers_from) {
   std::string text = "<tr>";
   for (std::size_t i = 0; i < cells.size(); ++i) {
     text += fmt::format("<{}{}>{}</{}>", tag, i >= numbers_from ? " class=\"n\"" : "",
-                        escape_html(cells[i]), tag);
+                        cell_html(cells[i]), tag);
   }
   return text + "</tr>\n";
 }

@@ -32,6 +32,7 @@ th, td { padding: .34rem 1.4rem .34rem 0; text-align: left; vertical-align: top;
          border-bottom: 1px solid var(--edge); }
 th { color: var(--soft); font-weight: 600; font-size: 13px; white-space: nowrap; }
 td { overflow-wrap: break-word; max-width: 34rem; }
+time { white-space: nowrap; }
 .n { text-align: right; white-space: nowrap; padding: .34rem 0 .34rem 1.4rem; }
 pre { background: var(--panel); border-radius: 6px; padding: .8rem 1rem; margin: .5rem 0 1.2rem;
       overflow: auto; max-height: 26rem; font-size: 13px; line-height: 1.45; }
@@ -45,10 +46,8 @@ summary { cursor: pointer; padding: .5rem .85rem; color: var(--soft); }
 details > .scroll, details > pre { margin: 0 .85rem .85rem; max-height: 34rem; overflow: auto; }
 figure { display: inline-block; vertical-align: bottom; width: calc(50% - .4rem); margin: 0 0 1.2rem;
          padding: 0 1rem 0 4rem; overflow: hidden; }
-figcaption { margin: 0 0 .2rem -4rem; font-size: 14px; }
-.key { color: var(--soft); margin-left: 1rem; white-space: nowrap; }
-.key::before { content: ""; display: inline-block; width: 1.1rem; height: 3px; margin-right: .4rem;
-               border-radius: 2px; vertical-align: middle; background: var(--ink); }
+figcaption { margin: 0 0 .2rem; font-size: 14px; white-space: nowrap; }
+.key { fill: var(--ink); }
 .s0 { --ink: var(--s0); }
 .s1 { --ink: var(--s1); }
 .s2 { --ink: var(--s2); }
@@ -65,8 +64,7 @@ path.band { fill: var(--ink); opacity: .18; }
 .at rect { fill: transparent; }
 .at line { stroke: var(--soft); }
 .at circle { fill: var(--ink); stroke: var(--page); stroke-width: 1.5; }
-.at text, .last text { text-anchor: end; fill: var(--text); }
-.last text { fill: var(--soft); }
+.at text { fill: var(--text); }
 svg.plot:has(.at:hover) .last { visibility: hidden; }
 .at > :not(rect) { visibility: hidden; pointer-events: none; }
 .at:hover > * { visibility: visible; }
@@ -88,7 +86,8 @@ svg.plot:has(.at:hover) .last { visibility: hidden; }
 .b9 { --heat: 81%; }
 @media (max-width: 52rem) {
   .page { display: block; padding: 0 1rem 3rem; }
-  nav { position: static; max-height: none; padding: 1rem 0 0; }
+  nav { position: static; max-height: none; padding: 1rem 0 .4rem; white-space: nowrap;
+        overflow: auto hidden; }
   nav a { display: inline-block; border-left: 0; padding: .15rem .8rem .15rem 0; }
   h1 { margin-top: 1.4rem; font-size: 1.45rem; }
   table { font-size: 13px; }

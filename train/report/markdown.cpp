@@ -63,7 +63,10 @@ struct MarkdownWriter {
     return fmt::format("<details><summary>{}</summary>\n\n{}</details>\n\n",
                        escape_html(collapsed.summary), std::visit(*this, collapsed.content));
   }
-  std::string operator()(const Plot&) const { return ""; }
+  std::string operator()(const Plot& plot) const {
+    if (plot.file.empty()) return "";
+    return fmt::format("![{}]({})\n\n", escape(plot.title), plot.file);
+  }
   std::string operator()(const TokenColumns&) const { return ""; }
 };
 

@@ -25,6 +25,8 @@ struct Plot {
   std::vector<double> steps;  // ascending
   std::vector<Series> series;
   std::vector<Mark> marks;
+  /// Where to_svg_file() of it is written, beside the Markdown, which shows it; none: left out.
+  std::string file = {};
 };
 
 /// What is drawn for some neighbouring steps: of each series the mean and the range.
@@ -47,5 +49,9 @@ std::vector<double> round_ticks(double low, double high, int count);
 /// An inline SVG figure, as wide as its place, styled by the page. Pointing at a step shows its
 /// values; there is no script.
 std::string to_svg(const Plot& plot);
+
+/// The same, of a plot with steps, as a file that stands alone, and without the values of each
+/// step.
+std::string to_svg_file(const Plot& plot);
 
 }  // namespace gladius::train

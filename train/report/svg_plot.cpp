@@ -6,6 +6,7 @@
 #include "gladius/tensor/base/text_format.h"
 #include "gladius/train/report/document.h"
 #include "gladius/train/report/plot.h"
+#include "svg_style.h"
 
 namespace gladius::train {
 namespace {
@@ -15,6 +16,8 @@ constexpr int kTicks = 4;
 // In pixels. Widths are percentages of the place that the page gives, so that text keeps its size.
 constexpr double kPlotHeight = 200, kLineHeight = 16, kGap = 10, kBelow = 26;
 constexpr double kWidth = 1000;  // units across a line, which is stretched
+// Of a file, and what it has around the plot.
+constexpr double kFileWidth = 720, kFileTop = 32, kFileLeft = 64, kFileRight = 24;
 
 std::string format_step(double step) { return format_count(std::llround(step)); }
 
@@ -142,15 +145,27 @@ std::string describe(const PlotStretch::Range& range) {
   return fmt::format("{:.5g} ({:.5g} to {:.5g})", range.mean, range.low, range.high);
 }
 
-// A line for the steps and one for each series, above the plot to the right.
+double legend_y(std::size_t series) { return 12 + kLineHeight * static_cast<double>(series + 1); }
+
+// The colour of each series, before its line of values_text().
+std::string keys(const Plot& plot) {
+  std::string svg;
+  for (std::size_t i = 0; i < plot.series.size(); ++i) {
+    svg +=
+        fmt::format("<rect class=\"key s{}\" y=\"{:.0f}\" width=\"16\" height=\"3\" rx=\"1.5\"/>\n",
+                    i, legend_y(i) - 6);
+  }
+  return svg;
+}
+
+// A line for the steps and one for each series, above the plot.
 std::string values_text(const Plot& plot, const PlotStretch& point) {
   const std::string first = format_step(point.first), last = format_step(point.last);
   std::string svg = fmt::format(
-      "<text x=\"100%\" y=\"12\">{}</text>",
+      "<text y=\"12\">{}</text>",
       first == last ? fmt::format("step {}", first) : fmt::format("steps {} to {}", first, last));
   for (std::size_t i = 0; i < plot.series.size(); ++i) {
-    svg += fmt::format("<text x=\"100%\" y=\"{:.0f}\">{}: {}</text>",
-                       12 + kLineHeight * static_cast<double>(i + 1),
+    svg += fmt::format("<text x=\"22\" y=\"{:.0f}\">{}: {}</text>", legend_y(i),
                        escape_html(plot.series[i].name), describe(point.ranges[i]));
   }
   return svg;
@@ -172,30 +187,48 @@ std::string readout(const Plot& plot, const PlotStretch& point, double width, co
   return svg + values_text(plot, point) + "</g>\n";
 }
 
+// All but the values.
+std::string drawing(const Plot& plot, const std::vector<PlotStretch>& points, const Axes& axes) {
+  return grid(axes) + marks(plot.marks, axes) + lines(plot, points, axes) + keys(plot);
+}
+
+std::string last_values(const Plot& plot, const std::vector<PlotStretch>& points) {
+  return fmt::format("<g class=\"last\">{}</g>\n", values_text(plot, points.back()));
+}
+
 std::string picture(const Plot& plot) {
   const std::vector<PlotStretch> points = stretches(plot, kMostStretches);
   const Axes axes(points, plot.series.size());
   std::string svg =
       fmt::format("<svg class=\"plot\" height=\"{:.0f}\" role=\"img\" aria-label=\"{}\">\n",
                   axes.bottom() + kBelow, escape_html(plot.title));
-  svg += grid(axes) + marks(plot.marks, axes) + lines(plot, points, axes);
+  svg += drawing(plot, points, axes);
   const double width = 100.0 / static_cast<double>(std::max<std::size_t>(points.size() - 1, 1));
   for (const PlotStretch& point : points) svg += readout(plot, point, width, axes);
-  svg += fmt::format("<g class=\"last\">{}</g>\n", values_text(plot, points.back()));
-  return svg + "</svg>\n";
+  return svg + last_values(plot, points) + "</svg>\n";
 }
 
 }  // namespace
 
 std::string to_svg(const Plot& plot) {
-  std::string figure = fmt::format("<figure>\n<figcaption><b>{}</b>", escape_html(plot.title));
-  for (std::size_t i = 0; i < plot.series.size(); ++i) {
-    figure +=
-        fmt::format(" <span class=\"key s{}\">{}</span>", i, escape_html(plot.series[i].name));
-  }
-  figure += "</figcaption>\n";
-  if (!plot.steps.empty()) figure += picture(plot);
-  return figure + "</figure>\n";
+  return fmt::format("<figure>\n<figcaption><b>{}</b></figcaption>\n{}</figure>\n",
+                     escape_html(plot.title), plot.steps.empty() ? "" : picture(plot));
+}
+
+std::string to_svg_file(const Plot& plot) {
+  const std::vector<PlotStretch> points = stretches(plot, kMostStretches);
+  const Axes axes(points, plot.series.size());
+  const double height = axes.bottom() + kBelow;
+  return fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
+      "viewBox=\"0 0 {0:.0f} {1:.0f}\" role=\"img\" aria-label=\"{2}\">\n<style>{3}</style>\n"
+      "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n"
+      "<text class=\"title\" x=\"{4:.0f}\" y=\"24\">{2}</text>\n"
+      "<svg x=\"{4:.0f}\" y=\"{5:.0f}\" width=\"{6:.0f}\" "
+      "height=\"{7:.0f}\">\n{8}{9}</svg>\n</svg>\n",
+      kFileWidth, kFileTop + height, escape_html(plot.title), kSvgStyle, kFileLeft, kFileTop,
+      kFileWidth - kFileLeft - kFileRight, height, drawing(plot, points, axes),
+      last_values(plot, points));
 }
 
 }  // namespace gladius::train

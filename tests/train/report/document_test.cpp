@@ -50,6 +50,21 @@ TEST(Document, MarkdownKeepsDataFromBecomingMarkup) {
             "```\n</pre><i>\n```\n\n</details>\n");
 }
 
+TEST(Document, MarkdownShowsThePlotsThatAreFiles) {
+  Plot plot{"A [plot]", {0, 1}, {{"each", {1, 2}}}, {}};
+  EXPECT_EQ(to_markdown({Paragraph{"a"}, plot, Paragraph{"b"}}), "a\n\nb\n");
+  plot.file = "a-plot.svg";
+  EXPECT_EQ(to_markdown({Paragraph{"a"}, plot, Paragraph{"b"}}),
+            "a\n\n![A \\[plot\\]](a-plot.svg)\n\nb\n");
+}
+
+TEST(Document, HtmlMarksTimes) {
+  const std::string html =
+      to_html({Table{{"Time"}, {{"2026-01-15T15:04:28Z"}, {"2026-01-15T15:04:28Z<"}}}}, "");
+  EXPECT_THAT(html, HasSubstr("<td><time>2026-01-15T15:04:28Z</time></td>"));
+  EXPECT_THAT(html, HasSubstr("<td>2026-01-15T15:04:28Z&lt;</td>"));
+}
+
 TEST(Document, TheContentsLeadToTheSections) {
   const std::string html = to_html({Heading{1, "Title"}, Heading{2, "One"}, Paragraph{"text"},
                                     Heading{3, "Below"}, Heading{2, "Two"}},

@@ -100,10 +100,37 @@ TEST(Plot, PointingAtAStepShowsItsValues) {
   const std::string svg = to_svg(plot_of({4, NAN, 2}));
   EXPECT_EQ(count(svg, "<g class=\"at\">"), 3u);
   EXPECT_EQ(count(svg, "<circle"), 2u);
-  EXPECT_THAT(svg, HasSubstr(">step 2</text><text x=\"100%\" y=\"28\">each: 2</text>"));
-  EXPECT_THAT(svg, HasSubstr(">step 1</text><text x=\"100%\" y=\"28\">each: -</text>"));
+  EXPECT_THAT(svg, HasSubstr(">step 2</text><text x=\"22\" y=\"28\">each: 2</text>"));
+  EXPECT_THAT(svg, HasSubstr(">step 1</text><text x=\"22\" y=\"28\">each: -</text>"));
   // From the highest value down to the lowest; between them nothing, as there is no value.
   EXPECT_THAT(svg, HasSubstr("d=\"M0.0,42.0h0M1000.0,242.0h0\""));
+}
+
+// What the heading is beside, so that it has one line.
+TEST(Plot, TheLegendIsInThePicture) {
+  Plot plot = plot_of({4, 2});
+  plot.series.push_back({"all", {3, 3}});
+  const std::string svg = to_svg(plot);
+  EXPECT_THAT(svg, HasSubstr("<figcaption><b>Loss</b></figcaption>"));
+  EXPECT_EQ(count(svg, "<rect class=\"key s"), 2u);
+}
+
+TEST(Plot, AsAFileItStandsAlone) {
+  Plot plot = plot_of({4, NAN, 2});
+  plot.series[0].name = "<each>";
+  plot.marks = {{1, "\"&'"}};
+  const std::string svg = to_svg_file(plot);
+  EXPECT_THAT(svg,
+              ::testing::StartsWith("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"720\""));
+  EXPECT_THAT(svg, ::testing::EndsWith("</svg>\n"));
+  for (const char* part : {"<style>", ">Loss</text>", ">&lt;each&gt;: 2</text>",
+                           ">&quot;&amp;&#39;</text>", "d=\"M0.0,42.0h0M1000.0,242.0h0\""}) {
+    EXPECT_THAT(svg, HasSubstr(part));
+  }
+  for (const char* part : {"class=\"at\"", "var(", "nan", "href", "url("}) {
+    EXPECT_THAT(svg, Not(HasSubstr(part)));
+  }
+  EXPECT_EQ(svg, to_svg_file(plot));
 }
 
 TEST(Plot, ALineJoinsValuesThatAreSparse) {
