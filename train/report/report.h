@@ -6,12 +6,14 @@
 
 namespace gladius::train {
 
-/// Identification, status, architecture, parameters, weights with checksums, memory, method,
-/// configuration, hardware, timeline, losses with plots, convergence, files, tensor list, raw
-/// losses. The same headings at any time of a run.
+/// First what the run has come to: results, plots, status; then data, method, configuration,
+/// losses, convergence, timeline, architecture, parameters, memory; at the end identification,
+/// hardware, weights with checksums, files, tensor list, raw losses. The same headings at any time
+/// of a run.
 Document model_card(const RunRecord& record);
 
-/// Writes report.md and report.html; at any time during a run or after it. IoError, FormatError.
+/// Writes report.md, its plots beside it (report-loss.svg, ...) and report.html; at any time during
+/// a run or after it. Of a complete run the same bytes each time. IoError, FormatError.
 void write_report(const RunPaths& paths);
 
 }  // namespace gladius::train

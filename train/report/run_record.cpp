@@ -112,6 +112,13 @@ std::string RunRecord::name() const {
   return (path.has_filename() ? path : path.parent_path()).filename().string();
 }
 
+std::optional<std::int64_t> RunRecord::trained_tokens() const {
+  if (std::ssize(metrics) != steps()) return {};
+  std::int64_t tokens = 0;
+  for (const StepRecord& step : metrics) tokens += step.tokens;
+  return tokens;
+}
+
 RunRecord RunRecord::read_results(const RunPaths& paths) {
   return read_records(paths, [](const RunRecord&) { return true; });
 }

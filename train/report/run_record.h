@@ -51,6 +51,8 @@ struct RunRecord {
   TrainingPlan plan() const { return TrainingPlan(config); }
   /// Done so far; the metrics may lack some of them.
   std::int64_t steps() const { return metrics.empty() ? 0 : metrics.back().step + 1; }
+  /// Of these steps; nothing where the metrics lack some of them.
+  std::optional<std::int64_t> trained_tokens() const;
 
   /// IoError if the directory holds no run; FormatError for a file that is malformed.
   static RunRecord read(const RunPaths& paths);

@@ -169,7 +169,7 @@ TEST_F(RunOnTextTest, BitsPerByteStandWhereverAnEvaluationDoes) {
       AllOf(HasSubstr(" | " + of_student + " | 4 |\n"), HasSubstr(" | " + of_expert + " | 4 |\n"),
             HasSubstr("| Step | Cross-entropy | Perplexity | Bits per byte |\n"),
             HasSubstr(" | " + of_student + " |\n"),
-            HasSubstr("| Evaluation: bits per byte | " + of_student + " |")));
+            HasSubstr("| Held-out bits per byte | " + of_student + " |")));
 }
 
 // A run that an earlier version began: its expert is not evaluated again.

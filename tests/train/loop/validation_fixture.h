@@ -92,7 +92,7 @@ inline void expect_same_results(const std::filesystem::path& run,
     std::string lines;
     std::istringstream in(testing::read_file(report / "report.md"));
     for (std::string line; std::getline(in, line);) {
-      for (const char* part : {"Evaluation: ", "| student", "| expert", "evaluations</summary>"}) {
+      for (const char* part : {"Held-out ", "| student", "| expert", "evaluations</summary>"}) {
         if (line.find(part) != std::string::npos) lines += line + "\n";
       }
     }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <regex>
 #include <thread>
 
@@ -75,11 +76,11 @@ class Report : public ::testing::Test {
 
   static void expect_all_sections(const Pages& pages) {
     const auto found = sections(pages.html);
-    EXPECT_THAT(found, ElementsAre("Identification", "Status", "Model architecture",
-                                   "Parameter breakdown", "Safetensors analysis", "Memory",
-                                   "Training method", "Training configuration", "Hardware",
-                                   "Timeline", "Loss", "Convergence analysis", "Files",
-                                   "Complete tensor list", "Raw loss data"));
+    EXPECT_THAT(found, ElementsAre("Results", "Plots", "Status", "Data", "Training method",
+                                   "Training configuration", "Loss", "Convergence analysis",
+                                   "Timeline", "Model architecture", "Parameter breakdown",
+                                   "Memory", "Identification", "Hardware", "Safetensors analysis",
+                                   "Files", "Complete tensor list", "Raw loss data"));
     for (const std::string& section : found) {
       EXPECT_THAT(pages.markdown, HasSubstr("\n## " + section + "\n"));
     }
@@ -89,6 +90,28 @@ class Report : public ::testing::Test {
     const std::regex plot("<svg class=\"plot\"");
     return static_cast<std::size_t>(
         std::distance(std::sregex_iterator(html.begin(), html.end(), plot), {}));
+  }
+
+  // The files of plots that the Markdown shows, each beside it.
+  std::vector<std::string> plot_files(const std::string& markdown) const {
+    const std::regex image(R"(\n!\[[^\]]*\]\(([^)]*)\)\n)");
+    std::vector<std::string> files;
+    for (std::sregex_iterator match(markdown.begin(), markdown.end(), image), end; match != end;
+         ++match) {
+      files.push_back((*match)[1]);
+      EXPECT_THAT(read_file(out() / files.back()), ::testing::StartsWith("<svg xmlns="));
+    }
+    return files;
+  }
+
+  // What write_report() leaves, by name.
+  std::map<std::string, std::string> report_files() const {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : fs::directory_iterator(out())) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with("report")) files[name] = read_file(entry.path());
+    }
+    return files;
   }
 
   // All of a run with log_every 2, as the report gives them.
@@ -114,6 +137,9 @@ TEST_F(Report, OfARunThatIsComplete) {
   const Pages pages = report();
   expect_all_sections(pages);
   EXPECT_EQ(plots(pages.html), 4u);
+  EXPECT_THAT(plot_files(pages.markdown),
+              ElementsAre("report-loss.svg", "report-gradient-norm.svg", "report-learning-rate.svg",
+                          "report-throughput.svg"));
   const auto metrics = read_metrics(out() / "metrics.jsonl");
   const std::string sum = sha256_file(out() / "model" / "model.safetensors");
   for (const std::string& text :
@@ -122,7 +148,7 @@ TEST_F(Report, OfARunThatIsComplete) {
         fmt::format("{:.4f}", metrics.front().loss),
         fmt::format("{:.4f}", metrics.back().loss_running_mean),
         fmt::format("| Loss, mean of the last 100 | {:.4f} |", metrics.back().loss_window_mean),
-        metrics_json(metrics), std::string("Evaluation: perplexity"),
+        metrics_json(metrics), std::string("| Held-out perplexity | "),
         std::string("training finished"), std::string("| model/config.json |"),
         std::string("| Steps remaining | 0 |"),
         std::string("| model.layers.\\{i\\}.mlp.up\\_proj.weight |"),
@@ -136,6 +162,7 @@ TEST_F(Report, BeforeTheFirstStep) {
   const Pages pages = report();
   expect_all_sections(pages);
   EXPECT_EQ(plots(pages.html), 0u);
+  EXPECT_THAT(plot_files(pages.markdown), ::testing::IsEmpty());
   EXPECT_THAT(
       pages.markdown,
       AllOf(HasSubstr("| Training status | In progress |"), HasSubstr("| Steps | 0 of 13 |"),
@@ -161,7 +188,99 @@ TEST_F(Report, InTheMiddle) {
       pages.markdown,
       AllOf(HasSubstr("| Training phase | 1 of 2 (one) |"), HasSubstr("| Steps | 5 of 13 |"),
             HasSubstr("  checkpoints/step-00000005/model.safetensors"),
-            HasSubstr("| Steps remaining | 2 (one) + 6 (two) |"), HasSubstr("Time left")));
+            HasSubstr("| Steps remaining | 2 (one) + 6 (two) |"), HasSubstr("Time left"),
+            ContainsRegex("\\| [-0-9]+T[:0-9]+Z \\| last step, 4 \\|\n"),
+            ContainsRegex("\\| [-0-9]+T[:0-9]+Z \\| this report \\|\n")));
+}
+
+// What the student has come to, before anything else.
+TEST_F(Report, BeginsWithTheHeldOutResult) {
+  Json file = run_.distillation_file();
+  file["data"]["eval"] = "data.jsonl";
+  file["eval_every"] = 4;
+  execute(file);
+  const Pages pages = report();
+  const std::string top = pages.markdown.substr(0, pages.markdown.find("\n## Status\n"));
+  const auto metrics = read_metrics(out() / "metrics.jsonl");
+  const auto in_order = [&](const std::vector<std::string>& texts) {
+    std::size_t at = 0;
+    for (const std::string& text : texts) {
+      at = top.find(text, at);
+      ASSERT_NE(at, std::string::npos) << text << " not in its place in\n" << top;
+    }
+  };
+  in_order({"distilled from one, two. Complete: 13 of 13 steps.\n\n## Results\n",
+            fmt::format("| Held-out perplexity | {:.4f} |", metrics.back().evaluation->perplexity),
+            fmt::format("| student, step 3 (first evaluation) | {:.4f} |",
+                        metrics[3].evaluation->cross_entropy),
+            "| student, trained | ", "| expert one | ", "| expert two | ",
+            "<summary>4 evaluations</summary>", "\n## Plots\n", "![Loss](report-loss.svg)",
+            "![Cross-entropy](report-cross-entropy.svg)"});
+  EXPECT_THAT(pages.markdown, Not(HasSubstr("Change of the mean")));
+}
+
+TEST_F(Report, WithoutHeldOutDataBeginsWithTheLoss) {
+  execute(run_.run_file());
+  const auto metrics = read_metrics(out() / "metrics.jsonl");
+  EXPECT_THAT(report().markdown,
+              HasSubstr(fmt::format("trained on data alone. Complete: 12 of 12 steps.\n\n"
+                                    "## Results\n\n| Metric | Value |\n|---|---|\n"
+                                    "| Training loss, mean of the last 100 | {:.4f} |\n\n"
+                                    "The run had no held-out data and no suite: it was not "
+                                    "evaluated.\n",
+                                    metrics.back().loss_window_mean)));
+}
+
+TEST_F(Report, NamesTheExpertsThatAreNotEvaluated) {
+  Json file = run_.distillation_file();
+  file["data"]["eval"] = "data.jsonl";
+  file["experts"][1]["vocabulary"] = "truncate";
+  execute(file);
+  EXPECT_THAT(report().markdown,
+              AllOf(HasSubstr("Not evaluated, for a vocabulary that is not the student's: two.\n"),
+                    Not(HasSubstr("| expert two |"))));
+}
+
+TEST_F(Report, CountsWhatWasTrainedOnHeldOutAndCut) {
+  write_file(run_.directory / "train.jsonl",
+             "{\"input_ids\": [1, 2, 3, 4, 5, 6]}\n{\"input_ids\": [1, 2, 3]}\n{\"text\": 1}\n"
+             "{\"input_ids\": [1, 2], \"labels\": [-100, -100]}\n");
+  write_file(run_.directory / "held.jsonl", "{\"input_ids\": [1, 2, 3, 4, 5, 6, 7]}\n");
+  Json file = run_.run_file();
+  file["data"] = {{"train", "train.jsonl"},
+                  {"eval", "held.jsonl"},
+                  {"max_seq_len", 4},
+                  {"on_bad_line", "skip"}};
+  file["steps"] = 4;  // the first example comes twice
+  execute(file);
+  EXPECT_THAT(report().markdown, HasSubstr("Trained on 4 examples, 13 tokens in 4 steps; what is "
+                                           "read again counts again. The files have:\n\n"
+                                           "| Data | Training | Held out |\n|---|---:|---:|\n"
+                                           "| Lines | 4 | 1 |\n"
+                                           "| Examples | 3 | 1 |\n"
+                                           "| Tokens | 9 | 4 |\n"
+                                           "| Tokens with a label | 6 | 4 |\n"
+                                           "| Longest example, in tokens | 4 | 4 |\n"
+                                           "| Cut to the max sequence length | 1 | 1 |\n"
+                                           "| Tokens cut off | 2 | 3 |\n"
+                                           "| Labels lost by that | 1 | 2 |\n"
+                                           "| Examples without a label | 1 | 0 |\n"
+                                           "| Bad lines left out | 1 | 0 |\n"));
+}
+
+TEST_F(Report, OfACompleteRunIsAlwaysTheSame) {
+  Json file = run_.distillation_file();
+  file["data"]["eval"] = "data.jsonl";
+  file["eval_every"] = 4;
+  execute(file);
+  const auto before = report_files();
+  EXPECT_EQ(before.size(), 7u);  // two pages, five plots
+  EXPECT_THAT(before.at("report.md"), Not(HasSubstr("this report")));
+  report();
+  EXPECT_EQ(report_files(), before);
+  for (const auto& [name, text] : before) fs::remove(out() / name);
+  execute(file, -1, /*resume=*/true);
+  EXPECT_EQ(report_files(), before);
 }
 
 // Checkpoints come and go while they are read.
@@ -247,7 +366,7 @@ TEST_F(Report, ChangesCountFromTheFirstFiniteLoss) {
   for (const StepRecord& record : {first, second, third}) lines += record.to_json().dump() + "\n";
   write_file(out() / "metrics.jsonl", lines);
   EXPECT_THAT(report().markdown, AllOf(HasSubstr("| Initial loss | 8.0000 |"),
-                                       HasSubstr("| Change of the mean | -25.0% |")));
+                                       HasSubstr("| Reduction of the mean | 25.0% |")));
 }
 
 TEST_F(Report, NeedsARun) {

@@ -39,12 +39,11 @@ std::string beginning(const StudentConfig& student) {
 // "It has learned from 1,234 tokens in 20 steps."; no tokens where lines of the metrics are lost.
 std::string length_of_training(const RunRecord& record) {
   const std::int64_t steps = record.plan().total_steps();
-  if (std::ssize(record.metrics) != steps) {
+  const auto tokens = record.trained_tokens();
+  if (!tokens || record.steps() != steps) {
     return fmt::format("It has learned in {} steps.", format_count(steps));
   }
-  std::int64_t tokens = 0;
-  for (const StepRecord& step : record.metrics) tokens += step.tokens;
-  return fmt::format("It has learned from {} tokens in {} steps.", format_count(tokens),
+  return fmt::format("It has learned from {} tokens in {} steps.", format_count(*tokens),
                      format_count(steps));
 }
 
@@ -73,12 +72,7 @@ void add_training_sections(Document& document, const RunRecord& record) {
 
 void add_results_section(Document& document, const RunRecord& record) {
   document.push_back(Heading{2, "Results"});
-  if (record.config.data.eval.empty() && !record.config.eval_suite) {
-    document.push_back(
-        Paragraph{"The run had no held-out data and no suite: it was not evaluated."});
-  } else {
-    add_results(document, record);
-  }
+  add_results(document, record);
 }
 
 // What transformers and the program do with the files that are there.

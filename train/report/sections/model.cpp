@@ -91,19 +91,6 @@ Table manifest(const RunRecord& record) {
   return table;
 }
 
-void add_safetensors(Document& document, const RunRecord& record) {
-  document.push_back(Heading{2, "Safetensors analysis"});
-  if (record.weights.empty()) return add_weightless(document, record);
-  if (!record.complete) {
-    document.push_back(Paragraph{"The newest checkpoint's weights; training goes on."});
-  }
-  document.push_back(weight_files(record));
-  document.push_back(Heading{3, "SHA-256"});
-  document.push_back(checksums(record));
-  document.push_back(Heading{3, "Manifest"});
-  document.push_back(manifest(record));
-}
-
 void add_memory(Document& document, const RunRecord& record) {
   document.push_back(Heading{2, "Memory"});
   if (!record.model) return;
@@ -143,8 +130,20 @@ void add_model(Document& document, const RunRecord& record) {
     document.push_back(Paragraph{"student_config.json cannot be read."});
   }
   add_parameters(document, record);
-  add_safetensors(document, record);
   add_memory(document, record);
+}
+
+void add_weights(Document& document, const RunRecord& record) {
+  document.push_back(Heading{2, "Safetensors analysis"});
+  if (record.weights.empty()) return add_weightless(document, record);
+  if (!record.complete) {
+    document.push_back(Paragraph{"The newest checkpoint's weights; training goes on."});
+  }
+  document.push_back(weight_files(record));
+  document.push_back(Heading{3, "SHA-256"});
+  document.push_back(checksums(record));
+  document.push_back(Heading{3, "Manifest"});
+  document.push_back(manifest(record));
 }
 
 }  // namespace gladius::train

@@ -1,17 +1,35 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "gladius/tensor/base/text_format.h"
-#include "gladius/train/run/memory.h"
 #include "sections.h"
 
 namespace gladius::train {
 namespace {
 
 constexpr std::size_t kSpeedSteps = 100;  // that speed and remaining time are estimated from
+
+const char* status_name(const RunRecord& record) {
+  return record.complete ? "Complete" : "In progress";
+}
+
+std::string describe_student(const RunRecord& record) {
+  if (!record.model) return "A model";
+  return fmt::format("{} with {} parameters", record.model->architecture,
+                     format_count(make_language_model(*record.model)->num_parameters()));
+}
+
+// ", distilled from one, two"
+std::string describe_training(const RunConfig& config) {
+  if (config.experts.empty()) return ", trained on data alone";
+  std::vector<std::string> names;
+  for (const ExpertConfig& expert : config.experts) names.push_back(expert.name);
+  return fmt::format(", distilled from {}", fmt::join(names, ", "));
+}
 
 struct Speed {
   double tokens_per_s, steps_per_s;
@@ -44,14 +62,12 @@ void add_experts(Facts& facts, const RunRecord& record) {
 
 void add_losses(Facts& facts, const RunRecord& record) {
   const StepRecord& last = record.metrics.back();
-  const double initial = initial_loss(record);
   facts.items.emplace_back("Loss of the last step", fmt::format("{:.4f}", last.loss));
   facts.items.emplace_back("Loss, mean since step 0",
                            fmt::format("{:.4f}", last.loss_running_mean));
   facts.items.emplace_back(fmt::format("Loss, mean of the last {}", kLossWindow),
                            fmt::format("{:.4f}", last.loss_window_mean));
-  facts.items.emplace_back("Initial loss", fmt::format("{:.4f}", initial));
-  facts.items.emplace_back("Change of the mean", format_change(last.loss_running_mean, initial));
+  facts.items.emplace_back("Initial loss", fmt::format("{:.4f}", initial_loss(record)));
 }
 
 void add_speed(Facts& facts, const RunRecord& record) {
@@ -62,19 +78,10 @@ void add_speed(Facts& facts, const RunRecord& record) {
   if (record.complete) return;
   const auto left = static_cast<double>(record.plan().total_steps() - record.steps());
   facts.items.emplace_back("Time left, about", format_duration(left / speed.steps_per_s));
-  if (record.last_change) {
-    facts.items.emplace_back("Last step at", format_time(*record.last_change));
-  }
-}
-
-std::string describe(const nlohmann::ordered_json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_null()) return "-";  // not finite, or not known
-  return value.is_number_float() ? fmt::format("{:.4f}", value.get<double>()) : value.dump();
 }
 
 Facts status(const RunRecord& record) {
-  Facts facts{{{"Training status", record.complete ? "Complete" : "In progress"},
+  Facts facts{{{"Training status", status_name(record)},
                {"Steps", fmt::format("{} of {}", format_count(record.steps()),
                                      format_count(record.plan().total_steps()))}}};
   if (!record.config.experts.empty()) add_experts(facts, record);
@@ -87,29 +94,10 @@ Facts status(const RunRecord& record) {
       facts.items.emplace_back("Bad lines skipped", format_count(last.skipped_lines));
     }
   }
-  for (const auto& [key, value] : record.evaluation.items()) {
-    if (key == "data") continue;  // a sum
-    std::string name = "Evaluation: " + key;
-    std::ranges::replace(name, '_', ' ');
-    facts.items.emplace_back(name, describe(value));
-  }
   return facts;
 }
 
 }  // namespace
-
-Table identification(const RunRecord& record) {
-  Table table{{"Field", "Value"}, {{"Name", record.name()}}};
-  if (record.model) {
-    table.rows.push_back({"Architecture", record.model->architecture});
-    table.rows.push_back(
-        {"Parameters", format_count(make_language_model(*record.model)->num_parameters())});
-  }
-  table.rows.push_back({"Framework", "Gladius"});
-  table.rows.push_back({"Precision", "float32"});
-  table.rows.push_back({"File format", "SafeTensors"});
-  return table;
-}
 
 double initial_loss(const RunRecord& record) {
   const auto first = std::ranges::find_if(
@@ -117,12 +105,16 @@ double initial_loss(const RunRecord& record) {
   return first == record.metrics.end() ? std::numeric_limits<double>::quiet_NaN() : first->loss;
 }
 
-void add_overview(Document& document, const RunRecord& record) {
-  document.push_back(Heading{2, "Identification"});
-  document.push_back(identification(record));
+void add_introduction(Document& document, const RunRecord& record) {
+  document.push_back(Paragraph{fmt::format("{}{}. {}: {} of {} steps.", describe_student(record),
+                                           describe_training(record.config), status_name(record),
+                                           format_count(record.steps()),
+                                           format_count(record.plan().total_steps()))});
+}
+
+void add_status(Document& document, const RunRecord& record) {
   document.push_back(Heading{2, "Status"});
   document.push_back(status(record));
-  add_held_out(document, record);
 }
 
 }  // namespace gladius::train

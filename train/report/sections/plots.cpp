@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <limits>
 #include <optional>
 
@@ -29,8 +30,15 @@ Plot::Series series(const RunRecord& record, std::string name, Number number) {
   return result;
 }
 
-Plot plot(const RunRecord& record, std::string title, std::vector<Plot::Series> series) {
-  Plot result{std::move(title), {}, std::move(series), expert_marks(record)};
+// "Gradient norm" -> "report-gradient-norm.svg"
+std::string file_of(std::string title) {
+  for (char& c : title)
+    c = c == ' ' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return fmt::format("report-{}.svg", title);
+}
+
+Plot plot(const RunRecord& record, const std::string& title, std::vector<Plot::Series> series) {
+  Plot result{title, {}, std::move(series), expert_marks(record), file_of(title)};
   for (const StepRecord& step : record.metrics) {
     result.steps.push_back(static_cast<double>(step.step));
   }
@@ -69,7 +77,11 @@ void add_suite_plot(Document& document, const RunRecord& record) {
 }  // namespace
 
 void add_plots(Document& document, const RunRecord& record) {
-  if (record.metrics.empty()) return;
+  document.push_back(Heading{2, "Plots"});
+  if (record.metrics.empty()) {
+    document.push_back(Paragraph{"No step has been made yet."});
+    return;
+  }
   document.push_back(
       plot(record, "Loss",
            {series(record, "each step", [](const auto& step) { return std::optional(step.loss); }),

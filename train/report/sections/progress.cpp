@@ -24,6 +24,16 @@ Table timeline_table(std::span<const TimelineEntry> entries) {
   return table;
 }
 
+// When a run in progress was at its last step, and when that is said. The report of a complete run
+// is always the same.
+void add_present(Table& timeline, const RunRecord& record) {
+  if (!record.metrics.empty() && record.last_change) {
+    timeline.rows.push_back({format_time(*record.last_change),
+                             fmt::format("last step, {}", format_count(record.steps() - 1))});
+  }
+  timeline.rows.push_back({format_time(std::time(nullptr)), "this report"});
+}
+
 // A long one has its first and its last entries here, and all below.
 void add_timeline(Document& document, const RunRecord& record) {
   document.push_back(Heading{2, "Timeline"});
@@ -35,7 +45,7 @@ void add_timeline(Document& document, const RunRecord& record) {
     table.rows.push_back({"...", fmt::format("{} more", entries.size() - 2 * half)});
     for (auto& row : timeline_table(entries.last(half)).rows) table.rows.push_back(std::move(row));
   }
-  table.rows.push_back({format_time(std::time(nullptr)), "this report"});
+  if (!record.complete) add_present(table, record);
   document.push_back(std::move(table));
   if (is_long) {
     document.push_back(Collapsed{"All " + format_count(std::ssize(entries)) + " entries",
@@ -154,9 +164,9 @@ std::vector<const StepRecord*> logged_steps(const RunRecord& record) {
 }
 
 void add_progress(Document& document, const RunRecord& record) {
-  add_timeline(document, record);
   add_loss(document, record);
   add_convergence(document, record);
+  add_timeline(document, record);
 }
 
 }  // namespace gladius::train

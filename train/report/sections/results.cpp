@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <optional>
 
@@ -20,28 +21,46 @@ std::string number(const std::optional<double>& value) {
   return value ? fmt::format("{:.4f}", *value) : "-";
 }
 
+// What is known of a student on the held-out data, with the keys of evaluation.json.
+struct Evaluated {
+  std::string student;  // "student, trained"
+  Json result;
+};
+
+Evaluated evaluated(const StepRecord& step) {
+  const StepEvaluation& of = *step.evaluation;
+  return {fmt::format("student, step {}", format_count(step.step)),
+          {{"cross_entropy", of.cross_entropy},
+           {"perplexity", of.perplexity},
+           {"bits_per_byte", of.bits_per_byte ? Json(*of.bits_per_byte) : Json()},
+           {"tokens", of.tokens}}};
+}
+
 std::vector<std::string> row(std::string model, const Json& evaluation) {
   return {std::move(model), number(evaluation, "cross_entropy"), number(evaluation, "perplexity"),
           number(evaluation, "bits_per_byte"), number(evaluation, "tokens")};
 }
 
-const StepRecord* last_evaluated(const RunRecord& record) {
-  for (auto step = record.metrics.rbegin(); step != record.metrics.rend(); ++step) {
-    if (step->evaluation) return &*step;
+// The steps that were evaluated, in order.
+std::vector<const StepRecord*> evaluated_steps(const RunRecord& record) {
+  std::vector<const StepRecord*> steps;
+  for (const StepRecord& step : record.metrics) {
+    if (step.evaluation) steps.push_back(&step);
   }
-  return nullptr;
+  return steps;
+}
+
+// Of the trained student, else of the last step that was evaluated.
+std::optional<Evaluated> newest(const RunRecord& record) {
+  if (!record.evaluation.empty()) return Evaluated{"student, trained", record.evaluation};
+  const auto steps = evaluated_steps(record);
+  return steps.empty() ? std::nullopt : std::optional(evaluated(*steps.back()));
 }
 
 Table held_out(const RunRecord& record) {
   Table table{{"Model", "Cross-entropy", "Perplexity", "Bits per byte", "Tokens"}, {}, 1};
-  if (!record.evaluation.empty()) {
-    table.rows.push_back(row("student, trained", record.evaluation));
-  } else if (const StepRecord* last = last_evaluated(record)) {
-    table.rows.push_back({fmt::format("student, step {}", format_count(last->step)),
-                          fmt::format("{:.4f}", last->evaluation->cross_entropy),
-                          fmt::format("{:.4f}", last->evaluation->perplexity),
-                          number(last->evaluation->bits_per_byte),
-                          format_count(last->evaluation->tokens)});
+  if (const auto student = newest(record)) {
+    table.rows.push_back(row(student->student, student->result));
   }
   if (!record.best.empty()) {
     table.rows.push_back(
@@ -59,12 +78,11 @@ Table held_out(const RunRecord& record) {
 // Every evaluation of the student.
 Table curve(const RunRecord& record) {
   Table table{{"Step", "Cross-entropy", "Perplexity", "Bits per byte"}, {}, 0};
-  for (const StepRecord& step : record.metrics) {
-    if (!step.evaluation) continue;
-    table.rows.push_back({format_count(step.step),
-                          fmt::format("{:.4f}", step.evaluation->cross_entropy),
-                          fmt::format("{:.4f}", step.evaluation->perplexity),
-                          number(step.evaluation->bits_per_byte)});
+  for (const StepRecord* step : evaluated_steps(record)) {
+    table.rows.push_back({format_count(step->step),
+                          fmt::format("{:.4f}", step->evaluation->cross_entropy),
+                          fmt::format("{:.4f}", step->evaluation->perplexity),
+                          number(step->evaluation->bits_per_byte)});
   }
   return table;
 }
@@ -116,23 +134,94 @@ std::string settings(const DataConfig& data) {
       name_of(data.loss_on), format_count(data.max_seq_len));
 }
 
-}  // namespace
-
-void add_results(Document& document, const RunRecord& record) {
-  if (!record.suite.empty()) {
-    document.push_back(Paragraph{"What the trained student answers to the cases of eval_suite:"});
-    document.push_back(suite(record.suite));
+// Experts that are never evaluated, and why; nothing where all are.
+std::string left_out(const RunConfig& config) {
+  std::vector<std::string> names;
+  for (const ExpertConfig& expert : config.experts) {
+    const VocabularyMode mode = expert.vocabulary;
+    if (mode == VocabularyMode::align || mode == VocabularyMode::truncate) {
+      names.push_back(expert.name);
+    }
   }
-  Table table = held_out(record);
+  if (names.empty()) return "";
+  return fmt::format(" Not evaluated, for a vocabulary that is not the student's: {}.",
+                     fmt::join(names, ", "));
+}
+
+void add_held_out(Document& document, const RunRecord& record, Table table) {
   if (table.rows.empty()) return;
-  document.push_back(Paragraph{settings(record.config.data)});
+  document.push_back(Paragraph{settings(record.config.data) + left_out(record.config)});
   document.push_back(std::move(table));
 }
 
-void add_held_out(Document& document, const RunRecord& record) {
-  add_results(document, record);
-  add_curve(document, suite_curve(record), "times asked");
+void add_suite(Document& document, const RunRecord& record) {
+  if (record.suite.empty()) return;
+  document.push_back(Paragraph{"What the trained student answers to the cases of eval_suite:"});
+  document.push_back(suite(record.suite));
+}
+
+// Where the student began, as far as that was measured, above the newest.
+Table held_out_since_start(const RunRecord& record) {
+  Table table = held_out(record);
+  const auto steps = evaluated_steps(record);
+  if (steps.size() > 1) {
+    const Evaluated first = evaluated(*steps.front());
+    table.rows.insert(table.rows.begin(), row(first.student + " (first evaluation)", first.result));
+  }
+  return table;
+}
+
+std::optional<StepSuite> newest_suite(const RunRecord& record) {
+  std::optional<StepSuite> last;
+  for (const StepRecord& step : record.metrics) {
+    if (step.suite) last = step.suite;
+  }
+  return last;
+}
+
+// What a run is judged by: data that it has not learned from, else the losses.
+Facts headline(const RunRecord& record) {
+  Facts facts;
+  if (const auto student = newest(record)) {
+    const std::string bits = number(student->result, "bits_per_byte");
+    if (bits != "-") facts.items.emplace_back("Held-out bits per byte", bits);
+    facts.items.emplace_back("Held-out perplexity", number(student->result, "perplexity"));
+  } else if (!record.metrics.empty()) {
+    facts.items.emplace_back(fmt::format("Training loss, mean of the last {}", kLossWindow),
+                             fmt::format("{:.4f}", record.metrics.back().loss_window_mean));
+  }
+  if (const auto suite = newest_suite(record)) {
+    facts.items.emplace_back("Suite, all right",
+                             fmt::format("{} of {}", suite->all_right, suite->cases));
+  }
+  return facts;
+}
+
+std::string why_not_evaluated(const RunConfig& config) {
+  return config.data.eval.empty() && !config.eval_suite
+             ? "The run had no held-out data and no suite: it was not evaluated."
+             : "It has not been evaluated yet.";
+}
+
+}  // namespace
+
+void add_results(Document& document, const RunRecord& record) {
+  const std::size_t before = document.size();
+  add_held_out(document, record, held_out(record));
+  add_suite(document, record);
+  if (document.size() == before) document.push_back(Paragraph{why_not_evaluated(record.config)});
+}
+
+void add_all_results(Document& document, const RunRecord& record) {
+  document.push_back(Heading{2, "Results"});
+  Facts facts = headline(record);
+  if (!facts.items.empty()) document.push_back(std::move(facts));
+  const std::size_t before = document.size();
+  add_held_out(document, record, held_out_since_start(record));
   add_curve(document, curve(record), "evaluations");
+  add_suite(document, record);
+  add_curve(document, suite_curve(record), "times asked");
+  if (document.size() == before) document.push_back(Paragraph{why_not_evaluated(record.config)});
 }
 
 }  // namespace gladius::train

@@ -10,23 +10,23 @@
 
 namespace gladius::train {
 
-/// Name, architecture, parameters, format of the weights.
-Table identification(const RunRecord& record);
-/// Identification, status.
-void add_overview(Document& document, const RunRecord& record);
-/// The student's last and best evaluation beside the experts' (part of the status); nothing before
-/// the first.
-void add_held_out(Document& document, const RunRecord& record);
-/// The same without the evaluations of earlier steps.
+/// What the student is and how far its training is, in a line.
+void add_introduction(Document& document, const RunRecord& record);
+/// The student's evaluations beside the experts', what it answers to the suite, and above both
+/// their newest numbers; without any the losses'.
+void add_all_results(Document& document, const RunRecord& record);
+/// Of the trained student alone, and without a heading.
 void add_results(Document& document, const RunRecord& record);
-/// Loss, cross-entropy of training and validation, gradient norm, learning rate and throughput over
-/// the steps; nothing before the first.
+/// Loss, cross-entropy of training and validation, suite, gradient norm, learning rate and
+/// throughput over the steps.
 void add_plots(Document& document, const RunRecord& record);
-/// Architecture with the parameters by component, weight files with checksums, memory.
-void add_model(Document& document, const RunRecord& record);
-/// Layers, attention, MLP, positions, norm, vocabulary.
-Table architecture(const ModelConfig& model);
-/// Method, experts, configuration, hardware.
+/// Steps, experts, losses, speed, what was skipped.
+void add_status(Document& document, const RunRecord& record);
+/// What was trained on, and the table of add_data.
+void add_data_section(Document& document, const RunRecord& record);
+/// Examples, tokens and labels of the data, and what was cut off or left out.
+void add_data(Document& document, const RunRecord& record);
+/// Method, experts, configuration.
 void add_training(Document& document, const RunRecord& record);
 /// What an expert's model is called.
 using NameModel = std::function<std::string(const ExpertConfig&)>;
@@ -34,10 +34,18 @@ using NameModel = std::function<std::string(const ExpertConfig&)>;
 void add_method(Document& document, const RunConfig& config, const NameModel& name_model);
 /// Batch size, learning rate and their like.
 Table configuration(const RunConfig& config);
-/// Examples, tokens and labels of the data, and what was cut off: a part of the configuration.
-void add_data(Document& document, const RunRecord& record);
-/// Timeline, losses, convergence.
+/// Losses, convergence, timeline.
 void add_progress(Document& document, const RunRecord& record);
+/// Architecture with the parameters by component, memory.
+void add_model(Document& document, const RunRecord& record);
+/// Layers, attention, MLP, positions, norm, vocabulary.
+Table architecture(const ModelConfig& model);
+/// Identification, hardware.
+void add_identification(Document& document, const RunRecord& record);
+/// Name, architecture, parameters, format of the weights.
+Table identification(const RunRecord& record);
+/// Weight files with checksums and their tensors.
+void add_weights(Document& document, const RunRecord& record);
 /// The model directory's files, every tensor, the losses as data.
 void add_appendix(Document& document, const RunRecord& record);
 

@@ -84,18 +84,6 @@ std::string describe_optimizer(const OptimizerConfig& optimizer) {
                      optimizer.momentum, adamw);
 }
 
-Table environment(const RunRecord& record) {
-  Table table{{"Component", "Value"}, {}};
-  for (const auto& [key, value] : record.environment.items()) {
-    if (key == "memory_bytes" && value.is_number_unsigned()) {
-      table.rows.push_back({"memory", format_bytes(value.get<std::uint64_t>())});
-    } else {
-      table.rows.push_back({key, value.is_string() ? value.get<std::string>() : value.dump()});
-    }
-  }
-  return table;
-}
-
 }  // namespace
 
 void add_method(Document& document, const RunConfig& config, const NameModel& name_model) {
@@ -137,20 +125,13 @@ Table configuration(const RunConfig& config) {
 }
 
 void add_training(Document& document, const RunRecord& record) {
-  add_beginning(document, record);
   add_method(document, record.config,
              [](const ExpertConfig& expert) { return expert.model.string(); });
+  add_beginning(document, record);
   document.push_back(Heading{2, "Training configuration"});
   document.push_back(configuration(record.config));
-  add_data(document, record);
   document.push_back(
       Collapsed{"The whole run file", CodeBlock{"json", record.config.resolved().dump(2)}});
-  document.push_back(Heading{2, "Hardware"});
-  if (record.environment.empty()) {
-    document.push_back(Paragraph{"Not recorded yet."});
-  } else {
-    document.push_back(environment(record));
-  }
 }
 
 }  // namespace gladius::train
