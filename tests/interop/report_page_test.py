@@ -5,6 +5,8 @@ import json
 import re
 import shutil
 import subprocess
+import xml.etree.ElementTree as ElementTree
+from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,11 +16,24 @@ from helpers import ROOT, gladius
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PICTURES = ROOT / "build/interop"
-SECTIONS = ["Identification", "Status", "Model architecture", "Parameter breakdown",
-            "Safetensors analysis", "Memory", "Training method", "Training configuration",
-            "Hardware", "Timeline", "Loss", "Convergence analysis", "Files",
-            "Complete tensor list", "Raw loss data"]
+SECTIONS = ["Results", "Plots", "Status", "Data", "Training method", "Training configuration",
+            "Loss", "Convergence analysis", "Timeline", "Model architecture",
+            "Parameter breakdown", "Memory", "Identification", "Hardware", "Safetensors analysis",
+            "Files", "Complete tensor list", "Raw loss data"]
 PLOTS = ["Loss", "Gradient norm", "Learning rate", "Throughput"]
+# Puts the lines that each heading of a plot and each time takes, and whether the page is wider than
+# its window, into a copy of the page that may run it.
+MEASURE = """<script>
+const lines = element => {
+  const range = document.createRange();
+  range.selectNodeContents(element);
+  return new Set([...range.getClientRects()].map(box => Math.round(box.bottom))).size;
+};
+const all = selector => [...document.querySelectorAll(selector)].map(lines);
+document.documentElement.dataset.measured = JSON.stringify({
+  headings: all("figcaption"), times: all("time"),
+  too_wide: document.documentElement.scrollWidth > window.innerWidth});
+</script>"""
 HOSTILE = "<script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\">"
 
 pytestmark = pytest.mark.skipif(
@@ -118,6 +133,36 @@ def test_a_complete_run(run):
 
 def test_before_the_first_step(run):
     check_page(before_the_first_step(run), [])
+
+
+@pytest.mark.parametrize("width", [1200, 500], ids=["wide", "narrow"])
+def test_headings_of_plots_and_times_are_not_broken(run, tmp_path, width):
+    page = (run / "report.html").read_text(encoding="utf-8")
+    page = re.sub(r"<meta http-equiv=[^>]*>", "", page).replace("</body>", MEASURE + "</body>")
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    dom, _ = browse(tmp_path / "page.html", "--dump-dom", width=width)
+    measured = json.loads(unescape(re.search(r'data-measured="([^"]*)"', dom)[1]))
+    assert measured["headings"] == [1] * len(PLOTS)
+    assert len(measured["times"]) > 3
+    assert set(measured["times"]) == {1}
+    assert not measured["too_wide"]
+
+
+def test_the_markdown_shows_the_plots(run, tmp_path):
+    """Files beside it, well-formed with the hostile name, which a browser draws."""
+    text = (run / "report.md").read_text(encoding="utf-8")
+    files = dict(re.findall(r"^!\[([^]]*)\]\(([^)/]*\.svg)\)$", text, re.MULTILINE))
+    assert list(files) == PLOTS
+    for title, name in files.items():
+        root = ElementTree.parse(run / name).getroot()
+        assert root.get("aria-label") == title
+        texts = ["".join(text.itertext()) for text in root.iter("{http://www.w3.org/2000/svg}text")]
+        assert title in texts
+        assert HOSTILE in texts
+    picture = tmp_path / "loss.png"
+    browse(run / files["Loss"], f"--screenshot={picture}", width=720, height=400)
+    pixels = np.asarray(Image.open(picture).convert("RGB"))
+    assert (pixels == (0x3b, 0x55, 0xc4)).all(axis=-1).sum() > 500
 
 
 @pytest.mark.parametrize("width", [1200, 500], ids=["wide", "narrow"])

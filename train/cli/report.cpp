@@ -31,7 +31,8 @@ void run(const std::string& directory, const Common& common) {
 void add_report(CLI::App& program, const Common& common) {
   CLI::App* command = add_command(
       program, "report",
-      "Writes a run's model card with plots, report.md and report.html, at any time of the run",
+      "Writes a run's model card, report.md with its plots (report-*.svg) and report.html, at any "
+      "time of the run",
       "gladius report runs/mine");
   const auto directory = std::make_shared<std::string>();
   add_subject(*command, "--run,--model,RUN_DIR", *directory,
