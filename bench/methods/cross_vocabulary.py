@@ -36,7 +36,6 @@ from measure import machine, revision  # noqa: E402
 RESULTS = ROOT / "bench/results/cross_vocabulary.json"
 PARTS = ("warm", "seconds", "train", "cold", "results")
 SAMPLES = 12
-TOP_K = 64
 TIMED_UPDATES = 8  # after one that is not counted
 ROUNDS = 3  # of timing the methods in turn
 SAME_LENGTH = 0.1  # of runs for as long as another
@@ -66,23 +65,21 @@ class Method:
         if self.loss == "ce":
             return {"steps": steps, "loss": {"normalization": "micro_batch"}}
         cross = self.loss if self.loss in ("alm", "uld") else "project"
-        cache = options.work / "caches" / {
-            "sampled": self.name, "top-k": "top-k"}.get(self.loss, "hidden-states")
+        cache = options.work / "caches" / (self.name if self.loss == "sampled" else "hidden-states")
         return {
             "experts": [{"name": "teacher", "model": str(options.teacher), "steps": steps,
                          "vocabulary": "truncate" if self.loss == "truncate" else "align"}],
             "loss": {"temperature": self.temperature, "alpha": options.alpha, "reduction": "mean",
                      "normalization": "micro_batch", "cross": cross},
             "teacher_cache": {"max_gb": cache_gb, "path": str(cache) if cache_gb else None,
-                              "samples": SAMPLES if self.loss == "sampled" else None}
-            | ({"top_k": TOP_K} if self.loss == "top-k" else {}),
+                              "samples": SAMPLES if self.loss == "sampled" else None},
         }
 
 
 METHODS = {method.name: method for method in (
     Method("ce"),
     *(Method(loss, t) for t in TEMPERATURES for loss in ("project", "sampled", "alm", "uld", "truncate")),
-    Method("top-k"), Method("ce", as_long_as="project-1"))}
+    Method("ce", as_long_as="project-1"))}
 
 
 @dataclass(frozen=True)
@@ -162,7 +159,7 @@ def kept(path, settings, make):
 
 def cache_filler(method):
     """The method whose pass fills the method's cache: hidden states of the teacher's own tokens or of
-    the student's ids, draws at a temperature, or the largest logits."""
+    the student's ids, or draws at a temperature."""
     if method.loss in ("project", "alm", "uld"):
         return METHODS[f"project-{TEMPERATURES[0]}"]
     return method if method.loss == "sampled" else METHODS[f"{method.loss}-{TEMPERATURES[0]}"]
@@ -323,7 +320,7 @@ def results(options):
         "teacher_bits_per_byte": stored(teacher)["bits_per_byte"] if teacher.exists() else None,
         "tokenizer": options.tokenizer.name, "data": options.description,
         "settings": {"batch": options.batch, "max_seq_len": options.tokens,
-                     "alpha": options.alpha, "samples": SAMPLES, "top_k": TOP_K,
+                     "alpha": options.alpha, "samples": SAMPLES,
                      "lr": {name: student.lr for name, student in STUDENTS.items()}},
         "seconds": warm_seconds, "seconds_without_cache": cold_seconds, "runs": runs}, indent=1) + "\n")
     print(f"{RESULTS.relative_to(ROOT)}: {len(runs)} runs")

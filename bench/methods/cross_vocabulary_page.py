@@ -10,7 +10,7 @@ import plot  # noqa: E402
 
 BEGIN, END = "<!-- measurements -->", "<!-- end of measurements -->"
 STUDENTS = {"small": "The small student", "small-long": "The small student, for longer", "125m": "The 124.7M student"}
-LOSSES = ("ce", "project", "sampled", "top-k", "alm", "uld", "truncate")
+LOSSES = ("ce", "project", "sampled", "alm", "uld", "truncate")
 AS_LONG = "-as-long-as-"
 
 
@@ -110,7 +110,7 @@ def heading(results):
                  f"packages {packages}. *Teacher*: {results['teacher']}{alone}. "
                  f"*Training*: an update is {pieces} of at most "
                  f"{settings['max_seq_len']} tokens; alpha {settings['alpha']:g}, reduction `mean`, "
-                 f"{settings['samples']} draws (`sampled`) or {settings['top_k']} logits (`top-k`), projected; AdamW at "
+                 f"{settings['samples']} draws (`sampled`), projected; AdamW at "
                  f"{rates}, warm-up over a tenth of the updates, then a cosine to 0."),
         *wrapped(f"On {machine['cpu']} with {results['threads']} threads, {results['date']} UTC, revision "
                  f"{results['revision']}; `$GLADIUS_SMOLLM2_GGUF` names the teacher's file:"),

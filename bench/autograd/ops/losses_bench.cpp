@@ -21,13 +21,22 @@ void cross_entropy(benchmark::State& state) {
   });
 }
 
-void distillation_loss(benchmark::State& state) {
+// Beside a teacher's logits, of as many entries.
+void run_distillation_loss(benchmark::State& state, Divergence divergence) {
   const std::int64_t T = tokens_of(state);
   const Tensor labels = random_ids(T);
   run_layer(state, elements(2 * T * V, T * V), [&] {
-    return gladius::distillation_loss(input({T, V}), activations().tensor({T, V}), labels).loss;
+    return gladius::distillation_loss(input({T, V}), activations().tensor({T, V}), labels,
+                                      {.divergence = divergence})
+        .loss;
   });
 }
+void distillation_loss(benchmark::State& state) {
+  run_distillation_loss(state, Divergence::forward_kl);
+}
+void reverse_kl(benchmark::State& state) { run_distillation_loss(state, Divergence::reverse_kl); }
+void jsd(benchmark::State& state) { run_distillation_loss(state, Divergence::jsd); }
+void skew_kl(benchmark::State& state) { run_distillation_loss(state, Divergence::skew_kl); }
 
 void mse_loss(benchmark::State& state) {
   const std::int64_t T = tokens_of(state);
@@ -97,6 +106,9 @@ void passes_over_logits(benchmark::internal::Benchmark* benchmark) {
 }
 BENCHMARK(cross_entropy)->Apply(passes_over_logits);
 BENCHMARK(distillation_loss)->Apply(passes_over_logits);
+BENCHMARK(reverse_kl)->Apply(passes_over_logits);
+BENCHMARK(jsd)->Apply(passes_over_logits);
+BENCHMARK(skew_kl)->Apply(passes_over_logits);
 BENCHMARK(mse_loss)->Apply(passes_and_tokens);
 BENCHMARK(kl_div)->Apply(passes_over_logits);
 BENCHMARK(linear_cross_entropy)->Apply(passes_and_tokens);
