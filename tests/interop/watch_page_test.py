@@ -4,7 +4,6 @@ kept in build/interop/, to be looked at."""
 import http.client
 import json
 import shutil
-import signal
 import subprocess
 import time
 import urllib.error
@@ -55,13 +54,13 @@ def append(directory, lines):
 
 @contextmanager
 def watching(*arguments):
-    """The address of a server, which is stopped as Ctrl-C does."""
+    """The address of a server. (It is not ended by SIGINT, which what runs in the background ignores.)"""
     process = subprocess.Popen([BINARY, "watch", *arguments, "--port", "0"], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
     try:
         yield process.stdout.readline().decode().strip()
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.communicate(timeout=60)
 
 
