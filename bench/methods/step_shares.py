@@ -31,8 +31,6 @@ def samples(options, work):
     settings = json.loads(options.run.read_text())
     settings["data"]["eval"] = settings["eval_every"] = None
     settings["teacher_cache"] = {"max_gb": 0, "path": None}
-    for expert in settings["experts"][1:]:
-        expert["steps"] = 0
     settings["experts"] = settings["experts"][:1]
     settings["experts"][0]["steps"] = 1 + options.steps
     file, out, data = work / "run.json", work / "run", work / "perf.data"
@@ -42,7 +40,7 @@ def samples(options, work):
     wait_for_steps(run, out / "metrics.jsonl", 1)
     perf = subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-p", str(run.pid), "-o", data])
     wait_for_steps(run, out / "metrics.jsonl", 1 + options.steps)
-    perf.send_signal(2)
+    perf.terminate()
     perf.wait()
     run.terminate()
     run.wait()

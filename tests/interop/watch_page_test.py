@@ -183,6 +183,8 @@ def test_zoom_and_keyboard(run, browser):
         browser.find_element("css selector", ".run button").click()
         assert browser.execute_script("return document.querySelectorAll('.run.off').length") == 1
         assert browser.execute_script("return document.querySelectorAll('[data-name=loss] .line').length") == 1
+        browser.execute_script("drawRuns()")  # as each new step does
+        assert browser.execute_script("return document.activeElement.textContent") == directory.name
 
 
 def test_server(whole_run):

@@ -83,9 +83,7 @@ std::optional<ModelConfig> read_model_config(const RunPaths& paths) {
 
 RunRecord read_records(const RunPaths& paths,
                        const std::function<bool(const RunRecord&)>& is_complete) {
-  if (!fs::exists(paths.run_json())) {
-    throw IoError(fmt::format("{} holds no run (no run.json)", paths.directory.string()));
-  }
+  paths.require_run();
   RunRecord record;
   record.directory = paths.directory;
   record.config = RunConfig::load_recorded(paths.run_json());
@@ -107,10 +105,7 @@ RunRecord read_records(const RunPaths& paths,
 
 }  // namespace
 
-std::string RunRecord::name() const {
-  const fs::path path = fs::absolute(directory).lexically_normal();
-  return (path.has_filename() ? path : path.parent_path()).filename().string();
-}
+std::string RunRecord::name() const { return RunPaths{directory}.name(); }
 
 std::optional<std::int64_t> RunRecord::trained_tokens() const {
   if (std::ssize(metrics) != steps()) return {};

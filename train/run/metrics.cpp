@@ -138,6 +138,13 @@ MetricsMark MetricsFile::sync() {
   return {.bytes = offset_, .sha256 = sum_.digest()};
 }
 
+StepRecord read_metrics_line(const std::string& line, const std::filesystem::path& path,
+                             std::int64_t number) try {
+  return StepRecord::from_json(parse_json<Json>(line));
+} catch (const std::exception& error) {
+  throw FormatError(fmt::format("{}:{}: {}", path.string(), number, error.what()));
+}
+
 std::vector<StepRecord> read_metrics(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) throw IoError(fmt::format("cannot read {}", path.string()));
@@ -145,11 +152,7 @@ std::vector<StepRecord> read_metrics(const std::filesystem::path& path) {
   std::string line;
   // A line without its newline is still being written.
   while (std::getline(in, line) && !in.eof()) {
-    try {
-      records.push_back(StepRecord::from_json(parse_json<Json>(line)));
-    } catch (const std::exception& error) {
-      throw FormatError(fmt::format("{}:{}: {}", path.string(), records.size() + 1, error.what()));
-    }
+    records.push_back(read_metrics_line(line, path, std::ssize(records) + 1));
   }
   return records;
 }

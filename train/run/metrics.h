@@ -96,6 +96,9 @@ class MetricsFile {
   Sha256 sum_;  // of the first `offset_` bytes
 };
 
+/// Of line `number` of a file, from 1. FormatError "FILE:LINE: ...".
+StepRecord read_metrics_line(const std::string& line, const std::filesystem::path& path,
+                             std::int64_t number);
 /// All complete lines of a file, which may be growing. IoError; FormatError "FILE:LINE: ...".
 std::vector<StepRecord> read_metrics(const std::filesystem::path& path);
 

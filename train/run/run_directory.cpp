@@ -109,6 +109,17 @@ RunDirectory RunDirectory::create(const fs::path& path, const RunIdentity& ident
   return directory;
 }
 
+std::string RunPaths::name() const {
+  const fs::path path = fs::absolute(directory).lexically_normal();
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+void RunPaths::require_run() const {
+  if (!fs::exists(run_json())) {
+    throw IoError(fmt::format("{} holds no run (no run.json)", directory.string()));
+  }
+}
+
 RunDirectory RunDirectory::open(const fs::path& path) {
   if (!fs::exists(RunPaths{path}.run_json())) {
     throw IoError(

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <string_view>
 
 #include "gladius/train/run/directory_lock.h"
@@ -13,6 +14,11 @@ namespace gladius::train {
 /// Where a run's files are.
 struct RunPaths {
   std::filesystem::path directory;
+
+  /// What the run is called: its directory's last name.
+  std::string name() const;
+  /// IoError if there is no run.
+  void require_run() const;
 
   std::filesystem::path run_json() const { return directory / "run.json"; }
   std::filesystem::path inputs() const { return directory / "inputs.json"; }

@@ -24,7 +24,6 @@ class Curve {
  public:
   /// A value that is not finite is not kept. The step is larger than the last one.
   void add(std::int64_t step, double value);
-  std::size_t size() const { return steps_.size(); }
   /// The values of the range, each by itself where there are no more than `most`, else the steps
   /// in `most` equal parts at most. `most` is at least 1.
   std::vector<CurvePoint> points(StepRange range, std::int64_t most) const;

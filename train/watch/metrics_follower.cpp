@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "gladius/tensor/base/error.h"
-#include "gladius/tensor/base/json_file.h"
 
 namespace gladius::train {
 namespace {
@@ -30,18 +28,13 @@ NewMetrics MetricsFollower::read() {
   const std::size_t whole = text.rfind('\n') + 1;  // 0 where there is none
   for (std::size_t begin = 0; begin < whole;) {
     const std::size_t end = text.find('\n', begin);
-    try {
-      out.steps.push_back(StepRecord::from_json(
-          parse_json<nlohmann::ordered_json>(text.substr(begin, end - begin))));
-    } catch (const std::exception& reason) {
-      throw FormatError(fmt::format("{}:{}: {}", path_.string(), lines_ + std::ssize(out.steps) + 1,
-                                    reason.what()));
-    }
+    out.steps.push_back(read_metrics_line(text.substr(begin, end - begin), path_,
+                                          lines_ + std::ssize(out.steps) + 1));
     begin = end + 1;
   }
   offset_ += whole;
   lines_ += std::ssize(out.steps);
-  end_ = (end_ + text.substr(0, whole));
+  end_.append(text, 0, whole);
   end_.erase(0, end_.size() - std::min<std::size_t>(end_.size(), kRemembered));
   out.more = whole > 0 && offset_ < size;
   return out;

@@ -108,13 +108,16 @@ class WatchServer::Impl {
 
  private:
   void bind(int port) {
-    const bool bound = port == 0 ? (port = server_.bind_to_any_port(host_)) > 0
-                                 : server_.bind_to_port(host_, port);
-    if (!bound) {
+    port_ = port;
+    if (port == 0) {
+      port_ = server_.bind_to_any_port(host_);
+    } else if (!server_.bind_to_port(host_, port)) {
+      port_ = -1;
+    }
+    if (port_ < 0) {
       throw IoError(
           fmt::format("cannot listen on port {} of {}: choose another with --port", port, host_));
     }
-    port_ = port;
   }
 
   httplib::Server::HandlerResponse admit(const httplib::Request& request,

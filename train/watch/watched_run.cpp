@@ -13,6 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr std::size_t kSpeedSteps = 100;  // that the remaining time is estimated from
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 struct Quantity {
@@ -55,13 +56,8 @@ Json stages_of(const TrainingPlan& plan) {
 
 }  // namespace
 
-WatchedRun::WatchedRun(const RunPaths& paths)
-    : paths_{std::filesystem::absolute(paths.directory).lexically_normal()},
-      follower_(paths_.metrics()) {
-  if (!paths_.directory.has_filename()) paths_.directory = paths_.directory.parent_path();
-  if (!std::filesystem::exists(paths_.run_json())) {
-    throw IoError(paths.directory.string() + " holds no run (no run.json)");
-  }
+WatchedRun::WatchedRun(const RunPaths& paths) : paths_(paths), follower_(paths_.metrics()) {
+  paths_.require_run();
   read_plan();
 }
 
@@ -95,7 +91,7 @@ void WatchedRun::read_metrics(Update& update) {
   const NewMetrics added = follower_.read();
   if (added.started_over) {
     curves_ = {};
-    elapsed_ = {};
+    latest_.clear();
     last_.reset();
     ++generation_;
   }
@@ -107,25 +103,23 @@ void WatchedRun::add(const StepRecord& record) {
   for (std::size_t i = 0; i < curves_.size(); ++i) {
     curves_[i].add(record.step, kQuantities[i].of(record));
   }
-  elapsed_.add(record.step, record.elapsed_s);
+  latest_.emplace_back(record.step, record.elapsed_s);
+  if (latest_.size() > kSpeedSteps + 1) latest_.pop_front();
   last_ = record;
 }
 
-// By the last hundred steps.
 std::optional<double> WatchedRun::seconds_left() const {
-  if (!last_) return {};
-  const auto latest = elapsed_.points({.begin = last_->step - 100}, 200);
-  if (latest.size() < 2) return {};
-  const double seconds = latest.back().mean - latest.front().mean;
-  const auto steps = static_cast<double>(latest.back().step - latest.front().step);
-  return seconds / steps *
-         static_cast<double>(std::max<std::int64_t>(0, total_steps_ - last_->step - 1));
+  if (latest_.size() < 2) return {};
+  const auto [first_step, first_second] = latest_.front();
+  const auto [last_step, last_second] = latest_.back();
+  const double seconds = (last_second - first_second) / static_cast<double>(last_step - first_step);
+  return seconds * static_cast<double>(std::max<std::int64_t>(0, total_steps_ - last_step - 1));
 }
 
 Json WatchedRun::summary() const {
   const auto left = seconds_left();
-  return {{"name", paths_.directory.filename().string()},
-          {"directory", paths_.directory.string()},
+  return {{"name", paths_.name()},
+          {"directory", std::filesystem::absolute(paths_.directory).string()},
           {"generation", generation_},
           {"steps", last_ ? last_->step + 1 : 0},
           {"total_steps", total_steps_},

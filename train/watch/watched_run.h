@@ -2,10 +2,12 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "gladius/train/run/run_directory.h"
 #include "gladius/train/watch/curve.h"
@@ -46,7 +48,7 @@ class WatchedRun {
   nlohmann::ordered_json stages_;
   std::int64_t total_steps_ = 0, generation_ = 0;
   std::array<Curve, 11> curves_;
-  Curve elapsed_;
+  std::deque<std::pair<std::int64_t, double>> latest_;  // steps, and the seconds at their ends
   std::optional<StepRecord> last_;
   std::string error_;
   bool complete_ = false;

@@ -35,6 +35,14 @@ class Report : public ::testing::Test {
  protected:
   fs::path out() const { return run_.directory / "out"; }
 
+  // Evaluated every four steps, and at the end.
+  Json evaluated_file() const {
+    Json file = run_.distillation_file();
+    file["data"]["eval"] = "data.jsonl";
+    file["eval_every"] = 4;
+    return file;
+  }
+
   // Stops after so many steps, if it has them.
   void execute(const Json& file, std::int64_t stop_after = -1, bool resume = false) const {
     std::int64_t done = 0;
@@ -195,10 +203,7 @@ TEST_F(Report, InTheMiddle) {
 
 // What the student has come to, before anything else.
 TEST_F(Report, BeginsWithTheHeldOutResult) {
-  Json file = run_.distillation_file();
-  file["data"]["eval"] = "data.jsonl";
-  file["eval_every"] = 4;
-  execute(file);
+  execute(evaluated_file());
   const Pages pages = report();
   const std::string top = pages.markdown.substr(0, pages.markdown.find("\n## Status\n"));
   const auto metrics = read_metrics(out() / "metrics.jsonl");
@@ -269,17 +274,14 @@ TEST_F(Report, CountsWhatWasTrainedOnHeldOutAndCut) {
 }
 
 TEST_F(Report, OfACompleteRunIsAlwaysTheSame) {
-  Json file = run_.distillation_file();
-  file["data"]["eval"] = "data.jsonl";
-  file["eval_every"] = 4;
-  execute(file);
+  execute(evaluated_file());
   const auto before = report_files();
   EXPECT_EQ(before.size(), 7u);  // two pages, five plots
   EXPECT_THAT(before.at("report.md"), Not(HasSubstr("this report")));
   report();
   EXPECT_EQ(report_files(), before);
   for (const auto& [name, text] : before) fs::remove(out() / name);
-  execute(file, -1, /*resume=*/true);
+  execute(evaluated_file(), -1, /*resume=*/true);
   EXPECT_EQ(report_files(), before);
 }
 

@@ -65,14 +65,15 @@ function describe(run) {
   return run.seconds_left === null ? of : `${of}, ${duration(run.seconds_left)} left`;
 }
 
+// New elements each time: who is there with the keyboard stays there.
 function drawRuns() {
+  const focused = [...$("runs").children].findIndex(card => card.contains(document.activeElement));
   $("runs").replaceChildren(...state.runs.map((run, i) => {
     const name = html("button", {type: "button", "aria-pressed": String(!state.hidden.has(i)), title: run.directory},
                       run.name);
     name.addEventListener("click", () => {
       state.hidden.has(i) ? state.hidden.delete(i) : state.hidden.add(i);
       draw();
-      $("runs").children[i].querySelector("button").focus();
     });
     const card = html("article", {class: `run ${colour(i)}${state.hidden.has(i) ? " off" : ""}`, "data-steps": run.steps},
                       html("h2", {}, name), html("p", {class: "state"}, describe(run)),
@@ -85,11 +86,12 @@ function drawRuns() {
     if (run.error) card.append(html("p", {class: "error"}, run.error));
     return card;
   }));
+  $("runs").children[focused]?.querySelector("button").focus();
 }
 
 // --- The plots ---
 
-// An exponential mean of the values, as many steps as a point stands for at a time.
+// An exponential mean over a point and those before it.
 function smoothed(points, weight) {
   let mean = 0, total = 0;
   return points.map(([step, value]) => {
