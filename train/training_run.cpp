@@ -254,7 +254,8 @@ RunOutcome TrainingRun::finish() {
   require_finite_student();
   data_log_.conclude(state.data_read, events_.info, events_.warn);
   if (!validation_.finish(*student_)) return stopped();
-  if (suite_ && !suite_->finish(*student_, directory_.paths().suite(), events_)) return stopped();
+  if (suite_ && !suite_->finish(*student_, config_.experts, directory_.paths().suite(), events_))
+    return stopped();
   save_finished_model(directory_.paths(), *student_, config_.student, state.step, metrics,
                       [this](const auto& model) { return hub_card(directory_.paths(), model); });
   directory_.note("training finished");

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 
 #include "gladius/models/model_directory.h"
@@ -14,6 +13,8 @@
 #include "gladius/models/tokenizer/tokenizer_files.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/text_format.h"
+#include "gladius/train/loop/growth.h"
+#include "gladius/train/loop/model_source.h"
 #include "gladius/train/run/model_paths.h"
 
 namespace gladius::train {
@@ -22,24 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using Say = std::function<void(const std::string&)>;
 using Json = nlohmann::ordered_json;
-
-// A parameter's name around the number of its layer, as "model.layers." "3" ".mlp.up_proj.weight".
-struct LayerName {
-  std::string before, after;
-  std::size_t layer = 0;
-};
-
-std::optional<LayerName> layer_of(const std::string& name) {
-  constexpr std::string_view kLayers = "layers.";
-  const std::size_t found = name.find(kLayers);
-  if (found == std::string::npos) return {};
-  const std::size_t digits = found + kLayers.size();
-  const std::size_t end = name.find('.', digits);
-  if (end == std::string::npos || end == digits) return {};
-  const std::string number = name.substr(digits, end - digits);
-  if (number.find_first_not_of("0123456789") != std::string::npos) return {};
-  return LayerName{name.substr(0, digits), name.substr(end), std::stoul(number)};
-}
 
 void check_layers(const InitFromConfig& from, std::int64_t own, std::int64_t available) {
   if (std::ssize(from.layers) != own) {
@@ -80,37 +63,8 @@ std::optional<std::string> other_ids(const StudentConfig& student, const fs::pat
   }
 }
 
-// The model's tensors by the student's names.
-class Source {
- public:
-  Source(const LanguageModel& model, const std::vector<std::int64_t>& layers)
-      : model_(model), layers_(layers) {
-    for (const auto& [name, parameter, role] : model.parameters_with_roles()) {
-      tensors_.emplace(name, parameter.value());
-      if (role == nn::ParameterRole::embedding) embedding_ = parameter.value();
-    }
-  }
-
-  /// Undefined where the model has none.
-  Tensor find(const nn::NamedParameter& own) const {
-    if (own.role == nn::ParameterRole::embedding) return embedding_;
-    if (own.role == nn::ParameterRole::head) return model_.head_weight().value();
-    const auto place = layer_of(own.name);
-    const auto found = tensors_.find(
-        place ? fmt::format("{}{}{}", place->before, layers_.at(place->layer), place->after)
-              : own.name);
-    return found == tensors_.end() ? Tensor() : found->second;
-  }
-
- private:
-  const LanguageModel& model_;
-  const std::vector<std::int64_t>& layers_;
-  std::unordered_map<std::string, Tensor> tensors_;
-  Tensor embedding_;
-};
-
 void add_fresh(InitFromSummary& summary, const std::string& name, const std::string& why) {
-  const auto place = layer_of(name);
+  const auto place = LayerName::of(name);
   const std::string kind = place ? place->before + "N" + place->after : name;
   const auto known = std::ranges::find_if(
       summary.fresh, [&](const auto& fresh) { return fresh.name == kind && fresh.why == why; });
@@ -122,18 +76,19 @@ void add_fresh(InitFromSummary& summary, const std::string& name, const std::str
 }
 
 void tell(const InitFromSummary& summary, const Say& info) {
-  info(fmt::format(
-      "student.init_from: {} of {} tensors ({} of {} parameters) are those of {}, its "
-      "layers {}",
-      summary.taken, summary.tensors, format_count(summary.taken_parameters),
-      format_count(summary.parameters), summary.model.string(), fmt::join(summary.layers, ", ")));
+  info(fmt::format("student.init_from: {} of {} tensors ({} of {} parameters) {} {}, its layers {}",
+                   summary.taken, summary.tensors, format_count(summary.taken_parameters),
+                   format_count(summary.parameters),
+                   summary.grow ? "grow from those of" : "are those of", summary.model.string(),
+                   fmt::join(summary.layers, ", ")));
   std::vector<std::string> kinds;
   for (const auto& [name, tensors, why] : summary.fresh) {
     kinds.push_back(
         fmt::format("{} ({}{})", name, tensors > 1 ? fmt::format("{}, ", tensors) : "", why));
   }
   if (!kinds.empty()) {
-    info(fmt::format("student.init_from: fresh weights: {}", fmt::join(kinds, "; ")));
+    info(fmt::format("student.init_from: {}: {}", summary.grow ? "new" : "fresh weights",
+                     fmt::join(kinds, "; ")));
   }
 }
 
@@ -141,6 +96,62 @@ std::string describe(const Shape& own, const Tensor& theirs) {
   return theirs.defined()
              ? fmt::format("{}, the model's is {}", to_string(own), to_string(theirs.shape()))
              : "the model has none";
+}
+
+// What fits of the layers that were chosen.
+InitFromSummary take_fitting(LanguageModel& student, const LanguageModel& model,
+                             const InitFromConfig& from, const std::optional<std::string>& other,
+                             const Say& warn) {
+  check_layers(from, student.config().num_hidden_layers, model.config().num_hidden_layers);
+  if (other)
+    warn(fmt::format("student.init_from: embedding and head have fresh weights ({})", *other));
+  const ModelSource source(model, from.layers);
+  InitFromSummary summary{.model = from.model, .layers = from.layers, .fresh = {}};
+  for (const nn::NamedParameter& own : student.parameters_with_roles()) {
+    const std::int64_t size = own.value.numel();
+    ++summary.tensors, summary.parameters += size;
+    const bool of_ids =
+        own.role == nn::ParameterRole::embedding || own.role == nn::ParameterRole::head;
+    const Tensor theirs = source.find(own);
+    if (of_ids && other) {
+      add_fresh(summary, own.name, "another tokenizer");
+    } else if (!theirs.defined() || theirs.shape() != own.value.shape()) {
+      add_fresh(summary, own.name, describe(own.value.shape(), theirs));
+    } else {
+      Tensor value = own.value.value();
+      value.copy_(theirs.to(Dtype::F32));
+      ++summary.taken, summary.taken_parameters += size;
+    }
+  }
+  if (summary.taken > 0) return summary;
+  throw ConfigError(fmt::format(
+      "student.init_from: no tensor of {} has the shape of the student's (hidden_size {}, the "
+      "student's {}), so nothing begins with it; leave it out, choose a student of its sizes, or "
+      "\"grow\": true for a larger one",
+      from.model.string(), model.config().hidden_size, student.config().hidden_size));
+}
+
+// All of the smaller model.
+InitFromSummary grow_all(LanguageModel& student, const LanguageModel& model,
+                         const InitFromConfig& from, const std::optional<std::string>& other) {
+  if (other) {
+    throw ConfigError(fmt::format("student.init_from.grow: {} has {}; give the student the model's",
+                                  from.model.string(), *other));
+  }
+  check_growth(student.config(), model.config(), from.layers);
+  const ModelSource source(model, from.layers);
+  InitFromSummary summary{.model = from.model, .layers = from.layers, .grow = true, .fresh = {}};
+  for (const nn::NamedParameter& own : student.parameters_with_roles()) {
+    const Grown grown = grow(own, student.config(), model.config(), source);
+    ++summary.tensors, summary.parameters += own.value.numel();
+    summary.taken += grown.taken > 0 ? 1 : 0, summary.taken_parameters += grown.taken;
+    if (grown.taken == 0) {
+      add_fresh(summary, own.name,
+                grown.silent ? "zero: a layer that adds nothing yet"
+                             : "of a layer that adds nothing yet");
+    }
+  }
+  return summary;
 }
 
 }  // namespace
@@ -159,8 +170,8 @@ RunConfig settle_init_from(RunConfig config) {
   if (!from || !from->layers.empty()) return config;
   const std::int64_t available =
       ModelConfig::load(find_model(from->model).paths.config).num_hidden_layers;
-  const ModelConfig student = ModelConfig::load(config.student.config);
-  from->layers = spread_layers(student.num_hidden_layers, available);
+  const std::int64_t own = ModelConfig::load(config.student.config).num_hidden_layers;
+  from->layers = from->grow ? spread_growth(own, available) : spread_layers(own, available);
   return config;
 }
 
@@ -171,19 +182,18 @@ RunConfig settle_init_from(RunConfig config, const RunConfig& before) {
     // A run or a folder of a cache was named, and the model in it recorded.
     const fs::path within = then->model.lexically_relative(now->model);
     const bool same_place = !within.empty() && *within.begin() != "..";
-    if (same_place && (now->layers.empty() || now->layers == then->layers)) now = then;
+    if (same_place && now->grow == then->grow &&
+        (now->layers.empty() || now->layers == then->layers))
+      now = then;
   }
   return settle_init_from(std::move(config));
 }
 
 Json InitFromSummary::to_json() const {
-  Json json{{"model", model.string()},
-            {"layers", layers},
-            {"taken_tensors", taken},
-            {"tensors", tensors},
-            {"taken_parameters", taken_parameters},
-            {"parameters", parameters},
-            {"fresh", Json::array()}};
+  Json json{
+      {"model", model.string()},  {"layers", layers},      {"grow", grow},
+      {"taken_tensors", taken},   {"tensors", tensors},    {"taken_parameters", taken_parameters},
+      {"parameters", parameters}, {"fresh", Json::array()}};
   for (const auto& [name, count, why] : fresh) {
     json["fresh"].push_back({{"name", name}, {"tensors", count}, {"why", why}});
   }
@@ -195,34 +205,9 @@ InitFromSummary take_layers(LanguageModel& student, const StudentConfig& config,
   const InitFromConfig& from = config.init_from.value();
   const ModelPaths paths = find_model(from.model).paths;
   const auto model = load_model(paths, {.warn = warn});
-  check_layers(from, student.config().num_hidden_layers, model->config().num_hidden_layers);
   const auto other = other_ids(config, paths.tokenizer, info);
-  if (other)
-    warn(fmt::format("student.init_from: embedding and head have fresh weights ({})", *other));
-  const Source source(*model, from.layers);
-  InitFromSummary summary{.model = from.model, .layers = from.layers, .fresh = {}};
-  for (const nn::NamedParameter& own : student.parameters_with_roles()) {
-    const std::int64_t size = own.value.numel();
-    ++summary.tensors, summary.parameters += size;
-    const bool of_ids =
-        own.role == nn::ParameterRole::embedding || own.role == nn::ParameterRole::head;
-    const Tensor theirs = source.find(own);
-    if (of_ids && other) {
-      add_fresh(summary, own.name, "another tokenizer");
-    } else if (!theirs.defined() || theirs.shape() != own.value.shape()) {
-      add_fresh(summary, own.name, describe(own.value.shape(), theirs));
-    } else {
-      Tensor value = own.value.value();
-      value.copy_(theirs.to(Dtype::F32));
-      ++summary.taken, summary.taken_parameters += size;
-    }
-  }
-  if (summary.taken == 0) {
-    throw ConfigError(fmt::format(
-        "student.init_from: no tensor of {} has the shape of the student's (hidden_size {}, the "
-        "student's {}), so nothing begins with it; leave it out, or choose a student of its sizes",
-        from.model.string(), model->config().hidden_size, student.config().hidden_size));
-  }
+  InitFromSummary summary = from.grow ? grow_all(student, *model, from, other)
+                                      : take_fitting(student, *model, from, other, warn);
   tell(summary, info);
   return summary;
 }

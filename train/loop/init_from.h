@@ -20,7 +20,7 @@ namespace gladius::train {
 std::vector<std::int64_t> spread_layers(std::int64_t count, std::int64_t available);
 
 /// The run with the layers of `student.init_from` filled in where the file leaves them to
-/// spread_layers. Errors of ModelConfig::load.
+/// spread_layers (or spread_growth). Errors of ModelConfig::load.
 RunConfig settle_init_from(RunConfig config);
 
 /// The run that resumes one begun as `before`: where the model of `student.init_from` is gone, what
@@ -38,6 +38,7 @@ struct InitFromSummary {
 
   std::filesystem::path model;
   std::vector<std::int64_t> layers;
+  bool grow = false;
   std::int64_t taken = 0, tensors = 0;                // of all
   std::int64_t taken_parameters = 0, parameters = 0;  // of all
   std::vector<Fresh> fresh;
@@ -49,8 +50,10 @@ struct InitFromSummary {
 /// Gives a student with fresh weights the tensors of `config.init_from` that have the shapes of its
 /// own: those of the chosen layers, the final norm, and, where both tokenizers are the same
 /// (without tokenizers, where the sizes are), embedding and head. All others stay as they are.
-/// Weights of any type become F32. `info` is told what was taken, `warn` what cannot be for its
-/// tokenizer. ConfigError for layers that do not fit, or where nothing does; errors of load_model.
+/// Weights of any type become F32. With `grow` the student gets all of the smaller model, and
+/// computes what it does (growth.h); tokenizers that differ are then a ConfigError. `info` is told
+/// what was taken, `warn` what cannot be for its tokenizer. ConfigError for layers that do not fit,
+/// or where nothing does; errors of load_model.
 InitFromSummary take_layers(LanguageModel& student, const StudentConfig& config,
                             const std::function<void(const std::string&)>& info,
                             const std::function<void(const std::string&)>& warn);

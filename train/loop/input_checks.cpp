@@ -90,10 +90,11 @@ void check_expert(const RunConfig& config, const ExpertConfig& expert, std::int6
                   const Say& info, const Say& warn) {
   const ModelPaths paths = find_model(expert.model).paths;
   const std::int64_t expert_size = ModelConfig::load(paths.config).vocab_size;
-  check_vocabulary(expert, student_size, expert_size);
   const auto& student = config.student.tokenizer;
   const bool of_student = student && text::has_tokenizer(*student);
   const bool both = of_student && text::has_tokenizer(paths.tokenizer);
+  check_vocabulary(expert, student_size, expert_size,
+                   both && student_size != expert_size ? expert_entries(expert) : std::nullopt);
   const std::string without = of_student ? expert.model.string() : "the student";
   if (!both && expert.vocabulary == VocabularyMode::align) {
     throw ConfigError(fmt::format(

@@ -6,12 +6,16 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "gladius/models/model_directory.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/text_file.h"
 #include "gladius/train/behaviour/chat_prompts.h"
+#include "gladius/train/run/model_paths.h"
 
 namespace gladius::train {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 // Thrown out of the answers when a stop is asked for.
 struct StopAnswering {};
@@ -57,27 +61,56 @@ SuiteCheck::SuiteCheck(const RunConfig& config, const RunEvents& events)
   for (const std::int32_t id : chat.stop_tokens()) options_.eos_token_ids.push_back(id);
 }
 
-std::optional<StepSuite> SuiteCheck::ask(const LanguageModel& student, const RunEvents& events) {
-  events.evaluating("student's answers");
-  last_.reset();
+std::optional<SuiteEvaluation> SuiteCheck::answers_of(const LanguageModel& model,
+                                                      const std::string& who,
+                                                      const RunEvents& events) const {
+  events.evaluating(who + "'s answers");
   try {
-    last_ = evaluate_suite(
-        suite_, answer_prompts(student, tokenizer_, prompts_, options_, kSuiteBatch, [&](auto...) {
+    return evaluate_suite(
+        suite_, answer_prompts(model, tokenizer_, prompts_, options_, kSuiteBatch, [&](auto...) {
           if (events.stop_requested()) throw StopAnswering();
         }));
   } catch (const StopAnswering&) {
     return std::nullopt;
   }
+}
+
+std::optional<StepSuite> SuiteCheck::ask(const LanguageModel& student, const RunEvents& events) {
+  last_ = answers_of(student, "student", events);
+  if (!last_) return std::nullopt;
   return counts_of(last_->scores.total);
 }
 
-bool SuiteCheck::finish(const LanguageModel& student, const std::filesystem::path& file,
-                        const RunEvents& events) {
+std::optional<Json> SuiteCheck::ask_experts(const std::vector<ExpertConfig>& experts,
+                                            const RunEvents& events) const {
+  Json asked = Json::array();
+  for (const ExpertConfig& expert : experts) {
+    const bool again = std::ranges::any_of(
+        asked, [&](const Json& other) { return other.at("model") == expert.model.string(); });
+    if (expert.vocabulary != VocabularyMode::same || again) continue;
+    try {
+      const auto model = load_model(find_model(expert.model).paths, {.warn = events.warn});
+      const auto answers = answers_of(*model, "expert " + expert.name, events);
+      if (!answers) return std::nullopt;
+      Json entry{{"expert", expert.name}, {"model", expert.model.string()}};
+      entry.update(to_json(*answers, suite_, /*each_case=*/false));
+      asked.push_back(std::move(entry));
+    } catch (const Error& error) {
+      events.warn(fmt::format("expert {}: not asked the suite: {}", expert.name, error.what()));
+    }
+  }
+  return asked;
+}
+
+bool SuiteCheck::finish(const LanguageModel& student, const std::vector<ExpertConfig>& experts,
+                        const std::filesystem::path& file, const RunEvents& events) {
   if (!last_ && !ask(student, events)) return false;
-  write_text_file(file, to_json(*last_, suite_, /*each_case=*/true)
-                                .dump(2, ' ', /*ensure_ascii=*/false,
-                                      nlohmann::ordered_json::error_handler_t::replace) +
-                            "\n");
+  auto others = ask_experts(experts, events);
+  if (!others) return false;
+  Json json = to_json(*last_, suite_, /*each_case=*/true);
+  if (!others->empty()) json["experts"] = std::move(*others);
+  write_text_file(file,
+                  json.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n");
   events.info(fmt::format("suite: {}", describe(counts_of(last_->scores.total))));
   return true;
 }

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "gladius/models/generation/generate.h"
@@ -29,11 +31,18 @@ class SuiteCheck {
   /// Nothing if a stop was asked for.
   std::optional<StepSuite> ask(const LanguageModel& student, const RunEvents& events);
   /// Writes what the trained student answers, each case with its verdict, as `eval --suite --json
-  /// --failures` does. False if a stop was asked for. IoError.
-  bool finish(const LanguageModel& student, const std::filesystem::path& file,
-              const RunEvents& events);
+  /// --failures` does, and under "experts" what those with the student's vocabulary score:
+  /// [{"expert", "model", "cases", ..., "categories"}]. False if a stop was asked for. IoError.
+  bool finish(const LanguageModel& student, const std::vector<ExpertConfig>& experts,
+              const std::filesystem::path& file, const RunEvents& events);
 
  private:
+  // Nothing if a stop was asked for.
+  std::optional<SuiteEvaluation> answers_of(const LanguageModel& model, const std::string& who,
+                                            const RunEvents& events) const;
+  std::optional<nlohmann::ordered_json> ask_experts(const std::vector<ExpertConfig>& experts,
+                                                    const RunEvents& events) const;
+
   Suite suite_;
   text::Tokenizer tokenizer_;
   std::vector<std::vector<std::int32_t>> prompts_;

@@ -101,6 +101,7 @@ inline constexpr std::int64_t kMaxSteps = 1'000'000'000'000;  // of an expert, a
 struct InitFromConfig {
   std::filesystem::path model;
   std::vector<std::int64_t> layers;  // of it, one for each of the student's; none: evenly spaced
+  bool grow = false;                 // the student computes what the smaller model does; growth.h
 };
 
 /// The model that learns.

@@ -20,10 +20,13 @@ const RunKeys<InitFromConfig>& init_from_keys() {
                     "the model whose tensors the student begins with where their shapes are the "
                     "same, named like any model; a run that resumes from a checkpoint does not "
                     "need it")),
-      integers("layers", &C::layers, kCount,
+      integers("layers", &C::layers, {-1, RunFields::kLargestWhole},
                "for each of the student's layers the one of the model that it begins with, "
-               "numbered from 0; null: evenly spaced, the first and the last among them "
-               "(`run.json` says which)"),
+               "numbered from 0, and with `grow` -1 for one that adds nothing at first; null: "
+               "evenly spaced, the first and the last among them (`run.json` says which)"),
+      boolean("grow", &C::grow,
+              "the student, which is larger in every size, begins with what the whole model says "
+              "(\"A student that grows from a smaller model\")"),
   };
   return keys;
 }
@@ -59,7 +62,9 @@ const RunKeys<ExpertConfig>& expert_keys() {
               OnResume::length),
       choice("vocabulary", &C::vocabulary,
              "`auto`: `same` if the tokenizers are, else `align`; `run.json` says which. `same`: "
-             "the sizes must match, and the tokenizers. `align`: the teacher reads the same texts "
+             "the tokenizers must be equal; models of different sizes are compared over the "
+             "tokenizer's "
+             "entries. `align`: the teacher reads the same texts "
              "through its own tokenizer and chat template, and its distributions are projected "
              "onto the student's vocabulary. `truncate`: both are compared over the first entries "
              "by their ids, renormalised; a warning says how few of them mean the same text"),

@@ -16,24 +16,18 @@
 namespace gladius::train {
 namespace {
 
-// Nothing where there is no tokenizer, or one of a kind that is not supported.
-std::optional<std::int64_t> tokenizer_size(const ExpertConfig& expert) try {
-  const auto directory = find_model(expert.model).paths.tokenizer;
-  if (!text::has_tokenizer(directory)) return {};
-  return text::Tokenizer::load(directory).vocab_size();
-} catch (const ConfigError&) {
-  return {};
-}
-
 // Entries that both models have.
 std::int64_t shared_vocabulary(const ExpertConfig& expert, std::int64_t student,
                                std::int64_t teacher,
                                const std::function<void(const std::string&)>& warn) {
-  check_vocabulary(expert, student, teacher);
   const bool align = expert.vocabulary == VocabularyMode::align;
-  if (!align && expert.vocabulary != VocabularyMode::truncate) return student;
-  std::int64_t vocabulary = align ? teacher : std::min(student, teacher);
-  vocabulary = std::min(vocabulary, tokenizer_size(expert).value_or(vocabulary));
+  const bool same = !align && expert.vocabulary != VocabularyMode::truncate;
+  if (same && student == teacher) return student;
+  const auto entries = expert_entries(expert);
+  check_vocabulary(expert, student, teacher, entries);
+  if (same) return entries.value();
+  const std::int64_t vocabulary =
+      std::min({align ? teacher : std::min(student, teacher), entries.value_or(teacher)});
   if (align) return vocabulary;
   warn(fmt::format(
       "expert {}: vocabulary truncated to the first {} entries (student {}, expert {}), "
@@ -62,16 +56,27 @@ std::shared_ptr<const LanguageModel> with_vocabulary(std::shared_ptr<const Langu
 
 }  // namespace
 
+std::optional<std::int64_t> expert_entries(const ExpertConfig& expert) try {
+  const auto directory = find_model(expert.model).paths.tokenizer;
+  if (!text::has_tokenizer(directory)) return {};
+  return text::Tokenizer::load(directory).vocab_size();
+} catch (const ConfigError&) {
+  return {};
+}
+
 void check_vocabulary(const ExpertConfig& expert, std::int64_t student_vocab_size,
-                      std::int64_t expert_vocab_size) {
+                      std::int64_t expert_vocab_size, std::optional<std::int64_t> entries) {
   const bool by_id =
       expert.vocabulary == VocabularyMode::automatic || expert.vocabulary == VocabularyMode::same;
-  if (!by_id || student_vocab_size == expert_vocab_size) return;
+  const std::int64_t both = std::min(student_vocab_size, expert_vocab_size);
+  if (!by_id || student_vocab_size == expert_vocab_size || (entries && *entries <= both)) return;
   throw ConfigError(fmt::format(
       "expert {}: its vocabulary has {} entries, the student's {}; with \"vocabulary\": \"same\" "
-      "they must be equal (\"truncate\" compares the first {})",
+      "they must be equal, or {} (\"truncate\" compares the first {})",
       expert.name, expert_vocab_size, student_vocab_size,
-      std::min(student_vocab_size, expert_vocab_size)));
+      entries ? fmt::format("both must have the {} of their tokenizer", *entries)
+              : "have a tokenizer.json that says which of them are used",
+      both));
 }
 
 Teacher::Teacher(const ExpertConfig& expert, std::int64_t student_vocab_size,

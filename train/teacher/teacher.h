@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,18 +25,23 @@ struct TeacherAnswer {
   std::vector<float> text;
 };
 
+/// How many entries the expert's tokenizer has; nothing where there is none, or one of a kind that
+/// is not supported.
+std::optional<std::int64_t> expert_entries(const ExpertConfig& expert);
+
 /// Whether models with vocabularies of these sizes can be compared as the expert's mode says.
-/// ConfigError.
+/// `entries` is the size of the tokenizer that both have, if they have one. ConfigError.
 void check_vocabulary(const ExpertConfig& expert, std::int64_t student_vocab_size,
-                      std::int64_t expert_vocab_size);
+                      std::int64_t expert_vocab_size, std::optional<std::int64_t> entries);
 
 /// A model that only answers: its weights stay in the type they have on disk, mapped, and no graph
 /// is recorded. Const methods may be called from several threads.
 ///
 /// It shares with the student the first `vocabulary()` entries. With VocabularyMode::same those are
-/// all, and the models' sizes must be equal (ConfigError). With truncate they are the first of both
-/// models' and of the expert's own tokenizer, where its directory has one: rows of the output
-/// beyond its last token (models pad them to round numbers) never count. Rows beyond them are not
+/// all, or, where the models' sizes differ, those of their tokenizer (ConfigError if there is none,
+/// or if a model has fewer). With truncate they are the first of both models' and of the expert's
+/// own tokenizer, where its directory has one: rows of the output beyond its last token (models pad
+/// them to round numbers) never count. Rows beyond them are not
 /// even computed. With align it has all of its own tokenizer's, and reads its own tokens
 /// (aligned_teacher.h).
 class Teacher {

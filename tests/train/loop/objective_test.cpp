@@ -126,6 +126,17 @@ TEST_F(TeacherTest, SameRefusesOtherSizes) {
   EXPECT_TRUE(warnings_.empty());
 }
 
+// Models pad their tables to different sizes; what both have is the tokenizer's.
+TEST_F(TeacherTest, SameComparesTheEntriesOfTheTokenizerWhereSizesDiffer) {
+  testing::write_tiny_tokenizer(directory_ / "expert");
+  EXPECT_EQ(load(280).vocabulary(), 280);
+  EXPECT_EQ(load(300).vocabulary(), 265);
+  EXPECT_EQ(load(265).vocabulary(), 265);
+  EXPECT_THAT(message_of<ConfigError>([&] { load(264); }),
+              HasSubstr("both must have the 265 of their tokenizer"));
+  EXPECT_TRUE(warnings_.empty());
+}
+
 TEST_F(TeacherTest, TruncateTakesTheFirstOfBothAndOfTheTokenizer) {
   expert_.vocabulary = VocabularyMode::truncate;
   EXPECT_EQ(load(100).vocabulary(), 100);

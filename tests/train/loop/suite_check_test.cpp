@@ -110,6 +110,27 @@ TEST_F(SuiteCheckTest, TheStudentAnswersWhileItTrains) {
   EXPECT_THAT(report, HasSubstr("3 times asked"));
 }
 
+// What it scores is what it scored as a student.
+TEST_F(SuiteCheckTest, AnExpertAnswersBesideTheStudent) {
+  execute(config(file()), path("expert"));
+  Json other = file();
+  other.erase("steps");
+  const Json expert{{"name", "one"}, {"model", "expert"}, {"steps", 2}};
+  other["experts"] = {expert, expert};
+  other["experts"][1]["name"] = "again";
+  execute(config(other), path("out"));
+  Json alone = Json::parse(read_file(path("expert/suite.json")));
+  const Json beside = Json::parse(read_file(path("out/suite.json")));
+  EXPECT_FALSE(alone.contains("experts"));
+  ASSERT_EQ(beside["experts"].size(), 1u);  // the same model is asked once
+  EXPECT_EQ(beside["experts"][0]["expert"], "one");
+  alone.erase("answers");
+  for (const auto& [key, value] : alone.items()) EXPECT_EQ(beside["experts"][0][key], value) << key;
+  const std::string report = read_file(path("out/report.md"));
+  EXPECT_THAT(report, HasSubstr("Expert one"));
+  EXPECT_THAT(report, HasSubstr(" " + alone["all_right"].dump() + " of 3 |"));
+}
+
 TEST_F(SuiteCheckTest, AStopAtAnyTimeChangesNothing) {
   const RunConfig run = config(file());
   execute(run, path("whole"));

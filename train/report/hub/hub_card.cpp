@@ -30,8 +30,10 @@ std::string expert_names(const RunConfig& config) {
 std::string beginning(const StudentConfig& student) {
   if (student.init) return fmt::format("It began as {}. ", public_name(*student.init));
   if (student.init_from) {
-    return fmt::format("It began with layers of {} where the shapes agree. ",
-                       public_name(student.init_from->model));
+    const std::string model = public_name(student.init_from->model);
+    return student.init_from->grow
+               ? fmt::format("It grew from the smaller {}. ", model)
+               : fmt::format("It began with layers of {} where the shapes agree. ", model);
   }
   return "It began with random weights. ";
 }

@@ -57,6 +57,12 @@ std::optional<Evaluated> newest(const RunRecord& record) {
   return steps.empty() ? std::nullopt : std::optional(evaluated(*steps.back()));
 }
 
+// A hand may have changed the file.
+std::string text_of(const Json& object, const char* key) {
+  const Json value = object.is_object() ? object.value(key, Json()) : Json();
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
 Table held_out(const RunRecord& record) {
   Table table{{"Model", "Cross-entropy", "Perplexity", "Bits per byte", "Tokens"}, {}, 1};
   if (const auto student = newest(record)) {
@@ -68,9 +74,7 @@ Table held_out(const RunRecord& record) {
   }
   for (const Json& expert : record.expert_evaluations.value("experts", Json::array())) {
     if (!expert.is_object()) continue;
-    const Json name = expert.value("expert", Json());
-    table.rows.push_back(
-        row("expert " + (name.is_string() ? name.get<std::string>() : name.dump()), expert));
+    table.rows.push_back(row("expert " + text_of(expert, "expert"), expert));
   }
   return table;
 }
@@ -87,24 +91,43 @@ Table curve(const RunRecord& record) {
   return table;
 }
 
-std::vector<std::string> suite_row(const std::string& name, const Json& score) {
-  const auto of = [&](const char* right, const char* all) {
-    const std::int64_t cases = score.value(all, std::int64_t{0});
-    return cases > 0 ? fmt::format("{} of {}", score.value(right, std::int64_t{0}), cases)
-                     : std::string("-");
-  };
-  return {name, of("parsed", "cases"), of("name_right", "calls"), of("arguments_right", "calls"),
-          of("all_right", "cases")};
+// "12 of 40"
+std::string share_of(const Json& score, const char* right, const char* all) {
+  const std::int64_t cases = score.value(all, std::int64_t{0});
+  return cases > 0 ? fmt::format("{} of {}", score.value(right, std::int64_t{0}), cases) : "-";
 }
 
-// By category, and all.
+std::vector<std::string> suite_row(const std::string& name, const Json& score) {
+  return {name, share_of(score, "parsed", "cases"), share_of(score, "name_right", "calls"),
+          share_of(score, "arguments_right", "calls"), share_of(score, "all_right", "cases")};
+}
+
+// How many of a category's cases ("" for all) an expert has right.
+std::string expert_score(const Json& expert, const std::string& category) {
+  const Json score = category.empty()
+                         ? expert
+                         : expert.value("categories", Json::object()).value(category, Json());
+  return score.is_object() ? share_of(score, "all_right", "cases") : "-";
+}
+
+// By category, and all; the experts beside the student.
 Table suite(const Json& evaluation) {
   Table table{{"Suite", "Parsed", "Right name", "Right arguments", "All right"}, {}, 1};
+  const Json experts = evaluation.value("experts", Json::array());
+  for (const Json& expert : experts) {
+    table.header.push_back(fmt::format("Expert {}", text_of(expert, "expert")));
+  }
+  const auto add = [&](const std::string& name, const std::string& category, const Json& score) {
+    table.rows.push_back(suite_row(name, score));
+    for (const Json& expert : experts) {
+      table.rows.back().push_back(expert_score(expert, category));
+    }
+  };
   const Json categories = evaluation.value("categories", Json::object());
   for (const auto& [name, score] : categories.items()) {
-    if (score.is_object()) table.rows.push_back(suite_row(name, score));
+    if (score.is_object()) add(name, name, score);
   }
-  if (categories.size() != 1) table.rows.push_back(suite_row("all", evaluation));
+  if (categories.size() != 1) add("all", "", evaluation);
   return table;
 }
 
@@ -156,7 +179,11 @@ void add_held_out(Document& document, const RunRecord& record, Table table) {
 
 void add_suite(Document& document, const RunRecord& record) {
   if (record.suite.empty()) return;
-  document.push_back(Paragraph{"What the trained student answers to the cases of eval_suite:"});
+  document.push_back(
+      Paragraph{record.suite.contains("experts")
+                    ? "What the trained student answers to the cases of "
+                      "eval_suite, and how many of them its experts have right:"
+                    : "What the trained student answers to the cases of eval_suite:"});
   document.push_back(suite(record.suite));
 }
 

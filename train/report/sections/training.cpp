@@ -61,12 +61,14 @@ void add_beginning(Document& document, const RunRecord& record) {
   };
   if (from.empty()) return;
   document.push_back(Heading{2, "What the student began with"});
+  const bool grew = from.is_object() && from.value("grow", nlohmann::ordered_json()) == true;
   document.push_back(Paragraph{fmt::format(
-      "{} of {} tensors ({} of {} parameters) of {}, whose layers {} are its own; the others had "
-      "fresh weights.",
-      shown(from, "taken_tensors"), shown(from, "tensors"), shown(from, "taken_parameters"),
-      shown(from, "parameters"), shown(from, "model"), shown(from, "layers"))});
-  Table table{{"Fresh weights", "Tensors", "Why"}, {}};
+      "{}{} of {} tensors ({} of {} parameters) {} {}, whose layers {} are its own; the others {}.",
+      grew ? "It said at first what a smaller model says. " : "", shown(from, "taken_tensors"),
+      shown(from, "tensors"), shown(from, "taken_parameters"), shown(from, "parameters"),
+      grew ? "grew from those of" : "are those of", shown(from, "model"), shown(from, "layers"),
+      grew ? "(-1) added nothing yet" : "had fresh weights")});
+  Table table{{grew ? "New" : "Fresh weights", "Tensors", "Why"}, {}};
   if (const auto fresh = from.find("fresh"); fresh != from.end() && fresh->is_array()) {
     for (const auto& kind : *fresh) {
       table.rows.push_back({shown(kind, "name"), shown(kind, "tensors"), shown(kind, "why")});
