@@ -9,11 +9,11 @@ of the user's message, so that every Python gives the same bytes and an added it
 """
 
 import argparse
-import hashlib
 import json
 from pathlib import Path
 
-from chat_sources import instructions, refusals, structured, tools
+from chat_sources import copying, instructions, refusals, structured, tools
+from chat_sources.draws import digest
 
 HERE = Path(__file__).resolve().parent
 EVAL_ONE_IN = 13
@@ -25,23 +25,22 @@ SYSTEM = {
         "You route requests to tools.",
         "You are Gladius, a tool router.",
         "Choose a tool and answer in JSON.",
+        None,
     ),
     "structured": ("Reply with JSON only.", "Answer in JSON.", None),
     "instructions": (None, None, "Answer briefly.", None, "You are Gladius, a helpful assistant."),
+    "copying": (None, "Answer briefly.", "You are Gladius, a helpful assistant."),
     "refusals": (None, "You are Gladius, a safe and helpful assistant.", None),
 }
 SOURCES = {
-    "tools": tools.examples,
-    "structured": structured.examples,
-    "instructions": instructions.examples,
-    "refusals": refusals.examples,
+    "tools": tools,
+    "structured": structured,
+    "copying": copying,
+    "instructions": instructions,
+    "refusals": refusals,
 }
 # How refusals begin that `gladius eval` knows; others are compared as texts.
 REFUSING = ("I can't", "I won't", "Dabei kann ich nicht")
-
-
-def digest(text):
-    return hashlib.sha256(text.encode("utf-8")).digest()
 
 
 def chat(category, user, assistant):
@@ -55,20 +54,31 @@ def chat(category, user, assistant):
 
 
 def build():
-    """(train, eval): lists of (category, messages), each in hash order, no user message twice."""
+    """(train, eval): lists of (category, messages), each in hash order, no user message twice.
+
+    A source without held-out requests of its own gives some of its items."""
     train, held_out, seen = [], [], set()
-    for category, examples in SOURCES.items():
-        unique = {}
-        for user, assistant in examples():
-            unique.setdefault(user.casefold(), (user, assistant))
-        ordered = [unique[key] for key in sorted(unique, key=digest) if key not in seen]
-        seen.update(unique)
-        for index, (user, assistant) in enumerate(ordered):
-            target = held_out if index % EVAL_ONE_IN == EVAL_ONE_IN - 1 else train
+    for category, source in SOURCES.items():
+        own = list(source.held_out()) if hasattr(source, "held_out") else []
+        for user, assistant in unique(own, seen):
+            held_out.append((category, chat(category, user, assistant)))
+        for index, (user, assistant) in enumerate(unique(source.examples(), seen)):
+            split = not own and index % EVAL_ONE_IN == EVAL_ONE_IN - 1
+            target = held_out if split else train
             target.append((category, chat(category, user, assistant)))
     for split in (train, held_out):
         split.sort(key=lambda item: digest("order:" + item[1][-2]["content"]))
     return train, held_out
+
+
+def unique(examples, seen):
+    """The examples whose request is not in `seen`, where it then is, in hash order."""
+    new = {}
+    for user, assistant in examples:
+        if user.casefold() not in seen:
+            new.setdefault(user.casefold(), (user, assistant))
+    seen.update(new)
+    return [new[key] for key in sorted(new, key=digest)]
 
 
 def expectation(category, answer):

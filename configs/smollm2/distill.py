@@ -73,9 +73,9 @@ def replace(path, content):
 
 
 def prompts():
-    """Evenly chosen from the chats whose answer is no call of a tool, which the teacher knows nothing of."""
+    """Evenly chosen from the chats that are answered in words: calls and JSON have one right answer."""
     asked = [chat["messages"][-2] for chat in read_lines(DEFAULT / "chat.jsonl")
-             if '"arguments": ' not in chat["messages"][-1]["content"]]
+             if chat["messages"][-1]["content"][0] not in "{["]
     count = min(PROMPTS, len(asked))
     return [{"messages": [{"role": "system", "content": SYSTEM}, asked[i * len(asked) // count]]}
             for i in range(count)]

@@ -32,7 +32,7 @@ if [ -e interrupt ] && [ "$(cat interrupt)" = "$out" ]; then
   echo "to resume: $GLADIUS_RESUME_COMMAND" >&2
   exit 1
 fi
-mkdir -p "$out/model"
+mkdir -p "$out/model" && touch "$out/report.md"
 """
 PROGRAM_PACKAGES = "g++ cmake ninja-build"
 
@@ -108,18 +108,22 @@ def test_folders_and_presets_of_tests(checkout):
     assert [line for line in log if line.startswith("ctest")][0].endswith("^(tensor|nn)$")
 
 
-@pytest.mark.parametrize("stage", ["expert", "student"])
-def test_an_interrupted_distillation_goes_on(checkout, stage):
-    (checkout / "interrupt").write_text(f"runs/default/{stage}")
-    code, error, _ = run(checkout, "distill")
+@pytest.mark.parametrize(("options", "place"), [((), "runs/default"), (("--card",), "runs/card")])
+def test_an_interrupted_distillation_goes_on(checkout, options, place):
+    typed = " ".join(("./run distill", *options))
+    (checkout / "interrupt").write_text(f"{place}/student")
+    code, error, _ = run(checkout, "distill", *options)
     assert code == 1
-    assert error.splitlines()[-1] == "to resume: ./run distill --resume"
+    assert error.splitlines()[-1] == f"to resume: {typed} --resume"
     (checkout / "interrupt").unlink()
-    code, error, log = run(checkout, "distill", "--resume")
+    code, error, log = run(checkout, "distill", *options, "--resume")
     assert code == 0, error
-    assert (checkout / "runs/default/student/model").is_dir()
-    distilled = [line for line in log if line.startswith("gladius distill")]
-    assert ("--resume" in distilled[0]) and len(distilled) == (2 if stage == "expert" else 1)
+    assert (checkout / place / "student/model").is_dir()
+    (distilled,) = [line for line in log if line.startswith("gladius distill")]
+    assert distilled.endswith("--resume")
+    assert f"configs/default/{'card' if options else 'distill'}.run.json" in distilled
+    code, error, log = run(checkout, "distill", *options)
+    assert code == 1 and f"{typed} --resume" in error and not log
 
 
 def test_the_line_to_go_on_has_the_arguments(checkout):

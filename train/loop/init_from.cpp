@@ -81,15 +81,13 @@ void tell(const InitFromSummary& summary, const Say& info) {
                    format_count(summary.parameters),
                    summary.grow ? "grow from those of" : "are those of", summary.model.string(),
                    fmt::join(summary.layers, ", ")));
+  if (summary.fresh.empty() || summary.grow) return;  // of new layers the numbers say enough
   std::vector<std::string> kinds;
   for (const auto& [name, tensors, why] : summary.fresh) {
     kinds.push_back(
         fmt::format("{} ({}{})", name, tensors > 1 ? fmt::format("{}, ", tensors) : "", why));
   }
-  if (!kinds.empty()) {
-    info(fmt::format("student.init_from: {}: {}", summary.grow ? "new" : "fresh weights",
-                     fmt::join(kinds, "; ")));
-  }
+  info(fmt::format("student.init_from: fresh weights: {}", fmt::join(kinds, "; ")));
 }
 
 std::string describe(const Shape& own, const Tensor& theirs) {
