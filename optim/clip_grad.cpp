@@ -36,14 +36,24 @@ double sum_of_squares(const Tensor& x) {
   return total;
 }
 
-ClippedNorm clip_grad_norm(const std::vector<Variable>& parameters, double max_norm) {
-  double total = 0;
+std::vector<double> gradient_squares(const std::vector<Variable>& parameters) {
+  std::vector<double> squares;
+  squares.reserve(parameters.size());
   for (const Variable& parameter : parameters) {
-    if (const Tensor grad = parameter.grad(); grad.defined()) {
-      check_fits("clip_grad_norm", "", parameter, "gradient", grad);
-      total += sum_of_squares(grad);
-    }
+    const Tensor grad = parameter.grad();
+    if (grad.defined()) check_fits("clip_grad_norm", "", parameter, "gradient", grad);
+    squares.push_back(grad.defined() ? sum_of_squares(grad) : 0);
   }
+  return squares;
+}
+
+ClippedNorm clip_grad_norm(const std::vector<Variable>& parameters, double max_norm) {
+  return clipped_norm(gradient_squares(parameters), max_norm);
+}
+
+ClippedNorm clipped_norm(const std::vector<double>& squares, double max_norm) {
+  double total = 0;
+  for (const double square : squares) total += square;
   const double norm = std::sqrt(total);
   // In this order, so that a norm of NaN makes the scale NaN, as in PyTorch, and does not pass
   // unseen.

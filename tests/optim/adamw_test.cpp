@@ -267,6 +267,11 @@ TEST(ClipGradNorm, IsTheNormOfAllGradients) {
     const double max_norm = round % 2 ? norm * 2 + 1 : norm / 3;
     const ClippedNorm clipped = clip_grad_norm(parameters, max_norm);
     EXPECT_NEAR(clipped.norm, norm, 1e-6 * norm);
+    const std::vector<double> each = gradient_squares(parameters);
+    ASSERT_EQ(each.size(), parameters.size());
+    EXPECT_EQ(each[2], 0);
+    EXPECT_EQ(clipped_norm(each, max_norm).norm, clipped.norm);
+    EXPECT_EQ(clipped_norm(each, max_norm).scale, clipped.scale);
     EXPECT_NEAR(clipped.scale, std::min(1.0, max_norm / (norm + 1e-6)), 1e-6);
     const Tensor before = parameters[0].grad().clone();
     EXPECT_EQ(clip_grad_norm_(parameters, max_norm), clipped.norm);
