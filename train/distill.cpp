@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <utility>
+
 #include "gladius/tensor/base/error.h"
 #include "gladius/train/complete_run.h"
 #include "gladius/train/loop/finished_model.h"
@@ -14,6 +16,7 @@
 #include "gladius/train/run/overwrite.h"
 #include "gladius/train/run/run_changes.h"
 #include "gladius/train/run/run_directory.h"
+#include "gladius/train/run/stop_request.h"
 #include "gladius/train/run/training_plan.h"
 #include "gladius/train/teacher/teacher_cache.h"
 #include "gladius/train/training_run.h"
@@ -124,10 +127,22 @@ RunOutcome resume_run(const RunConfig& given, const std::filesystem::path& out,
   return run.execute();
 }
 
+// A stop may also be asked for in the run's directory.
+RunEvents with_stop_request(RunEvents events, const RunPaths& paths) {
+  events.stop_requested = [ask = events.stop_requested, info = events.info, told = false,
+                           request = StopRequest(paths)]() mutable {
+    const bool asked = request.seen();
+    if (asked && !std::exchange(told, true)) info("a stop is asked for, by `gladius watch`");
+    return ask() || asked;
+  };
+  return events;
+}
+
 }  // namespace
 
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
-                   const RunEvents& events) {
+                   const RunEvents& observer) {
+  const RunEvents events = with_stop_request(observer, {out});
   for (const std::string& note : config.notes) events.info(note);
   const RunConfig settled = settle_vocabularies(config);
   return resume ? resume_run(settled, out, events)

@@ -22,7 +22,8 @@ struct RunOutcome {
 /// checkpoint to the same weights, to the bit, as if it had never stopped. A run that is complete
 /// only has its reports written again, unless `config` makes it longer where that is the same run
 /// (run_changes.h). Until it resumes, every file in it stays as it is.
+/// Another process may ask it to stop by a file (stop_request.h).
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
-                   const RunEvents& events);
+                   const RunEvents& observer);
 
 }  // namespace gladius::train

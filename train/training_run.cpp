@@ -7,6 +7,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/staged_directory.h"
 #include "gladius/tensor/base/text_file.h"
+#include "gladius/train/loop/alignment_file.h"
 #include "gladius/train/loop/finished_model.h"
 #include "gladius/train/loop/nonfinite.h"
 #include "gladius/train/loop/snapshot.h"
@@ -14,11 +15,21 @@
 #include "gladius/train/report/report.h"
 #include "gladius/train/run/checkpoint.h"
 #include "gladius/train/run/environment.h"
+#include "gladius/train/run/memory.h"
 #include "gladius/train/run/resume.h"
 #include "gladius/train/run/run_changes.h"
 #include "gladius/train/run/timeline.h"
 
 namespace gladius::train {
+namespace {
+
+std::optional<double> resident_mebibytes() {
+  constexpr double kMebibyte = 1 << 20;
+  const auto bytes = resident_memory();
+  return bytes ? std::optional(static_cast<double>(*bytes) / kMebibyte) : std::nullopt;
+}
+
+}  // namespace
 
 TrainingRun TrainingRun::assemble(const RunConfig& config, RunInputs inputs, TeacherCaches caches,
                                   RunDirectory directory, const RunEvents& events) {
@@ -35,6 +46,8 @@ TrainingRun TrainingRun::assemble(const RunConfig& config, RunInputs inputs, Tea
            .directory = std::move(directory),
            .validation = std::move(validation),
            .suite = std::move(inputs.suite),
+           .samples = std::move(inputs.samples),
+           .shown_text = std::move(inputs.shown_text),
            .trainer = std::move(trainer)}};
 }
 
@@ -46,6 +59,8 @@ TrainingRun::TrainingRun(const RunConfig& config, const RunEvents& events, Parts
       directory_(std::move(parts.directory)),
       validation_(std::move(parts.validation)),
       suite_(std::move(parts.suite)),
+      samples_(std::move(parts.samples)),
+      shown_text_(std::move(parts.shown_text)),
       trainer_(std::move(parts.trainer)) {}
 
 void TrainingRun::go_back(std::int64_t last_step, const RunIdentity& identity) {
@@ -88,6 +103,7 @@ void TrainingRun::begin() {
   record_environment(paths.environment(), events_.warn);
   metrics_.emplace(paths.metrics());
   tensorboard_.emplace(paths.events(), read_metrics(paths.metrics()));
+  if (samples_) sample_file_.emplace(paths.samples());
   validation_.begin();
   data_log_.announce(events_.info, events_.warn);
   write_data_counts();
@@ -119,13 +135,28 @@ bool TrainingRun::begin_stage() {
     directory_.note(fmt::format("step {}: expert {} begins", step, stage.expert->name));
   }
   trainer_.enter_stage();
+  record_alignment(stage);
   if (!events_.stop_requested() && validation_.evaluate_expert(*stage.expert)) return true;
   save_checkpoint();
   return false;
 }
 
+// For the live page: nothing that the run makes depends on it.
+void TrainingRun::record_alignment(const Stage& stage) const {
+  const AlignedTeacher* aligned = trainer_.aligned_teacher();
+  if (aligned == nullptr || !shown_text_) return;
+  const auto index = static_cast<std::size_t>(&stage - trainer_.plan().stages().data());
+  try {
+    write_alignment(directory_.paths().alignment(), index, *stage.expert, *aligned, *shown_text_);
+  } catch (const Error& error) {
+    events_.warn(fmt::format("expert {}: not shown how it reads a text: {}", stage.expert->name,
+                             error.what()));
+  }
+}
+
 void TrainingRun::step() {
-  const StepRecord record = trainer_.step();
+  StepRecord record = trainer_.step();
+  if (record.step % config_.log_every == 0) record.memory_mib = resident_mebibytes();
   set_unsaved(true);
   if (trainer_.diverged()) {
     write(record);
@@ -133,7 +164,7 @@ void TrainingRun::step() {
   }
   // The last one's line waits in every run: the next to resume from there may be longer, or
   // evaluate on other data.
-  if (trainer_.done() || is_evaluation_due() || is_suite_due()) {
+  if (trainer_.done() || is_evaluation_due() || is_suite_due() || are_samples_due()) {
     unevaluated_ = record;
   } else {
     write(record);
@@ -146,6 +177,10 @@ bool TrainingRun::is_evaluation_due() const {
 
 bool TrainingRun::is_suite_due() const {
   return suite_ && validation_.is_time(trainer_.state().step, trainer_.plan().total_steps());
+}
+
+bool TrainingRun::are_samples_due() const {
+  return samples_ && samples_->is_time(trainer_.state().step, trainer_.plan().total_steps());
 }
 
 void TrainingRun::write(const StepRecord& record) {
@@ -177,6 +212,7 @@ bool TrainingRun::evaluate_step() {
     save_checkpoint();  // a failure to evaluate costs no training
     throw;
   }
+  unevaluated_->suite.reset();
   unevaluated_->evaluation.reset();  // all is made again when the run goes on
   save_checkpoint();
   return false;
@@ -188,9 +224,18 @@ bool TrainingRun::evaluate_unevaluated() {
     unevaluated_->evaluation = validation_.evaluate_student(*student_, unevaluated_->step);
     if (!unevaluated_->evaluation) return false;
   }
-  if (!is_suite_due()) return true;
-  unevaluated_->suite = suite_->ask(*student_, events_);
-  return unevaluated_->suite.has_value();
+  if (is_suite_due()) {
+    unevaluated_->suite = suite_->ask(*student_, events_);
+    if (!unevaluated_->suite) return false;
+  }
+  return !are_samples_due() || take_samples();
+}
+
+// False if a stop was asked for. Nothing is asked afterwards: the step has its samples once.
+bool TrainingRun::take_samples() {
+  const auto samples = samples_->take(*student_, unevaluated_->step, events_);
+  if (samples) sample_file_->append(samples->to_line());
+  return samples.has_value();
 }
 
 void TrainingRun::fail_with_snapshot(const StepRecord& record) const {
@@ -216,6 +261,7 @@ void TrainingRun::save_checkpoint() {
   checkpoint.best = validation_.best();
   checkpoint.run = config_.resolved();
   tensorboard_->sync();
+  if (sample_file_) sample_file_->sync();
   gladius::train::save_checkpoint(directory_.paths().checkpoints(), checkpoint,
                                   config_.keep_checkpoints);
   const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
@@ -230,7 +276,7 @@ void TrainingRun::set_unsaved(bool unsaved) const {
 }
 
 RunOutcome TrainingRun::stopped() const {
-  directory_.note(fmt::format("stopped at step {}", trainer_.state().step));
+  directory_.note(fmt::format("{}{}", kStopEvent, trainer_.state().step));
   return outcome(false);
 }
 

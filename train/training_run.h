@@ -4,8 +4,10 @@
 #include <memory>
 #include <optional>
 
+#include "gladius/tensor/base/append_file.h"
 #include "gladius/train/distill.h"
 #include "gladius/train/loop/run_inputs.h"
+#include "gladius/train/loop/student_samples.h"
 #include "gladius/train/loop/suite_check.h"
 #include "gladius/train/loop/trainer.h"
 #include "gladius/train/loop/validation.h"
@@ -40,6 +42,8 @@ class TrainingRun {
     RunDirectory directory;
     Validation validation;
     std::optional<SuiteCheck> suite;
+    std::optional<StudentSamples> samples;
+    std::shared_ptr<const Example> shown_text;
     Trainer trainer;
   };
   TrainingRun(const RunConfig& config, const RunEvents& events, Parts parts);
@@ -48,13 +52,16 @@ class TrainingRun {
   void write_data_counts() const;
   bool evaluate_experts_before();
   bool begin_stage();
+  void record_alignment(const Stage& stage) const;
   void step();
   bool is_evaluation_due() const;
   bool is_suite_due() const;
+  bool are_samples_due() const;
   void write(const StepRecord& record);
   bool end_step();
   bool evaluate_step();
   bool evaluate_unevaluated();
+  bool take_samples();
   [[noreturn]] void fail_with_snapshot(const StepRecord& record) const;
   void save_checkpoint();
   void set_unsaved(bool unsaved) const;
@@ -70,11 +77,14 @@ class TrainingRun {
   RunDirectory directory_;
   Validation validation_;
   std::optional<SuiteCheck> suite_;
+  std::optional<StudentSamples> samples_;
+  std::shared_ptr<const Example> shown_text_;  // may be null
   Trainer trainer_;
   const Stage* stage_ = nullptr;           // that has begun in this process
   std::optional<StepRecord> unevaluated_;  // of the last step, while its line is to be written
   std::optional<MetricsFile> metrics_;     // since the run has begun
   std::optional<EventFile> tensorboard_;   // the same
+  std::optional<AppendFile> sample_file_;  // the same, where there are samples_
 };
 
 }  // namespace gladius::train

@@ -85,6 +85,7 @@ std::string Experiment::result(const fs::path& out, Same same) const {
     Json json = record.to_json();
     json.erase("tokens_per_s");
     json.erase("elapsed_s");
+    json.erase("memory_mib");
     text += '\n';
     text += json.dump();
     if (record.elapsed_s < elapsed) text += " (time goes back)";

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gladius/train/data/batch_stream.h"
+#include "gladius/train/loop/alignment_file.h"
 #include "gladius/train/loop/input_checks.h"
 #include "gladius/train/loop/on_policy.h"
 #include "gladius/train/loop/student.h"
@@ -10,6 +11,12 @@
 
 namespace gladius::train {
 namespace {
+
+bool has_aligned_expert(const RunConfig& config) {
+  return std::ranges::any_of(config.experts, [](const ExpertConfig& expert) {
+    return expert.vocabulary == VocabularyMode::align;
+  });
+}
 
 Dataset open_data(const std::vector<std::filesystem::path>& files, const RunConfig& config,
                   std::shared_ptr<const TextEncoder> encoder, std::int64_t vocab_size,
@@ -19,12 +26,7 @@ Dataset open_data(const std::vector<std::filesystem::path>& files, const RunConf
                         .loss_on = config.data.loss_on,
                         .vocab_size = vocab_size,
                         .on_bad_line = config.data.on_bad_line,
-                        .keep_conversations = student_writes(config) ||
-                                              std::ranges::any_of(config.experts,
-                                                                  [](const ExpertConfig& expert) {
-                                                                    return expert.vocabulary ==
-                                                                           VocabularyMode::align;
-                                                                  }),
+                        .keep_conversations = student_writes(config) || has_aligned_expert(config),
                         .warn = events.warn});
 }
 
@@ -73,6 +75,11 @@ RunInputs read_inputs(const RunConfig& config, const RunEvents& events) {
   check_labels(config, examples, eval ? &*eval : nullptr, events.warn);
   std::optional<SuiteCheck> suite;
   if (config.eval_suite) suite.emplace(config, events);
+  std::optional<StudentSamples> samples;
+  if (config.sample_every > 0) samples.emplace(config, events);
+  std::shared_ptr<const Example> shown_text;
+  if (has_aligned_expert(config) && eval) shown_text = first_text(*eval);
+  if (has_aligned_expert(config) && !shown_text) shown_text = first_text(examples);
   DataLog data_log(config, examples, eval ? &*eval : nullptr);
   check_memory(config, *make_language_model(student), examples, events);
   std::shared_ptr<LanguageModel> model = make_student(config.student, events.warn);
@@ -85,7 +92,9 @@ RunInputs read_inputs(const RunConfig& config, const RunEvents& events) {
           .examples = std::move(examples),
           .eval_examples = std::move(eval),
           .data_log = std::move(data_log),
-          .suite = std::move(suite)};
+          .suite = std::move(suite),
+          .samples = std::move(samples),
+          .shown_text = std::move(shown_text)};
 }
 
 }  // namespace gladius::train

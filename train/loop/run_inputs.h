@@ -8,6 +8,7 @@
 #include "gladius/train/data/batch_stream.h"
 #include "gladius/train/data/dataset.h"
 #include "gladius/train/loop/init_from.h"
+#include "gladius/train/loop/student_samples.h"
 #include "gladius/train/loop/suite_check.h"
 #include "gladius/train/run/data_log.h"
 #include "gladius/train/run/run_config.h"
@@ -22,6 +23,8 @@ struct RunInputs {
   std::optional<Dataset> eval_examples;
   DataLog data_log;
   std::optional<SuiteCheck> suite;
+  std::optional<StudentSamples> samples;
+  std::shared_ptr<const Example> shown_text;  // for experts with another vocabulary, else null
 };
 
 /// Reads and checks everything that the run file names, so that what is wrong shows before anything

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -17,26 +16,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Thrown out of the answers when a stop is asked for.
-struct StopAnswering {};
-
-text::Tokenizer tokenizer_of(const RunConfig& config) {
-  if (config.student.tokenizer) return text::Tokenizer::load(*config.student.tokenizer);
-  throw ConfigError(
-      "eval_suite: its messages are given to the student by the chat template of "
-      "student.tokenizer, which is null");
-}
-
-void require_ids_in_vocabulary(const std::vector<std::vector<std::int32_t>>& prompts,
-                               std::int64_t vocab_size) {
-  for (const auto& prompt : prompts) {
-    const std::int32_t largest = std::ranges::max(prompt);
-    if (largest < vocab_size) continue;
-    throw ConfigError(fmt::format("eval_suite: the tokenizer gives id {}, the student has {}",
-                                  largest, vocab_size));
-  }
-}
-
 StepSuite counts_of(const Score& score) {
   return {.cases = score.cases,
           .parsed = score.parsed,
@@ -50,29 +29,16 @@ StepSuite counts_of(const Score& score) {
 
 SuiteCheck::SuiteCheck(const RunConfig& config, const RunEvents& events)
     : suite_(read_suite(config.eval_suite.value(), "", events.warn)),
-      tokenizer_(tokenizer_of(config)) {
-  ChatPrompts chat(*config.student.tokenizer, tokenizer_, events.warn);
-  prompts_ = encode_cases(suite_, chat);
-  const ModelConfig student = ModelConfig::load(config.student.config);
-  require_ids_in_vocabulary(prompts_, student.vocab_size);
-  options_ = {.sampling = {.greedy = true},
-              .max_new_tokens = kSuiteTokens,
-              .eos_token_ids = student.eos_token_ids};
-  for (const std::int32_t id : chat.stop_tokens()) options_.eos_token_ids.push_back(id);
-}
+      prompts_(config, "eval_suite", kSuiteTokens, events,
+               [this](ChatPrompts& chat) { return encode_cases(suite_, chat); }) {}
 
 std::optional<SuiteEvaluation> SuiteCheck::answers_of(const LanguageModel& model,
                                                       const std::string& who,
                                                       const RunEvents& events) const {
   events.evaluating(who + "'s answers");
-  try {
-    return evaluate_suite(
-        suite_, answer_prompts(model, tokenizer_, prompts_, options_, kSuiteBatch, [&](auto...) {
-          if (events.stop_requested()) throw StopAnswering();
-        }));
-  } catch (const StopAnswering&) {
-    return std::nullopt;
-  }
+  auto answers = prompts_.answer(model, events);
+  if (!answers) return std::nullopt;
+  return evaluate_suite(suite_, std::move(*answers));
 }
 
 std::optional<StepSuite> SuiteCheck::ask(const LanguageModel& student, const RunEvents& events) {

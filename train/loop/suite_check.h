@@ -8,11 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "gladius/models/generation/generate.h"
 #include "gladius/models/language_model.h"
-#include "gladius/models/tokenizer/tokenizer.h"
 #include "gladius/train/behaviour/suite.h"
 #include "gladius/train/behaviour/suite_evaluation.h"
+#include "gladius/train/loop/student_prompts.h"
 #include "gladius/train/run/metrics.h"
 #include "gladius/train/run/run_config.h"
 #include "gladius/train/run/run_events.h"
@@ -44,9 +43,7 @@ class SuiteCheck {
                                                     const RunEvents& events) const;
 
   Suite suite_;
-  text::Tokenizer tokenizer_;
-  std::vector<std::vector<std::int32_t>> prompts_;
-  GenerateOptions options_;
+  StudentPrompts prompts_;
   std::optional<SuiteEvaluation> last_;  // of the student by this process
 };
 

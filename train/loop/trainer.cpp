@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <unordered_map>
+#include <utility>
 
 #include "gladius/optim/clip_grad.h"
 #include "gladius/tensor/base/error.h"
@@ -75,6 +76,7 @@ Trainer::Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student
       plan_(config),
       student_(std::move(student)),
       parameters_(student_->parameters()),
+      parts_(student_->named_parameters()),
       optimizer_(make_optimizer(config.optimizer, student_->parameters_with_roles())),
       encoder_(data.encoder()),
       batches_(std::move(data), batch_options(config)),
@@ -112,6 +114,7 @@ StepRecord Trainer::step() {
           .tokens_per_s = static_cast<double>(tokens) / seconds,
           .elapsed_s = state_.elapsed_s,
           .skipped_lines = state_.skipped_lines,
+          .grad_norms = std::exchange(part_norms_, {}),
           .on_policy = on_policy_record()};
 }
 
@@ -305,7 +308,9 @@ void Trainer::update() {
   warn_without_labels();
   group_has_labels_ = false;
   reduce_gradients_(student_->named_parameters());
-  const ClippedNorm clipped = clip_grad_norm(parameters_, config_.optimizer.max_grad_norm);
+  const std::vector<double> squares = gradient_squares(parameters_);
+  const ClippedNorm clipped = clipped_norm(squares, config_.optimizer.max_grad_norm);
+  if (is_logged_update()) part_norms_ = parts_.norms(squares);
   if (!state_.group_is_spoiled && std::isfinite(clipped.norm)) {
     optimizer_.set_lr_factor(lr_factor());
     optimizer_.step(clipped.scale);
@@ -325,6 +330,11 @@ void Trainer::update() {
   state_.own_answers.reset();
   has_written_ = false;
   ++state_.updates;
+}
+
+// One in `log_every` steps, or all where groups are longer: the group has such a step.
+bool Trainer::is_logged_update() const {
+  return state_.step / config_.log_every * config_.log_every >= plan_.group_begin(state_.step);
 }
 
 double Trainer::lr_factor() const { return plan_.schedule().factor(state_.updates); }

@@ -10,6 +10,7 @@
 #include "gladius/models/language_model.h"
 #include "gladius/optim/optimizer.h"
 #include "gladius/train/data/batch_stream.h"
+#include "gladius/train/loop/gradient_parts.h"
 #include "gladius/train/loop/objective.h"
 #include "gladius/train/loop/on_policy.h"
 #include "gladius/train/run/checkpoint.h"
@@ -65,6 +66,8 @@ class Trainer {
     return state_.skipped_in_a_row >= config_.max_nonfinite_steps ||
            (done() && state_.skipped_updates == state_.updates);
   }
+  /// Of the expert that is loaded; null where it has the student's vocabulary.
+  const AlignedTeacher* aligned_teacher() const { return aligned_teacher_.get(); }
   /// What the last step has read.
   const Batch& last_batch() const { return batch_; }
 
@@ -99,6 +102,7 @@ class Trainer {
   void accumulate(const ObjectiveValue& value);
   void count_loss(double loss);
   void update();
+  bool is_logged_update() const;
   void warn_without_labels();
   double lr_factor() const;
 
@@ -106,6 +110,7 @@ class Trainer {
   TrainingPlan plan_;
   std::shared_ptr<LanguageModel> student_;
   std::vector<Variable> parameters_;
+  GradientParts parts_;  // of parameters_
   Optimizer optimizer_;
   std::shared_ptr<const TextEncoder> encoder_;  // of the data
   BatchStream batches_;
@@ -115,6 +120,7 @@ class Trainer {
   ReduceTerms reduce_terms_;
   TrainerState state_;
   Batch batch_;
+  std::vector<std::pair<std::string, double>> part_norms_;  // of this step's update, if logged
   bool group_has_labels_ = false;
   int warnings_without_labels_ = 0;
   const Stage* stage_ = nullptr;  // that teacher_ belongs to

@@ -97,6 +97,7 @@ RunRecord read_records(const RunPaths& paths,
   // While a longer run goes on it is the shorter one's.
   if (record.complete) record.evaluation = read_object(paths.evaluation());
   if (record.complete) record.suite = read_object(paths.suite());
+  record.samples = read_newest_samples(paths.samples());
   record.best = read_object(paths.best() / kBestEvaluation);
   record.expert_evaluations = read_object(paths.expert_evaluations());
   record.data = read_object(paths.data());

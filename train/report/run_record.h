@@ -12,6 +12,7 @@
 #include "gladius/train/run/metrics.h"
 #include "gladius/train/run/run_config.h"
 #include "gladius/train/run/run_directory.h"
+#include "gladius/train/run/samples.h"
 #include "gladius/train/run/timeline.h"
 #include "gladius/train/run/training_plan.h"
 
@@ -38,6 +39,7 @@ struct RunRecord {
   nlohmann::ordered_json init_from;           // see init_from.h
   nlohmann::ordered_json evaluation;          // of the trained student of a complete run
   nlohmann::ordered_json suite;               // its answers to eval_suite
+  std::optional<StepSamples> samples;         // the newest
   nlohmann::ordered_json best;                // evaluation of the student in best/
   nlohmann::ordered_json expert_evaluations;  // see expert_evaluations.h
   nlohmann::ordered_json data;                // see data_log.h

@@ -44,6 +44,9 @@ void check_record(const StepRecord& record, const TrainerState& state, const Run
   require(record.tokens > 0 && record.tokens <= config.batch_size * config.data.max_seq_len, kKey,
           fmt::format("it has {} tokens", record.tokens));
   require(!(record.tokens_per_s < 0), kKey, "its tokens_per_s is negative");
+  require(std::ranges::none_of(record.grad_norms, [](const auto& part) { return part.second < 0; }),
+          kKey, "one of its grad_norms is negative");
+  require(record.memory_mib.value_or(0) >= 0, kKey, "its memory_mib is negative");
 }
 
 void check_best(const BestStep& best, std::int64_t recorded_steps) {

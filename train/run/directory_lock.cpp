@@ -41,6 +41,12 @@ FileDescriptor open_lock(const fs::path& path) {
 
 }  // namespace
 
+bool DirectoryLock::is_held(const fs::path& directory) {
+  const fs::path path = directory / kName;
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  return file.get() >= 0 && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
 DirectoryLock::DirectoryLock(const fs::path& directory) : file_(open_lock(directory / kName)) {
   const fs::path path = directory / kName;
   if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) {

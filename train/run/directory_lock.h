@@ -14,6 +14,9 @@ class DirectoryLock {
  public:
   static constexpr const char* kName = "lock";
 
+  /// Whether a process holds it. (A process that begins at that very moment is refused, so this is
+  /// not for asking again and again.)
+  static bool is_held(const std::filesystem::path& directory);
   /// IoError, with the other process's number, where one holds it.
   explicit DirectoryLock(const std::filesystem::path& directory);
   DirectoryLock(DirectoryLock&&) = default;

@@ -149,6 +149,11 @@ std::optional<AvailableMemory> available_memory(const fs::path& root) {
   return least;
 }
 
+std::optional<std::uint64_t> resident_memory() {
+  const auto kibibytes = read_field("/proc/self/status", "VmRSS:");
+  return kibibytes ? std::optional(*kibibytes * 1024) : std::nullopt;
+}
+
 void require_memory(const MemoryNeed& need, const AvailableMemory& available) {
   if (need.required() <= available.bytes) return;
   throw Error(fmt::format(

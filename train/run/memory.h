@@ -46,6 +46,9 @@ struct AvailableMemory {
 /// nothing where neither is known. `root`: where /proc and /sys are.
 std::optional<AvailableMemory> available_memory(const std::filesystem::path& root = "/");
 
+/// Of this process, in bytes; nothing where the system does not say.
+std::optional<std::uint64_t> resident_memory();
+
 /// Error naming what is needed and what there is if `need` does not fit.
 void require_memory(const MemoryNeed& need, const AvailableMemory& available);
 

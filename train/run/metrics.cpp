@@ -63,6 +63,8 @@ Json StepRecord::to_json() const {
             {"tokens_per_s", tokens_per_s},
             {"elapsed_s", elapsed_s}};
   if (skipped_lines > 0) json["skipped_lines"] = skipped_lines;
+  for (const auto& [part, norm] : grad_norms) json["grad_norms"][part] = optional_number(norm);
+  if (memory_mib) json["memory_mib"] = *memory_mib;
   if (on_policy) {
     json["on_policy_share"] = on_policy->share;
     json["on_policy_mean_tokens"] = optional_number(on_policy->mean_tokens);
@@ -97,6 +99,12 @@ StepRecord StepRecord::from_json(const Json& json) try {
   record.tokens_per_s = read_number(json.at("tokens_per_s"));
   record.elapsed_s = json.at("elapsed_s").get<double>();
   record.skipped_lines = json.value("skipped_lines", std::int64_t{0});
+  if (json.contains("grad_norms")) {
+    for (const auto& [part, norm] : json.at("grad_norms").get_ref<const Json::object_t&>()) {
+      record.grad_norms.emplace_back(part, read_number(norm));
+    }
+  }
+  record.memory_mib = read_optional(json.value("memory_mib", Json()));
   if (json.contains("on_policy_share")) {
     record.on_policy = {.share = json.at("on_policy_share").get<double>(),
                         .mean_tokens = read_optional(json.at("on_policy_mean_tokens")),

@@ -6,6 +6,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gladius/tensor/base/append_file.h"
@@ -58,6 +59,11 @@ struct StepRecord {
   double tokens_per_s = 0;           // of this step
   double elapsed_s = 0;              // of training, pauses between resumed runs left out
   std::int64_t skipped_lines = 0;    // bad ones so far; not in the file if there are none
+  /// The norms of parts of the last update's gradient, before clipping (gradient_parts.h); in the
+  /// file, as an object, only where there are some.
+  std::vector<std::pair<std::string, double>> grad_norms = {};
+  /// Resident memory of the process, in MiB; in the file only where it was looked at.
+  std::optional<double> memory_mib = {};
   /// In the file, as on_policy_share, on_policy_mean_tokens, on_policy_s and
   /// on_policy_tokens_per_s, only where an expert has such a share.
   std::optional<StepOnPolicy> on_policy = {};

@@ -9,6 +9,7 @@
 #include "gladius/tensor/base/quoted.h"
 #include "gladius/tensor/base/staged_directory.h"
 #include "gladius/tensor/base/text_file.h"
+#include "gladius/train/run/samples.h"
 #include "gladius/train/run/timeline.h"
 
 namespace gladius::train {
@@ -80,6 +81,7 @@ void return_to(const ResumePoint& point, const RunPaths& paths, std::int64_t kee
   for (const fs::path& checkpoint : point.superseded) remove_directory(checkpoint);
   prune_checkpoints(paths.checkpoints(), keep_checkpoints);
   keep_metrics(paths.metrics(), point.metrics);
+  keep_samples(paths.samples(), point.found ? point.found->checkpoint.recorded_steps() : 0);
 }
 
 }  // namespace gladius::train

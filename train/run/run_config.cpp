@@ -151,6 +151,13 @@ void check_evaluation(const RunFields& fields, const RunConfig& run) {
   }
 }
 
+void check_samples(const RunFields& fields, const RunConfig& run) {
+  if (!run.sample_prompts.empty() && run.sample_every == 0) {
+    fields.fail("sample_prompts",
+                "says what the student is asked for samples; give \"sample_every\" as well");
+  }
+}
+
 }  // namespace
 
 RunConfig RunConfig::load(const std::filesystem::path& file,
@@ -190,6 +197,7 @@ RunConfig RunConfig::parse(const Json& json, const std::string& file) {
   check_divergence(fields.object("loss"), run);
   check_on_policy(fields, run);
   check_evaluation(fields, run);
+  check_samples(fields, run);
   return run;
 }
 

@@ -95,6 +95,7 @@ inline constexpr std::int64_t kMaxBatchSize = std::int64_t{1} << 20;
 inline constexpr std::int64_t kMaxGradientAccumulation = std::int64_t{1} << 20;
 inline constexpr std::int64_t kMaxSeqLen = std::int64_t{1} << 22;
 inline constexpr std::int64_t kMaxSamples = std::int64_t{1} << 16;
+inline constexpr std::size_t kMaxSamplePrompts = 32;
 inline constexpr std::int64_t kMaxSteps = 1'000'000'000'000;  // of an expert, and of the warm-up
 
 /// Another model whose layers a student begins from; see init_from.h.
@@ -190,6 +191,8 @@ struct RunConfig {
   std::int64_t keep_checkpoints = 2;
   std::int64_t eval_every = 0;  // steps between evaluations on data.eval; 0: at the end only
   std::optional<std::filesystem::path> eval_suite;  // asked when data.eval is; none: no suite
+  std::int64_t sample_every = 0;                    // steps between samples of the student; 0: none
+  std::vector<std::string> sample_prompts;          // none: the first questions of the data
   bool keep_best = false;                 // the student of the best evaluation stays in best/
   std::int64_t max_nonfinite_steps = 10;  // updates skipped in a row after which the run stops
   bool check_memory = true;               // refuse to start what does not fit

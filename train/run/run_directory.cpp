@@ -68,7 +68,7 @@ void end_last_line(const fs::path& path) {
 
 // The files that grow line by line; all others are replaced.
 std::vector<fs::path> growing_files(const RunPaths& paths) {
-  return {paths.metrics(), paths.events(), paths.timeline()};
+  return {paths.metrics(), paths.samples(), paths.events(), paths.timeline()};
 }
 
 // What a link leads to is not the run's to change.
@@ -145,7 +145,10 @@ void RunDirectory::go_on(const RunIdentity& identity) {
   end_last_line(paths_.timeline());
 }
 
-RunDirectory::RunDirectory(const fs::path& path) : paths_{path}, lock_(path) {}
+RunDirectory::RunDirectory(const fs::path& path) : paths_{path}, lock_(path) {
+  std::error_code ignored;  // what was asked of a process before this one
+  fs::remove(paths_.stop_request(), ignored);
+}
 
 Json RunDirectory::inputs() const {
   Json inputs = read_json(paths_.inputs());

@@ -26,8 +26,12 @@ struct RunPaths {
   /// What the student began with, where `student.init_from` says; see init_from.h.
   std::filesystem::path init_from() const { return directory / "init_from.json"; }
   std::filesystem::path metrics() const { return directory / "metrics.jsonl"; }
+  /// What the student answers to `sample_prompts`; see samples.h.
+  std::filesystem::path samples() const { return directory / "samples.jsonl"; }
   /// TensorBoard looks for files that are named like this.
   std::filesystem::path events() const { return directory / "events.out.tfevents.gladius"; }
+  /// What asks the process that runs here to stop; see stop_request.h.
+  std::filesystem::path stop_request() const { return directory / "stop"; }
   std::filesystem::path timeline() const { return directory / "timeline.jsonl"; }
   std::filesystem::path environment() const { return directory / "environment.json"; }
   /// What the data's examples come to; see data_log.h.
@@ -36,6 +40,8 @@ struct RunPaths {
   /// What the trained student answers to `eval_suite`; see suite_check.h.
   std::filesystem::path suite() const { return directory / "suite.json"; }
   std::filesystem::path expert_evaluations() const { return directory / "expert_evaluations.json"; }
+  /// How experts with another vocabulary read a text; see alignment_file.h.
+  std::filesystem::path alignment() const { return directory / "alignment.json"; }
   std::filesystem::path teacher_cache() const { return directory / "teacher-cache"; }
   std::filesystem::path checkpoints() const { return directory / "checkpoints"; }
   std::filesystem::path model() const { return directory / "model"; }

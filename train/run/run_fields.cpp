@@ -74,6 +74,19 @@ std::vector<std::int64_t> RunFields::integers(const std::string& key,
   return values;
 }
 
+std::vector<std::string> RunFields::texts(const std::string& key, std::size_t most) const {
+  const Json& list = json().at(key);
+  const auto is_text = [](const Json& one) {
+    return one.is_string() && !one.get_ref<const std::string&>().empty();
+  };
+  checked(key, "a list of texts in quotes, none of them empty",
+          list.is_array() && !list.empty() && std::ranges::all_of(list, is_text));
+  if (list.size() > most) {
+    fail(key, fmt::format("has {} texts; expected at most {}", list.size(), most));
+  }
+  return list.get<std::vector<std::string>>();
+}
+
 double RunFields::number(const std::string& key, double fallback, const Range& range) const {
   if (!has(key)) return fallback;
   return in_range(key, checked(key, "a number", json().at(key).is_number()), range);

@@ -40,6 +40,8 @@ class RunFields : public JsonFields {
   /// A list of at least one, each in [range.first, range.second].
   std::vector<std::int64_t> integers(const std::string& key,
                                      std::pair<std::int64_t, std::int64_t> range) const;
+  /// A list of at least one and at most `most`, none of them empty.
+  std::vector<std::string> texts(const std::string& key, std::size_t most) const;
   double number(const std::string& key, double fallback, const Range& range) const;
   std::string choice(const std::string& key, const std::string& fallback,
                      const std::vector<std::string>& choices) const;

@@ -212,6 +212,24 @@ RunKey<Config> text(std::string name, std::string Config::*member, std::string m
                });
 }
 
+/// A list of them, none of them empty; null where there are none.
+template <class Config>
+RunKey<Config> texts(std::string name, std::vector<std::string> Config::*member, std::size_t most,
+                     std::string meaning, OnResume on_resume = OnResume::refused) {
+  return {.name = name,
+          .expects = fmt::format("a list of up to {} texts, or null", most),
+          .meaning = std::move(meaning),
+          .on_resume = on_resume,
+          .read =
+              [=](const RunFields& fields, Config& config) {
+                if (fields.has(name)) config.*member = fields.texts(name, most);
+              },
+          .write =
+              [=](const Config& config) {
+                return (config.*member).empty() ? Json(nullptr) : Json(config.*member);
+              }};
+}
+
 template <class Config>
 RunKey<Config> path(std::string name, std::filesystem::path Config::*member, std::string meaning,
                     OnResume on_resume = OnResume::refused) {

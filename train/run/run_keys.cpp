@@ -225,6 +225,14 @@ const RunKeys<RunConfig>& run_keys() {
       path("eval_suite", &C::eval_suite,
            "a suite of cases (evaluation.md) that the student answers every `eval_every` steps and "
            "at the end; null: none"),
+      null_for(0, integer("sample_every", &C::sample_every, kCount,
+                          "every so many steps and at the end the student answers "
+                          "`sample_prompts`, for samples.jsonl and the live page; null or 0: never",
+                          OnResume::allowed)),
+      texts("sample_prompts", &C::sample_prompts, kMaxSamplePrompts,
+            "what a user asks the student then; null: what the first chats of `data.eval` (else of "
+            "`data.train`) ask",
+            OnResume::allowed),
       boolean("keep_best", &C::keep_best,
               "keep the student of the lowest cross-entropy on `data.eval` in best/",
               OnResume::allowed),

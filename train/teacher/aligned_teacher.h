@@ -81,6 +81,8 @@ class AlignedTeacher {
   SharedBorders shared_borders(const Batch& batch) const;
   /// What they are made from.
   AlignedReading read(const Batch& batch) const;
+  /// How both sides read a batch; the teacher itself reads nothing.
+  AlignedBatch align(const Batch& batch) const;
   /// How many terms the divergence of such a loss has; the teacher reads nothing.
   std::int64_t compared(const Batch& batch, CrossLoss cross) const;
 
@@ -90,7 +92,6 @@ class AlignedTeacher {
   const TextEncoder& teacher() const { return teacher_; }
 
  private:
-  AlignedBatch align(const Batch& batch) const;
   AlignedSequence align_text(const std::vector<std::int32_t>& ids) const;
   AlignedSequence align_chat(const std::vector<std::int32_t>& ids,
                              const text::Conversation& chat) const;

@@ -91,6 +91,30 @@ std::string note_of(const TextEncoder& student, const ProjectedRow& row) {
   return fmt::format("{}, rest {:.3f}", note, row.rest / row.total);
 }
 
+// The tokens of both sides up to the last chunk that ends within the first `most` of the student's
+// `count` (of a sequence that was cut a chunk may end in the token behind these).
+std::vector<ShownChunk> show_chunks(const std::vector<text::AlignedChunk>& chunks,
+                                    std::size_t count, std::int64_t most,
+                                    const std::function<ShownToken(std::size_t)>& of_student,
+                                    const std::function<ShownToken(std::size_t)>& of_teacher) {
+  std::vector<ShownChunk> shown;
+  std::size_t ours = 0, theirs = 0;
+  const auto up_to = [&](std::int32_t our_end, std::int32_t their_end, bool compared) {
+    ShownChunk chunk{.student = {}, .teacher = {}, .compared = compared};
+    while (ours < static_cast<std::size_t>(our_end)) chunk.student.push_back(of_student(ours++));
+    while (theirs < static_cast<std::size_t>(their_end)) {
+      chunk.teacher.push_back(of_teacher(theirs++));
+    }
+    if (!chunk.student.empty() || !chunk.teacher.empty()) shown.push_back(std::move(chunk));
+  };
+  for (const text::AlignedChunk& chunk : chunks) {
+    up_to(chunk.student_begin, chunk.teacher_begin, false);
+    if (chunk.student_end > std::min(most, static_cast<std::int64_t>(count))) break;
+    up_to(chunk.student_end, chunk.teacher_end, true);
+  }
+  return shown;
+}
+
 // One text after another.
 class Study {
  public:
@@ -209,26 +233,16 @@ class Study {
   }
 
   void show(const AlignedReading& reading, const SeenTokens& seen, const std::vector<double>& own) {
-    std::size_t ours = 0, theirs = 0;
-    const auto up_to = [&](std::size_t our_end, std::size_t their_end) {
-      ShownChunk chunk;
-      for (; ours < our_end; ++ours) {
-        chunk.student.push_back(
-            {shown(student(), reading.ids[ours]), seen.notes[ours], seen.bits[ours]});
-      }
-      for (; theirs < their_end; ++theirs) {
-        chunk.teacher.push_back(
-            {shown(teacher(), reading.all.teacher_ids[theirs]), "",
-             theirs == 0 || own.empty() ? std::nullopt : std::optional(own[theirs - 1])});
-      }
-      if (!chunk.student.empty() || !chunk.teacher.empty()) study_.sample.push_back(chunk);
+    const auto of_student = [&](std::size_t i) {
+      return ShownToken{shown(student(), reading.ids[i]), seen.notes[i], seen.bits[i]};
     };
-    for (const text::AlignedChunk& chunk : reading.all.chunks) {
-      up_to(static_cast<std::size_t>(chunk.student_begin),
-            static_cast<std::size_t>(chunk.teacher_begin));
-      if (shown_tokens_ + chunk.student_end > sample_tokens_) break;
-      up_to(static_cast<std::size_t>(chunk.student_end),
-            static_cast<std::size_t>(chunk.teacher_end));
+    const auto of_teacher = [&](std::size_t i) {
+      return ShownToken{shown(teacher(), reading.all.teacher_ids[i]), "",
+                        i == 0 || own.empty() ? std::nullopt : std::optional(own[i - 1])};
+    };
+    for (ShownChunk& chunk : show_chunks(reading.all.chunks, reading.ids.size(),
+                                         sample_tokens_ - shown_tokens_, of_student, of_teacher)) {
+      study_.sample.push_back(std::move(chunk));
     }
     shown_tokens_ += std::ssize(reading.ids);
   }
@@ -268,6 +282,18 @@ VocabularyOverlap vocabulary_overlap(const text::TokenBytes& student,
     overlap.pieces_per_entry = static_cast<double>(total) / static_cast<double>(compared);
   }
   return overlap;
+}
+
+std::vector<ShownChunk> show_alignment(const AlignedTeacher& aligned, const Example& text,
+                                       std::int64_t most_tokens) {
+  const AlignedSequence all = aligned.align(pack({&text})).all;
+  const auto token = [](const TextEncoder& side, std::int32_t id) {
+    return ShownToken{.text = shown(side, id), .note = "", .bits = {}};
+  };
+  return show_chunks(
+      all.chunks, text.ids.size(), most_tokens,
+      [&](std::size_t i) { return token(aligned.student(), text.ids[i]); },
+      [&](std::size_t i) { return token(aligned.teacher(), all.teacher_ids[i]); });
 }
 
 AlignmentStudy study_alignment(const AlignedTeacher& aligned, const StudiedTeacher& teacher,

@@ -48,6 +48,7 @@ struct ShownToken {
 /// differ.
 struct ShownChunk {
   std::vector<ShownToken> student, teacher;
+  bool compared = false;  // they spell the same, and no template has written them
 };
 
 struct AlignmentStudy {
@@ -79,5 +80,10 @@ struct StudiedTeacher {
 AlignmentStudy study_alignment(const AlignedTeacher& aligned, const StudiedTeacher& teacher,
                                const std::vector<Example>& texts, std::int64_t sample_tokens,
                                const std::function<void(std::size_t)>& progress);
+
+/// How both sides read the begin of a text, at most `most_tokens` of the student's: borders alone,
+/// without probabilities.
+std::vector<ShownChunk> show_alignment(const AlignedTeacher& aligned, const Example& text,
+                                       std::int64_t most_tokens);
 
 }  // namespace gladius::train

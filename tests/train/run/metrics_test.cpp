@@ -55,6 +55,27 @@ TEST(Metrics, BadLinesAreCountedWhereThereAreAny) {
   EXPECT_EQ(StepRecord::from_json(metrics_record(0).to_json()).skipped_lines, 0);
 }
 
+TEST(Metrics, PartsOfTheGradientAndMemoryStandWhereTheyWereLookedAt) {
+  StepRecord some = metrics_record(0);
+  some.grad_norms = {{"norm", 0.5}, {"layers.0", NAN}};
+  some.memory_mib = 12.25;
+  EXPECT_THAT(some.to_json().dump(),
+              HasSubstr(R"("grad_norms":{"norm":0.5,"layers.0":null},"memory_mib":12.25})"));
+  const StepRecord read = StepRecord::from_json(some.to_json());
+  EXPECT_EQ(read.to_json(), some.to_json());
+  EXPECT_EQ(read.memory_mib, 12.25);
+  ASSERT_EQ(read.grad_norms.size(), 2u);
+  EXPECT_EQ(read.grad_norms[0], (std::pair<std::string, double>("norm", 0.5)));
+  EXPECT_TRUE(std::isnan(read.grad_norms[1].second));
+  for (const nlohmann::ordered_json& wrong :
+       {nlohmann::ordered_json(3), nlohmann::ordered_json::array(), nlohmann::ordered_json()}) {
+    nlohmann::ordered_json json = metrics_record(0).to_json();
+    json["grad_norms"] = wrong;
+    EXPECT_THAT(message_of<FormatError>([&] { StepRecord::from_json(json); }),
+                HasSubstr("not a line of metrics"));
+  }
+}
+
 TEST(Metrics, AnEvaluationStandsInTheLineOfItsStep) {
   StepRecord evaluated = metrics_record(0);
   evaluated.evaluation = {

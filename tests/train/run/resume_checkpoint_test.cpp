@@ -109,6 +109,8 @@ TEST_F(Resume, EveryValueOfARecordInTheStateIsChecked) {
       {"tokens_per_s", {-1}},
       {"elapsed_s", {-1, 0, nullptr}},
       {"skipped_lines", {1}},
+      {"grad_norms", {3, Json::array({1}), {{"norm", -1}}, {{"norm", "x"}}}},
+      {"memory_mib", {-1, "x"}},
       {"eval_tokens", {3}}};
   for (const auto& [key, wrong] : of_record) {
     for (const Json& value : wrong) {

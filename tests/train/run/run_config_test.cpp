@@ -123,6 +123,18 @@ TEST(RunConfig, TypesAndRangesAreChecked) {
       {"seed=-1", "\"seed\" is -1"},
       {"eval_every=-1", "\"eval_every\" is -1; expected a value in [0, "},
       {"eval_every=2.5", "\"eval_every\" is 2.5; expected a whole number"},
+      {"sample_every=-1", "\"sample_every\" is -1; expected a value in [0, "},
+      {"sample_every=x", "\"sample_every\" is \"x\"; expected a whole number"},
+      {"sample_prompts=[\"Hi\"]", "\"sample_prompts\" says what the student is asked for samples"},
+      {"sample_prompts=Hi", "\"sample_prompts\" is \"Hi\"; expected a list of texts in quotes"},
+      {"sample_prompts=[]", "\"sample_prompts\" is []; expected a list of texts in quotes"},
+      {"sample_prompts=[\"\"]", "expected a list of texts in quotes, none of them empty"},
+      {"sample_prompts=[\"a\", 1]", "expected a list of texts in quotes"},
+      {"sample_prompts=[\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\","
+       "\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\","
+       "\"a\","
+       "\"a\",\"a\",\"a\",\"a\",\"a\"]",
+       "\"sample_prompts\" has 33 texts; expected at most 32"},
       {"keep_best=1", "\"keep_best\" is 1; expected true or false"},
   };
   const TemporaryDirectory directory;
@@ -226,7 +238,7 @@ TEST(RunConfig, EvaluationNeedsDataAndTheBestNeedsEvaluations) {
 const char* const kEveryKey = R"({
     "student": {"config": "c.json"}, "experts": [{"model": "m"}],
     "data": {"train": "d.jsonl", "eval": "e.jsonl"}, "teacher_cache": {"max_gb": 1},
-    "loss": {"normalization": "micro_batch"}, "eval_every": 3})";
+    "loss": {"normalization": "micro_batch"}, "eval_every": 3, "sample_every": 4})";
 
 // A value that the key takes and does not have there.
 ordered_json other_value(const RunKeyDescription& key, const ordered_json& value) {
@@ -236,6 +248,7 @@ ordered_json other_value(const RunKeyDescription& key, const ordered_json& value
   if (expects("a number")) return value.get<double>() * 0.5 + 0.125;
   if (expects("a list of whole numbers")) return {3, 1};
   if (expects("a list of two numbers")) return {0.25, value.at(1)};
+  if (expects("a list of up to")) return {"one", "\u00e9"};
   if (expects("a path") || expects("text")) return "/another";
   // "mean or batchmean"
   const std::string now = value.get<std::string>();

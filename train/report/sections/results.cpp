@@ -224,6 +224,30 @@ Facts headline(const RunRecord& record) {
   return facts;
 }
 
+// What the student is asked, as one text.
+std::string conversation_text(const Json& messages) {
+  std::string text;
+  for (const Json& message : messages) {
+    const Json content = message.is_object() ? message.value("content", Json()) : message;
+    text += fmt::format("{}{}", text.empty() ? "" : " / ",
+                        content.is_string() ? content.get<std::string>() : content.dump());
+  }
+  return text;
+}
+
+void add_samples(Document& document, const RunRecord& record) {
+  if (!record.samples) return;
+  document.push_back(Paragraph{
+      fmt::format("What the student answered after step {} (sample_every); ... where it was cut:",
+                  format_count(record.samples->step))});
+  Table table{{"Asked", "Answer"}, {}};
+  for (const Sample& sample : record.samples->samples) {
+    table.rows.push_back(
+        {conversation_text(sample.messages), sample.answer + (sample.cut ? " ..." : "")});
+  }
+  document.push_back(std::move(table));
+}
+
 std::string why_not_evaluated(const RunConfig& config) {
   return config.data.eval.empty() && !config.eval_suite
              ? "The run had no held-out data and no suite: it was not evaluated."
@@ -249,6 +273,7 @@ void add_all_results(Document& document, const RunRecord& record) {
   add_suite(document, record);
   add_curve(document, suite_curve(record), "times asked");
   if (document.size() == before) document.push_back(Paragraph{why_not_evaluated(record.config)});
+  add_samples(document, record);
 }
 
 }  // namespace gladius::train

@@ -13,7 +13,7 @@ namespace gladius::train {
 /// What the student is and how far its training is, in a line.
 void add_introduction(Document& document, const RunRecord& record);
 /// The student's evaluations beside the experts', what it answers to the suite, and above both
-/// their newest numbers; without any the losses'.
+/// their newest numbers; without any the losses'. Below, its newest samples.
 void add_all_results(Document& document, const RunRecord& record);
 /// Of the trained student alone, and without a heading.
 void add_results(Document& document, const RunRecord& record);

@@ -1,0 +1,100 @@
+#include "gladius/train/loop/alignment_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "train/loop/chat_run.h"
+
+namespace gladius::train {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ChatRun;
+using testing::execute;
+using testing::Json;
+using testing::read_file;
+
+std::string joined(const Json& tokens) {
+  std::string text;
+  for (const Json& token : tokens) text += token.get<std::string>();
+  return text;
+}
+
+// The other expert's letters are the student's with two ids exchanged, so that each letter is
+// compared, and its template begins messages otherwise, which is not.
+TEST(AlignmentFile, ARunSaysHowExpertsWithAnotherVocabularyRead) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  testing::Rng rng(seed);
+  const ChatRun run(rng);
+  testing::write_file(run.directory / "eval.jsonl",
+                      R"({"messages": [{"role": "user", "content": "ab"},)"
+                      R"({"role": "assistant", "content": "c e"}]})"
+                      "\n");
+  const RunConfig config = run.config({{"experts",
+                                        {{{"name", "same"}, {"model", "expert"}, {"steps", 2}},
+                                         {{"name", "other"}, {"model", "other"}, {"steps", 2}}}},
+                                       {"data", {{"eval", "eval.jsonl"}}}});
+  const fs::path whole = run.directory / "whole", out = run.directory / "out";
+  execute(config, whole);
+  const Json list = Json::parse(read_file(whole / "alignment.json"));
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_TRUE(list[0].is_null());
+  EXPECT_EQ(list[1]["expert"], "other");
+  std::string compared, ours, theirs;
+  for (const Json& chunk : list[1]["chunks"]) {
+    ours += joined(chunk["student"]);
+    theirs += joined(chunk["teacher"]);
+    if (!chunk["compared"].get<bool>()) continue;
+    compared += joined(chunk["student"]) + "|";
+    // The end of a message is one event, whatever its token.
+    EXPECT_EQ(joined(chunk["student"]), joined(chunk["teacher"]));
+  }
+  EXPECT_EQ(compared, "a|b|</s>|c|\u00b7|e|</s>|");
+  EXPECT_EQ(ours, "<s>user:ab</s><s>assistant:c\u00b7e</s>");
+  EXPECT_EQ(theirs, "[user:ab</s>[assistant:c\u00b7e</s>");
+
+  execute(config, out, false, 3);
+  fs::remove(out / "alignment.json");
+  execute(config, out, true);
+  EXPECT_EQ(read_file(out / "alignment.json"), read_file(whole / "alignment.json"));
+}
+
+// The last chunk may end in a token that is a label alone.
+TEST(AlignmentFile, OfASequenceThatIsCutWhatIsReadIsShown) {
+  testing::Rng rng(3);
+  const ChatRun run(rng);
+  for (int length = 8; length < 30; ++length) {
+    SCOPED_TRACE(length);
+    testing::write_file(run.directory / "eval.jsonl",
+                        R"({"messages": [{"role": "user", "content": "abcdeabcdeabcde"},)"
+                        R"({"role": "assistant", "content": "ce"}]})"
+                        "\n");
+    const fs::path out = run.directory / ("out" + std::to_string(length));
+    execute(run.config({{"experts", {{{"model", "other"}, {"steps", 1}}}},
+                        {"data", {{"eval", "eval.jsonl"}, {"max_seq_len", length}}}}),
+            out);
+    std::string ours;
+    const Json list = Json::parse(read_file(out / "alignment.json"));
+    std::size_t tokens = 0;
+    for (const Json& chunk : list[0]["chunks"]) {
+      ours += joined(chunk["student"]);
+      tokens += chunk["student"].size();
+    }
+    const std::string all = "<s>user:abcdeabcdeabcde</s><s>assistant:ce</s>";
+    EXPECT_EQ(ours, all.substr(0, ours.size()));
+    EXPECT_LE(tokens, static_cast<std::size_t>(length));
+  }
+}
+
+TEST(AlignmentFile, ARunWithOneVocabularyHasNone) {
+  testing::Rng rng(3);
+  const ChatRun run(rng);
+  execute(run.config({{"experts", {{{"model", "expert"}, {"steps", 1}}}}}), run.directory / "out");
+  EXPECT_FALSE(fs::exists(run.directory / "out" / "alignment.json"));
+}
+
+}  // namespace
+}  // namespace gladius::train
