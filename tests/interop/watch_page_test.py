@@ -18,6 +18,7 @@ BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 PICTURES = ROOT / "build/interop"
 STEPS = 40
+QUESTIONS = ["Is <b>this</b> bold?", "What is a package?", "Two\nlines & more", "M\u00fcll", "A fifth"]
 needs_browser = pytest.mark.skipif(
     not BROWSER or not DRIVER, reason="NO BROWSER: the live page was not looked at; apt install chromium-driver")
 
@@ -36,6 +37,33 @@ def whole_run(tmp_path_factory):
     (directory / "run.json").write_text(json.dumps(run))
     gladius("distill", directory / "run.json", "--out", directory / "run", "--log-level", "warning")
     return directory / "run"
+
+
+@pytest.fixture(scope="module")
+def talking_runs(tmp_path_factory):
+    """Two runs that take samples, the second of them with an expert of another vocabulary."""
+    directory = tmp_path_factory.mktemp("talk")
+    tokenizer = ROOT / "configs/default/tokenizer"
+    sizes = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 16, "intermediate_size": 24,
+             "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2, "eos_token_id": 2,
+             "max_position_embeddings": 512}
+    (directory / "student.json").write_text(json.dumps({**sizes, "vocab_size": 4096}))
+    (directory / "expert.json").write_text(json.dumps({**sizes, "vocab_size": 600}))
+    gladius("tokenizer", "train", "--data", ROOT / "configs/default/chat.jsonl", "--vocab-size", 600, "--kind",
+            "byte-level", "--out", directory / "byte-level")
+    shutil.copy(tokenizer / "chat_template.jinja", directory / "byte-level")
+    gladius("init", "--config", directory / "expert.json", "--tokenizer", directory / "byte-level", "--out",
+            directory / "expert", "--seed", 3)
+    lines = [json.dumps({"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": "Yes."}]})
+             for text in QUESTIONS]
+    (directory / "data.jsonl").write_text("\n".join(lines) + "\n")
+    run = {"student": {"config": "student.json", "tokenizer": str(tokenizer)}, "data": {"train": "data.jsonl"},
+           "sample_every": 4, "gradient_accumulation": 2, "log_every": 2, "optimizer": {"lr": 0.01}}
+    for name, changes in (("alone", {"steps": 8}),
+                          ("taught", {"experts": [{"name": "an <other>", "model": "expert", "steps": 12}]})):
+        (directory / f"{name}.json").write_text(json.dumps({**run, **changes}))
+        gladius("distill", directory / f"{name}.json", "--out", directory / name, "--log-level", "warning")
+    return directory / "alone", directory / "taught"
 
 
 @pytest.fixture
@@ -125,6 +153,8 @@ def test_page_follows_a_run(run, browser):
             wait_until(browser, STEPS_SHOWN, str(steps))
             wait_until(browser, DRAWN, steps)
             last = json.loads(lines[steps - 1])
+            memory = [json.loads(line).get("memory_mib") for line in lines[:steps]]
+            last["memory_mib"] = [value for value in memory if value is not None][-1]
             for key, value in shown_values(browser).items():
                 assert float(value) == last[key], key
         check_curves(browser, [json.loads(line) for line in lines[:30]])
@@ -144,14 +174,24 @@ def test_page_follows_a_run(run, browser):
 def check_curves(browser, records):
     """What is drawn is what the file says, to the bit."""
     drawn = browser.execute_script("return state.series[0]")
-    names = {"loss", "loss_running_mean", "loss_window_mean", "ce", "lr", "grad_norm", "tokens_per_s",
+    names = {"loss", "loss_running_mean", "loss_window_mean", "ce", "lr", "grad_norm", "tokens_per_s", "memory_mib",
              "eval_cross_entropy"}
-    assert {name for name, points in drawn.items() if points} == names
-    for name in names:
-        expected = [[record["step"], *[record[name]] * 3] for record in records if record.get(name) is not None]
-        assert drawn[name] == expected, name
+    parts = {f"grad_norms.{part}" for part in ("embed_tokens", "layers.0", "norm", "lm_head")}
+    assert {name for name, points in drawn.items() if points} == names | parts
+    for name in names | parts:
+        values = [(record["step"], value_of(record, name)) for record in records]
+        assert drawn[name] == [[step, *[value] * 3] for step, value in values if value is not None], name
     titles = browser.execute_script("return [...document.querySelectorAll('figure:not([hidden])')].map(f => f.dataset.name)")
-    assert set(titles) == names - {"loss_window_mean"}
+    assert set(titles) == names - {"loss_window_mean"} | {"grad_norms"}
+    shown = browser.execute_script("return [...document.querySelectorAll('[data-name=grad_norms] .line')].map(p => p.dataset.part)")
+    assert {f"grad_norms.{part}" for part in shown} == parts
+
+
+def value_of(record, name):
+    """Of a line of metrics, "grad_norms.layers.0" too."""
+    key, _, part = name.partition(".")
+    value = record.get(key)
+    return value.get(part) if part and value is not None else value
 
 
 def check_requests(browser, url):
@@ -187,6 +227,150 @@ def test_zoom_and_keyboard(run, browser):
         assert browser.execute_script("return document.activeElement.textContent") == directory.name
 
 
+@needs_browser
+def test_layers_by_pointer_and_keyboard(talking_runs, browser):
+    from selenium.webdriver.common.keys import Keys
+
+    with watching(talking_runs[0]) as url:
+        browser.get(url)
+        wait_until(browser, DRAWN, 8)
+        plot = browser.find_element("css selector", "figure[data-name=grad_norms] svg")
+        at = "return document.querySelector('[data-name=grad_norms] .at').textContent"
+        plot.send_keys(Keys.ARROW_RIGHT)
+        assert browser.execute_script(at).startswith("embed_tokens 7: ")
+        plot.send_keys(Keys.ARROW_UP, Keys.ARROW_LEFT)
+        assert browser.execute_script(at).startswith("layers.0 5: ")
+        plot.send_keys(*[Keys.ARROW_UP] * 9)
+        assert browser.execute_script(at).startswith("lm_head 5: ")
+
+
+@needs_browser
+def test_samples_and_vocabularies(talking_runs, browser):
+    for log in ("performance", "browser"):
+        browser.get_log(log)  # of other pages
+    with watching(*talking_runs) as url:
+        browser.get(url)
+        wait_until(browser, "return document.querySelectorAll('.prompt').length", 4)
+        lines = [[json.loads(line) for line in (run / "samples.jsonl").read_text().splitlines()] for run in talking_runs]
+        assert [[line["step"] for line in of] for of in lines] == [[3, 7], [3, 7, 11]]
+        assert shown_samples(browser) == expected_samples([of[-1] for of in lines])
+        check_vocabularies(browser, talking_runs[1])
+        look(browser, "watch-samples-wide", 1300, 3600)
+        look(browser, "watch-samples-telephone", 390, 6000)
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia",
+                                {"features": [{"name": "prefers-color-scheme", "value": "dark"}]})
+        look(browser, "watch-samples-dark", 1300, 3600)
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+        # An earlier step: each run's samples up to it.
+        choose = ("const slider = document.querySelector('#sample-step'); slider.value = arguments[0];"
+                  "slider.dispatchEvent(new Event('input'))")
+        for at, wanted in ((1, [of[1] for of in lines]), (0, [of[0] for of in lines]), (2, [of[-1] for of in lines])):
+            browser.execute_script(choose, at)
+            end = time.monotonic() + 60
+            while shown_samples(browser) != expected_samples(wanted):
+                assert time.monotonic() < end, (shown_samples(browser), expected_samples(wanted))
+                time.sleep(0.1)
+        browser.find_element("css selector", ".run button").click()  # the first one is hidden
+        assert {run for _, run, _ in shown_samples(browser)} == {"1"}
+        check_requests(browser, url)
+
+
+def shown_samples(browser):
+    """Each with its prompt, the run's number and the answer."""
+    return [tuple(sample) for sample in browser.execute_script("""
+        return [...document.querySelectorAll('.prompt')].flatMap(prompt => [...prompt.querySelectorAll('.answer')].map(
+            answer => [[...prompt.querySelectorAll('.message')].map(e => e.lastChild.textContent).join('|'),
+                       answer.dataset.run, answer.querySelector('.text').textContent]))""")]
+
+
+def expected_samples(lines):
+    """Of a line of samples.jsonl of each run: the answers to a prompt beside each other."""
+    return [("|".join(message["content"] for message in sample["messages"]), str(run),
+             line["samples"][i]["answer"] + (" \u2026" if line["samples"][i]["cut"] else ""))
+            for i, sample in enumerate(lines[0]["samples"]) for run, line in enumerate(lines)]
+
+
+def check_vocabularies(browser, run):
+    browser.execute_script("document.querySelectorAll('details').forEach(e => { e.open = true; })")
+    shown = browser.execute_script("""
+        return [...document.querySelectorAll('.column')].map(column => ({
+            student: [...column.children[0].children].map(e => e.textContent),
+            teacher: [...column.children[1].children].map(e => e.textContent),
+            compared: !column.classList.contains('alone')}))""")
+    (aligned,) = json.loads((run / "alignment.json").read_text())
+    assert shown == aligned["chunks"] and aligned["expert"] == "an <other>"
+    compared = [chunk for chunk in shown if chunk["compared"]]
+    assert any(len(chunk["teacher"]) > 1 for chunk in compared)
+    for chunk in compared:
+        if not any(token.startswith("<") for token in chunk["student"]):
+            assert "".join(chunk["student"]) == "".join(chunk["teacher"])
+
+
+@needs_browser
+def test_stop_with_a_checkpoint(whole_run, tmp_path, browser):
+    """The button ends the process as SIGTERM does, and the run goes on to the same bits."""
+    place = whole_run.parent
+    out = tmp_path / "run"
+    arguments = [place / "run.json", "--out", out, "--log-level", "warning"]
+    process = subprocess.Popen([BINARY, "distill", *arguments, "--set", "steps=10000000"], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE)
+    try:
+        end = time.monotonic() + 60
+        while not (out / "metrics.jsonl").exists():
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.05)
+        with watching(out, "--allow-stop") as url:
+            browser.get(url)
+            wait_until(browser, "return document.querySelector('.stop')?.checkVisibility()", True)
+            button = browser.find_element("css selector", ".stop")
+            button.click()
+            browser.find_element("css selector", "#stop-no").click()
+            assert not browser.execute_script("return document.querySelector('#stop').open")
+            assert process.poll() is None
+            button.click()
+            look(browser, "watch-stop", 700, 900)
+            browser.find_element("css selector", "#stop-yes").click()
+            error = process.communicate(timeout=120)[1].decode()
+            wait_until(browser, "return document.querySelector('.state').textContent.includes('stopped with a checkpoint')", True)
+            wait_until(browser, "return document.querySelector('.stop').checkVisibility()", False)
+    finally:
+        process.kill()
+    assert process.returncode == 1 and "with a checkpoint; to resume" in error, error
+    assert not (out / "stop").exists()
+    steps = len((out / "metrics.jsonl").read_text().splitlines()) + 5
+    gladius("distill", *arguments, "--set", f"steps={steps}", "--resume", timeout=600)
+    gladius("distill", place / "run.json", "--out", tmp_path / "undisturbed", "--set", f"steps={steps}", timeout=600)
+    weights = [run / "model/model.safetensors" for run in (out, tmp_path / "undisturbed")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_who_may_stop(whole_run):
+    def post(url, **headers):
+        place = urlsplit(url)
+        connection = http.client.HTTPConnection(place.netloc, timeout=60)
+        connection.request("POST", "/api/stop?run=" + headers.pop("run", "0"), headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    with watching(whole_run) as url:
+        assert post(url, Origin=url.rstrip("/"))[0] == 405
+    with watching(whole_run, "--allow-stop") as url:
+        place, token = url.split("/?token=")
+        assert get(place + "/")[0] == 403 and get(url)[0] == 200
+        right = {"Origin": place, "X-Gladius-Token": token}
+        status, text = post(url, **right)
+        assert status == 409 and text == f"no process runs in {whole_run}\n"
+        assert post(url, **right, run="1")[0] == 404
+        assert post(url, **{**right, "X-Gladius-Token": token[:-1] + "x"})[0] == 403
+        assert post(url, **{**right, "X-Gladius-Token": "", "Cookie": f"gladius_token={token}"})[0] == 403
+        assert post(url, **{**right, "Origin": "http://localhost:1"})[0] == 403
+        assert post(url, **{"X-Gladius-Token": token})[0] == 403
+        runs = json.loads(get(f"{place}/api/runs?token={token}")[2])
+        assert runs[0]["complete"] and not runs[0]["can_stop"]
+    assert not (whole_run / "stop").exists()
+
+
 def test_server(whole_run):
     with watching(whole_run) as url:
         runs = json.loads(get(url + "api/runs")[2])
@@ -198,6 +382,9 @@ def test_server(whole_run):
         assert "default-src 'none'" in get(url)[1]["Content-Security-Policy"]
         assert get(url, Host="evil.example")[0] == 403
         assert get(url, Origin="http://evil.example")[0] == 403
+        assert json.loads(get(url + "api/samples?run=0")[2]) == {"steps": [], "step": None, "samples": None}
+        assert json.loads(get(url + "api/alignment?run=0")[2]) is None
+        assert get(url + "api/samples?run=1")[0] == 404 and get(url + "api/samples?step=x")[0] == 400
         for query, status in (("run=1", 404), ("run=-1", 404), ("run=x", 400), ("points=0", 400), ("points=1e9", 400)):
             assert get(f"{url}api/series?{query}")[0] == status, query
         assert get(url + "../../etc/passwd")[0] == 404

@@ -1,7 +1,9 @@
 // A quantity over the steps of a run, as many points of it as a plot can show.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <limits>
 #include <vector>
 
@@ -19,18 +21,36 @@ struct CurvePoint {
   double mean = 0, least = 0, largest = 0;
 };
 
-/// Values at rising steps. Several threads may read it while none adds.
+/// Values at rising steps: about 8.5 bytes a value where each step has one. Several threads may
+/// read it while none adds.
 class Curve {
  public:
-  /// A value that is not finite is not kept. The step is larger than the last one.
+  /// A value that is not finite is not kept, nor one of a step that is not larger than the last.
   void add(std::int64_t step, double value);
   /// The values of the range, each by itself where there are no more than `most`, else the steps
-  /// in `most` equal parts at most. `most` is at least 1.
+  /// in `most` equal parts at most. `most` is at least 1. A long range costs a part of its values.
   std::vector<CurvePoint> points(StepRange range, std::int64_t most) const;
 
  private:
-  std::vector<std::int64_t> steps_;
-  std::vector<double> values_;
+  // Values of steps that follow each other.
+  struct Stretch {
+    std::int64_t step;  // of its first
+    std::size_t place;  // the same in values_
+  };
+  struct Summary {
+    double sum, least, largest;
+
+    void add(const Summary& other);
+  };
+
+  std::size_t place_of(std::int64_t step) const;
+  std::int64_t step_at(std::size_t place) const;
+  Summary summary(std::size_t begin, std::size_t end) const;
+  CurvePoint point(std::size_t begin, std::size_t end) const;
+
+  std::vector<Stretch> stretches_;
+  std::deque<double> values_;
+  std::vector<Summary> blocks_;  // of values_, each of kBlock but the last
 };
 
 }  // namespace gladius::train

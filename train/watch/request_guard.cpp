@@ -30,8 +30,11 @@ bool is_secret(std::string_view given, std::string_view token) {
 
 }  // namespace
 
-RequestGuard::RequestGuard(std::string_view host, int port)
-    : port_(port), token_(is_loopback(host) ? "" : make_token()) {}
+RequestGuard::RequestGuard(std::string_view host, int port, bool allows_actions)
+    : port_(port),
+      is_loopback_(is_loopback(host)),
+      allows_actions_(allows_actions),
+      token_(is_loopback_ && !allows_actions ? "" : make_token()) {}
 
 bool RequestGuard::is_loopback(std::string_view host) {
   return std::ranges::find(kLoopback, host) != kLoopback.end();
@@ -43,13 +46,23 @@ std::string RequestGuard::refusal(const RequestOrigin& request) const {
     return request.host == fmt::format("{}:{}", written, port_) ||
            (port_ == 80 && request.host == written);
   });
-  if (token_.empty() && !own_host) return "the request's Host is not this server";
+  if (is_loopback_ && !own_host) return "the request's Host is not this server";
   if (!request.origin.empty() && request.origin != fmt::format("http://{}", request.host)) {
     return "the request is another site's";
   }
   if (!token_.empty() && !is_secret(request.query_token, token_) &&
-      !is_secret(request.cookie_token, token_)) {
+      !is_secret(request.cookie_token, token_) && !is_secret(request.header_token, token_)) {
     return "the address lacks the token that `gladius watch` has printed";
+  }
+  return "";
+}
+
+std::string RequestGuard::action_refusal(const RequestOrigin& request) const {
+  if (!allows_actions_) return "this server only shows";
+  if (std::string why = refusal(request); !why.empty()) return why;
+  if (request.origin.empty()) return "the request does not say that it comes from the page";
+  if (!is_secret(request.header_token, token_)) {
+    return "open the page by the address with the token that `gladius watch` has printed";
   }
   return "";
 }

@@ -7,11 +7,13 @@
 #include <charconv>
 #include <chrono>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <thread>
 
 #include "gladius/tensor/base/error.h"
+#include "gladius/train/run/stop_request.h"
 #include "gladius/train/watch/request_guard.h"
 #include "gladius/train/watch/watched_run.h"
 #include "page.h"
@@ -41,6 +43,11 @@ std::string_view cookie_token(const std::string& cookies) {
   return rest.substr(0, rest.find(';'));
 }
 
+// A name that is not UTF-8 is shown with other characters.
+std::string in_json(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 void refuse(httplib::Response& response, int status, const std::string& why) {
   response.status = status;
   response.set_content(why + "\n", "text/plain; charset=utf-8");
@@ -61,7 +68,8 @@ std::optional<std::int64_t> number(const httplib::Request& request, const char* 
 
 class WatchServer::Impl {
  public:
-  explicit Impl(const WatchOptions& options) : host_(options.host) {
+  explicit Impl(const WatchOptions& options)
+      : host_(options.host), allow_stop_(options.allow_stop) {
     for (const RunPaths& paths : options.runs) runs_.emplace_back(paths);
     server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
     server_.set_payload_max_length(0);
@@ -76,7 +84,7 @@ class WatchServer::Impl {
       ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     });
     bind(options.port);
-    guard_.emplace(host_, port_);
+    guard_.emplace(host_, port_, allow_stop_);
     server_.set_pre_routing_handler(
         [this](const auto& request, auto& response) { return admit(request, response); });
     add_files();
@@ -126,13 +134,17 @@ class WatchServer::Impl {
                       origin = request.get_header_value("Origin"),
                       token = request.get_param_value("token"),
                       cookies = request.get_header_value("Cookie");
-    const std::string why = guard_->refusal({.host = host,
-                                             .origin = origin,
-                                             .query_token = token,
-                                             .cookie_token = cookie_token(cookies)});
+    const std::string header = request.get_header_value("X-Gladius-Token");
+    const RequestOrigin from{.host = host,
+                             .origin = origin,
+                             .query_token = token,
+                             .cookie_token = cookie_token(cookies),
+                             .header_token = header};
+    const bool is_action = allow_stop_ && request.method == "POST";
+    const std::string why = is_action ? guard_->action_refusal(from) : guard_->refusal(from);
     if (!why.empty()) {
       refuse(response, 403, why);
-    } else if (request.method != "GET") {
+    } else if (request.method != "GET" && !is_action) {
       refuse(response, 405, "this server only shows");
     } else {
       if (!token.empty() && !guard_->token().empty()) {
@@ -150,9 +162,7 @@ class WatchServer::Impl {
         response.set_content(content, type);
       });
     };
-    add("/", kWatchHtml, "text/html; charset=utf-8");
-    add("/watch.css", kWatchCss, "text/css; charset=utf-8");
-    add("/watch.js", kWatchJs, "text/javascript; charset=utf-8");
+    for (const PageFile& file : kPage) add(file.path, file.content, file.type);
   }
 
   void add_api() {
@@ -162,6 +172,19 @@ class WatchServer::Impl {
     });
     server_.Get("/api/series",
                 [this](const auto& request, auto& response) { answer_series(request, response); });
+    server_.Get("/api/samples",
+                [this](const auto& request, auto& response) { answer_samples(request, response); });
+    server_.Get("/api/alignment",
+                [this](const httplib::Request& request, httplib::Response& response) {
+                  const std::lock_guard lock(mutex_);
+                  if (const WatchedRun* run = find_run(request, response)) {
+                    response.set_content(in_json(run->alignment()), "application/json");
+                  }
+                });
+    if (allow_stop_) {
+      server_.Post("/api/stop",
+                   [this](const auto& request, auto& response) { answer_stop(request, response); });
+    }
     server_.Get("/api/events", [this](const httplib::Request&, httplib::Response& response) {
       if (pages_ >= kMostPages) return refuse(response, 503, "too many pages are open");
       ++pages_;
@@ -176,16 +199,45 @@ class WatchServer::Impl {
 
   void answer_series(const httplib::Request& request, httplib::Response& response) {
     const StepRange all;
-    const auto run = number(request, "run", 0), most = number(request, "points", kPoints),
+    const auto most = number(request, "points", kPoints),
                begin = number(request, "begin", all.begin), end = number(request, "end", all.end);
-    if (!run || !most || !begin || !end) return refuse(response, 400, "not a number");
-    if (*run < 0 || *run >= std::ssize(runs_)) return refuse(response, 404, "no such run");
+    if (!most || !begin || !end) return refuse(response, 400, "not a number");
     if (*most < 1 || *most > kMostPoints) {
       return refuse(response, 400, fmt::format("points: 1 to {}", kMostPoints));
     }
     const std::lock_guard lock(mutex_);
-    const WatchedRun& watched = runs_[static_cast<std::size_t>(*run)];
-    response.set_content(watched.series({*begin, *end}, *most).dump(), "application/json");
+    if (const WatchedRun* run = find_run(request, response)) {
+      response.set_content(run->series({*begin, *end}, *most), "application/json");
+    }
+  }
+
+  void answer_samples(const httplib::Request& request, httplib::Response& response) {
+    const auto step = number(request, "step", std::numeric_limits<std::int64_t>::max());
+    if (!step) return refuse(response, 400, "not a number");
+    const std::lock_guard lock(mutex_);
+    if (const WatchedRun* run = find_run(request, response)) {
+      response.set_content(in_json(run->samples(*step)), "application/json");
+    }
+  }
+
+  void answer_stop(const httplib::Request& request, httplib::Response& response) {
+    const std::lock_guard lock(mutex_);
+    const WatchedRun* run = find_run(request, response);
+    if (run == nullptr) return;
+    try {
+      request_stop(run->paths());
+      response.status = 202;
+    } catch (const Error& error) {
+      refuse(response, 409, error.what());
+    }
+  }
+
+  // With the lock. The parameter `run` of a request; null where it is refused.
+  const WatchedRun* find_run(const httplib::Request& request, httplib::Response& response) const {
+    const auto run = number(request, "run", 0);
+    if (run && *run >= 0 && *run < std::ssize(runs_)) return &runs_[static_cast<std::size_t>(*run)];
+    refuse(response, run ? 404 : 400, run ? "no such run" : "not a number");
+    return nullptr;
   }
 
   // Waits for what is newer than `seen`, in one of the server's threads.
@@ -203,9 +255,11 @@ class WatchServer::Impl {
 
   std::string summaries() const {
     Json list = Json::array();
-    for (const WatchedRun& run : runs_) list.push_back(run.summary());
-    // A name that is not UTF-8 is shown with other characters.
-    return list.dump(-1, ' ', false, Json::error_handler_t::replace);
+    for (const WatchedRun& run : runs_) {
+      list.push_back(run.summary());
+      list.back()["can_stop"] = allow_stop_ && run.is_going_on();
+    }
+    return in_json(list);
   }
 
   void follow_runs() {
@@ -231,6 +285,7 @@ class WatchServer::Impl {
   }
 
   std::string host_;
+  bool allow_stop_;
   int port_ = 0;
   httplib::Server server_;
   std::optional<RequestGuard> guard_;

@@ -12,15 +12,20 @@ namespace gladius::train {
 struct WatchOptions {
   std::vector<RunPaths> runs;
   std::string host = "127.0.0.1";
-  int port = 6007;  // 0: one that is free
+  int port = 6007;          // 0: one that is free
+  bool allow_stop = false;  // POST /api/stop
 };
 
 /// Shows runs, which it only reads, in a browser (HTTP/1.1; cpp-httplib). Paths:
-/// - `/`, `/watch.css`, `/watch.js`: the page, which loads nothing from elsewhere;
-/// - `/api/runs`: a list of WatchedRun::summary();
+/// - `/` and the files of page/: the page, which loads nothing from elsewhere;
+/// - `/api/runs`: a list of WatchedRun::summary(), each with `can_stop`;
 /// - `/api/series?run=I&points=N[&begin=STEP][&end=STEP]`: WatchedRun::series();
-/// - `/api/events`: server-sent events, the data of each like `/api/runs`, when a run has changed.
-/// Only GET; RequestGuard says whose requests are answered.
+/// - `/api/samples?run=I[&step=STEP]`: WatchedRun::samples(), the newest ones without a step;
+/// - `/api/alignment?run=I`: WatchedRun::alignment();
+/// - `/api/events`: server-sent events, the data of each like `/api/runs`, when a run has changed;
+/// - POST `/api/stop?run=I`, where it is allowed: request_stop(), answered with 202, or 409 and why
+///   not.
+/// RequestGuard says whose requests are answered.
 class WatchServer {
  public:
   /// IoError, FormatError or ConfigError for what is no run, and IoError for an address or port

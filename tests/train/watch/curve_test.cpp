@@ -18,7 +18,9 @@ TEST(WatchedCurve, PartsHaveTheMeanAndTheRangeOfTheirSteps) {
     Curve curve;
     std::vector<std::pair<std::int64_t, double>> values;
     std::int64_t step = rng() % 5;
-    for (int i = 0, count = static_cast<int>(rng() % 300); i < count; ++i, step += 1 + rng() % 4) {
+    const unsigned apart = 1 + rng() % 4;  // 1: each step has a value, but for those that have none
+    for (int i = 0, count = static_cast<int>(rng() % 300); i < count;
+         ++i, step += 1 + rng() % apart) {
       const double value = rng() % 10 == 0 ? std::nan("") : std::ldexp(rng() % 1000, -5);
       curve.add(step, value);
       if (std::isfinite(value)) values.emplace_back(step, value);

@@ -70,6 +70,15 @@ TEST_F(MetricsFollowerTest, StartsOverWhereAResumedRunHasCutTheFile) {
   EXPECT_THAT(read_steps(true), IsEmpty());
 }
 
+TEST_F(MetricsFollowerTest, StartsOverAlsoWhereAWrongLineCameFirst) {
+  write(line(0) + line(1) + line(2));
+  EXPECT_THAT(read_steps(), ElementsAre(0, 1, 2));
+  write("{}\n" + line(0));
+  EXPECT_THROW(follower_.read(), FormatError);
+  write(line(0));
+  EXPECT_THAT(read_steps(true), ElementsAre(0));
+}
+
 TEST_F(MetricsFollowerTest, LongFilesAreReadInParts) {
   std::string text;
   std::int64_t steps = 0;

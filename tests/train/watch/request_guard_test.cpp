@@ -45,5 +45,30 @@ TEST(RequestGuard, ElsewhereASecretIsAskedFor) {
   }
 }
 
+TEST(RequestGuard, AnActionComesFromThePageWithTheSecretInAHeader) {
+  const RequestGuard guard("127.0.0.1", 6007, /*allows_actions=*/true);
+  ASSERT_EQ(guard.token().size(), 32u) << "also on the machine's own address";
+  const std::string host = "localhost:6007", origin = "http://localhost:6007";
+  EXPECT_NE(guard.refusal({.host = host}), "");
+  EXPECT_EQ(guard.refusal({.host = host, .query_token = guard.token()}), "");
+  EXPECT_THAT(guard.refusal({.host = "evil.example:6007", .query_token = guard.token()}),
+              HasSubstr("Host"));
+  const RequestOrigin right{.host = host, .origin = origin, .header_token = guard.token()};
+  EXPECT_EQ(guard.action_refusal(right), "");
+  RequestOrigin request = right;
+  request.origin = "";
+  EXPECT_THAT(guard.action_refusal(request), HasSubstr("does not say that it comes from the page"));
+  for (const char* other : {"null", "http://localhost:8080", "http://evil.example"}) {
+    request.origin = other;
+    EXPECT_THAT(guard.action_refusal(request), HasSubstr("another site")) << other;
+  }
+  request = right;
+  request.header_token = "";
+  request.query_token = request.cookie_token = guard.token();
+  EXPECT_THAT(guard.action_refusal(request), HasSubstr("token"));
+  EXPECT_THAT(RequestGuard("127.0.0.1", 6007).action_refusal(right), HasSubstr("only shows"));
+  EXPECT_THAT(RequestGuard("0.0.0.0", 6007).action_refusal(right), HasSubstr("only shows"));
+}
+
 }  // namespace
 }  // namespace gladius::train
