@@ -1,5 +1,11 @@
 # Everything the product links, all from the distribution's packages (see ./run for their names).
 
+if(GLADIUS_PORTABLE)
+  # Static libraries where the distribution has them. What is left goes with the program
+  # (GladiusInstall.cmake), libcrypto too: the web server's library, which is shared, uses it.
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a .so)
+endif()
+
 find_package(CLI11 REQUIRED)
 find_package(fmt REQUIRED)
 find_package(hwy REQUIRED)

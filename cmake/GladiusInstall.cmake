@@ -12,3 +12,4 @@ install(
     cmake/FindOpenBlasOpenMP.cmake
     cmake/gladius-config.cmake
   DESTINATION ${package_directory})
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN embedded EXCLUDE)

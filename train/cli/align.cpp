@@ -216,11 +216,17 @@ void add_align(CLI::App& program, const Common& common) {
   command
       ->add_option("--teacher", options->teacher,
                    "Model directory; without weights the vocabularies alone are compared")
+      ->type_name("PATH")
       ->required();
-  command->add_option("--student", options->student, "Model or tokenizer directory")->required();
-  command->add_option("--text", options->text,
-                      "File to read: .jsonl as for training, anything else as plain text");
-  command->add_option("--html", options->html, "Page to write, with the text token by token");
+  command->add_option("--student", options->student, "Model or tokenizer directory")
+      ->type_name("PATH")
+      ->required();
+  command
+      ->add_option("--text", options->text,
+                   "File to read: .jsonl as for training, anything else as plain text")
+      ->type_name("FILE");
+  command->add_option("--html", options->html, "Page to write, with the text token by token")
+      ->type_name("FILE");
   command
       ->add_option("--max-seq-len", options->max_seq_len,
                    "Tokens of the student that are read together (512)")

@@ -36,6 +36,7 @@ struct Common {
 using AddCommand = void (*)(CLI::App& program, const Common& common);
 
 void add_align(CLI::App& program, const Common& common);
+void add_completion(CLI::App& program, const Common& common);
 void add_convert(CLI::App& program, const Common& common);
 void add_distill(CLI::App& program, const Common& common);
 void add_eval(CLI::App& program, const Common& common);
@@ -44,6 +45,7 @@ void add_gradients(CLI::App& program, const Common& common);
 void add_init(CLI::App& program, const Common& common);
 void add_inspect(CLI::App& program, const Common& common);
 void add_logits(CLI::App& program, const Common& common);
+void add_manual(CLI::App& program, const Common& common);
 void add_render(CLI::App& program, const Common& common);
 void add_report(CLI::App& program, const Common& common);
 void add_tokenize(CLI::App& program, const Common& common);

@@ -30,6 +30,7 @@ void add_constraint_options(CLI::App& command, ConstraintArguments& arguments, C
           .add_option("--json-schema", arguments.json_schema,
                       "JSON file with a schema that the answer fits: only tokens that lead to such "
                       "JSON are chosen (docs/evaluation.md)")
+          ->type_name("FILE")
           ->excludes(ids);
   add_choice<std::optional<ToolChoice>, ToolChoice>(
       command, "--tool-choice", arguments.tool_choice,

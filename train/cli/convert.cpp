@@ -109,6 +109,7 @@ void add_convert(CLI::App& program, const Common& common) {
   command
       ->add_option("--out", options->out,
                    "Directory or GGUF file to write; must not be there or hold anything yet")
+      ->type_name("PATH")
       ->required();
   command
       ->add_option("--max-shard-size", options->max_shard_size,

@@ -150,14 +150,18 @@ void add_distill(CLI::App& program, const Common& common) {
       "`gladius report` shows how it stands, and TensorBoard reads its directory",
       "gladius distill configs/default/distill.run.json --out runs/mine --set optimizer.lr=2e-4");
   const auto options = std::make_shared<DistillArguments>();
-  add_subject(*command, "--run,RUN.json", options->run_file, "The run file")->required(false);
+  add_subject(*command, "--run,RUN.json", options->run_file, "The run file")
+      ->type_name("FILE")
+      ->required(false);
   command->add_flag("--keys", options->keys,
                     "Print what a run file may say: each key, its default and what it means");
-  command->add_option("--out", options->out, "Run directory (default: runs/ and the file's name)");
+  command->add_option("--out", options->out, "Run directory (default: runs/ and the file's name)")
+      ->type_name("DIR");
   command
       ->add_option("--set", options->overrides,
                    "path.to.key=value in place of the file's (JSON or text; paths begin at the "
                    "file's directory)")
+      ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   command->add_flag("--resume", options->resume,
                     "Go on with the run in the directory from its newest checkpoint");

@@ -144,9 +144,12 @@ void run_data(const EvalArguments& options, const Common& common) {
 }
 
 void add_data_options(CLI::App& command, EvalArguments& options) {
-  CLI::Option* data = command.add_option(
-      "--data", options.data,
-      "Files as for training, .jsonl or .txt, or patterns in quotes: 'data/*.jsonl'");
+  CLI::Option* data =
+      command
+          .add_option(
+              "--data", options.data,
+              "Files as for training, .jsonl or .txt, or patterns in quotes: 'data/*.jsonl'")
+          ->type_name("FILE");
   command
       .add_option("--max-seq-len", options.max_seq_len,
                   "Where sequences are cut (default: as the run did that the model lies in, else "
@@ -174,11 +177,13 @@ void add_suite_options(CLI::App& command, SuiteArguments& options) {
           .add_option("--suite", options.file,
                       "A suite of cases (.jsonl) that the model is to answer: calls of tools, "
                       "texts, JSON, refusals (docs/evaluation.md)")
+          ->type_name("FILE")
           ->excludes(command.get_option("--data"));
   command
       .add_option("--answers", options.answers,
                   "The right answers, where the suite is a file of the Berkeley Function Calling "
                   "Leaderboard (its possible_answer/ has them)")
+      ->type_name("FILE")
       ->needs(suite);
   command
       .add_flag("--constrained", options.constrained,

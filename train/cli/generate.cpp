@@ -258,10 +258,12 @@ void add_generate(CLI::App& program, const Common& common) {
       ->add_option("--messages", conversation.messages,
                    "JSON file with the messages so far, a list or a line of a data file, to be "
                    "answered (before the prompt, if there is one); means --chat")
+      ->type_name("FILE")
       ->excludes(ids);
   command
       ->add_option("--tools", conversation.tools,
                    "JSON file with the schemas of the tools, a list; means --chat")
+      ->type_name("FILE")
       ->excludes(ids);
   add_constraint_options(*command, options->constraint, ids);
   add_batch_options(*command, options->batch);

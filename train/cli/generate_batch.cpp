@@ -87,6 +87,7 @@ void add_batch_options(CLI::App& command, BatchArguments& options) {
                          .add_option("--out", options.out,
                                      "With --batch: a new data file (.jsonl), each prompt with its "
                                      "answer")
+                         ->type_name("FILE")
                          ->needs(batch);
   batch->needs(out);
   add_batch_size_option(command, options.batch_size)->needs(batch);

@@ -185,9 +185,11 @@ void add_gradients(CLI::App& program, const Common& common) {
   command->add_option("--labels", options->labels,
                       "The token to predict at each position: 2,3,-100; -100 is ignored (default: "
                       "the one that follows)");
-  command->add_option("--teacher-logits", options->teacher_logits,
-                      "safetensors file with `logits` [tokens, vocabulary]; adds the divergence. "
-                      "Of vocabularies of two sizes, the first entries that both have count");
+  command
+      ->add_option("--teacher-logits", options->teacher_logits,
+                   "safetensors file with `logits` [tokens, vocabulary]; adds the divergence. "
+                   "Of vocabularies of two sizes, the first entries that both have count")
+      ->type_name("FILE");
   command->add_option("--temperature", options->temperature, "Temperature of the distillation")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -206,8 +208,10 @@ void add_gradients(CLI::App& program, const Common& common) {
   add_choice(*command, "--reduction", options->reduction,
              "Of the divergence: mean over the tokens, or batchmean, their sum")
       ->default_str(name_of(options->reduction));
-  command->add_option("--out", options->out,
-                      "safetensors file to write: `loss` [1], and gradients by parameter");
+  command
+      ->add_option("--out", options->out,
+                   "safetensors file to write: `loss` [1], and gradients by parameter")
+      ->type_name("FILE");
   command->callback([options, &common] { gradients(*options, common); });
 }
 

@@ -75,10 +75,13 @@ void add_init(CLI::App& program, const Common& common) {
   add_subject(*command, "--config,CONFIG", options->config,
               "config.json of the model, or a directory that has one");
   command->add_option("--out", options->out, "Directory to write; must not hold anything yet")
+      ->type_name("DIR")
       ->required();
   command->add_option("--seed", options->seed, "Seed of the weights")->capture_default_str();
-  command->add_option("--tokenizer", options->tokenizer,
-                      "Directory whose tokenizer and chat template are copied");
+  command
+      ->add_option("--tokenizer", options->tokenizer,
+                   "Directory whose tokenizer and chat template are copied")
+      ->type_name("PATH");
   add_dtype_option(*command, options->dtype)->description("Type of the weights (default: f32)");
   command->callback([options, &common] { init(*options, common); });
 }

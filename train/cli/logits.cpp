@@ -158,8 +158,10 @@ void add_logits(CLI::App& program, const Common& common) {
   add_adapter_option(*command, options->adapter);
   add_text_input(*command, options->text, "Text of one sequence",
                  "Token ids of one sequence: 1,2,3", /*required=*/true);
-  command->add_option("--out", options->out,
-                      "safetensors file to write instead: `logits` [tokens, vocabulary], F32");
+  command
+      ->add_option("--out", options->out,
+                   "safetensors file to write instead: `logits` [tokens, vocabulary], F32")
+      ->type_name("FILE");
   command->add_option("--top", options->top, "Likeliest next tokens to print")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -20,9 +20,9 @@ namespace gladius::cli {
 namespace {
 
 const std::vector<AddCommand> kCommands = {
-    add_align,    add_init,   add_inspect,   add_distill,  add_eval,
-    add_generate, add_logits, add_gradients, add_tokenize, add_render,
-    add_convert,  add_report, add_tokenizer, add_verify,   add_watch,
+    add_align,     add_init,      add_inspect,  add_distill,    add_eval,    add_generate,
+    add_logits,    add_gradients, add_tokenize, add_render,     add_convert, add_report,
+    add_tokenizer, add_verify,    add_watch,    add_completion, add_manual,
 };
 
 void add_common(CLI::App& program, Common& common) {

@@ -93,8 +93,9 @@ void add_render(CLI::App& program, const Common& common) {
       ->add_option("--messages", options->messages,
                    "JSON list of messages, or an object with \"messages\" and perhaps \"tools\"; "
                    "- is the standard input")
+      ->type_name("FILE")
       ->required();
-  command->add_option("--tools", options->tools, "JSON list of tools' schemas");
+  command->add_option("--tools", options->tools, "JSON list of tools' schemas")->type_name("FILE");
   add_loss_on(*command, options->loss_on,
               "What has labels: all (every token) or assistant (what the assistant wrote)")
       ->default_str(name_of(options->loss_on));

@@ -36,7 +36,9 @@ CLI::App* add_command(CLI::App& program, const std::string& name, const std::str
 
 CLI::Option* add_subject(CLI::App& command, const std::string& names, std::string& path,
                          const std::string& what) {
-  return command.add_option(names, path, what + ", also without the option's name")->required();
+  return command.add_option(names, path, what + ", also without the option's name")
+      ->type_name("PATH")
+      ->required();
 }
 
 CLI::Option* add_model_option(CLI::App& command, std::string& path) {
@@ -47,8 +49,10 @@ CLI::Option* add_model_option(CLI::App& command, std::string& path) {
 }
 
 CLI::Option* add_adapter_option(CLI::App& command, std::string& path) {
-  return command.add_option("--adapter", path,
-                            "Directory of a LoRA adapter (PEFT's), which is merged into the model");
+  return command
+      .add_option("--adapter", path,
+                  "Directory of a LoRA adapter (PEFT's), which is merged into the model")
+      ->type_name("DIR");
 }
 
 ModelPaths locate_model(const std::string& path, const Common& common) {

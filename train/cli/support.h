@@ -62,7 +62,7 @@ std::string check_loss_on(const std::string& name);
 template <class Value>
 CLI::Option* add_loss_on(CLI::App& command, Value& value, const std::string& what) {
   return add_choice<Value, train::LossOn>(command, "--loss-on", value, what,
-                                          CLI::Validator(check_loss_on, ""));
+                                          CLI::Validator(check_loss_on, "{all,assistant}"));
 }
 
 /// Numbers of a list "1,2,3"; ConfigError naming `option` for anything else and for an empty list.

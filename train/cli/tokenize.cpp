@@ -73,8 +73,8 @@ void add_tokenize(CLI::App& program, const Common& common) {
               "Directory with tokenizer.json, or anything that --model takes elsewhere");
   CLI::Option_group* input = command->add_option_group("input");
   input->add_option("--text", options->text, "Text to turn into ids");
-  CLI::Option* file =
-      input->add_option("--file", options->file, "File whose text to turn into ids");
+  CLI::Option* file = input->add_option("--file", options->file, "File whose text to turn into ids")
+                          ->type_name("FILE");
   CLI::Option* ids = input->add_option("--decode", options->decode, "Ids to turn into text: 1,2,3");
   input->require_option(1);
   command->add_flag("--no-special", options->no_special,

@@ -118,6 +118,7 @@ void train(TokenizerArguments& options, const Common& common) {
 void add_train_options(CLI::App& command, TokenizerArguments& options) {
   text::TokenizerTrainerOptions& trainer = options.training.trainer;
   command.add_option("--data", options.data, "Files to learn from (.txt, .jsonl), or patterns")
+      ->type_name("FILE")
       ->required();
   command.add_option("--vocab-size", trainer.vocab_size, "Entries of the vocabulary, all counted")
       ->required()
@@ -126,10 +127,13 @@ void add_train_options(CLI::App& command, TokenizerArguments& options) {
              "llama (characters, the others as bytes) or byte-level (as GPT-2 and Qwen)")
       ->required();
   command.add_option("--out", options.out, "Directory to write; must not hold anything yet")
+      ->type_name("DIR")
       ->required();
-  command.add_option("--chat-template", options.chat_template,
-                     "Jinja file that goes with the tokenizer; conversations are learnt as it "
-                     "renders them");
+  command
+      .add_option("--chat-template", options.chat_template,
+                  "Jinja file that goes with the tokenizer; conversations are learnt as it "
+                  "renders them")
+      ->type_name("FILE");
   command.add_option("--special-token", trainer.special_tokens,
                      "A token that text is never split into or merged with; may be repeated");
   command.add_option("--eos-token", trainer.eos_token,
@@ -143,8 +147,10 @@ void add_train_options(CLI::App& command, TokenizerArguments& options) {
                      "Expression whose matches no token crosses, in the place of the kind's own");
   command.add_flag("--no-pre-tokenizer", options.training.no_pre_tokenizer,
                    "Leaves the cutting of words out of tokenizer.json, as Llama's has none");
-  command.add_option("--alphabet", options.alphabet,
-                     "llama: file whose characters have a token in any case");
+  command
+      .add_option("--alphabet", options.alphabet,
+                  "llama: file whose characters have a token in any case")
+      ->type_name("FILE");
   command
       .add_option("--limit-alphabet", options.limit_alphabet,
                   "llama: how many characters have a token; the rarer ones are bytes")

@@ -23,6 +23,8 @@ std::string compiler() {
 
 }  // namespace
 
+const char* program_version() { return GLADIUS_VERSION; }
+
 void print_version(bool json) {
   if (json) {
     const nlohmann::ordered_json document{{"version", GLADIUS_VERSION},

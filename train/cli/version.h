@@ -3,6 +3,8 @@
 
 namespace gladius::cli {
 
+/// "0.1.0"
+const char* program_version();
 void print_version(bool json);
 
 }  // namespace gladius::cli

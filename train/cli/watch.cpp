@@ -77,6 +77,7 @@ void add_watch(CLI::App& program, const Common& common) {
   command
       ->add_option("RUN_DIR,--run", options->runs,
                    "Directories of runs, which may have just begun, or be complete")
+      ->type_name("DIR")
       ->required();
   command->add_option("--port", options->port, "0: one that is free")
       ->check(CLI::Range(0, 65535))
