@@ -1,20 +1,20 @@
 # Everything the product links, all from the distribution's packages (see ./run for their names).
 
-if(GLADIUS_PORTABLE)
-  # Static libraries where the distribution has them. What is left goes with the program
-  # (GladiusInstall.cmake), libcrypto too: the web server's library, which is shared, uses it.
-  set(CMAKE_FIND_LIBRARY_SUFFIXES .a .so)
-endif()
-
 find_package(CLI11 REQUIRED)
 find_package(fmt REQUIRED)
 find_package(hwy REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(OpenBlasOpenMP REQUIRED)
-find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+
+# Of these the distribution has static libraries. The others go with the program
+# (GladiusInstallProgram.cmake); of OpenSSL too, as cpp-httplib's shared library needs the shared one.
+if(GLADIUS_PORTABLE)
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a ${CMAKE_FIND_LIBRARY_SUFFIXES})
+endif()
+find_package(OpenBlasOpenMP REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
 pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 

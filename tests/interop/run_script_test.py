@@ -161,3 +161,25 @@ def test_a_real_teacher_is_there_before_the_build(checkout):
     (checkout / "no-network").touch()
     code, _, log = run(checkout, "distill-smollm2")
     assert code == 1 and log[-1] == "python3 configs/smollm2/teacher.py"
+
+
+@pytest.mark.parametrize("parts", [["deb"], []])
+def test_packages_are_made_and_checked(checkout, parts):
+    (checkout / "packaging").mkdir()
+    for name in ("bin/cpack", "packaging/check.sh"):
+        (checkout / name).write_text(f'#!/bin/sh\necho "{name} $*" >> log\n')
+        (checkout / name).chmod(0o755)
+    (checkout / "bin/id").write_text("#!/bin/sh\necho 1000\n")  # who may not make a chroot
+    (checkout / "bin/id").chmod(0o755)
+    code, error, log = run(checkout, "package", *parts)
+    assert code == 0, error
+    assert any("lintian" in line for line in log)
+    assert not any("debootstrap" in line for line in log)
+    packed = [line for line in log if line.startswith("bin/cpack")]
+    assert packed[0].startswith("bin/cpack --config build/release/CPackConfig.cmake -B build/packages")
+    checks = ["packaging/check.sh deb build/packages"]
+    if not parts:
+        assert "--config build/portable/" in packed[1]
+        checks += ["packaging/check.sh tarball build/packages"]
+        assert "not root" in error
+    assert [line for line in log if line.startswith("packaging/")] == checks
