@@ -166,6 +166,7 @@ def test_a_real_teacher_is_there_before_the_build(checkout):
 @pytest.mark.parametrize("parts", [["deb"], []])
 def test_packages_are_made_and_checked(checkout, parts):
     (checkout / "packaging").mkdir()
+    (checkout / "CMakeLists.txt").write_text("project(gladius VERSION 1.2.3 LANGUAGES CXX\n")
     for name in ("bin/cpack", "packaging/check.sh"):
         (checkout / name).write_text(f'#!/bin/sh\necho "{name} $*" >> log\n')
         (checkout / name).chmod(0o755)
@@ -177,6 +178,7 @@ def test_packages_are_made_and_checked(checkout, parts):
     assert not any("debootstrap" in line for line in log)
     packed = [line for line in log if line.startswith("bin/cpack")]
     assert packed[0].startswith("bin/cpack --config build/release/CPackConfig.cmake -B build/packages")
+    assert packed[0].endswith("CPACK_DEBIAN_PACKAGE_VERSION=1.2.3~")
     checks = ["packaging/check.sh deb build/packages"]
     if not parts:
         assert "--config build/portable/" in packed[1]
