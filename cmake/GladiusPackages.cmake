@@ -28,7 +28,7 @@ set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_SOURCE_DIR}/packaging/prepare_deb.cm
 
 # A build in between: what is released will be newer than it.
 set(CPACK_DEBIAN_PACKAGE_VERSION ${PROJECT_VERSION}~)
-set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
+set(CPACK_DEBIAN_PACKAGE_RELEASE 0local1)  # not of the distribution
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 set(CPACK_DEBIAN_PACKAGE_MAINTAINER "Gladius maintainers <maintainers@gladius.invalid>")
@@ -43,9 +43,10 @@ set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS libopenblas0-openmp)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SUGGESTS xdg-utils)
 set(CPACK_COMPONENT_PROGRAM_DESCRIPTION
 "knowledge distillation of language models on the CPU
-Trains a Llama-architecture student on an ordinary processor, by distillation from larger teachers
-or on data alone, and generates text, evaluates, converts and compares models and tokenizers. Reads
-and writes Hugging Face's model directories and GGUF files.")
+Trains a Llama-architecture student on an ordinary processor, by distillation
+from larger teachers or on data alone, and generates text, evaluates, converts
+and compares models and tokenizers. Reads and writes Hugging Face's model
+directories and GGUF files.")
 
 # The libraries are static: what they are made with has to be the same where they are linked.
 function(same_series result package version)
@@ -63,7 +64,8 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS cmake)
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION
 "tensors, autograd and distillation in C++20: headers and libraries
-Tensors, reverse-mode automatic differentiation, layers, optimizers, language models, tokenizers and
-what the program gladius trains with, as static libraries for find_package(gladius) of CMake.")
+Tensors, reverse-mode automatic differentiation, layers, optimizers, language
+models, tokenizers and what the program gladius trains with, as static
+libraries for find_package(gladius) of CMake.")
 
 include(CPack)
