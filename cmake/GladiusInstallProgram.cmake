@@ -15,6 +15,7 @@ if(GLADIUS_PORTABLE)
   install(RUNTIME_DEPENDENCY_SET gladius_libraries
     PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|dl|rt|pthread|resolv)\\.so"
     DESTINATION lib/gladius COMPONENT program)
+  install(SCRIPT ${PROJECT_SOURCE_DIR}/packaging/install_licences.cmake COMPONENT program)
 else()
   install(TARGETS gladius COMPONENT program)
 endif()

@@ -35,6 +35,7 @@ check_tarball() {
   local root
   root=$(echo "$work"/gladius-*)
   ls -l "$root/bin" "$root/lib/gladius" >&2
+  [ -s "$root/share/doc/gladius/licences/libopenblas-openmp-dev" ] || fail "a licence is missing"
   same "$root/bin/gladius" "$root/share/gladius/configs" "the tarball"
 }
 

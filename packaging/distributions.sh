@@ -2,7 +2,7 @@
 # distributions.sh [NAME [COMMAND...]]: builds the sources and runs their tests in other distributions,
 # each in a root of its own below $GLADIUS_ROOTS (build/distributions), which is kept and used again.
 # NAME: debian-13, ubuntu-24.04, or arm64 (Debian 12, cross-compiled and run by qemu); all without one.
-# COMMAND: of ./run there, in the place of its tests and the default run ("test tensor", "distill").
+# COMMAND: of ./run there, in the place of its tests and the default run ("test release tensor", "distill").
 set -euo pipefail
 cd "$(dirname "$0")/.."
 roots=${GLADIUS_ROOTS:-build/distributions}

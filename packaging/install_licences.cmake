@@ -1,10 +1,7 @@
-# Run by CPack on what is installed, before it is packed: the licences of the libraries that go with
-# the program, as the distribution's packages state them.
+# Run by `cmake --install` of a portable program: the licences of the libraries that are in it or go
+# with it, as the distribution's packages state them.
 find_program(DPKG_QUERY dpkg-query)
-file(GLOB_RECURSE programs ${CPACK_TEMPORARY_DIRECTORY}/*/bin/gladius)
-list(GET programs 0 program)
-cmake_path(GET program PARENT_PATH bin)
-cmake_path(GET bin PARENT_PATH root)
+set(root $ENV{DESTDIR}${CMAKE_INSTALL_PREFIX})
 set(licences ${root}/share/doc/gladius/licences)
 file(MAKE_DIRECTORY ${licences})
 file(COPY ${CMAKE_CURRENT_LIST_DIR}/../LICENSE DESTINATION ${root}/share/doc/gladius)
