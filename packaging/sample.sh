@@ -10,7 +10,8 @@ mkdir -p "$out"
     --seed 1 --out "$out/model"
   "$program" logits --model "$out/model" --prompt "What is the weather in Oslo?" \
     --out "$out/logits.safetensors" --threads 2
-  "$program" distill "$configs/default/expert.run.json" --set steps=4 --out "$out/run" --threads 2
+  "$program" distill "$configs/default/expert.run.json" --set steps=4 \
+    --set eval_suite=null --out "$out/run" --threads 2
   "$program" generate "$out/run" --chat --prompt "What is the weather in Oslo?" --greedy \
     --max-new-tokens 8 --threads 2
 } >"$out/log" 2>&1 || { cat "$out/log" >&2; exit 1; }
