@@ -163,6 +163,9 @@ void check_growth(const ModelConfig& student, const ModelConfig& model,
   require_room("vocab_size", student.vocab_size, model.vocab_size);
   require_equal("rms_norm_eps", student.rms_norm_eps, model.rms_norm_eps);
   require_equal("model_type", student.model_type, model.model_type);
+  require(
+      !student.tie_word_embeddings || model.tie_word_embeddings,
+      "the student's head is its embedding (tie_word_embeddings), and the model has two tables");
   require_equal("attention bias", student.qkv_bias, model.qkv_bias);
   require_equal("rope type", student.rope.type, model.rope.type);
   require_equal("rope_theta", student.rope.theta, model.rope.theta);

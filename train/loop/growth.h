@@ -27,12 +27,13 @@ struct Grown {
 };
 
 /// Gives one parameter of the student what makes the whole student compute what the model does, to
-/// rounding: the model's numbers in the first rows and columns (heads stay with their keys), zero
-/// in what attention and feed-forward add besides, so that new heads, new inner units and new
-/// layers are silent until they have learned something; norms are scaled by the root of the widths'
-/// ratio. The rows of a head for ids that the model does not have are the mean of its rows. All
-/// else keeps its fresh weights, which nothing looks at yet but the gradients. The way of Net2Net
-/// (arXiv:1511.05641) for a wider and deeper network.
+/// rounding (and to rms_norm_eps, which weighs more in the larger width): the model's numbers in
+/// the first rows and columns (heads stay with their keys), zero in what attention and feed-forward
+/// add besides, so that new heads, new inner units and new layers are silent until they have
+/// learned something; norms are scaled by the root of the widths' ratio. The rows of a head for ids
+/// that the model does not have are the mean of its rows. All else keeps its fresh weights, which
+/// nothing looks at yet but the gradients. The way of Net2Net (arXiv:1511.05641) for a wider and
+/// deeper network.
 Grown grow(const nn::NamedParameter& own, const ModelConfig& student, const ModelConfig& model,
            const ModelSource& source);
 

@@ -63,9 +63,11 @@ struct GrowingPair {
     const std::int64_t own_keys = keys + random_int(rng, 0, 2);
     student["num_key_value_heads"] = own_keys;
     student["num_attention_heads"] = own_keys * (group + random_int(rng, 0, 2));
-    for (Json* config : {&student, &model}) {
-      (*config)["tie_word_embeddings"] = random_int(rng, 0, 1) == 0;
-    }
+    const bool tied = random_int(rng, 0, 1) == 0;
+    model["tie_word_embeddings"] = tied;
+    student["tie_word_embeddings"] = tied && random_int(rng, 0, 1) == 0;
+    // So that rounding is all that differs.
+    for (Json* config : {&student, &model}) (*config)["rms_norm_eps"] = 1e-12;
   }
   Json student, model;
 };
@@ -193,6 +195,7 @@ TEST_F(GrowthTest, WhatCannotGrowIsRefused) {
   EXPECT_THAT(refusal("num_attention_heads", 2), HasSubstr("number of heads a key is 1"));
   EXPECT_THAT(refusal("rms_norm_eps", 1e-5), HasSubstr("rms_norm_eps"));
   EXPECT_THAT(refusal("rope_theta", 5e5), HasSubstr("rope_theta"));
+  EXPECT_THAT(refusal("tie_word_embeddings", true), HasSubstr("the model has two tables"));
   for (const Json& layers : {Json{1, 0}, Json{0, -1}, Json{0, 1, -1}, Json{0, 0}}) {
     file_["student"]["init_from"]["layers"] = layers;
     EXPECT_THAT(refusal("hidden_size", 16), HasSubstr("layers must have a number")) << layers;
