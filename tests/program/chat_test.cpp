@@ -227,7 +227,7 @@ TEST_F(Chat, ALongPromptIsToldBeforeTheWork) {
   const ProgramResult result =
       run({"generate", path("wide"), "--messages", path("long.json"), "--log-level", "error"});
   EXPECT_EQ(result.code, 1);
-  EXPECT_THAT(result.err, AllOf(StartsWith("gladius: error: the prompt has 1,0"),
+  EXPECT_THAT(result.err, AllOf(StartsWith("gladius: error: the prompt has 2,000,0"),
                                 HasSubstr(" tokens, for which the model needs about ")));
 }
 

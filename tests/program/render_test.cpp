@@ -35,9 +35,9 @@ TEST_F(Render, MarksTheLabelledTokens) {
   EXPECT_EQ(result.err, "");
   EXPECT_EQ(result.out,
             "<|user|>\nHi</s>\n<|assistant|>\n[[Hello.</s>\n]]\n\n"
-            "tokens: 12, 7 of them with a label (marked above)\n"
-            "ids: 447,299,332,2,414,299,564,656,273,2,390,259\n"
-            "labels: -100,-100,-100,-100,299,564,656,273,2,390,259,-100\n");
+            "tokens: 11, 7 of them with a label (marked above)\n"
+            "ids: 470,2564,2,420,1086,570,338,273,2,390,259\n"
+            "labels: -100,-100,-100,1086,570,338,273,2,390,259,-100\n");
 }
 
 TEST_F(Render, PrintsJson) {
@@ -46,9 +46,9 @@ TEST_F(Render, PrintsJson) {
   EXPECT_EQ(result.code, 0) << result.err;
   const auto document = nlohmann::json::parse(result.out);
   EXPECT_EQ(document["text"], "<|user|>\nHi</s>\n<|assistant|>\nHello.</s>\n");
-  EXPECT_EQ(document["ids"].size(), 12u);
+  EXPECT_EQ(document["ids"].size(), 11u);
   EXPECT_EQ(document["labels"][0], document["ids"][1]);
-  EXPECT_EQ(document["labels"][11], -100);
+  EXPECT_EQ(document["labels"][10], -100);
 }
 
 TEST_F(Render, ToolsThatTheTemplateIgnoresAreReported) {
