@@ -21,7 +21,7 @@ RUN_KEYS = {
     "student": {"config", "init", "init_from", "tokenizer", "seed"},
     "data": {"train", "eval", "max_seq_len", "packing", "shuffle", "loss_on"},
     "loss": {"temperature", "alpha", "reduction", "normalization", "tokens"},
-    "optimizer": {"lr", "weight_decay", "betas", "eps", "max_grad_norm", "schedule",
+    "optimizer": {"name", "lr", "weight_decay", "betas", "eps", "max_grad_norm", "schedule",
                   "warmup_steps"},
     **dict.fromkeys(("experts", "steps", "batch_size", "gradient_accumulation", "log_every",
                      "checkpoint_every", "keep_checkpoints", "eval_every", "eval_suite", "seed")),
@@ -230,7 +230,7 @@ def test_the_prompts_tokens_begin_the_whole_chats(tokenizer, plain):
 def test_chats_are_short(tokenizer, plain):
     lengths = [len(plain.encode(render(tokenizer, messages)).ids) for messages in ALL_CHATS]
     assert 25 <= statistics.mean(lengths) <= 60
-    assert max(lengths) <= 128
+    assert max(lengths) <= 256
 
 
 @pytest.mark.parametrize("name", ["expert.run.json", "distill.run.json", "card.run.json"])

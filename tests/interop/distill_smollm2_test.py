@@ -148,7 +148,8 @@ def small_teacher(tmp_path_factory):
     config |= {"vocab_size": 640, "num_hidden_layers": 1}
     (place / "config.json").write_text(json.dumps(config))
     gladius("distill", default / "expert.run.json", "--out", place / "run", "--set", "steps=150",
-            "--set", "data.eval=null", "--set", "eval_suite=null", "--set", f"student.config={place / 'config.json'}",
+            "--set", "data.eval=null", "--set", "eval_suite=null",
+            "--set", "eval_every=null", "--set", f"student.config={place / 'config.json'}",
             "--set", f"student.tokenizer={place / 'tokenizer'}")
     gladius("convert", "--model", place / "run/model", "--to", "gguf", "--dtype", "f32",
             "--out", place / "m.gguf")
