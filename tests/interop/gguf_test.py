@@ -115,7 +115,11 @@ def test_refuses_by_name(rng, tmp_path):
 
 
 def test_teaches_a_student(rng, tmp_path):
-    """As an expert it gives the losses of the numbers that its blocks stand for."""
+    """As an expert it gives the losses of the numbers that its blocks stand for.
+
+    All of one update: after it the two students differ by more than rounding, as AdamW moves an
+    element whose gradient is nothing but rounding as far as any other.
+    """
     config = model_config(rng, "llama")
     teacher = tmp_path / "teacher.gguf"
     write_model(teacher, config, arrays_of(random_model(rng, config)), as_stored("Q4_1"))
@@ -130,7 +134,7 @@ def test_teaches_a_student(rng, tmp_path):
         run = {"student": {"config": str(student / "config.json"), "init": str(student)},
                "experts": [{"name": "teacher", "model": str(expert), "steps": 8}],
                "data": {"train": str(tmp_path / "data.jsonl"), "max_seq_len": 32},
-               "gradient_accumulation": 2, "checkpoint_every": 4}
+               "gradient_accumulation": 8}
         (tmp_path / "run.json").write_text(json.dumps(run))
         out = tmp_path / f"run-of-{expert.name}"
         gladius("distill", tmp_path / "run.json", "--out", out)
