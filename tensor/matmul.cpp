@@ -8,6 +8,7 @@
 #include "gladius/tensor/half.h"
 #include "gladius/tensor/kernels/gemm.h"
 #include "gladius/tensor/parallel.h"
+#include "gladius/tensor/precision.h"
 
 namespace gladius {
 namespace {
@@ -44,7 +45,8 @@ void multiply_as(const Tensor& a, const Tensor& b, Tensor& out, const MatmulOpti
                 {.transpose_a = left.transposed,
                  .transpose_b = right.transposed,
                  .beta = options.accumulate ? 1.0 : 0.0,
-                 .stream = options.stream});
+                 .stream = options.stream,
+                 .precision = product_precision()});
 }
 
 void multiply(const Tensor& a, const Tensor& b, Tensor& out, const MatmulOptions& options = {}) {

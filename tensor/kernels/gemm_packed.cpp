@@ -21,6 +21,8 @@
 namespace gladius::kernels {
 namespace {
 
+// Operands are packed as elements E: float, or pairs of bfloat16 numbers, which count as one below.
+//
 // A panel of B, [kDepth, kColumns]: two thirds of a first-level cache of 48 KiB.
 constexpr std::int64_t kDepth = 96, kColumns = 64;
 // A block of A, [kRows, kSlab], which stays in the second-level cache. Fewer than kFewestRows are
@@ -42,11 +44,12 @@ struct Operand {
   }
 };
 
-// C = A * B for the columns of one panel of B, which are packed at most `width` at a time.
-template <class W>
+// C = A * B for the columns of one panel of B, which are packed at most `width` at a time. `k`
+// counts numbers.
+template <class W, class E>
 struct PanelProduct {
-  std::int64_t rows, depth, width, columns, next_columns;
-  const float* a;  // packed
+  std::int64_t rows, k, width, columns, next_columns;
+  const E* a;  // packed
   Operand<W> b;
   float* c;
   std::int64_t ldc;
@@ -106,6 +109,15 @@ HWY_INLINE bool holds_whole_lines(const float* c, std::int64_t ldc) {
 }
 
 // to [rows, columns] = b.
+template <class W, class E>
+HWY_INLINE void pack_panel(std::int64_t rows, std::int64_t columns, Operand<W> b, E* to,
+                           std::int64_t ld_to) {
+  if (b.transposed) {
+    transposed_pairs(columns, rows, b.data, b.ld, to, ld_to);
+  } else {
+    pairs_along_columns(rows, columns, b.data, b.ld, to, ld_to);
+  }
+}
 template <class W>
 HWY_INLINE void pack_panel(std::int64_t rows, std::int64_t columns, Operand<W> b, float* to,
                            std::int64_t ld_to) {
@@ -122,43 +134,88 @@ HWY_INLINE void pack_panel(std::int64_t rows, std::int64_t columns, Operand<W> b
 }
 
 // The rows of B for one pass, from where they lie if they are used for one tile alone.
-template <class W>
-HWY_INLINE Rows<const float> panel_of(std::int64_t depth, const PanelProduct<W>& x, Operand<W> b) {
-  if constexpr (std::is_same_v<W, float>) {
+template <class W, class E>
+HWY_INLINE Rows<const E> panel_of(std::int64_t k, const PanelProduct<W, E>& x, Operand<W> b) {
+  if constexpr (std::is_same_v<W, E>) {
     if (x.rows <= kTileRows && !b.transposed) return {b.data, b.ld};
   }
-  float* panel = thread_scratch<PanelScratch, float>(kDepth * kColumns);
-  pack_panel(depth, x.columns, b, panel, x.width);
+  E* panel = thread_scratch<PanelScratch, E>(kDepth * kColumns);
+  pack_panel(k, x.columns, b, panel, x.width);
   return {panel, x.width};
 }
 
-template <class W>
-void multiply_panel(PanelProduct<W> x) {
+template <class W, class E>
+void multiply_panel_of(PanelProduct<W, E> x) {
+  constexpr std::int64_t step = kDepth * kTerms<E>;
   float* sums = thread_scratch<SumsScratch, float>(kRows * kColumns);
   Rows<const float> addend{x.accumulate ? x.c : nullptr, x.ldc};
   const bool stream = x.stream && holds_whole_lines(x.c, x.ldc);
   const std::int64_t tiles = x.rows / kTileRows * ceil_div(x.width, kTileVectors * lanes<float>());
-  for (std::int64_t p = 0; p < x.depth; p += kDepth) {
-    const std::int64_t next = p + kDepth;
-    const bool last = next >= x.depth;
+  for (std::int64_t p = 0; p < x.k; p += step) {
+    const std::int64_t next = p + step;
+    const bool last = next >= x.k;
     const Rows<float> c = last ? Rows<float>{x.c, x.ldc} : Rows<float>{sums, kColumns};
-    const std::int64_t depth = std::min(kDepth, x.depth - p);
-    const Rows<const float> panel = panel_of(depth, x, x.b.from(p, 0));
+    const std::int64_t k = std::min(step, x.k - p);
+    const Rows<const E> panel = panel_of(k, x, x.b.from(p, 0));
     Ahead<W> ahead =
-        last ? Ahead<W>(x.b.from(0, x.columns), std::min(kDepth, x.depth), x.next_columns, tiles)
-             : Ahead<W>(x.b.from(next, 0), std::min(kDepth, x.depth - next), x.columns, tiles);
-    multiply_block<float>(x.rows, x.columns, depth, {x.a + p * x.rows, kDepth, 1}, panel, addend, c,
-                          [&](Rows<float> tile) HWY_ATTR {
-                            ahead.fetch();
-                            if (last && !stream) fetch_tile(tile);
-                            return last && stream;
-                          });
+        last ? Ahead<W>(x.b.from(0, x.columns), std::min(step, x.k), x.next_columns, tiles)
+             : Ahead<W>(x.b.from(next, 0), std::min(step, x.k - next), x.columns, tiles);
+    multiply_block<E>(x.rows, x.columns, ceil_div(k, kTerms<E>),
+                      {x.a + p / kTerms<E> * x.rows, kDepth, 1}, panel, addend, c,
+                      [&](Rows<float> tile) HWY_ATTR {
+                        ahead.fetch();
+                        if (last && !stream) fetch_tile(tile);
+                        return last && stream;
+                      });
     addend = {sums, kColumns};
   }
   if (stream) hwy::FlushStream();
 }
 
+template <class W>
+void multiply_panel(PanelProduct<W, float> x) {
+  multiply_panel_of(x);
+}
+
+template <class W>
+void multiply_panel_of_pairs(PanelProduct<W, Bf16Pair> x) {
+  if (!has_bf16_products()) return multiply_panel_of(x);
+  multiply_panel_of(PanelProduct<W, NativeBf16Pair>{x.rows, x.k, x.width, x.columns, x.next_columns,
+                                                    static_cast<const NativeBf16Pair*>(x.a), x.b,
+                                                    x.c, x.ldc, x.accumulate, x.stream});
+}
+
+// Blocks [rows, kDepth] of pairs of A, one after the other.
+template <class E>
+void pack_pairs_of_rows(std::int64_t rows, std::int64_t k, Operand<float> a, E* packed) {
+  constexpr std::int64_t step = 2 * kDepth;
+  for (std::int64_t p = 0; p < k; p += step) {
+    const std::int64_t size = std::min(step, k - p);
+    E* block = packed + p / 2 * rows;
+    if (!a.transposed) {
+      for (std::int64_t i = 0; i < rows; ++i) {
+        pairs_along_row(size, a.data + i * a.ld + p, block + i * kDepth);
+      }
+      continue;
+    }
+    // A strip at a time, which stays in the first-level cache between its two steps.
+    constexpr std::int64_t strip = 32;
+    HWY_ALIGN E pairs[kDepth * strip];
+    for (std::int64_t i = 0; i < rows; i += strip) {
+      const std::int64_t width = std::min(strip, rows - i);
+      pairs_along_columns(size, width, a.data + p * a.ld + i, a.ld, pairs, strip);
+      transpose(ceil_div(size, 2), width, &pairs->bits, strip, &block[i * kDepth].bits, kDepth);
+    }
+  }
+}
+
+void pack_pairs(std::int64_t rows, std::int64_t k, Operand<float> a, Bf16Pair* packed) {
+  if (!has_bf16_products()) return pack_pairs_of_rows(rows, k, a, packed);
+  pack_pairs_of_rows(rows, k, a, static_cast<NativeBf16Pair*>(packed));
+}
+
 GLADIUS_SIMD_WEIGHT_VERSIONS(multiply_panel);
+GLADIUS_SIMD_WEIGHT_VERSIONS(multiply_panel_of_pairs);
 
 }  // namespace
 }  // namespace gladius::kernels::HWY_NAMESPACE
@@ -169,11 +226,11 @@ namespace gladius::kernels {
 namespace {
 
 GLADIUS_SIMD_WEIGHT_EXPORT(multiply_panel);
+GLADIUS_SIMD_WEIGHT_EXPORT(multiply_panel_of_pairs);
+HWY_EXPORT(pack_pairs);
 
 // Blocks [rows, kDepth] of A, one after the other. Reads A along its rows as they lie in memory.
-const float* pack_rows(std::int64_t rows, std::int64_t depth, Operand<float> a) {
-  float* packed = thread_scratch<PackedScratch, float>(
-      static_cast<std::size_t>(rows * ceil_div(depth, kDepth) * kDepth));
+void pack_rows(std::int64_t rows, std::int64_t depth, Operand<float> a, float* packed) {
   const auto for_blocks = [&](auto pack_block) {
     for (std::int64_t p = 0; p < depth; p += kDepth) {
       pack_block(p, std::min(kDepth, depth - p), packed + p * rows);
@@ -190,12 +247,31 @@ const float* pack_rows(std::int64_t rows, std::int64_t depth, Operand<float> a) 
       });
     }
   }
+}
+void pack_rows(std::int64_t rows, std::int64_t k, Operand<float> a, Bf16Pair* packed) {
+  HWY_DYNAMIC_DISPATCH(pack_pairs)(rows, k, a, packed);
+}
+
+template <class E>
+const E* packed_rows(std::int64_t rows, std::int64_t k, Operand<float> a) {
+  E* packed = thread_scratch<PackedScratch, E>(
+      static_cast<std::size_t>(rows * ceil_div(k, kDepth * kTerms<E>) * kDepth));
+  pack_rows(rows, k, a, packed);
   return packed;
 }
 
-// Not more than kSlab columns of A and rows of B. A task is a panel of B with a block of A, which
-// the thread packs where its last task had another.
 template <class W>
+void multiply(const PanelProduct<W, float>& x) {
+  GLADIUS_SIMD_WEIGHT_DISPATCH(multiply_panel, W)(x);
+}
+template <class W>
+void multiply(const PanelProduct<W, Bf16Pair>& x) {
+  GLADIUS_SIMD_WEIGHT_DISPATCH(multiply_panel_of_pairs, W)(x);
+}
+
+// Not more than kSlab elements E of a row of A and a column of B. A task is a panel of B with a
+// block of A, which the thread packs where its last task had another.
+template <class E, class W>
 void multiply_slab(std::int64_t m, std::int64_t n, std::int64_t k, Operand<float> a, Operand<W> b,
                    float* c, std::int64_t ldc, bool accumulate, bool stream) {
   const bool shallow = k <= kShallow;
@@ -204,17 +280,18 @@ void multiply_slab(std::int64_t m, std::int64_t n, std::int64_t k, Operand<float
   const std::int64_t rows = ceil_div(m, ceil_div(m, most_rows));
   const std::int64_t width = shallow ? kShallowColumns : kColumns;
   const std::int64_t panels = ceil_div(n, width);
-  const auto multiply = [&, packed = static_cast<const float*>(nullptr),
-                         packed_block = std::int64_t{-1}](std::int64_t task) mutable {
+  const auto panel = [&, packed = static_cast<const E*>(nullptr),
+                      packed_block = std::int64_t{-1}](std::int64_t task) mutable {
     const std::int64_t block = task / panels, i = block * rows, j = task % panels * width;
     const std::int64_t height = std::min(rows, m - i);
-    if (block != packed_block) packed = pack_rows(height, k, a.from(i, 0)), packed_block = block;
+    if (block != packed_block) {
+      packed = packed_rows<E>(height, k, a.from(i, 0)), packed_block = block;
+    }
     const std::int64_t columns = std::min(width, n - j);
-    GLADIUS_SIMD_WEIGHT_DISPATCH(multiply_panel, W)
-    ({height, k, width, columns, std::min(width, n - j - columns), packed, b.from(0, j),
-      c + i * ldc + j, ldc, accumulate, stream});
+    multiply(PanelProduct<W, E>{height, k, width, columns, std::min(width, n - j - columns), packed,
+                                b.from(0, j), c + i * ldc + j, ldc, accumulate, stream});
   };
-  parallel_tasks(ceil_div(m, rows) * panels, kGrain / (rows * width * k) + 1, multiply);
+  parallel_tasks(ceil_div(m, rows) * panels, kGrain / (rows * width * k) + 1, panel);
 }
 
 }  // namespace
@@ -226,10 +303,14 @@ void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
   if (m == 0 || n == 0) return;
   const Operand<float> left{options.transpose_a, a, lda};
   const Operand<W> right{options.transpose_b, b, ldb};
-  for (std::int64_t p = 0; p < k; p += kSlab) {
-    multiply_slab(m, n, std::min(kSlab, k - p), left.from(0, p), right.from(p, 0), c, ldc,
-                  options.beta != 0 || p > 0, options.stream && p + kSlab >= k);
-  }
+  const auto multiply_as = [&]<class E>(E) {
+    constexpr std::int64_t slab = kSlab * kTerms<E>;
+    for (std::int64_t p = 0; p < k; p += slab) {
+      multiply_slab<E>(m, n, std::min(slab, k - p), left.from(0, p), right.from(p, 0), c, ldc,
+                       options.beta != 0 || p > 0, options.stream && p + slab >= k);
+    }
+  };
+  options.precision == Precision::bf16 ? multiply_as(Bf16Pair()) : multiply_as(float());
 }
 
 GLADIUS_INSTANTIATE_WEIGHTS(gemm_packed);

@@ -9,8 +9,25 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
+#include "gladius/tensor/kernels/bf16_pair.h"
+#include "gladius/tensor/kernels/bf16_pairs-inl.h"
 #include "hwy/highway.h"
+
+// Once for all targets:
+#ifndef GLADIUS_TENSOR_KERNELS_GEMM_TILE_ONCE
+#define GLADIUS_TENSOR_KERNELS_GEMM_TILE_ONCE
+namespace gladius::kernels {
+
+// How many factors an E has, and the type of sums over their products.
+template <class E>
+inline constexpr std::int64_t kTerms = std::is_base_of_v<Bf16Pair, E> ? 2 : 1;
+template <class E>
+using SumOf = std::conditional_t<kTerms<E> == 2, float, E>;
+
+}  // namespace gladius::kernels
+#endif  // GLADIUS_TENSOR_KERNELS_GEMM_TILE_ONCE
 
 HWY_BEFORE_NAMESPACE();
 namespace gladius::kernels::HWY_NAMESPACE {
@@ -48,11 +65,28 @@ struct Rows {
   Rows from(std::int64_t i, std::int64_t j) const { return data ? Rows{at(i, j), ld} : *this; }
 };
 
-// c = addend + a * b for Height rows of a and k rows of b, each Vectors vectors. With Stream, c is
-// aligned and written with streaming stores. The sums are in registers only where their loops are
-// unrolled.
-template <int Height, int Vectors, bool Stream = false, class T>
-HWY_INLINE void multiply_tile(std::int64_t k, Strided<const T> a, Rows<const T> b,
+template <class D, class E>
+HWY_INLINE hn::Vec<D> load_terms(D d, const E* x) {
+  return hn::LoadU(d, reinterpret_cast<const hn::TFromD<D>*>(x));
+}
+template <class D, class E>
+HWY_INLINE hn::Vec<D> repeat_terms(D d, const E* x) {
+  return hn::Set(d, *reinterpret_cast<const hn::TFromD<D>*>(x));
+}
+template <class E, class D, class V>
+HWY_INLINE V add_terms(D d, V a, V b, V sum) {
+  if constexpr (std::is_base_of_v<Bf16Pair, E>) {
+    return add_products<E>(d, a, b, sum);
+  } else {
+    return hn::MulAdd(a, b, sum);
+  }
+}
+
+// c = addend + a * b for Height rows of a and k rows of b, each Vectors vectors, of elements E.
+// With Stream, c is aligned and written with streaming stores. The sums are in registers only where
+// their loops are unrolled.
+template <int Height, int Vectors, bool Stream = false, class E, class T = SumOf<E>>
+HWY_INLINE void multiply_tile(std::int64_t k, Strided<const E> a, Rows<const E> b,
                               Rows<const T> addend, Rows<T> c) {
   const hn::ScalableTag<T> d;
   const std::int64_t width = lanes<T>();
@@ -62,10 +96,12 @@ HWY_INLINE void multiply_tile(std::int64_t k, Strided<const T> a, Rows<const T> 
   }
   for (std::int64_t p = 0; p < k; ++p) {
     hn::Vec<decltype(d)> columns[Vectors];
-    for (int v = 0; v < Vectors; ++v) columns[v] = hn::LoadU(d, b.at(p, v * width));
+    for (int v = 0; v < Vectors; ++v) columns[v] = load_terms(d, b.at(p, v * width));
     for (int r = 0; r < Height; ++r) {
-      const auto element = hn::Set(d, *a.at(r, p));
-      for (int v = 0; v < Vectors; ++v) sums[r][v] = hn::MulAdd(element, columns[v], sums[r][v]);
+      const auto element = repeat_terms(d, a.at(r, p));
+      for (int v = 0; v < Vectors; ++v) {
+        sums[r][v] = add_terms<E>(d, element, columns[v], sums[r][v]);
+      }
     }
   }
   HWY_UNROLL(kTileRows)
@@ -85,9 +121,9 @@ HWY_INLINE void multiply_tile(std::int64_t k, Strided<const T> a, Rows<const T> 
 
 // The same for m rows. Calls before_tile(tile of c) for every tile of whole columns; if that
 // returns true, a tile of all vectors is written with streaming stores.
-template <int Vectors, class T, class BeforeTile>
-HWY_INLINE void multiply_vectors(std::int64_t m, std::int64_t k, Strided<const T> a,
-                                 Rows<const T> b, Rows<const T> addend, Rows<T> c,
+template <int Vectors, class E, class T = SumOf<E>, class BeforeTile>
+HWY_INLINE void multiply_vectors(std::int64_t m, std::int64_t k, Strided<const E> a,
+                                 Rows<const E> b, Rows<const T> addend, Rows<T> c,
                                  BeforeTile before_tile) {
   std::int64_t i = 0;
   for (; i + kTileRows <= m; i += kTileRows) {
@@ -111,22 +147,23 @@ HWY_INLINE void multiply_vectors(std::int64_t m, std::int64_t k, Strided<const T
 
 // The last columns, less than a vector: a tile at a time in memory of its own, which is whole
 // vectors. Reads nothing beyond n columns of b.
-template <class T>
+template <class E, class T = SumOf<E>>
 HWY_NOINLINE void multiply_last_columns(std::int64_t m, std::int64_t n, std::int64_t k,
-                                        Strided<const T> a, Rows<const T> b, Rows<const T> addend,
+                                        Strided<const E> a, Rows<const E> b, Rows<const T> addend,
                                         Rows<T> c) {
   constexpr std::int64_t inner = 64;
   const std::int64_t width = lanes<T>();
-  HWY_ALIGN T row_memory[inner * HWY_MAX_BYTES / sizeof(T)] = {};
+  HWY_ALIGN E row_memory[inner * HWY_MAX_BYTES / sizeof(E)] = {};
   HWY_ALIGN T sum_memory[kTileRows * HWY_MAX_BYTES / sizeof(T)];
-  const Rows<T> rows{row_memory, width}, sums{sum_memory, width};
+  const Rows<E> rows{row_memory, width};
+  const Rows<T> sums{sum_memory, width};
   std::int64_t p = 0;
   do {
     const std::int64_t depth = std::min(inner, k - p);
     for (std::int64_t q = 0; q < depth; ++q) std::copy_n(b.at(p + q, 0), n, rows.at(q, 0));
     for (std::int64_t i = 0; i < m; i += kTileRows) {
       const std::int64_t height = std::min(kTileRows, m - i);
-      multiply_vectors<1, T>(height, depth, a.from(i, p), {row_memory, width}, {nullptr, 0}, sums,
+      multiply_vectors<1, E>(height, depth, a.from(i, p), {row_memory, width}, {nullptr, 0}, sums,
                              [](Rows<T>) { return false; });
       for (std::int64_t r = 0; r < height; ++r) {
         for (std::int64_t j = 0; j < n; ++j) {
@@ -140,9 +177,9 @@ HWY_NOINLINE void multiply_last_columns(std::int64_t m, std::int64_t n, std::int
 }
 
 // c [m, n] = addend + a * b.
-template <class T, class BeforeTile>
-HWY_INLINE void multiply_block(std::int64_t m, std::int64_t n, std::int64_t k, Strided<const T> a,
-                               Rows<const T> b, Rows<const T> addend, Rows<T> c,
+template <class E, class T = SumOf<E>, class BeforeTile>
+HWY_INLINE void multiply_block(std::int64_t m, std::int64_t n, std::int64_t k, Strided<const E> a,
+                               Rows<const E> b, Rows<const T> addend, Rows<T> c,
                                BeforeTile before_tile) {
   const std::int64_t width = lanes<T>();
   std::int64_t j = 0;

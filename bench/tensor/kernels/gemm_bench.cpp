@@ -15,26 +15,30 @@ void run_products(benchmark::State& state, std::int64_t weight_moves, Product&& 
   count_elements(state, static_cast<double>(weight_moves * n * k + T * (n + k)));
 }
 
+template <Precision precision>
 void matmul_linear_forward(benchmark::State& state) {
   run_products(state, 1, [](std::int64_t T, std::int64_t n, std::int64_t k) {
     kernels::gemm(T, n, k, activations().elements(T * k), k, weights().elements(n * k), k,
-                  results().elements(T * n), n, {.transpose_b = true});
+                  results().elements(T * n), n, {.transpose_b = true, .precision = precision});
   });
 }
 
 // dx = dy * w.
+template <Precision precision>
 void matmul_linear_backward_input(benchmark::State& state) {
   run_products(state, 1, [](std::int64_t T, std::int64_t n, std::int64_t k) {
     kernels::gemm(T, k, n, activations().elements(T * n), n, weights().elements(n * k), k,
-                  results().elements(T * k), k);
+                  results().elements(T * k), k, {.precision = precision});
   });
 }
 
 // dw += dy^T * x.
+template <Precision precision>
 void matmul_linear_backward_weight(benchmark::State& state) {
   run_products(state, 2, [](std::int64_t T, std::int64_t n, std::int64_t k) {
     kernels::gemm(n, k, T, activations().elements(T * n), n, activations().elements(T * k), k,
-                  results().elements(n * k), k, {.transpose_a = true, .beta = 1});
+                  results().elements(n * k), k,
+                  {.transpose_a = true, .beta = 1, .precision = precision});
   });
 }
 
@@ -44,9 +48,13 @@ void student_weights(benchmark::internal::Benchmark* benchmark) {
     for (const std::int64_t T : {1, 16, 64, 512}) benchmark->Args({n, k, T});
   }
 }
-BENCHMARK(matmul_linear_forward)->Apply(student_weights);
-BENCHMARK(matmul_linear_backward_input)->Apply(student_weights);
-BENCHMARK(matmul_linear_backward_weight)->Apply(student_weights);
+#define STUDENT_PRODUCTS(kernel)                                            \
+  BENCHMARK(kernel<Precision::f32>)->Name(#kernel)->Apply(student_weights); \
+  BENCHMARK(kernel<Precision::bf16>)->Name(#kernel "_in_bf16")->Apply(student_weights)
+STUDENT_PRODUCTS(matmul_linear_forward);
+STUDENT_PRODUCTS(matmul_linear_backward_input);
+STUDENT_PRODUCTS(matmul_linear_backward_weight);
+#undef STUDENT_PRODUCTS
 
 // With weights in 16 bits.
 template <class W>

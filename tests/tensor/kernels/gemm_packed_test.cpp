@@ -20,9 +20,11 @@ namespace {
 
 constexpr std::int64_t kLine = 16;  // of the cache, in floats
 
-// A product of a random shape and order, of which one size may be longer than the kernel's blocks.
+// A product of a random shape, order and precision, of which one size may be longer than the
+// kernel's blocks.
 template <class W>
 struct RandomProduct {
+  Precision precision;
   bool trans_a, trans_b, accumulate, stream;
   std::int64_t m, n, k, lda, ldb, ldc;
   testing::OffsetArray<float> a{0}, before{0};
@@ -30,6 +32,7 @@ struct RandomProduct {
 
   explicit RandomProduct(testing::Rng& random) {
     const auto size = [&](std::int64_t most) { return testing::random_int(random, 1, most); };
+    precision = size(2) == 1 ? Precision::bf16 : Precision::f32;
     trans_a = size(2) == 1, trans_b = size(2) == 1, accumulate = size(2) == 1,
     stream = size(2) == 1;
     m = size(20), n = size(150), k = size(200);
@@ -64,19 +67,23 @@ struct RandomProduct {
                 {.transpose_a = trans_a,
                  .transpose_b = trans_b,
                  .beta = accumulate ? 1.0 : 0.0,
-                 .stream = stream});
+                 .stream = stream,
+                 .precision = precision});
     return {c, c + before.size()};
   }
 
   void expect_right(const std::vector<float>& c) const {
+    const auto operand = [&](auto x) {
+      const auto value = static_cast<float>(x);
+      return precision == Precision::bf16 ? static_cast<float>(bfloat16(value)) : value;
+    };
     testing::expect_product<float>(
         m, n, k,
         [&](std::int64_t i, std::int64_t p) {
-          return a[static_cast<std::size_t>(trans_a ? p * lda + i : i * lda + p)];
+          return operand(a[static_cast<std::size_t>(trans_a ? p * lda + i : i * lda + p)]);
         },
         [&](std::int64_t p, std::int64_t j) {
-          return static_cast<float>(
-              b[static_cast<std::size_t>(trans_b ? j * ldb + p : p * ldb + j)]);
+          return operand(b[static_cast<std::size_t>(trans_b ? j * ldb + p : p * ldb + j)]);
         },
         c, before, ldc, accumulate);
   }
@@ -84,9 +91,10 @@ struct RandomProduct {
 
 template <class W>
 std::ostream& operator<<(std::ostream& out, const RandomProduct<W>& product) {
-  return out << product.m << " x " << product.n << " x " << product.k << ", trans_a "
-             << product.trans_a << ", trans_b " << product.trans_b << ", accumulate "
-             << product.accumulate << ", stream " << product.stream;
+  return out << (product.precision == Precision::bf16 ? "bf16, " : "f32, ") << product.m << " x "
+             << product.n << " x " << product.k << ", trans_a " << product.trans_a << ", trans_b "
+             << product.trans_b << ", accumulate " << product.accumulate << ", stream "
+             << product.stream;
 }
 
 template <class W>
@@ -103,7 +111,7 @@ TYPED_TEST(GemmPacked, AgreesWithTheDefinitionOnEverySimdTarget) {
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
   testing::Rng random(seed);
   testing::for_each_simd_target([&] {
-    for (int run = 0; run < 25; ++run) {
+    for (int run = 0; run < 40; ++run) {
       set_num_threads(1 + run % 3);
       const RandomProduct<TypeParam> product(random);
       SCOPED_TRACE(::testing::Message() << product);

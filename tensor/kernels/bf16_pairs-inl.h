@@ -1,0 +1,218 @@
+// Products of bfloat16 numbers, of which a lane sums up two at once. Compiled once a target (see
+// Highway's foreach_target.h), hence no #pragma once.
+#if defined(GLADIUS_TENSOR_KERNELS_BF16_PAIRS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef GLADIUS_TENSOR_KERNELS_BF16_PAIRS_INL_H_
+#undef GLADIUS_TENSOR_KERNELS_BF16_PAIRS_INL_H_
+#else
+#define GLADIUS_TENSOR_KERNELS_BF16_PAIRS_INL_H_
+#endif
+
+#include <cstdint>
+
+#include "gladius/tensor/half.h"
+#include "gladius/tensor/kernels/bf16_pair.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gladius::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// The operand pairs of a sum of products are written by three functions, for E = Bf16Pair and the
+// processor's own:
+//
+//   pairs_along_row      y[i] = x[2 i], x[2 i + 1] for n elements of x
+//   pairs_along_columns  y [rows / 2, columns]: of two neighbouring rows of x [rows, columns]
+//   transposed_pairs     y [columns / 2, rows]: of two neighbouring columns of x [rows, columns]
+//
+// x is float or float16, rounded to nearest, or bfloat16; what an odd size lacks is zero.
+// add_products<E>(d, a, b, sum) is the sum plus the products of both elements of each pair.
+
+inline bfloat16 to_bfloat16(float x) { return bfloat16(x); }
+inline bfloat16 to_bfloat16(bfloat16 x) { return x; }
+inline bfloat16 to_bfloat16(float16 x) { return bfloat16(static_cast<float>(x)); }
+
+template <class T>
+void pairs_along_row(std::int64_t n, const T* x, Bf16Pair* y) {
+  for (std::int64_t i = 0; i < n; i += 2) {
+    y[i / 2] = {to_bfloat16(x[i]), i + 1 < n ? to_bfloat16(x[i + 1]) : bfloat16()};
+  }
+}
+
+template <class T>
+void pairs_along_columns(std::int64_t rows, std::int64_t columns, const T* x, std::int64_t ldx,
+                         Bf16Pair* y, std::int64_t ldy) {
+  for (std::int64_t i = 0; i < rows; i += 2) {
+    const T* row = x + i * ldx;
+    for (std::int64_t j = 0; j < columns; ++j) {
+      y[i / 2 * ldy + j] = {to_bfloat16(row[j]),
+                            i + 1 < rows ? to_bfloat16(row[ldx + j]) : bfloat16()};
+    }
+  }
+}
+
+template <class T>
+void transposed_pairs(std::int64_t rows, std::int64_t columns, const T* x, std::int64_t ldx,
+                      Bf16Pair* y, std::int64_t ldy) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const T* row = x + i * ldx;
+    for (std::int64_t j = 0; j < columns; j += 2) {
+      y[j / 2 * ldy + i] = {to_bfloat16(row[j]),
+                            j + 1 < columns ? to_bfloat16(row[j + 1]) : bfloat16()};
+    }
+  }
+}
+
+template <class E, class D, class V>
+HWY_INLINE V add_products(D d, V a, V b, V sum) {
+  const hn::RebindToUnsigned<D> bits;
+  const auto first = [&](V pair) HWY_ATTR {
+    return hn::BitCast(d, hn::ShiftLeft<16>(hn::BitCast(bits, pair)));
+  };
+  const auto second = [&](V pair) HWY_ATTR {
+    return hn::BitCast(d, hn::And(hn::BitCast(bits, pair), hn::Set(bits, 0xffff0000u)));
+  };
+  return hn::MulAdd(first(a), first(b), hn::MulAdd(second(a), second(b), sum));
+}
+
+#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX3
+
+// Pairs that the processor multiplies. The instructions are written as assembly: Highway 1.0.3 has
+// no target with them, and a function for them alone would not be inlined into those of its
+// targets.
+struct NativeBf16Pair : Bf16Pair {
+  using Bf16Pair::Bf16Pair;
+};
+
+inline bool has_bf16_products() {
+  static const bool has = (__builtin_cpu_init(), __builtin_cpu_supports("avx512bf16"));
+  return has;
+}
+
+using PairTag = hn::ScalableTag<float>;
+using PairVector = hn::Vec<PairTag>;
+
+// Subnormal numbers count as zeros.
+template <>
+HWY_INLINE PairVector add_products<NativeBf16Pair>(PairTag, PairVector a, PairVector b,
+                                                   PairVector sum) {
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
+  return sum;
+}
+
+// 32 numbers, those of `low` first.
+HWY_INLINE __m512i to_bf16(__m512 low, __m512 high) {
+  __m512i result;
+  asm("vcvtne2ps2bf16 %2, %1, %0" : "=v"(result) : "v"(high), "v"(low));
+  return result;
+}
+
+// 32 neighbouring elements.
+HWY_INLINE __m512i load_bf16(const float* x) {
+  return to_bf16(_mm512_loadu_ps(x), _mm512_loadu_ps(x + 16));
+}
+HWY_INLINE __m512i load_bf16(const bfloat16* x) { return _mm512_loadu_si512(x); }
+HWY_INLINE __m512i load_bf16(const float16* x) {
+  const auto floats = [](const float16* y) HWY_ATTR {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(y)));
+  };
+  return to_bf16(floats(x), floats(x + 16));
+}
+
+template <class T>
+void pairs_along_row(std::int64_t n, const T* x, NativeBf16Pair* y) {
+  std::int64_t i = 0;
+  for (; i + 32 <= n; i += 32) _mm512_storeu_si512(y + i / 2, load_bf16(x + i));
+  pairs_along_row(n - i, x + i, static_cast<Bf16Pair*>(y + i / 2));
+}
+
+template <class T>
+void pairs_along_columns(std::int64_t rows, std::int64_t columns, const T* x, std::int64_t ldx,
+                         NativeBf16Pair* y, std::int64_t ldy) {
+  // Of the 64 numbers of two vectors, in turn from each.
+  alignas(64) std::uint16_t order[2][32];
+  for (std::uint16_t i = 0; i < 32; ++i) {
+    order[i / 16][i % 16 * 2] = i,
+                           order[i / 16][i % 16 * 2 + 1] = static_cast<std::uint16_t>(32 + i);
+  }
+  const __m512i lower = _mm512_load_si512(order[0]), upper = _mm512_load_si512(order[1]);
+  const std::int64_t whole_rows = rows / 2 * 2, whole_columns = columns / 32 * 32;
+  for (std::int64_t i = 0; i < whole_rows; i += 2) {
+    const T* row = x + i * ldx;
+    NativeBf16Pair* to = y + i / 2 * ldy;
+    for (std::int64_t j = 0; j < whole_columns; j += 32) {
+      const __m512i a = load_bf16(row + j), b = load_bf16(row + ldx + j);
+      _mm512_storeu_si512(to + j, _mm512_permutex2var_epi16(a, lower, b));
+      _mm512_storeu_si512(to + j + 16, _mm512_permutex2var_epi16(a, upper, b));
+    }
+  }
+  Bf16Pair* rest = y;
+  pairs_along_columns(whole_rows, columns - whole_columns, x + whole_columns, ldx,
+                      rest + whole_columns, ldy);
+  pairs_along_columns(rows - whole_rows, columns, x + whole_rows * ldx, ldx,
+                      rest + whole_rows / 2 * ldy, ldy);
+}
+
+// Four pairs each of four rows that are `step` elements apart.
+HWY_INLINE __m512 load_pair_blocks(const float* x, std::int64_t step) {
+  const auto two_rows = [](const float* lower, const float* upper) HWY_ATTR {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(lower)),
+                              _mm256_loadu_ps(upper), 1);
+  };
+  return _mm512_castsi512_ps(to_bf16(two_rows(x, x + step), two_rows(x + 2 * step, x + 3 * step)));
+}
+HWY_INLINE __m512 load_pair_blocks(const bfloat16* x, std::int64_t step) {
+  const auto row = [&](std::int64_t r) HWY_ATTR {
+    return _mm_loadu_ps(reinterpret_cast<const float*>(x + r * step));
+  };
+  __m512 rows = _mm512_castps128_ps512(row(0));
+  rows = _mm512_insertf32x4(rows, row(1), 1);
+  rows = _mm512_insertf32x4(rows, row(2), 2);
+  return _mm512_insertf32x4(rows, row(3), 3);
+}
+
+HWY_INLINE __m512 load_pair_blocks(const float16* x, std::int64_t step) {
+  const auto row = [](const float16* y)
+                       HWY_ATTR { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(y)); };
+  const auto two_rows = [&](const float16* lower, const float16* upper) HWY_ATTR {
+    return _mm512_cvtph_ps(_mm256_set_m128i(row(upper), row(lower)));
+  };
+  return _mm512_castsi512_ps(to_bf16(two_rows(x, x + step), two_rows(x + 2 * step, x + 3 * step)));
+}
+
+template <class T>
+void transposed_pairs(std::int64_t rows, std::int64_t columns, const T* x, std::int64_t ldx,
+                      NativeBf16Pair* y, std::int64_t ldy) {
+  const std::int64_t whole_rows = rows / 16 * 16, whole_columns = columns / 8 * 8;
+  for (std::int64_t i = 0; i < whole_rows; i += 16) {
+    for (std::int64_t j = 0; j < whole_columns; j += 8) {
+      const auto every_fourth_row = [&](std::int64_t first) HWY_ATTR {
+        return load_pair_blocks(x + (i + first) * ldx + j, 4 * ldx);
+      };
+      const __m512 a = every_fourth_row(0), b = every_fourth_row(1);
+      const __m512 c = every_fourth_row(2), e = every_fourth_row(3);
+      const __m512 ab = _mm512_unpacklo_ps(a, b), ce = _mm512_unpacklo_ps(c, e);
+      const __m512 next_ab = _mm512_unpackhi_ps(a, b), next_ce = _mm512_unpackhi_ps(c, e);
+      NativeBf16Pair* to = y + j / 2 * ldy + i;
+      _mm512_storeu_ps(to, _mm512_shuffle_ps(ab, ce, 0x44));
+      _mm512_storeu_ps(to + ldy, _mm512_shuffle_ps(ab, ce, 0xee));
+      _mm512_storeu_ps(to + 2 * ldy, _mm512_shuffle_ps(next_ab, next_ce, 0x44));
+      _mm512_storeu_ps(to + 3 * ldy, _mm512_shuffle_ps(next_ab, next_ce, 0xee));
+    }
+  }
+  Bf16Pair* rest = y;
+  transposed_pairs(whole_rows, columns - whole_columns, x + whole_columns, ldx,
+                   rest + whole_columns / 2 * ldy, ldy);
+  transposed_pairs(rows - whole_rows, columns, x + whole_rows * ldx, ldx, rest + whole_rows, ldy);
+}
+
+#else
+
+using NativeBf16Pair = Bf16Pair;
+inline bool has_bf16_products() { return false; }
+
+#endif
+
+}  // namespace gladius::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // include guard
