@@ -7,6 +7,7 @@
 
 #include "gladius/autograd/grad_mode.h"
 #include "gladius/autograd/saved_variable.h"
+#include "gladius/tensor/precision.h"
 #include "gladius/tensor/random.h"
 
 namespace gladius {
@@ -45,7 +46,9 @@ class Slot : public PackedTensor {
 class Region : public std::enable_shared_from_this<Region> {
  public:
   Region(Function function, const std::vector<Variable>& inputs)
-      : function_(std::move(function)), generator_(default_generator().state()) {
+      : function_(std::move(function)),
+        precision_(product_precision()),
+        generator_(default_generator().state()) {
     for (const Variable& input : inputs) inputs_.emplace_back(input);
   }
 
@@ -63,6 +66,7 @@ class Region : public std::enable_shared_from_this<Region> {
     Filler filler(*this);
     {
       const EnableGrad enable;
+      const PrecisionScope precision(precision_);
       const SavedTensorScope scope(filler);
       function_(inputs);
     }
@@ -105,6 +109,7 @@ class Region : public std::enable_shared_from_this<Region> {
   };
 
   Function function_;
+  Precision precision_;
   Generator::State generator_;
   std::vector<SavedVariable> inputs_;
   std::vector<std::weak_ptr<Slot>> slots_;

@@ -56,6 +56,7 @@ Node::Node(const char* name, const Tensor& value, std::vector<std::shared_ptr<No
       shape_(value.shape()),
       dtype_(value.dtype()),
       leaf_(!backward),
+      precision_(product_precision()),
       inputs_(std::move(inputs)),
       backward_(std::move(backward)) {}
 
@@ -73,6 +74,7 @@ std::vector<Variable> Node::run_backward(const Variable& grad,
   }
   std::vector<Variable> grads = [&] {
     const DetectAnomaly off(false);  // what its own operations make is this one's
+    const PrecisionScope precision(precision_);
     return backward_(grad, context);
   }();
   check_gradients(grads);

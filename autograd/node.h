@@ -10,6 +10,7 @@
 #include "gladius/autograd/grad_mode.h"
 #include "gladius/autograd/saved_variable.h"
 #include "gladius/autograd/variable.h"
+#include "gladius/tensor/precision.h"
 
 namespace gladius {
 
@@ -84,6 +85,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Shape shape_;
   Dtype dtype_;
   bool leaf_;
+  Precision precision_;  // of the operation's products, also in its backward function
   std::vector<std::shared_ptr<Node>> inputs_;  // null: that input needs no gradient
   Backward backward_;
 };

@@ -5,11 +5,18 @@
 #include <utility>
 
 #include "gladius/autograd/node.h"
+#include "gladius/tensor/precision.h"
 
 namespace gladius {
 namespace {
 
 thread_local SavedTensorHooks* hooks_in_force = nullptr;
+
+Tensor as_kept(const Tensor& value, Keep keep) {
+  const bool rounds = keep == Keep::as_activation && product_precision() == Precision::bf16 &&
+                      value.dtype() == Dtype::F32;
+  return rounds ? value.to(Dtype::BF16) : value;
+}
 
 }  // namespace
 
@@ -18,16 +25,18 @@ SavedTensorScope::SavedTensorScope(SavedTensorHooks& hooks)
 
 SavedTensorScope::~SavedTensorScope() { hooks_in_force = previous_; }
 
-SavedVariable::SavedVariable(const Variable& input)
-    : node_(input.node()), version_(input.value().version()) {
+SavedVariable::SavedVariable(const Variable& input, Keep keep)
+    : dtype_(input.dtype()), node_(input.node()) {
+  const Tensor value = as_kept(input.value(), keep);
+  version_ = value.version();
   if (hooks_in_force) {
-    packed_ = hooks_in_force->pack(input.value(), input.requires_grad() && input.is_leaf());
+    packed_ = hooks_in_force->pack(value, input.requires_grad() && input.is_leaf());
   }
-  if (!packed_) value_ = input.value();
+  if (!packed_) value_ = value;
 }
 
-SavedVariable SavedVariable::output(const Tensor& result) {
-  SavedVariable saved{Variable(result)};
+SavedVariable SavedVariable::output(const Tensor& result, Keep keep) {
+  SavedVariable saved(Variable(result), keep);
   saved.is_output_ = true;
   return saved;
 }
@@ -44,8 +53,12 @@ const Tensor& SavedVariable::checked(const char* prefix, const char* user) const
   return value_;
 }
 
-const Tensor& SavedVariable::tensor(const BackwardContext& context) const {
+const Tensor& SavedVariable::kept(const BackwardContext& context) const {
   return checked("backward of ", context.node()->name());
+}
+
+Tensor SavedVariable::tensor(const BackwardContext& context) const {
+  return kept(context).to(dtype_);
 }
 
 Variable SavedVariable::unpack(const BackwardContext& context) const {
@@ -53,7 +66,7 @@ Variable SavedVariable::unpack(const BackwardContext& context) const {
 }
 
 Variable SavedVariable::unpack(const char* user) const {
-  return Variable(checked("", user), node_);
+  return Variable(checked("", user).to(dtype_), node_);
 }
 
 }  // namespace gladius

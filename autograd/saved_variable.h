@@ -40,19 +40,29 @@ class SavedTensorScope {
   SavedTensorHooks* previous_;
 };
 
+/// How a value is kept for the backward pass.
+enum class Keep {
+  exactly,
+  /// As an activation that products and their like are differentiated with: F32 is rounded to BF16
+  /// where that is product_precision(), in half the memory.
+  as_activation,
+};
+
 /// A value kept for the backward pass. It notices when the value is changed in place meanwhile.
 class SavedVariable {
  public:
   SavedVariable() = default;
   /// Saves an input of the operation.
-  explicit SavedVariable(const Variable& input);
+  explicit SavedVariable(const Variable& input, Keep keep = Keep::exactly);
   /// Saves the operation's own result; its node is put back by unpack (a cycle otherwise).
-  static SavedVariable output(const Tensor& result);
+  static SavedVariable output(const Tensor& result, Keep keep = Keep::exactly);
 
   /// The value with its place in the graph. GraphError naming the operation if it has changed.
   Variable unpack(const BackwardContext& context) const;
   /// The value alone.
-  const Tensor& tensor(const BackwardContext& context) const;
+  Tensor tensor(const BackwardContext& context) const;
+  /// The same in the type that it is kept in.
+  const Tensor& kept(const BackwardContext& context) const;
 
   /// The same for what is saved outside of an operation; `user` is named in the error.
   Variable unpack(const char* user) const;
@@ -60,6 +70,7 @@ class SavedVariable {
  private:
   const Tensor& checked(const char* prefix, const char* user) const;
 
+  Dtype dtype_ = Dtype::F32;  // of the value that was saved
   Tensor value_;
   std::shared_ptr<PackedTensor> packed_;  // if defined, instead of value_
   std::shared_ptr<Node> node_;

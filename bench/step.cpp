@@ -11,6 +11,7 @@
 
 #include "gladius/tensor/allocator.h"
 #include "gladius/tensor/parallel.h"
+#include "gladius/tensor/precision.h"
 #include "gladius/tensor/random.h"
 #include "support/measure.h"
 #include "support/roofline.h"
@@ -25,6 +26,7 @@ struct Settings {
   int repeats = 7;
   int threads = 0;
   bool checkpoint = false;
+  bool bf16 = false;
   bool json = false;
 };
 
@@ -197,6 +199,7 @@ void print(const nlohmann::ordered_json& result) {
 }
 
 void run(const Settings& settings) {
+  const PrecisionScope precision(settings.bf16 ? Precision::bf16 : Precision::f32);
   if (settings.threads > 0) set_num_threads(settings.threads);
   const auto model = make_language_model(ModelConfig::load(settings.config));
   Generator generator(0);
@@ -234,6 +237,7 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   program.add_option("--threads", settings.threads, "Threads (default: all)");
   program.add_flag("--checkpoint", settings.checkpoint, "Activation checkpointing");
+  program.add_flag("--bf16", settings.bf16, "Products of bf16 operands");
   program.add_flag("--json", settings.json, "Print JSON");
   CLI11_PARSE(program, argc, argv);
   return gladius::bench::exit_code("step", [&] { gladius::bench::run(settings); });

@@ -180,19 +180,19 @@ Variable scaled_dot_product_attention(const Variable& q, const Variable& k, cons
     kernels::attention(shape_of(x, y, z, settings, capacity), x.data<T>(), y.data<T>(), z.data<T>(),
                        out.data<T>(), lse.data<T>());
   });
-  const SavedVariable result = SavedVariable::output(out);
-  return record(
-      "scaled_dot_product_attention", std::move(out), {q, k, v},
-      [=, a = SavedVariable(Variable(x, q.node())), b = SavedVariable(Variable(y, k.node())),
-       c = SavedVariable(Variable(z, v.node()))](const Variable& g,
-                                                 const BackwardContext& context) {
-        if (grad_enabled()) {
-          return recorded_backward(a.unpack(context), b.unpack(context), c.unpack(context), g,
-                                   settings, context);
-        }
-        return backward(a.tensor(context), b.tensor(context), c.tensor(context),
-                        result.tensor(context), lse, g.value().contiguous(), settings);
-      });
+  const SavedVariable result = SavedVariable::output(out, Keep::as_activation);
+  return record("scaled_dot_product_attention", std::move(out), {q, k, v},
+                [=, a = SavedVariable(Variable(x, q.node()), Keep::as_activation),
+                 b = SavedVariable(Variable(y, k.node()), Keep::as_activation),
+                 c = SavedVariable(Variable(z, v.node()), Keep::as_activation)](
+                    const Variable& g, const BackwardContext& context) {
+                  if (grad_enabled()) {
+                    return recorded_backward(a.unpack(context), b.unpack(context),
+                                             c.unpack(context), g, settings, context);
+                  }
+                  return backward(a.tensor(context), b.tensor(context), c.tensor(context),
+                                  result.tensor(context), lse, g.value().contiguous(), settings);
+                });
 }
 
 }  // namespace gladius

@@ -75,7 +75,7 @@ std::vector<Variable> backward(Gradients& gradients, const Tensor& seed, const S
     if (context.needs(0)) {
       grads[0] = Variable(Weight(weight.tensor(context)).multiply_transposed(g));
     }
-    if (context.needs(1)) grads[1] = weight_gradient(g, x.tensor(context), context);
+    if (context.needs(1)) grads[1] = weight_gradient(g, x.kept(context), context);
     return grads;
   }
   if (context.needs(0)) grads[0] = weighted(gradients.x, seed, context);
@@ -88,7 +88,7 @@ DistillationLoss record_distillation(const Variable& x, const Variable& weight, 
   const char* const op = settled.task.op;
   Variable loss = record(
       op, Tensor::scalar(total(result.terms, settled.task), x.dtype()), {x, weight},
-      [op, gradients = std::move(result.gradients), u = SavedVariable(x),
+      [op, gradients = std::move(result.gradients), u = SavedVariable(x, Keep::as_activation),
        v = SavedVariable(weight)](const Variable& g, const BackwardContext& context) mutable {
         if (grad_enabled()) throw_differentiable_once(op);
         return backward(gradients, g.value(), u, v, context);

@@ -45,14 +45,14 @@ Variable linear_cross_entropy(const Variable& x, const Variable& weight, const T
               [&](const Tensor& logits, std::int64_t begin, const Tensor& gradient) {
                 return run(task, {logits, {}, targets.narrow(0, begin, logits.size(0))}, gradient);
               });
-  return record(
-      task.op, Tensor::scalar(total(result.terms, task), x.dtype()), {x, weight},
-      [=, share = own / whole, gradients = std::move(result.gradients), u = SavedVariable(x),
-       v = SavedVariable(weight)](const Variable& g, const BackwardContext& context) mutable {
-        if (!grad_enabled()) return backward(gradients, g.value(), u, v, context);
-        return recorded_backward(u.unpack(context), v.unpack(context), targets, ignore_index, share,
-                                 g, context);
-      });
+  return record(task.op, Tensor::scalar(total(result.terms, task), x.dtype()), {x, weight},
+                [=, share = own / whole, gradients = std::move(result.gradients),
+                 u = SavedVariable(x, Keep::as_activation), v = SavedVariable(weight)](
+                    const Variable& g, const BackwardContext& context) mutable {
+                  if (!grad_enabled()) return backward(gradients, g.value(), u, v, context);
+                  return recorded_backward(u.unpack(context), v.unpack(context), targets,
+                                           ignore_index, share, g, context);
+                });
 }
 
 LogitRows rows_of(Tensor logits, std::int64_t N) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "gladius/autograd/node.h"
 #include "gladius/autograd/ops/matmul.h"
 #include "gladius/autograd/ops/reduce.h"
@@ -40,7 +42,7 @@ struct LinearCall {
       grads[0] = Variable(Weight(weight.tensor(context)).multiply_transposed(g));
     }
     if (context.needs(1)) {
-      grads[1] = weight_gradient(rows, as_rows(x.tensor(context)), context);
+      grads[1] = weight_gradient(rows, as_rows(x.kept(context)), context);
     }
     if (context.needs(2)) grads[2] = Variable(sum(rows, {0}));
     return grads;
@@ -75,16 +77,21 @@ void check_bias(const Variable& x, const Variable& weight, const Variable& bias)
   }
 }
 
+// What the gradient of a weight needs of the input.
+SavedVariable saved_input(const Variable& x, bool weight_requires_grad) {
+  return weight_requires_grad ? SavedVariable(x, Keep::as_activation) : SavedVariable();
+}
+
 // The variable of a product x W^T that has been computed, plus the bias.
-Variable with_bias(Tensor product, const Variable& x, const Variable& weight,
-                   const Variable& bias) {
+Variable with_bias(Tensor product, const Variable& x, const SavedVariable& saved,
+                   const LinearParameters& layer) {
+  const auto& [weight, bias] = layer;
   if (bias.defined()) {
     check_bias(x, weight, bias);
     add_(product, bias.value().to(product.dtype()));
   }
   return record("linear", std::move(product), {x, weight, bias},
-                [call = LinearCall{weight.requires_grad() ? SavedVariable(x) : SavedVariable(),
-                                   SavedVariable(weight), x.shape()}](
+                [call = LinearCall{saved, SavedVariable(weight), x.shape()}](
                     const Variable& g, const BackwardContext& context) {
                   return grad_enabled() ? call.recorded_backward(g, context)
                                         : call.backward(g.value(), context);
@@ -104,16 +111,20 @@ Variable matmul(const Variable& a, const Variable& b) {
 }
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
-  return with_bias(Weight(weight.value()).multiply(x.value()), x, weight, bias);
+  return with_bias(Weight(weight.value()).multiply(x.value()), x,
+                   saved_input(x, weight.requires_grad()), {weight, bias});
 }
 
 std::vector<Variable> linear_each(const Variable& x, std::span<const LinearParameters> layers) {
   std::vector<Weight> weights;
   for (const auto& [weight, bias] : layers) weights.emplace_back(weight.value());
   std::vector<Tensor> products = multiply_each(x.value(), weights);
+  const SavedVariable saved = saved_input(x, std::ranges::any_of(layers, [](const auto& layer) {
+                                            return layer.weight.requires_grad();
+                                          }));
   std::vector<Variable> results;
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    results.push_back(with_bias(std::move(products[i]), x, layers[i].weight, layers[i].bias));
+    results.push_back(with_bias(std::move(products[i]), x, saved, layers[i]));
   }
   return results;
 }

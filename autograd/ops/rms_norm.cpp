@@ -66,16 +66,17 @@ Variable rms_norm(const Variable& x, const Variable& weight, double eps) {
   const Tensor w = norm_rows::parameter(kRmsNorm, "weight", x, weight);
   const Tensor in = x.value().contiguous();
   RmsNormForward result = forward(in, w, eps);
-  return record(
-      kRmsNorm, std::move(result.y), {x, weight},
-      [u = SavedVariable(Variable(in, x.node())), v = SavedVariable(Variable(w, weight.node())),
-       inv_rms = result.inv_rms, eps](const Variable& g, const BackwardContext& context) {
-        if (grad_enabled()) {
-          return recorded_rms_norm_backward(u.unpack(context), v.unpack(context), eps, g, context);
-        }
-        return backward(u.tensor(context), v.tensor(context), inv_rms, g.value().contiguous(),
-                        context);
-      });
+  return record(kRmsNorm, std::move(result.y), {x, weight},
+                [u = SavedVariable(Variable(in, x.node()), Keep::as_activation),
+                 v = SavedVariable(Variable(w, weight.node())), inv_rms = result.inv_rms,
+                 eps](const Variable& g, const BackwardContext& context) {
+                  if (grad_enabled()) {
+                    return recorded_rms_norm_backward(u.unpack(context), v.unpack(context), eps, g,
+                                                      context);
+                  }
+                  return backward(u.tensor(context), v.tensor(context), inv_rms,
+                                  g.value().contiguous(), context);
+                });
 }
 
 }  // namespace gladius

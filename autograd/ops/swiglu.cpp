@@ -71,15 +71,15 @@ Variable swiglu(const Variable& gate, const Variable& up) {
   const Tensor b = up.value().contiguous();
   Tensor y = Tensor::empty(a.shape(), a.dtype());
   swiglu_into(a, b, y);
-  return record(
-      "swiglu", std::move(y), {gate, up},
-      [u = SavedVariable(Variable(a, gate.node())), v = SavedVariable(Variable(b, up.node()))](
-          const Variable& g, const BackwardContext& context) {
-        if (grad_enabled()) {
-          return recorded_backward(u.unpack(context), v.unpack(context), g);
-        }
-        return backward(u.tensor(context), v.tensor(context), g.value().contiguous());
-      });
+  return record("swiglu", std::move(y), {gate, up},
+                [u = SavedVariable(Variable(a, gate.node()), Keep::as_activation),
+                 v = SavedVariable(Variable(b, up.node()), Keep::as_activation)](
+                    const Variable& g, const BackwardContext& context) {
+                  if (grad_enabled()) {
+                    return recorded_backward(u.unpack(context), v.unpack(context), g);
+                  }
+                  return backward(u.tensor(context), v.tensor(context), g.value().contiguous());
+                });
 }
 
 Variable swiglu(Variable&& gate, const Variable& up) {
