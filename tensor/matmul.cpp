@@ -35,8 +35,13 @@ Operand blas_operand(Tensor m) {
   return {m, false, leading(m)};
 }
 
+// The options of a caller, and what was in force on its thread.
+struct Settings : MatmulOptions {
+  Precision precision = product_precision();
+};
+
 template <class T, class W>
-void multiply_as(const Tensor& a, const Tensor& b, Tensor& out, const MatmulOptions& options) {
+void multiply_as(const Tensor& a, const Tensor& b, Tensor& out, const Settings& settings) {
   const Operand left = blas_operand(a);
   const Operand right = blas_operand(b);
   kernels::gemm(a.size(0), b.size(1), a.size(1), left.tensor.data<T>(), left.leading,
@@ -44,18 +49,18 @@ void multiply_as(const Tensor& a, const Tensor& b, Tensor& out, const MatmulOpti
                 std::max<std::int64_t>(1, b.size(1)),
                 {.transpose_a = left.transposed,
                  .transpose_b = right.transposed,
-                 .beta = options.accumulate ? 1.0 : 0.0,
-                 .stream = options.stream,
-                 .precision = product_precision()});
+                 .beta = settings.accumulate ? 1.0 : 0.0,
+                 .stream = settings.stream,
+                 .precision = settings.precision});
 }
 
-void multiply(const Tensor& a, const Tensor& b, Tensor& out, const MatmulOptions& options = {}) {
+void multiply(const Tensor& a, const Tensor& b, Tensor& out, const Settings& settings) {
   check_arithmetic("matmul", a.dtype());
   if (out.numel() == 0) return;
-  if (a.dtype() == Dtype::F64) return multiply_as<double, double>(a, b, out, options);
-  if (b.dtype() == Dtype::BF16) return multiply_as<float, bfloat16>(a, b, out, options);
-  if (b.dtype() == Dtype::F16) return multiply_as<float, float16>(a, b, out, options);
-  multiply_as<float, float>(a, b, out, options);
+  if (a.dtype() == Dtype::F64) return multiply_as<double, double>(a, b, out, settings);
+  if (b.dtype() == Dtype::BF16) return multiply_as<float, bfloat16>(a, b, out, settings);
+  if (b.dtype() == Dtype::F16) return multiply_as<float, float16>(a, b, out, settings);
+  multiply_as<float, float>(a, b, out, settings);
 }
 
 [[noreturn]] void throw_mismatch(const Tensor& a, const Tensor& b) {
@@ -95,10 +100,11 @@ Tensor batched_matmul(const Tensor& a, const Tensor& b) {
   const Tensor left = a.expand(with_matrix(batch, m, k)).reshape({count, m, k});
   const Tensor right = b.expand(with_matrix(batch, k, n)).reshape({count, k, n});
   const Tensor result = out.view({count, m, n});
+  const Settings settings;  // of this thread, for all
   const auto products = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       Tensor slice = result.select(0, i);
-      multiply(left.select(0, i), right.select(0, i), slice);
+      multiply(left.select(0, i), right.select(0, i), slice, settings);
     }
   };
   // Many small products share out the threads; a few large ones use them one after another.
@@ -127,7 +133,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   shape.back() = b.size(1);
   Tensor out = Tensor::empty(shape, a.dtype());
   Tensor rows = out.view({numel(leading_sizes(a)) * a.size(-2), b.size(1)});
-  multiply(a.reshape({rows.size(0), a.size(-1)}), b, rows);
+  multiply(a.reshape({rows.size(0), a.size(-1)}), b, rows, {});
   return out;
 }
 
@@ -143,7 +149,7 @@ void matmul_into(Tensor& out, const Tensor& a, const Tensor& b, const MatmulOpti
                                  out.describe(), a.describe(), b.describe()));
   }
   out.mark_written();
-  multiply(a, b, out, options);
+  multiply(a, b, out, {options});
 }
 
 }  // namespace gladius

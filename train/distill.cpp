@@ -14,6 +14,7 @@
 #include "gladius/train/run/checkpoint.h"
 #include "gladius/train/run/fingerprint.h"
 #include "gladius/train/run/overwrite.h"
+#include "gladius/train/run/precision_choice.h"
 #include "gladius/train/run/run_changes.h"
 #include "gladius/train/run/run_directory.h"
 #include "gladius/train/run/stop_request.h"
@@ -89,9 +90,11 @@ RunChanges compare_run_files(const RunDirectory& directory, const RunConfig& bef
   return changes;
 }
 
-// What the file leaves out is as the run began.
-RunConfig as_begun(RunConfig config, const RunConfig& before) {
+// What the file leaves out or open is as the run began.
+RunConfig as_begun(RunConfig config, const RunConfig& before, const RunEvents& events) {
   if (!config.says_normalization) config.loss.normalization = before.loss.normalization;
+  if (config.precision == PrecisionChoice::automatic) config.precision = before.precision;
+  config.precision = settle_precision(config.precision, events.info, events.warn);
   return settle_init_from(std::move(config), before);
 }
 
@@ -106,7 +109,7 @@ RunOutcome resume_run(const RunConfig& given, const std::filesystem::path& out,
   RunDirectory directory = RunDirectory::open(out);
   const RunPaths paths = directory.paths();
   const RunConfig before = directory.config();
-  const RunConfig config = as_begun(given, before);
+  const RunConfig config = as_begun(given, before, events);
   const RunChanges changes = compare_run_files(directory, before, config, events);
   const FinishedModel model =
       look_at_model(paths, TrainingPlan(before).total_steps(), Look::every_byte);
@@ -144,9 +147,11 @@ RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bo
                    const RunEvents& observer) {
   const RunEvents events = with_stop_request(observer, {out});
   for (const std::string& note : config.notes) events.info(note);
-  const RunConfig settled = settle_vocabularies(config);
-  return resume ? resume_run(settled, out, events)
-                : begin_run(settle_init_from(settled), out, events);
+  RunConfig settled = settle_vocabularies(config);
+  if (resume) return resume_run(settled, out, events);
+  settled = settle_init_from(std::move(settled));
+  settled.precision = settle_precision(settled.precision, events.info, events.warn);
+  return begin_run(settled, out, events);
 }
 
 }  // namespace gladius::train

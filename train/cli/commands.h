@@ -2,8 +2,10 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 
 #include "gladius/tensor/base/enum_names.h"
+#include "gladius/train/run/run_config.h"
 
 namespace gladius::cli {
 
@@ -27,7 +29,8 @@ namespace gladius::cli {
 
 /// Options that every subcommand has.
 struct Common {
-  int threads = 0;  // 0: the default
+  int threads = 0;                                  // 0: the default
+  std::optional<train::PrecisionChoice> precision;  // none: f32, or the run file's
   LogLevel log_level = LogLevel::info;
   bool json = false;
 };

@@ -11,6 +11,7 @@
 
 #include "commands.h"
 #include "gladius/tensor/base/error.h"
+#include "gladius/tensor/precision.h"
 #include "gladius/train/run/run_keys.h"
 #include "output.h"
 #include "progress.h"
@@ -131,6 +132,10 @@ void run(DistillArguments options, const Common& common) {
   if (options.keys) return print_keys(common);
   if (options.run_file.empty()) throw CLI::RequiredError("--run");
   if (options.out.empty()) options.out = default_out(options.run_file);
+  if (common.precision) {
+    options.overrides.push_back(fmt::format("precision={}", name_of(*common.precision)));
+  }
+  const PrecisionScope exact(Precision::f32);  // of what evaluates; steps have the run's
   const train::RunConfig config = train::RunConfig::load(options.run_file, options.overrides);
   Watch watch(options, common, config.log_every);
   const train::RunOutcome outcome =

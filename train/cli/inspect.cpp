@@ -128,7 +128,7 @@ Json memory_as_json(const LanguageModel& model, const train::Components& parts,
         .required();
   };
   Json precisions = Json::array();
-  for (const train::Precision& precision : train::kPrecisions) {
+  for (const train::StoragePrecision& precision : train::kPrecisions) {
     const std::uint64_t weights = precision.bytes(parts.total());
     precisions.push_back(
         {{"precision", precision.name},

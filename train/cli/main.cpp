@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <exception>
 #include <filesystem>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "commands.h"
 #include "gladius/tensor/parallel.h"
+#include "gladius/tensor/precision.h"
+#include "gladius/train/run/precision_choice.h"
 #include "number_options.h"
 #include "output.h"
 #include "support.h"
@@ -28,6 +31,11 @@ const std::vector<AddCommand> kCommands = {
 void add_common(CLI::App& program, Common& common) {
   program.add_option("--threads", common.threads, "Threads to use (default: all processors)")
       ->check(CLI::PositiveNumber);
+  add_choice<std::optional<train::PrecisionChoice>, train::PrecisionChoice>(
+      program, "--precision", common.precision,
+      "What products and attention compute with: bf16 rounds their operands; auto: bf16 if this "
+      "processor computes it at least 1.3 times as fast (default: f32; distill: as the run file "
+      "says)");
   add_choice(program, "--log-level", common.log_level, "What goes to standard error besides errors")
       ->default_str(name_of(common.log_level));
   program.add_flag("--json", common.json, "Results on standard output as JSON");
@@ -46,6 +54,17 @@ std::vector<std::string> arguments(int argc, char** argv) {
   }
   std::ranges::reverse(list);
   return list;
+}
+
+Precision chosen_precision(const Common& common) {
+  const auto log_line = [&](LogLevel level) {
+    return [&, level](const std::string& text) {
+      if (common.log_level >= level) log("{}", text);
+    };
+  };
+  return train::precision_of(
+      train::settle_precision(common.precision.value_or(train::PrecisionChoice::f32),
+                              log_line(LogLevel::debug), log_line(LogLevel::warning)));
 }
 
 int report_wrong_usage(const CLI::App& program, const CLI::ParseError& error) {
@@ -68,8 +87,10 @@ int run(int argc, char** argv) {
   bool version = false;
   program.add_flag("--version", version, "Version, commit, compiler, BLAS, instruction sets");
   add_common(program, common);
+  std::optional<PrecisionScope> precision;
   program.parse_complete_callback([&] {
     if (common.threads > 0) set_num_threads(common.threads);
+    precision.emplace(chosen_precision(common));
   });
   for (const AddCommand add : kCommands) add(program, common);
   check_numbers(program);

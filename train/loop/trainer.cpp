@@ -12,6 +12,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/train/loop/run_inputs.h"
 #include "gladius/train/run/checkpoint_records.h"
+#include "gladius/train/run/precision_choice.h"
 #include "gladius/train/run/student_optimizer.h"
 
 namespace gladius::train {
@@ -89,6 +90,7 @@ Trainer::Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student
 }
 
 StepRecord Trainer::step() {
+  const PrecisionScope precision(precision_of(config_.precision));
   enter_stage();
   const auto start = std::chrono::steady_clock::now();
   const double lr = config_.optimizer.lr * lr_factor();

@@ -39,7 +39,7 @@ MemoryNeed training_memory(const LanguageModel& model, std::int64_t parameters,
                            std::uint64_t type_size, std::int64_t tokens);
 
 /// A type that weights could be kept in.
-struct Precision {
+struct StoragePrecision {
   const char* name;
   std::uint64_t bits;
   bool trains;
@@ -48,7 +48,7 @@ struct Precision {
     return static_cast<std::uint64_t>(parameters) * bits / 8;
   }
 };
-inline constexpr Precision kPrecisions[] = {
+inline constexpr StoragePrecision kPrecisions[] = {
     {"float32", 32, true}, {"float16", 16, true}, {"int8", 8, false}, {"int4", 4, false}};
 
 }  // namespace gladius::train

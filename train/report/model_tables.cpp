@@ -38,7 +38,7 @@ TableRows layer_rows(const Components& parts) {
 
 TableRows memory_rows(const LanguageModel& model, std::int64_t parameters) {
   TableRows rows{{"precision", "model size", "inference", "training"}};
-  for (const Precision& precision : kPrecisions) {
+  for (const StoragePrecision& precision : kPrecisions) {
     const auto about = [](const MemoryNeed& need) { return "~" + format_bytes(need.required()); };
     const std::uint64_t weights = precision.bytes(parameters);
     rows.push_back({precision.name, format_bytes(weights),

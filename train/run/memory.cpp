@@ -12,6 +12,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/parallel.h"
 #include "gladius/train/run/model_paths.h"
+#include "gladius/train/run/precision_choice.h"
 #include "gladius/train/run/student_optimizer.h"
 
 namespace gladius::train {
@@ -76,9 +77,11 @@ std::string gibibytes(std::uint64_t bytes) {
   return fmt::format("{:.2f}", static_cast<double>(bytes) / 0x1p30);
 }
 
-// Of `elements` a token, in float32. What no machine has is 2^60, so that sums stay below 2^64.
-std::uint64_t product_bytes(std::int64_t tokens, std::int64_t elements) {
-  const double bytes = static_cast<double>(tokens) * static_cast<double>(elements) * sizeof(float);
+// Of `elements` a token, of `size` bytes each. What no machine has is 2^60, so that sums stay below
+// 2^64.
+std::uint64_t product_bytes(std::int64_t tokens, std::int64_t elements, std::size_t size) {
+  const double bytes =
+      static_cast<double>(tokens) * static_cast<double>(elements) * static_cast<double>(size);
   return static_cast<std::uint64_t>(std::min(bytes, 0x1p60));
 }
 
@@ -92,7 +95,8 @@ std::uint64_t directory_bytes(const ExpertConfig& expert) {
 
 MemoryNeed estimate_memory(const LanguageModel& student, bool activation_checkpointing,
                            std::int64_t tokens, std::uint64_t expert_bytes,
-                           std::int64_t expert_vocabulary, const OptimizerConfig& config) {
+                           std::int64_t expert_vocabulary, const OptimizerConfig& config,
+                           Precision precision) {
   const auto bytes = [](std::int64_t elements) {
     return static_cast<std::uint64_t>(elements) * sizeof(float);
   };
@@ -103,13 +107,17 @@ MemoryNeed estimate_memory(const LanguageModel& student, bool activation_checkpo
   }
   const Optimizer optimizer = make_optimizer(config, student.parameters_with_roles());
   const PassSizes pass = student.pass_sizes();
-  const std::int64_t all_layers = activation_checkpointing
-                                      ? pass.saved + pass.num_layers * pass.input
-                                      : pass.num_layers * pass.saved;
+  // Kept as activations; what enters a checkpointed layer is kept as it is.
+  const std::size_t kept = precision == Precision::bf16 ? sizeof(bfloat16) : sizeof(float);
+  const std::uint64_t activations =
+      activation_checkpointing
+          ? product_bytes(tokens, pass.saved, kept) +
+                product_bytes(tokens, pass.num_layers * pass.input, sizeof(float))
+          : product_bytes(tokens, pass.num_layers * pass.saved, kept);
   return {.weights = bytes(parameters),
           .gradients = bytes(parameters) + std::max(bytes(largest), optimizer.workspace_bytes()),
           .moments = optimizer.state_bytes(),
-          .activations = product_bytes(tokens, all_layers),
+          .activations = activations,
           .logits = bytes(std::min(tokens, kLinearLossRows) *
                           (student.config().vocab_size + expert_vocabulary)),
           .program = kProgramBytes + static_cast<std::uint64_t>(num_threads()) * kBytesAThread,
@@ -126,8 +134,8 @@ MemoryNeed estimate_memory(const RunConfig& config, const LanguageModel& student
         expert_vocabulary, ModelConfig::load(find_model(expert.model).paths.config).vocab_size);
   }
   return estimate_memory(student, config.activation_checkpointing, tokens, expert_bytes,
-                         std::min(expert_vocabulary, student.config().vocab_size),
-                         config.optimizer);
+                         std::min(expert_vocabulary, student.config().vocab_size), config.optimizer,
+                         precision_of(config.precision));
 }
 
 std::optional<AvailableMemory> available_memory(const fs::path& root) {

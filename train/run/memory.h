@@ -7,6 +7,7 @@
 #include <string>
 
 #include "gladius/models/language_model.h"
+#include "gladius/tensor/precision.h"
 #include "gladius/train/run/run_config.h"
 
 namespace gladius::train {
@@ -32,7 +33,8 @@ struct MemoryNeed {
 /// largest micro-batch. `expert_bytes`, `expert_vocabulary`: of the largest expert.
 MemoryNeed estimate_memory(const LanguageModel& student, bool activation_checkpointing,
                            std::int64_t tokens, std::uint64_t expert_bytes,
-                           std::int64_t expert_vocabulary, const OptimizerConfig& optimizer = {});
+                           std::int64_t expert_vocabulary, const OptimizerConfig& optimizer = {},
+                           Precision precision = Precision::f32);
 /// For a run, with what its experts' directories hold.
 MemoryNeed estimate_memory(const RunConfig& config, const LanguageModel& student,
                            std::int64_t tokens);

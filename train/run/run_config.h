@@ -21,6 +21,7 @@ enum class VocabularyMode { automatic, same, align, truncate };
 
 /// How an expert of another vocabulary (VocabularyMode::align) is compared with the student.
 enum class CrossLoss { project, alm, uld };
+enum class PrecisionChoice { f32, bf16, automatic };
 
 /// Which positions the divergence counts: all, or those that have a label.
 enum class LossTokens { all, labelled };
@@ -70,6 +71,12 @@ inline constexpr EnumName<train::CrossLoss> kEnumNames<train::CrossLoss>[] = {
     {train::CrossLoss::project, "project"},
     {train::CrossLoss::alm, "alm"},
     {train::CrossLoss::uld, "uld"}};
+
+template <>
+inline constexpr EnumName<train::PrecisionChoice> kEnumNames<train::PrecisionChoice>[] = {
+    {train::PrecisionChoice::f32, "f32"},
+    {train::PrecisionChoice::bf16, "bf16"},
+    {train::PrecisionChoice::automatic, "auto"}};
 
 template <>
 inline constexpr EnumName<ScheduleKind> kEnumNames<ScheduleKind>[] = {
@@ -185,6 +192,7 @@ struct RunConfig {
   OptimizerConfig optimizer;
   std::int64_t batch_size = 1;
   std::int64_t gradient_accumulation = 8;
+  PrecisionChoice precision = PrecisionChoice::f32;  // of products; precision_choice.h
   bool activation_checkpointing = false;
   std::int64_t log_every = 10;
   std::int64_t checkpoint_every = 100;

@@ -207,6 +207,11 @@ const RunKeys<RunConfig>& run_keys() {
               "sequences of a step, which is one micro-batch"),
       integer("gradient_accumulation", &C::gradient_accumulation, {1, kMaxGradientAccumulation},
               "steps of a group, whose mean gradient makes an update"),
+      choice("precision", &C::precision,
+             "what products, attention and the teacher compute with. `bf16`: operands and kept "
+             "activations are rounded to bfloat16, sums, weights and the optimizer are float32. "
+             "`auto`: `bf16` if this processor computes it at least 1.3 times as fast, else `f32`; "
+             "`run.json` says which, and --resume keeps it"),
       boolean("activation_checkpointing", &C::activation_checkpointing,
               "keep only what enters each layer and compute the rest again for the backward pass: "
               "less memory, about a third more time, the same results",

@@ -166,6 +166,7 @@ Json cache_manifest(const RunConfig& config, const Json& inputs, std::size_t exp
           {"student_vocab_size", of_logits && truncated ? Json(student_vocab_size) : Json()},
           {"top_k", cache.top_k ? Json(*cache.top_k) : Json()},
           {"samples", cache.samples ? Json(*cache.samples) : Json()},
+          {"precision", config.precision == PrecisionChoice::bf16 ? Json("bf16") : Json()},
           {"temperature", cache.samples ? Json(config.loss.temperature) : Json()},
           {"seed", cache.samples ? Json(config.seed) : Json()}};
 }

@@ -26,7 +26,9 @@ Table identification(const RunRecord& record) {
         {"Parameters", format_count(make_language_model(*record.model)->num_parameters())});
   }
   table.rows.push_back({"Framework", "Gladius"});
-  table.rows.push_back({"Precision", "float32"});
+  table.rows.push_back({"Precision", record.config.precision == PrecisionChoice::bf16
+                                         ? "float32, products of bfloat16 operands"
+                                         : "float32"});
   table.rows.push_back({"File format", "SafeTensors"});
   return table;
 }
