@@ -7,6 +7,7 @@
 #include <random>
 
 #include "gladius/tensor/io/safetensors.h"
+#include "gladius/tensor/precision.h"
 #include "gladius/train/run/checkpoint.h"
 #include "gladius/train/run/fingerprint.h"
 #include "gladius/train/run/run_directory.h"
@@ -127,6 +128,41 @@ TEST(Distill, GoesOnToTheBitWithMuon) {
     execute(config, out, false, stop);
     expect_resumes_as(config, out, whole);
   }
+}
+
+TEST(Distill, GoesOnToTheBitInBf16) {
+  const TinyRun run;
+  Json file = run.distillation_file();
+  const fs::path exact = run.directory / "exact", whole = run.directory / "whole";
+  execute(run.config(file), exact);
+  file["precision"] = "bf16";
+  file["activation_checkpointing"] = true;
+  execute(run.config(file), whole);
+  EXPECT_NE(weights(whole), weights(exact));
+  EXPECT_THAT(read_file(whole / "report.md"), HasSubstr("products of bfloat16 operands"));
+  for (const std::int64_t stop : {2, 6, 11}) {
+    const fs::path out = run.directory / ("stopped" + std::to_string(stop));
+    file["activation_checkpointing"] = stop == 6;  // which changes no bit
+    execute(run.config(file), out, false, stop);
+    file["precision"] = stop == 2 ? "auto" : "bf16";  // auto is what the run began with
+    expect_resumes_as(run.config(file), out, whole);
+    file["precision"] = "bf16";
+  }
+}
+
+TEST(Distill, RecordsThePrecisionThatAutoChose) {
+  const TinyRun run;
+  Json file = run.distillation_file();
+  file["precision"] = "auto";
+  const fs::path out = run.directory / "out";
+  EXPECT_FALSE(execute(run.config(file), out, false, 3).complete);
+  const std::string chosen = Json::parse(read_file(out / "run.json")).at("precision");
+  EXPECT_TRUE(chosen == "f32" || (chosen == "bf16" && has_bf16_products())) << chosen;
+  file["precision"] = chosen == "f32" ? "bf16" : "f32";
+  EXPECT_THAT(message_of<ConfigError>([&] { execute(run.config(file), out, true); }),
+              HasSubstr("precision"));
+  file["precision"] = "auto";
+  EXPECT_TRUE(execute(run.config(file), out, true).complete);
 }
 
 TEST(Distill, GoesOnToTheBitWithPackingAndBadLines) {
