@@ -1,5 +1,5 @@
-// Our side of step.py, teacher.py and llama_cpp.py: model_peer WORK MODEL. The model makes of each
-// line of token ids on standard input
+// Our side of step.py, teacher.py and llama_cpp.py: model_peer WORK MODEL [bf16]. The model makes of
+// each line of token ids on standard input, with products in float32 or bf16,
 //   train: a training step
 //   forward: all logits
 //   prompt: the token that follows
@@ -19,6 +19,7 @@
 #include "gladius/autograd/grad_mode.h"
 #include "gladius/models/generation/generate.h"
 #include "gladius/models/model_directory.h"
+#include "gladius/tensor/precision.h"
 #include "support/measure.h"
 #include "support/training_step.h"
 
@@ -97,11 +98,14 @@ void run(std::string_view work, const char* path) {
 }  // namespace gladius::bench
 
 int main(int argc, char** argv) {
+  const bool bf16 = argc == 4 && std::string_view(argv[3]) == "bf16";
   constexpr std::string_view kWorks[] = {"train", "forward", "prompt", "decode"};
-  const std::string_view work = argc == 3 ? argv[1] : "";
+  const std::string_view work = argc == 3 || bf16 ? argv[1] : "";
   if (std::ranges::find(kWorks, work) == std::end(kWorks)) {
-    std::cerr << "usage: model_peer train|forward|prompt|decode MODEL  (token ids on stdin)\n";
+    std::cerr << "usage: model_peer train|forward|prompt|decode MODEL [bf16]  (token ids on stdin)\n";
     return 2;
   }
+  const gladius::PrecisionScope precision(bf16 ? gladius::Precision::bf16
+                                               : gladius::Precision::f32);
   return gladius::bench::exit_code("model_peer", [&] { gladius::bench::run(work, argv[2]); });
 }

@@ -31,7 +31,9 @@ class Side:
     command: list
     tolerance: float = 0  # of its first result, relative to the first side's
     variables: dict = field(default_factory=dict)  # of its environment
+    ours: bool = False
     seconds: list = field(default_factory=list)
+    result: float = 0  # of its last run
     peak_bytes: int = 0
 
     @contextmanager
@@ -81,8 +83,10 @@ def argument_parser(description, config):
     return parser
 
 
-def our_side(options, work, model):
-    return Side("gladius", [options.bin / "model_peer", work, model])
+def our_side(options, work, model, precision=None, tolerance=0):
+    return Side(f"gladius {precision}" if precision else "gladius",
+                [options.bin / "model_peer", work, model, *([precision] if precision else [])],
+                tolerance, ours=True)
 
 
 def torch_side(options, name, tolerance, *arguments):
@@ -123,7 +127,9 @@ def alternate(sides, line, warm_up, rounds):
         side.reset_peak()
     for _ in range(rounds):
         for side in sides:
-            side.seconds.append(side.run(line)["seconds"])
+            answer = side.run(line)
+            side.seconds.append(answer["seconds"])
+            side.result = answer["result"]
     for side in sides:
         side.read_peak()
 
@@ -133,23 +139,26 @@ def spread(values):
 
 
 def summary(tokens, sides):
-    ours, *others = sides
+    ours = min((side for side in sides if side.ours),
+               key=lambda side: statistics.median(side.seconds))
     ratios = {side.name: spread([its / our for its, our in zip(side.seconds, ours.seconds)])
-              for side in others}
+              for side in sides if side is not ours}
+    others = {side.name: ratios[side.name]["median"] for side in sides if not side.ours}
     return {
         "tokens": tokens,
         "seconds": {side.name: spread(side.seconds) for side in sides},
         "peak_bytes": {side.name: side.peak_bytes for side in sides},
+        "results": {side.name: side.result for side in sides},
         "times_ours": ratios,
-        "fastest_other": min(ratios, key=lambda name: ratios[name]["median"]),
+        "fastest_other": min(others, key=others.get),
     }
 
 
 def print_summary(result):
     for name, seconds in result["seconds"].items():
-        row = (f"{result['tokens']:6} {name:17} {seconds['median']:8.3f} "
+        row = (f"{result['tokens']:6} {name:25} {seconds['median']:8.3f} "
                f"({seconds['min']:.3f} to {seconds['max']:.3f}) "
-               f"{result['peak_bytes'][name] / 1e9:7.2f} GB")
+               f"{result['peak_bytes'][name] / 1e9:7.2f} GB {result['results'][name]:9.4f}")
         if name in result["times_ours"]:
             ratio = result["times_ours"][name]
             row += f" {ratio['median']:6.2f}x ({ratio['min']:.2f} to {ratio['max']:.2f})"
@@ -162,7 +171,7 @@ def compare(options, model, make_sides, warm_up):
     config = json.loads((model / "config.json").read_text())
     if not options.json:
         print(f"{(options.model or options.config).stem}, {options.threads} threads: tokens, "
-              f"seconds (medians of {options.rounds}), peak memory, times ours", flush=True)
+              f"seconds (medians of {options.rounds}), peak memory, last result, times our fastest", flush=True)
     results = []
     for tokens in options.tokens:
         rng = random.Random(tokens)

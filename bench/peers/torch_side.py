@@ -1,8 +1,10 @@
 """PyTorch's side of step.py and teacher.py, with transformers' models.
 
 torch_side.py make CONFIG DIRECTORY DTYPE    writes a random model
-torch_side.py train DIRECTORY [compiled]     a training step of each line of token ids on standard
-                                             input, answered as by model_peer
+torch_side.py train DIRECTORY [PRECISION] [compiled]
+                                             a training step of each line of token ids on standard
+                                             input, answered as by model_peer; PRECISION: float32,
+                                             autocast (to bfloat16) or bfloat16 (the whole model)
 torch_side.py forward DIRECTORY DTYPE        all logits of each line
 """
 
@@ -40,14 +42,15 @@ def load(directory, dtype):
     return model
 
 
-def trainer(directory, mode="eager"):
-    model = load(directory, "float32").train()
+def trainer(directory, precision="float32", mode="eager"):
+    model = load(directory, "bfloat16" if precision == "bfloat16" else "float32").train()
     parameters = list(model.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
 
     def loss_of(ids):
-        logits = model(ids, use_cache=False).logits
-        return torch.nn.functional.cross_entropy(logits[0], ids[0])
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "autocast"):
+            logits = model(ids, use_cache=False).logits
+        return torch.nn.functional.cross_entropy(logits[0].float(), ids[0])
 
     if mode == "compiled":
         loss_of = torch.compile(loss_of, dynamic=False)
