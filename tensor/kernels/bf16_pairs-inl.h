@@ -152,51 +152,46 @@ void pairs_along_columns(std::int64_t rows, std::int64_t columns, const T* x, st
                       rest + whole_rows / 2 * ldy, ldy);
 }
 
-// Four pairs each of four rows that are `step` elements apart.
-HWY_INLINE __m512 load_pair_blocks(const float* x, std::int64_t step) {
-  const auto two_rows = [](const float* lower, const float* upper) HWY_ATTR {
-    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(lower)),
-                              _mm256_loadu_ps(upper), 1);
-  };
-  return _mm512_castsi512_ps(to_bf16(two_rows(x, x + step), two_rows(x + 2 * step, x + 3 * step)));
-}
-HWY_INLINE __m512 load_pair_blocks(const bfloat16* x, std::int64_t step) {
-  const auto row = [&](std::int64_t r) HWY_ATTR {
-    return _mm_loadu_ps(reinterpret_cast<const float*>(x + r * step));
-  };
-  __m512 rows = _mm512_castps128_ps512(row(0));
-  rows = _mm512_insertf32x4(rows, row(1), 1);
-  rows = _mm512_insertf32x4(rows, row(2), 2);
-  return _mm512_insertf32x4(rows, row(3), 3);
-}
-
-HWY_INLINE __m512 load_pair_blocks(const float16* x, std::int64_t step) {
-  const auto row = [](const float16* y)
-                       HWY_ATTR { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(y)); };
-  const auto two_rows = [&](const float16* lower, const float16* upper) HWY_ATTR {
-    return _mm512_cvtph_ps(_mm256_set_m128i(row(upper), row(lower)));
-  };
-  return _mm512_castsi512_ps(to_bf16(two_rows(x, x + step), two_rows(x + 2 * step, x + 3 * step)));
+// The transpose of 16 rows of 16 lanes each.
+HWY_INLINE void transpose_lanes(__m512 (&rows)[16]) {
+  __m512 pairs[16], blocks[16];
+  for (int i = 0; i < 16; i += 2) {
+    pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+    pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+  }
+  // Block 4 g + c: the columns c, 4 + c, 8 + c, 12 + c of rows 4 g to 4 g + 3.
+  for (int i = 0; i < 16; i += 4) {
+    blocks[i] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
+    blocks[i + 1] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
+    blocks[i + 2] = _mm512_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
+    blocks[i + 3] = _mm512_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
+  }
+  for (int c = 0; c < 4; ++c) {
+    const auto quarters = [&](int first, int which) HWY_ATTR {
+      return which == 0 ? _mm512_shuffle_f32x4(blocks[first + c], blocks[first + 4 + c], 0x88)
+                        : _mm512_shuffle_f32x4(blocks[first + c], blocks[first + 4 + c], 0xdd);
+    };
+    const __m512 even = quarters(0, 0), odd = quarters(0, 1);
+    const __m512 next_even = quarters(8, 0), next_odd = quarters(8, 1);
+    rows[c] = _mm512_shuffle_f32x4(even, next_even, 0x88);
+    rows[4 + c] = _mm512_shuffle_f32x4(odd, next_odd, 0x88);
+    rows[8 + c] = _mm512_shuffle_f32x4(even, next_even, 0xdd);
+    rows[12 + c] = _mm512_shuffle_f32x4(odd, next_odd, 0xdd);
+  }
 }
 
 template <class T>
 void transposed_pairs(std::int64_t rows, std::int64_t columns, const T* x, std::int64_t ldx,
                       NativeBf16Pair* y, std::int64_t ldy) {
-  const std::int64_t whole_rows = rows / 16 * 16, whole_columns = columns / 8 * 8;
+  const std::int64_t whole_rows = rows / 16 * 16, whole_columns = columns / 32 * 32;
   for (std::int64_t i = 0; i < whole_rows; i += 16) {
-    for (std::int64_t j = 0; j < whole_columns; j += 8) {
-      const auto every_fourth_row = [&](std::int64_t first) HWY_ATTR {
-        return load_pair_blocks(x + (i + first) * ldx + j, 4 * ldx);
-      };
-      const __m512 a = every_fourth_row(0), b = every_fourth_row(1);
-      const __m512 c = every_fourth_row(2), e = every_fourth_row(3);
-      const __m512 ab = _mm512_unpacklo_ps(a, b), ce = _mm512_unpacklo_ps(c, e);
-      const __m512 next_ab = _mm512_unpackhi_ps(a, b), next_ce = _mm512_unpackhi_ps(c, e);
-      NativeBf16Pair* to = y + j / 2 * ldy + i;
-      _mm512_storeu_ps(to, _mm512_shuffle_ps(ab, ce, 0x44));
-      _mm512_storeu_ps(to + ldy, _mm512_shuffle_ps(ab, ce, 0xee));
-      _mm512_storeu_ps(to + 2 * ldy, _mm512_shuffle_ps(next_ab, next_ce, 0x44));
-      _mm512_storeu_ps(to + 3 * ldy, _mm512_shuffle_ps(next_ab, next_ce, 0xee));
+    for (std::int64_t j = 0; j < whole_columns; j += 32) {
+      __m512 block[16];
+      for (int r = 0; r < 16; ++r) {
+        block[r] = _mm512_castsi512_ps(load_bf16(x + (i + r) * ldx + j));
+      }
+      transpose_lanes(block);
+      for (int c = 0; c < 16; ++c) _mm512_storeu_ps(y + (j / 2 + c) * ldy + i, block[c]);
     }
   }
   Bf16Pair* rest = y;
