@@ -9,6 +9,8 @@
 
 #include <cstdint>
 
+#include "gladius/tensor/precision.h"
+
 namespace gladius::kernels {
 
 /// Sizes of an attention: B sequences of T queries and S keys; H query heads of D elements that
@@ -29,6 +31,10 @@ struct AttentionShape {
   const std::int64_t* first_key = nullptr;
   /// Tokens from one sequence to the next of k and v, S or more; 0: S. Forward only.
   std::int64_t kv_capacity = 0;
+  /// Of the products of floats. With bf16 also the probabilities and their gradients are rounded
+  /// for the products that they are factors of; the softmax and all sums are in float. Few queries
+  /// are computed in float, as their time is reading.
+  Precision precision = Precision::f32;
 
   /// Where the keys of sequence b begin, in tokens.
   std::int64_t first_token(std::int64_t b) const { return b * (kv_capacity > 0 ? kv_capacity : S); }

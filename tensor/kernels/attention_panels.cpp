@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gladius/tensor/kernels/bf16_pack.h"
 #include "gladius/tensor/kernels/gemm_small.h"
 #include "gladius/tensor/kernels/transpose.h"
 #include "gladius/tensor/parallel.h"
@@ -13,9 +14,10 @@ namespace {
 constexpr std::int64_t kGrain = 1 << 15;
 
 // Calls fill(panel, its first key's elements of x, its keys) for every panel.
-template <class T, class Fill>
-KeyPanels<T> make_panels(const AttentionShape& s, const T* x, std::int64_t stride, Fill&& fill) {
-  KeyPanels<T> result(s);
+template <class E, class Fill>
+KeyPanels<E> make_panels(const AttentionShape& s, std::int64_t size, const SumOf<E>* x,
+                         std::int64_t stride, Fill&& fill) {
+  KeyPanels<E> result(s, size);
   const std::int64_t panels = padded_keys(s.S) / kPanelKeys;
   parallel_for(s.B * s.Hkv * panels, kGrain / (kPanelKeys * s.D) + 1,
                [&](std::int64_t begin, std::int64_t end) {
@@ -31,40 +33,54 @@ KeyPanels<T> make_panels(const AttentionShape& s, const T* x, std::int64_t strid
 
 }  // namespace
 
-template <class T>
-KeyPanels<T> transposed_panels(const AttentionShape& s, const T* x, std::int64_t stride) {
-  return make_panels(s, x, stride, [&](T* panel, const T* keys, std::int64_t count) {
-    transpose(count, s.D, keys, stride, panel, kPanelKeys);
-    for (std::int64_t j = 0; j < s.D; ++j) {
-      std::fill(panel + j * kPanelKeys + count, panel + (j + 1) * kPanelKeys, T{0});
+template <class E>
+KeyPanels<E> transposed_panels(const AttentionShape& s, const SumOf<E>* x, std::int64_t stride) {
+  const std::int64_t rows = ceil_div(s.D, kTerms<E>);
+  const auto fill = [&](E* panel, const SumOf<E>* keys, std::int64_t count) {
+    if constexpr (kTerms<E> == 1) {
+      transpose(count, s.D, keys, stride, panel, kPanelKeys);
+    } else {
+      pack_transposed(count, s.D, keys, stride, panel, kPanelKeys);
     }
-  });
+    for (std::int64_t j = 0; j < rows; ++j) {
+      std::fill(panel + j * kPanelKeys + count, panel + (j + 1) * kPanelKeys, E{});
+    }
+  };
+  return make_panels<E>(s, rows * kPanelKeys, x, stride, fill);
 }
 
-template <class T>
-KeyPanels<T> row_panels(const AttentionShape& s, const T* x, std::int64_t stride) {
-  return make_panels(s, x, stride, [&](T* panel, const T* keys, std::int64_t count) {
-    for (std::int64_t key = 0; key < count; ++key) {
-      std::copy_n(keys + key * stride, s.D, panel + key * s.D);
+template <class E>
+KeyPanels<E> row_panels(const AttentionShape& s, const SumOf<E>* x, std::int64_t stride) {
+  const auto fill = [&](E* panel, const SumOf<E>* keys, std::int64_t count) {
+    if constexpr (kTerms<E> == 1) {
+      for (std::int64_t key = 0; key < count; ++key) {
+        std::copy_n(keys + key * stride, s.D, panel + key * s.D);
+      }
+    } else {
+      pack_along_columns(count, s.D, keys, stride, panel, s.D);
     }
-  });
+  };
+  return make_panels<E>(s, kPanelKeys / kTerms<E> * s.D, x, stride, fill);
 }
 
-template <class T>
-void multiply_panels(std::int64_t m, std::int64_t n, std::int64_t D, const T* x, const T* panels,
-                     T* y, std::int64_t ldy) {
+template <class E>
+void multiply_panels(std::int64_t m, std::int64_t n, std::int64_t D, const E* x,
+                     const KeyPanels<E>& panels, const E* first, SumOf<E>* y, std::int64_t ldy) {
+  const std::int64_t depth = ceil_div(D, kTerms<E>);
   for (std::int64_t key = 0; key < n; key += kPanelKeys) {
-    gemm_small(m, kPanelKeys, D, x, D, 1, panels + key * D, kPanelKeys, y + key, ldy, false);
+    gemm_small(m, kPanelKeys, depth, x, depth, 1, first + key / kPanelKeys * panels.size(),
+               kPanelKeys, y + key, ldy, false);
   }
 }
 
-#define INSTANTIATE(T)                                                                            \
-  template KeyPanels<T> transposed_panels(const AttentionShape&, const T*, std::int64_t);         \
-  template KeyPanels<T> row_panels(const AttentionShape&, const T*, std::int64_t);                \
-  template void multiply_panels(std::int64_t, std::int64_t, std::int64_t, const T*, const T*, T*, \
-                                std::int64_t)
+#define INSTANTIATE(E)                                                                           \
+  template KeyPanels<E> transposed_panels(const AttentionShape&, const SumOf<E>*, std::int64_t); \
+  template KeyPanels<E> row_panels(const AttentionShape&, const SumOf<E>*, std::int64_t);        \
+  template void multiply_panels(std::int64_t, std::int64_t, std::int64_t, const E*,              \
+                                const KeyPanels<E>&, const E*, SumOf<E>*, std::int64_t)
 INSTANTIATE(float);
 INSTANTIATE(double);
+INSTANTIATE(Bf16Pair);
 #undef INSTANTIATE
 
 }  // namespace gladius::kernels

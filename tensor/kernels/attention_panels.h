@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "gladius/tensor/kernels/attention.h"
+#include "gladius/tensor/kernels/bf16_pair.h"
 #include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/storage.h"
 
@@ -17,40 +18,44 @@ inline std::int64_t padded_keys(std::int64_t keys) {
   return ceil_div(keys, kPanelKeys) * kPanelKeys;
 }
 
-/// The panels of every key head, one after another, D * kPanelKeys elements each.
-template <class T>
+/// The panels of every key head, one after another, of `size` elements each: floats, doubles or
+/// pairs.
+template <class E>
 class KeyPanels {
  public:
-  explicit KeyPanels(const AttentionShape& shape)
-      : shape_(shape),
-        memory_(Storage::allocate(
-            static_cast<std::size_t>(shape.B * shape.Hkv * padded_keys(shape.S) * shape.D) *
-            sizeof(T))) {}
+  KeyPanels(const AttentionShape& shape, std::int64_t size)
+      : heads_(shape.Hkv),
+        panels_(ceil_div(shape.S, kPanelKeys)),
+        size_(size),
+        memory_(Storage::allocate(static_cast<std::size_t>(shape.B * heads_ * panels_ * size) *
+                                  sizeof(E))) {}
 
   /// The panel that begins with `key`, a multiple of kPanelKeys.
-  T* at(std::int64_t b, std::int64_t kv_head, std::int64_t key) const {
-    return reinterpret_cast<T*>(memory_->data()) +
-           ((b * shape_.Hkv + kv_head) * padded_keys(shape_.S) + key) * shape_.D;
+  E* at(std::int64_t b, std::int64_t kv_head, std::int64_t key) const {
+    return reinterpret_cast<E*>(memory_->data()) +
+           ((b * heads_ + kv_head) * panels_ + key / kPanelKeys) * size_;
   }
+  std::int64_t size() const { return size_; }
 
  private:
-  AttentionShape shape_;
+  std::int64_t heads_, panels_, size_;
   std::shared_ptr<Storage> memory_;
 };
 
 /// Panels of x [B, S, Hkv, D] (`stride` between tokens), each transposed to [D, kPanelKeys], with
-/// zeros for the keys that the last one lacks.
-template <class T>
-KeyPanels<T> transposed_panels(const AttentionShape& shape, const T* x, std::int64_t stride);
+/// zeros for the keys that the last one lacks. Pairs are of neighbours in D.
+template <class E>
+KeyPanels<E> transposed_panels(const AttentionShape& shape, const SumOf<E>* x, std::int64_t stride);
 
-/// The same, each [kPanelKeys, D]; what the last one lacks is left undefined.
-template <class T>
-KeyPanels<T> row_panels(const AttentionShape& shape, const T* x, std::int64_t stride);
+/// The same, each [kPanelKeys, D]; what the last one lacks is left undefined. Pairs are of
+/// neighbouring keys.
+template <class E>
+KeyPanels<E> row_panels(const AttentionShape& shape, const SumOf<E>* x, std::int64_t stride);
 
-/// y [m, n] (rows `ldy` apart and padded to whole panels) = x [m, D] times `n` keys of transposed
-/// panels.
-template <class T>
-void multiply_panels(std::int64_t m, std::int64_t n, std::int64_t D, const T* x, const T* panels,
-                     T* y, std::int64_t ldy);
+/// y [m, n] (rows `ldy` apart and padded to whole panels) = x [m, D] times `n` keys of `panels`,
+/// which are transposed, from `first` on.
+template <class E>
+void multiply_panels(std::int64_t m, std::int64_t n, std::int64_t D, const E* x,
+                     const KeyPanels<E>& panels, const E* first, SumOf<E>* y, std::int64_t ldy);
 
 }  // namespace gladius::kernels

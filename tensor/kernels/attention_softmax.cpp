@@ -116,12 +116,15 @@ GLADIUS_SIMD_EXPORT(softmax_block_backward);
 GLADIUS_SIMD_EXPORT(row_dots);
 
 template <class T>
-void softmax_block(const ScoreBlock<T>& block, T* max, T* sum, T* out, std::int64_t head_size) {
+void softmax_block(const ScoreBlock<SumOf<T>>& block, SumOf<T>* max, SumOf<T>* sum, SumOf<T>* out,
+                   std::int64_t head_size) {
   GLADIUS_SIMD_DISPATCH(softmax_block, T)(block, max, sum, out, head_size);
 }
 template <class T>
-void softmax_block_backward(const ScoreBlock<T>& block, T* dp, const T* lse, const T* delta) {
+ScoreGradients<T> softmax_block_backward(const ScoreBlock<SumOf<T>>& block, SumOf<T>* dp,
+                                         const SumOf<T>* lse, const SumOf<T>* delta) {
   GLADIUS_SIMD_DISPATCH(softmax_block_backward, T)(block, dp, lse, delta);
+  return {block.scores, dp, block.stride, dp, block.stride};
 }
 template <class T>
 void row_dots(std::int64_t rows, std::int64_t size, const T* a, const T* b, T* result) {

@@ -1,11 +1,17 @@
-// How attention is cut into tasks. For attention.cpp only.
+// How attention is cut into tasks, and what lies in the tiles. For attention.cpp and
+// attention_backward.cpp only.
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "gladius/tensor/kernels/attention.h"
+#include "gladius/tensor/kernels/attention_panels.h"
 #include "gladius/tensor/kernels/attention_softmax.h"
+#include "gladius/tensor/kernels/bf16_pack.h"
 #include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/parallel.h"
 
@@ -15,6 +21,20 @@ namespace gladius::kernels {
 // the scores of a block and what they are made from fit the second-level cache.
 inline constexpr std::int64_t kRows = 192;
 inline constexpr std::int64_t kKeys = 256;
+static_assert(kKeys % kPanelKeys == 0 && kPanelKeys % kScorePadding == 0);
+// Rows that share keys from which on it is worth rearranging them.
+inline constexpr std::int64_t kPanelRows = 17;
+// Operations that are worth a thread of their own.
+inline constexpr std::int64_t kGrainOperations = 1 << 18;
+
+// Throws ShapeError for sizes that contradict each other.
+void check_attention(const AttentionShape& s);
+
+inline bool rearranges_keys(const AttentionShape& s) { return s.T * (s.H / s.Hkv) >= kPanelRows; }
+
+inline bool multiplies_pairs(const AttentionShape& s) {
+  return s.precision == Precision::bf16 && rearranges_keys(s);
+}
 
 // What one task works on: some queries of some neighbouring query heads with one key head in
 // common.
@@ -75,5 +95,101 @@ struct Tiling {
             std::min(queries, s.T - block * queries)};
   }
 };
+
+// Calls body(first key, block of scores) for the key blocks that the tile sees, in order; each
+// begins at a panel.
+template <class T, class Body>
+void for_key_blocks(const AttentionShape& s, const Tile& tile, T* scores, std::int64_t stride,
+                    Body&& body) {
+  std::array<VisibleKeys, kRows> visible;
+  const VisibleKeys all = visible_keys(s, tile);
+  for (std::int64_t begin = all.begin / kPanelKeys * kPanelKeys; begin < all.end; begin += kKeys) {
+    const std::int64_t columns = std::min(kKeys, all.end - begin);
+    for (std::int64_t i = 0; i < tile.queries; ++i) {
+      const VisibleKeys seen = visible_keys(s, tile.b, tile.t + i);
+      visible[static_cast<std::size_t>(i)] = {std::max<std::int64_t>(seen.begin - begin, 0),
+                                              std::min(seen.end - begin, columns)};
+    }
+    body(begin, ScoreBlock<T>{scores, tile.rows(), columns, stride, tile.heads, visible.data()});
+  }
+}
+
+// Between [B, T, H, D] and the tile's rows, contiguous: `move` gets a pointer into each and a
+// length.
+template <class T, class Move>
+void for_tile_rows(const AttentionShape& s, const Tile& tile, T* tokens, std::int64_t stride,
+                   Move&& move) {
+  T* token = tokens + (tile.b * s.T + tile.t) * stride + tile.head * s.D;
+  for (std::int64_t i = 0; i < tile.queries; ++i, token += stride) {
+    move(token, i * tile.heads * s.D, tile.heads * s.D);
+  }
+}
+
+template <class T>
+void load_tile(const AttentionShape& s, const Tile& tile, const T* tokens, std::int64_t stride,
+               T factor, T* rows) {
+  for_tile_rows(s, tile, tokens, stride, [&](const T* token, std::int64_t at, std::int64_t size) {
+    for (std::int64_t i = 0; i < size; ++i) rows[at + i] = factor * token[i];
+  });
+}
+
+template <class T>
+void store_tile(const AttentionShape& s, const Tile& tile, const T* rows, T factor, T* tokens,
+                std::int64_t stride) {
+  for_tile_rows(s, tile, tokens, stride, [&](T* token, std::int64_t at, std::int64_t size) {
+    for (std::int64_t i = 0; i < size; ++i) token[i] = factor * rows[at + i];
+  });
+}
+
+// Calls move(an element of lse [B, H, T], the row it belongs to).
+template <class T, class Move>
+void for_tile_lse(const AttentionShape& s, const Tile& tile, T* lse, Move&& move) {
+  for (std::int64_t g = 0; g < tile.heads; ++g) {
+    T* head_lse = lse + (tile.b * s.H + tile.head + g) * s.T + tile.t;
+    for (std::int64_t i = 0; i < tile.queries; ++i) move(head_lse[i], i * tile.heads + g);
+  }
+}
+
+inline std::int64_t score_stride(std::int64_t keys) {
+  // A line of the cache more: strides of a power of two share its sets.
+  return padded_keys(std::min(keys, kKeys)) + 16;
+}
+
+// Tasks that are worth a thread of their own, by the operations of so many products over all tiles; the causal half is not worth telling apart here.
+inline std::int64_t grain(const AttentionShape& s, std::int64_t tasks, std::int64_t products) {
+  const std::int64_t operations = 2 * products * s.B * s.H * s.T * s.S * s.D;
+  return std::max<std::int64_t>(1,
+                                kGrainOperations * tasks / std::max<std::int64_t>(operations, 1));
+}
+
+struct AlongRows;
+struct AlongColumns;
+
+// x [rows, columns] as elements of neighbours in a row, [rows, columns / kTerms<E>]: x itself, or
+// in scratch memory of the owner.
+template <class Owner, class E>
+const E* along_rows(std::int64_t rows, std::int64_t columns, const SumOf<E>* x) {
+  if constexpr (kTerms<E> == 1) {
+    return x;
+  } else {
+    const std::int64_t pairs = ceil_div(columns, 2);
+    E* y = thread_scratch<std::pair<Owner*, AlongRows*>, E>(static_cast<std::size_t>(rows * pairs));
+    pack_along_rows(rows, columns, x, columns, y, pairs);
+    return y;
+  }
+}
+
+// The same of neighbours in a column, [rows / kTerms<E>, columns].
+template <class Owner, class E>
+const E* along_columns(std::int64_t rows, std::int64_t columns, const SumOf<E>* x) {
+  if constexpr (kTerms<E> == 1) {
+    return x;
+  } else {
+    E* y = thread_scratch<std::pair<Owner*, AlongColumns*>, E>(
+        static_cast<std::size_t>(ceil_div(rows, 2) * columns));
+    pack_along_columns(rows, columns, x, columns, y, columns);
+    return y;
+  }
+}
 
 }  // namespace gladius::kernels

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <type_traits>
 
 #include "gladius/tensor/half.h"
 
@@ -18,5 +19,11 @@ struct Bf16Pair {
       : bits(std::bit_cast<float>(static_cast<std::uint32_t>(first.bits) |
                                   static_cast<std::uint32_t>(second.bits) << 16)) {}
 };
+
+/// How many factors an E has, and the type of sums over their products.
+template <class E>
+inline constexpr std::int64_t kTerms = std::is_base_of_v<Bf16Pair, E> ? 2 : 1;
+template <class E>
+using SumOf = std::conditional_t<kTerms<E> == 2, float, E>;
 
 }  // namespace gladius::kernels

@@ -7,6 +7,8 @@
 #define GLADIUS_TENSOR_KERNELS_BF16_PAIRS_INL_H_
 #endif
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "gladius/tensor/half.h"
@@ -26,6 +28,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 //
 // x is float or float16, rounded to nearest, or bfloat16; what an odd size lacks is zero.
 // add_products<E>(d, a, b, sum) is the sum plus the products of both elements of each pair.
+//
+// For floats in vectors there are, for y of type E*:
+//
+//   store_pairs_along_row      a vector of pairs of the neighbours in x[0], x[1]
+//   store_pairs_along_columns  two vectors of pairs of upper[i] with lower[i]
 
 inline bfloat16 to_bfloat16(float x) { return bfloat16(x); }
 inline bfloat16 to_bfloat16(bfloat16 x) { return x; }
@@ -60,6 +67,42 @@ void transposed_pairs(std::int64_t rows, std::int64_t columns, const T* x, std::
                             j + 1 < columns ? to_bfloat16(row[j + 1]) : bfloat16()};
     }
   }
+}
+
+template <class D>
+using TwoVectors = hn::Vec<D>[2];
+
+// x rounded to bfloat16, the bits of which are the upper half of each lane.
+template <class D, class V>
+HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> upper_halves(D, V x) {
+  const hn::RebindToUnsigned<D> u;
+  const auto bits = hn::BitCast(u, x);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(u, 1));
+  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(u, 0x7fff)));
+  const auto nan = hn::VecFromMask(u, hn::RebindMask(u, hn::Ne(x, x)));
+  return hn::And(hn::Or(rounded, nan), hn::Set(u, 0xffff0000u));
+}
+
+template <class D, class V>
+HWY_INLINE void store_pairs(D d, V first, V second, Bf16Pair* y) {
+  const auto pairs = hn::Or(hn::ShiftRight<16>(upper_halves(d, first)), upper_halves(d, second));
+  hn::StoreU(hn::BitCast(d, pairs), d, &y->bits);
+}
+
+template <class D>
+HWY_INLINE void store_pairs_along_row(D d, const TwoVectors<D>& x, Bf16Pair* y) {
+#if HWY_TARGET == HWY_SCALAR
+  store_pairs(d, x[0], x[1], y);
+#else
+  store_pairs(d, hn::ConcatEven(d, x[1], x[0]), hn::ConcatOdd(d, x[1], x[0]), y);
+#endif
+}
+
+template <class D>
+HWY_INLINE void store_pairs_along_columns(D d, const TwoVectors<D>& upper,
+                                          const TwoVectors<D>& lower, Bf16Pair* y) {
+  store_pairs(d, upper[0], lower[0], y);
+  store_pairs(d, upper[1], lower[1], y + hn::Lanes(d));
 }
 
 template <class E, class D, class V>
@@ -118,6 +161,31 @@ HWY_INLINE __m512i load_bf16(const float16* x) {
   return to_bf16(floats(x), floats(x + 16));
 }
 
+// Of the 64 numbers of two vectors, in turn from each.
+alignas(64) constexpr std::array<std::uint16_t, 64> kInTurn = [] {
+  std::array<std::uint16_t, 64> order{};
+  for (std::size_t i = 0; i < 64; ++i) {
+    order[i] = static_cast<std::uint16_t>(i / 2 + i % 2 * 32);
+  }
+  return order;
+}();
+
+HWY_INLINE void store_in_turn(__m512i a, __m512i b, NativeBf16Pair* y) {
+  const __m512i lower = _mm512_load_si512(kInTurn.data());
+  const __m512i upper = _mm512_load_si512(kInTurn.data() + 32);
+  _mm512_storeu_si512(y, _mm512_permutex2var_epi16(a, lower, b));
+  _mm512_storeu_si512(y + 16, _mm512_permutex2var_epi16(a, upper, b));
+}
+
+HWY_INLINE void store_pairs_along_row(PairTag, const TwoVectors<PairTag>& x, NativeBf16Pair* y) {
+  _mm512_storeu_si512(y, to_bf16(x[0].raw, x[1].raw));
+}
+
+HWY_INLINE void store_pairs_along_columns(PairTag, const TwoVectors<PairTag>& upper,
+                                          const TwoVectors<PairTag>& lower, NativeBf16Pair* y) {
+  store_in_turn(to_bf16(upper[0].raw, upper[1].raw), to_bf16(lower[0].raw, lower[1].raw), y);
+}
+
 template <class T>
 void pairs_along_row(std::int64_t n, const T* x, NativeBf16Pair* y) {
   std::int64_t i = 0;
@@ -128,21 +196,13 @@ void pairs_along_row(std::int64_t n, const T* x, NativeBf16Pair* y) {
 template <class T>
 void pairs_along_columns(std::int64_t rows, std::int64_t columns, const T* x, std::int64_t ldx,
                          NativeBf16Pair* y, std::int64_t ldy) {
-  // Of the 64 numbers of two vectors, in turn from each.
-  alignas(64) std::uint16_t order[2][32];
-  for (std::uint16_t i = 0; i < 32; ++i) {
-    order[i / 16][i % 16 * 2] = i,
-                           order[i / 16][i % 16 * 2 + 1] = static_cast<std::uint16_t>(32 + i);
-  }
-  const __m512i lower = _mm512_load_si512(order[0]), upper = _mm512_load_si512(order[1]);
   const std::int64_t whole_rows = rows / 2 * 2, whole_columns = columns / 32 * 32;
   for (std::int64_t i = 0; i < whole_rows; i += 2) {
     const T* row = x + i * ldx;
     NativeBf16Pair* to = y + i / 2 * ldy;
     for (std::int64_t j = 0; j < whole_columns; j += 32) {
       const __m512i a = load_bf16(row + j), b = load_bf16(row + ldx + j);
-      _mm512_storeu_si512(to + j, _mm512_permutex2var_epi16(a, lower, b));
-      _mm512_storeu_si512(to + j + 16, _mm512_permutex2var_epi16(a, upper, b));
+      store_in_turn(a, b, to + j);
     }
   }
   Bf16Pair* rest = y;

@@ -6,16 +6,19 @@
 
 #include <cstdint>
 
+#include "gladius/tensor/kernels/bf16_pair.h"
+
 namespace gladius::kernels {
 
-/// C = A * B, or C += A * B with `accumulate`, on the calling thread, for T = float and double.
+/// C = A * B, or C += A * B with `accumulate`, on the calling thread, of elements E = float, double
+/// or Bf16Pair; `k` and the strides of A and B count elements.
 ///
 /// A is [m, k] with any strides: its element (i, p) is a[i * a_row + p * a_column], so a transposed
 /// one costs no more. The rows of B [k, n] and of C [m, n] are contiguous, `ldb` and `ldc` apart.
 /// Fastest if n is a multiple of 64. The order of the sums depends on k alone.
-template <class T>
-void gemm_small(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_row,
-                std::int64_t a_column, const T* b, std::int64_t ldb, T* c, std::int64_t ldc,
+template <class E>
+void gemm_small(std::int64_t m, std::int64_t n, std::int64_t k, const E* a, std::int64_t a_row,
+                std::int64_t a_column, const E* b, std::int64_t ldb, SumOf<E>* c, std::int64_t ldc,
                 bool accumulate);
 
 }  // namespace gladius::kernels

@@ -15,20 +15,6 @@
 #include "gladius/tensor/kernels/bf16_pairs-inl.h"
 #include "hwy/highway.h"
 
-// Once for all targets:
-#ifndef GLADIUS_TENSOR_KERNELS_GEMM_TILE_ONCE
-#define GLADIUS_TENSOR_KERNELS_GEMM_TILE_ONCE
-namespace gladius::kernels {
-
-// How many factors an E has, and the type of sums over their products.
-template <class E>
-inline constexpr std::int64_t kTerms = std::is_base_of_v<Bf16Pair, E> ? 2 : 1;
-template <class E>
-using SumOf = std::conditional_t<kTerms<E> == 2, float, E>;
-
-}  // namespace gladius::kernels
-#endif  // GLADIUS_TENSOR_KERNELS_GEMM_TILE_ONCE
-
 HWY_BEFORE_NAMESPACE();
 namespace gladius::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;

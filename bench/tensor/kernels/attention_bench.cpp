@@ -13,9 +13,11 @@ struct Student {
   kernels::AttentionShape shape;
   std::vector<float> qkv, dqkv, out, dout, lse;
 
-  Student(std::int64_t queries, std::int64_t keys, std::int64_t kv_heads) {
+  Student(std::int64_t queries, std::int64_t keys, std::int64_t kv_heads,
+          Precision precision = Precision::f32) {
     const std::int64_t token = (H + 2 * kv_heads) * D;
     shape = {1, queries, keys, H, kv_heads, D, token, token, token, H * D, 0.125};
+    shape.precision = precision;
     qkv = activations().tensor({keys, token}).to_vector<float>();
     dout = activations().tensor({queries, H * D}).to_vector<float>();
     dqkv.resize(qkv.size());
@@ -38,14 +40,16 @@ struct Student {
   }
 };
 
+template <Precision precision>
 void scaled_dot_product_attention_forward(benchmark::State& state) {
-  Student student(state.range(0), state.range(0), state.range(1));
+  Student student(state.range(0), state.range(0), state.range(1), precision);
   for (auto _ : state) student.forward();
   count_operations(state, student.forward_operations());
 }
 
+template <Precision precision>
 void scaled_dot_product_attention_backward(benchmark::State& state) {
-  Student student(state.range(0), state.range(0), state.range(1));
+  Student student(state.range(0), state.range(0), state.range(1), precision);
   student.forward();
   for (auto _ : state) student.backward();
   count_operations(state, 2.5 * student.forward_operations());
@@ -64,16 +68,18 @@ void scaled_dot_product_attention_decode(benchmark::State& state) {
   count_elements(state, 2.0 * static_cast<double>(keys * token));
 }
 
-BENCHMARK(scaled_dot_product_attention_forward)
-    ->ArgNames({"T", "Hkv"})
-    ->ArgsProduct({{16, 64, 512, 2048}, {4}})
-    ->Args({512, 1})
-    ->UseRealTime();
-BENCHMARK(scaled_dot_product_attention_backward)
-    ->ArgNames({"T", "Hkv"})
-    ->ArgsProduct({{16, 64, 512, 2048}, {4}})
-    ->Args({512, 1})
-    ->UseRealTime();
+void student_lengths(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgNames({"T", "Hkv"})
+      ->ArgsProduct({{16, 64, 512, 2048}, {4}})
+      ->Args({512, 1})
+      ->UseRealTime();
+}
+#define STUDENT_ATTENTION(kernel)                                            \
+  BENCHMARK(kernel<Precision::f32>)->Name(#kernel)->Apply(student_lengths); \
+  BENCHMARK(kernel<Precision::bf16>)->Name(#kernel "_in_bf16")->Apply(student_lengths)
+STUDENT_ATTENTION(scaled_dot_product_attention_forward);
+STUDENT_ATTENTION(scaled_dot_product_attention_backward);
+#undef STUDENT_ATTENTION
 BENCHMARK(scaled_dot_product_attention_decode)
     ->ArgNames({"S", "Hkv"})
     ->ArgsProduct({{64, 512, 2048, 32768}, {4}})
