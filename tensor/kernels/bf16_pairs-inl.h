@@ -19,12 +19,13 @@ HWY_BEFORE_NAMESPACE();
 namespace gladius::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// The operand pairs of a sum of products are written by three functions, for E = Bf16Pair and the
+// The operand pairs of a sum of products are written by four functions, for E = Bf16Pair and the
 // processor's own:
 //
 //   pairs_along_row      y[i] = x[2 i], x[2 i + 1] for n elements of x
 //   pairs_along_columns  y [rows / 2, columns]: of two neighbouring rows of x [rows, columns]
 //   transposed_pairs     y [columns / 2, rows]: of two neighbouring columns of x [rows, columns]
+//   pairs_of_columns     y [columns, rows / 2]: of two neighbouring rows of x [rows, columns]
 //
 // x is float or float16, rounded to nearest, or bfloat16; what an odd size lacks is zero.
 // add_products<E>(d, a, b, sum) is the sum plus the products of both elements of each pair.
@@ -103,6 +104,18 @@ HWY_INLINE void store_pairs_along_columns(D d, const TwoVectors<D>& upper,
                                           const TwoVectors<D>& lower, Bf16Pair* y) {
   store_pairs(d, upper[0], lower[0], y);
   store_pairs(d, upper[1], lower[1], y + hn::Lanes(d));
+}
+
+template <class T>
+void pairs_of_columns(std::int64_t rows, std::int64_t columns, const T* x, std::int64_t ldx,
+                      Bf16Pair* y, std::int64_t ldy) {
+  for (std::int64_t i = 0; i < rows; i += 2) {
+    const T* row = x + i * ldx;
+    for (std::int64_t j = 0; j < columns; ++j) {
+      y[j * ldy + i / 2] = {to_bfloat16(row[j]),
+                            i + 1 < rows ? to_bfloat16(row[ldx + j]) : bfloat16()};
+    }
+  }
 }
 
 template <class E, class D, class V>
@@ -258,6 +271,31 @@ void transposed_pairs(std::int64_t rows, std::int64_t columns, const T* x, std::
   transposed_pairs(whole_rows, columns - whole_columns, x + whole_columns, ldx,
                    rest + whole_columns / 2 * ldy, ldy);
   transposed_pairs(rows - whole_rows, columns, x + whole_rows * ldx, ldx, rest + whole_rows, ldy);
+}
+
+inline void pairs_of_columns(std::int64_t rows, std::int64_t columns, const float* x,
+                             std::int64_t ldx, NativeBf16Pair* y, std::int64_t ldy) {
+  alignas(64) std::uint16_t order[32];  // of two rows of 16 numbers, in turn from each
+  for (std::uint16_t i = 0; i < 32; ++i) order[i] = static_cast<std::uint16_t>(i / 2 + i % 2 * 16);
+  const __m512i in_turn = _mm512_load_si512(order);
+  const std::int64_t whole_rows = rows / 32 * 32, whole_columns = columns / 16 * 16;
+  for (std::int64_t i = 0; i < whole_rows; i += 32) {
+    for (std::int64_t j = 0; j < whole_columns; j += 16) {
+      __m512 block[16];
+      for (int r = 0; r < 16; ++r) {
+        const float* row = x + (i + 2 * r) * ldx + j;
+        const __m512i both = to_bf16(_mm512_loadu_ps(row), _mm512_loadu_ps(row + ldx));
+        block[r] = _mm512_castsi512_ps(_mm512_permutexvar_epi16(in_turn, both));
+      }
+      transpose_lanes(block);
+      for (int c = 0; c < 16; ++c) _mm512_storeu_ps(y + (j + c) * ldy + i / 2, block[c]);
+    }
+  }
+  Bf16Pair* rest = y;
+  pairs_of_columns(whole_rows, columns - whole_columns, x + whole_columns, ldx,
+                   rest + whole_columns * ldy, ldy);
+  pairs_of_columns(rows - whole_rows, columns, x + whole_rows * ldx, ldx, rest + whole_rows / 2,
+                   ldy);
 }
 
 #else

@@ -192,19 +192,12 @@ void pack_pairs_of_rows(std::int64_t rows, std::int64_t k, Operand<float> a, E* 
   for (std::int64_t p = 0; p < k; p += step) {
     const std::int64_t size = std::min(step, k - p);
     E* block = packed + p / 2 * rows;
-    if (!a.transposed) {
-      for (std::int64_t i = 0; i < rows; ++i) {
-        pairs_along_row(size, a.data + i * a.ld + p, block + i * kDepth);
-      }
+    if (a.transposed) {
+      pairs_of_columns(size, rows, a.data + p * a.ld, a.ld, block, kDepth);
       continue;
     }
-    // A strip at a time, which stays in the first-level cache between its two steps.
-    constexpr std::int64_t strip = 32;
-    HWY_ALIGN E pairs[kDepth * strip];
-    for (std::int64_t i = 0; i < rows; i += strip) {
-      const std::int64_t width = std::min(strip, rows - i);
-      pairs_along_columns(size, width, a.data + p * a.ld + i, a.ld, pairs, strip);
-      transpose(ceil_div(size, 2), width, &pairs->bits, strip, &block[i * kDepth].bits, kDepth);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      pairs_along_row(size, a.data + i * a.ld + p, block + i * kDepth);
     }
   }
 }
