@@ -13,6 +13,7 @@
 #include "gladius/tensor/dispatch.h"
 #include "gladius/tensor/indexing.h"
 #include "gladius/tensor/kernels/attention.h"
+#include "gladius/tensor/precision.h"
 
 namespace gladius {
 namespace {
@@ -94,7 +95,8 @@ kernels::AttentionShape shape_of(const Tensor& q, const Tensor& k, const Tensor&
       .scale = options.scale,
       .causal = options.causal,
       .first_key = options.first_key.defined() ? options.first_key.data<std::int64_t>() : nullptr,
-      .kv_capacity = kv_capacity};
+      .kv_capacity = kv_capacity,
+      .precision = product_precision()};
 }
 
 std::vector<Variable> backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out,
