@@ -32,7 +32,8 @@ template <class E>
 void softmax_block(const ScoreBlock<SumOf<E>>& block, SumOf<E>* max, SumOf<E>* sum, SumOf<E>* out,
                    std::int64_t head_size);
 
-/// What softmax_block_backward leaves as factors of products, elements E of where block and dp were.
+/// What softmax_block_backward leaves as factors of products, elements E of where block and dp
+/// were.
 template <class E>
 struct ScoreGradients {
   /// p and ds [rows / kTerms<E>, columns], rows `down` apart.

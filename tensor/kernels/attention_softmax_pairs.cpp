@@ -70,8 +70,8 @@ HWY_INLINE V exp_up_to_zero(D d, V x) {
   for (const float coefficient : {9.671513e-3f, 5.5507336e-2f, 2.4022242e-1f, 6.93147e-1f, 1.0f}) {
     p = hn::MulAdd(p, f, hn::Set(d, coefficient));
   }
-  const V y = hn::BitCast(
-      d, hn::Add(hn::BitCast(bits, p), hn::ShiftLeft<23>(hn::BitCast(bits, rounded))));
+  const V y =
+      hn::BitCast(d, hn::Add(hn::BitCast(bits, p), hn::ShiftLeft<23>(hn::BitCast(bits, rounded))));
   return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.3365402f)), y);
 }
 

@@ -155,7 +155,8 @@ inline std::int64_t score_stride(std::int64_t keys) {
   return padded_keys(std::min(keys, kKeys)) + 16;
 }
 
-// Tasks that are worth a thread of their own, by the operations of so many products over all tiles; the causal half is not worth telling apart here.
+// Tasks that are worth a thread of their own, by the operations of so many products over all tiles;
+// the causal half is not worth telling apart here.
 inline std::int64_t grain(const AttentionShape& s, std::int64_t tasks, std::int64_t products) {
   const std::int64_t operations = 2 * products * s.B * s.H * s.T * s.S * s.D;
   return std::max<std::int64_t>(1,

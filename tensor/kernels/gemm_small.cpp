@@ -20,8 +20,8 @@ constexpr std::int64_t kInner = 64;
 
 template <class E>
 void gemm_small_of(std::int64_t m, std::int64_t n, std::int64_t k, const E* a, std::int64_t a_row,
-                std::int64_t a_column, const E* b, std::int64_t ldb, SumOf<E>* c, std::int64_t ldc,
-                bool accumulate) {
+                   std::int64_t a_column, const E* b, std::int64_t ldb, SumOf<E>* c,
+                   std::int64_t ldc, bool accumulate) {
   const Strided<const E> left{a, a_row, a_column};
   const Rows<const E> right{b, ldb};
   const Rows<SumOf<E>> sums{c, ldc};
@@ -41,7 +41,7 @@ void gemm_small_of_pairs(std::int64_t m, std::int64_t n, std::int64_t k, const B
     return gemm_small_of(m, n, k, a, a_row, a_column, b, ldb, c, ldc, accumulate);
   }
   gemm_small_of(m, n, k, static_cast<const NativeBf16Pair*>(a), a_row, a_column,
-             static_cast<const NativeBf16Pair*>(b), ldb, c, ldc, accumulate);
+                static_cast<const NativeBf16Pair*>(b), ldb, c, ldc, accumulate);
 }
 
 GLADIUS_SIMD_VERSIONS(gemm_small_of);

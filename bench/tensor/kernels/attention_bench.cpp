@@ -74,7 +74,7 @@ void student_lengths(benchmark::internal::Benchmark* benchmark) {
       ->Args({512, 1})
       ->UseRealTime();
 }
-#define STUDENT_ATTENTION(kernel)                                            \
+#define STUDENT_ATTENTION(kernel)                                           \
   BENCHMARK(kernel<Precision::f32>)->Name(#kernel)->Apply(student_lengths); \
   BENCHMARK(kernel<Precision::bf16>)->Name(#kernel "_in_bf16")->Apply(student_lengths)
 STUDENT_ATTENTION(scaled_dot_product_attention_forward);
