@@ -269,14 +269,17 @@ void TrainingRun::fail_with_snapshot(const StepRecord& record) const {
   const TrainerState& state = trainer_.state();
   write_snapshot(paths, *student_, trainer_.last_batch(), record);
   directory_.note(fmt::format("step {}: given up, not finite", record.step));
-  throw Error(
-      fmt::format("step {}: {} updates in a row were skipped{} for a loss or gradient that is "
-                  "not finite; the "
-                  "model, the batch and the step's metrics are in {}; a smaller optimizer.lr or "
-                  "optimizer.max_grad_norm may help, from the start with another --out",
-                  record.step, state.skipped_in_a_row,
-                  state.skipped_updates == state.updates ? ", all of the run's," : "",
-                  paths.snapshot().string()));
+  throw Error(fmt::format(
+      "step {}: {} updates in a row were skipped{} for a loss or gradient that is "
+      "not finite{}; the "
+      "model, the batch and the step's metrics are in {}; a smaller optimizer.lr or "
+      "optimizer.max_grad_norm may help, from the start with another --out",
+      record.step, state.skipped_in_a_row,
+      state.skipped_updates == state.updates ? ", all of the run's," : "",
+      trainer_.nonfinite_rank()
+          ? fmt::format(" (the last loss that is not, on rank {})", *trainer_.nonfinite_rank())
+          : "",
+      paths.snapshot().string()));
 }
 
 void TrainingRun::save_checkpoint() {

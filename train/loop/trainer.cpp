@@ -176,7 +176,7 @@ Trainer::MicroBatch Trainer::compute(std::int64_t step) {
   const double loss = loss_of_step(value);
   if (std::isfinite(loss)) {
     accumulate(value);
-  } else {
+  } else if (!ranks_) {
     warn_(fmt::format("step {}: the loss is {}", step, loss));
   }
   return {.loss = loss,

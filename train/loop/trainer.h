@@ -62,6 +62,8 @@ class Trainer {
     return state_.skipped_in_a_row >= config_.max_nonfinite_steps ||
            (done() && state_.skipped_updates == state_.updates);
   }
+  /// Of several ranks the one that had the last loss that was not finite, if one had.
+  std::optional<int> nonfinite_rank() const { return nonfinite_rank_; }
   /// Of the expert that is loaded; null where it has the student's vocabulary.
   const AlignedTeacher* aligned_teacher() const { return aligned_teacher_.get(); }
   /// Whether a run can resume from here: with several ranks only between groups.
@@ -135,6 +137,7 @@ class Trainer {
   OpenCache open_cache_;
   Ranks* ranks_;                     // null: this process is the only one
   std::deque<MicroBatch> computed_;  // of the group, if there are ranks_, and not told yet
+  std::optional<int> nonfinite_rank_;
   std::optional<double> waiting_;    // the ranks' share of time spent waiting, of the last group
   TrainerState state_;
   Batch batch_;

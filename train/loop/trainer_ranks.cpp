@@ -83,11 +83,10 @@ void Trainer::exchange(std::vector<MicroBatch>& group, std::int64_t first) {
     MicroBatch& one = group[i];
     const double* row = &table[i * kColumns];
     one.loss = row[kLoss];
-    const std::int64_t step = first + static_cast<std::int64_t>(i);
-    if (const int owner = ranks_->owner(step - begin); owner != ranks_->rank()) {
-      if (!std::isfinite(one.loss)) {
-        warn_(fmt::format("step {}: the loss is {} (on rank {})", step, one.loss, owner));
-      }
+    if (!std::isfinite(one.loss)) {
+      const std::int64_t step = first + static_cast<std::int64_t>(i);
+      nonfinite_rank_ = ranks_->owner(step - begin);
+      warn_(fmt::format("step {}: the loss is {} (on rank {})", step, one.loss, *nonfinite_rank_));
     }
     if (teacher_) one.kl = row[kKl];
     one.ce = row[kCe];
