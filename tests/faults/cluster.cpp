@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -184,13 +185,16 @@ class ClusterFaults {
   }
 
   // What is wrong with how the run ended, and how it goes on.
-  void judge(const std::string& kind, Run& run, int count, const std::string& named,
+  // False: the run was faster than the fault, which is to be tried again.
+  bool judge(const std::string& kind, Run& run, int count, const std::string& named,
              const std::string& cause) {
-    tally_.add(kind, fmt::format("{} of {} ranks", named, count),
-               wrong_with(run, count, named, cause));
+    const auto wrong = wrong_with(run, count, named, cause);
+    if (wrong) tally_.add(kind, fmt::format("{} of {} ranks", named, count), *wrong);
+    return wrong.has_value();
   }
 
-  std::string wrong_with(Run& run, int count, const std::string& named, const std::string& cause) {
+  std::optional<std::string> wrong_with(Run& run, int count, const std::string& named,
+                                        const std::string& cause) {
     const auto start = std::chrono::steady_clock::now();
     const Ending ending = run.process.wait();
     const auto any_alive = [&] {
@@ -201,8 +205,8 @@ class ClusterFaults {
     };
     while (any_alive() && passed() < kMostSeconds) std::this_thread::sleep_for(milliseconds(10));
     if (passed() >= kMostSeconds) return fmt::format("not ended after {:.1f} s", passed());
-    // It was faster than the fault (mpirun lets its ranks run for a second before it stops them).
-    if (fs::exists(train::RunPaths{run.out}.model())) return "";
+    // (mpirun lets its ranks run for a second before it stops them.)
+    if (fs::exists(train::RunPaths{run.out}.model())) return {};
     if (ending.code == 0) return "mpirun's exit code is 0";
     if (const std::string wrong = check_lines(ending.err, named, cause); !wrong.empty()) {
       return wrong;
@@ -240,9 +244,10 @@ class ClusterFaults {
       Run run(cluster_, count);
       if (!wait_for(run, static_cast<std::size_t>(count), random_time())) continue;
       ::kill(run.ranks.at(victim), SIGKILL);
-      judge("kill -9 of a rank at a random time", run, count, fmt::format("rank {} on ", victim),
-            "without a word");
-      ++i;
+      i += judge("kill -9 of a rank at a random time", run, count,
+                 fmt::format("rank {} on ", victim), "without a word")
+               ? 1
+               : 0;
     }
   }
 
@@ -258,9 +263,10 @@ class ClusterFaults {
       }
       if (!runs) continue;
       ::kill(run.ranks.at(victim), SIGKILL);
-      judge("kill -9 of a rank when the expert changes", run, count,
-            fmt::format("rank {} on ", victim), "without a word");
-      ++i;
+      i += judge("kill -9 of a rank when the expert changes", run, count,
+                 fmt::format("rank {} on ", victim), "without a word")
+               ? 1
+               : 0;
     }
   }
 
@@ -300,9 +306,10 @@ class ClusterFaults {
       Run run(cluster_, count);
       if (!wait_for(run, static_cast<std::size_t>(count), random_time() / 2)) continue;
       ::kill(who < 0 ? run.process.pid() : run.ranks.at(who), SIGTERM);
-      judge(who < 0 ? "SIGTERM to mpirun" : "SIGTERM to a rank", run, count,
-            who < 0 ? "rank " : fmt::format("rank {} was asked", who), "SIGTERM");
-      ++i;
+      i += judge(who < 0 ? "SIGTERM to mpirun" : "SIGTERM to a rank", run, count,
+                 who < 0 ? "rank " : fmt::format("rank {} was asked", who), "SIGTERM")
+               ? 1
+               : 0;
     }
   }
 
