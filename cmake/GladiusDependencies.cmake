@@ -7,6 +7,13 @@ find_package(nlohmann_json REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+# Open MPI's headers, for several machines; its library is loaded when a launcher starts the program.
+if(GLADIUS_MPI)
+  pkg_check_modules(ompi ompi-c)
+  if(NOT ompi_FOUND)
+    message(STATUS "gladius: no Open MPI (Debian: libopenmpi-dev), so a run has one process")
+  endif()
+endif()
 
 # Of these the distribution has static libraries. The others go with the program
 # (GladiusInstallProgram.cmake); of OpenSSL too, as cpp-httplib's shared library needs the shared one.

@@ -7,6 +7,7 @@
 
 #include "gladius/tensor/base/error.h"
 #include "gladius/train/complete_run.h"
+#include "gladius/train/following_run.h"
 #include "gladius/train/loop/finished_model.h"
 #include "gladius/train/loop/init_from.h"
 #include "gladius/train/loop/input_checks.h"
@@ -19,6 +20,7 @@
 #include "gladius/train/run/run_directory.h"
 #include "gladius/train/run/stop_request.h"
 #include "gladius/train/run/training_plan.h"
+#include "gladius/train/same_inputs.h"
 #include "gladius/train/teacher/teacher_cache.h"
 #include "gladius/train/training_run.h"
 
@@ -47,8 +49,14 @@ void require_outside_of_models(const std::filesystem::path& out, const RunConfig
   for (const ExpertConfig& expert : config.experts) require_outside("--out", out, expert.model);
 }
 
+RunOutcome execute(TrainingRun& run, Ranks* ranks) {
+  const RunOutcome outcome = run.execute();
+  if (ranks) ranks->announce(false);
+  return outcome;
+}
+
 RunOutcome begin_run(const RunConfig& config, const std::filesystem::path& out,
-                     const RunEvents& events) {
+                     const RunEvents& events, Ranks* ranks) {
   require_outside_of_models(out, config);
   RunInputs inputs = read_inputs(config, events);
   const Json described = describe_inputs(config);
@@ -56,9 +64,9 @@ RunOutcome begin_run(const RunConfig& config, const std::filesystem::path& out,
   RunIdentity identity = identity_of(config, described);
   if (inputs.init_from) identity.init_from = inputs.init_from->to_json();
   RunDirectory directory = RunDirectory::create(out, identity);
-  return TrainingRun::assemble(config, std::move(inputs), std::move(caches), std::move(directory),
-                               events)
-      .execute();
+  TrainingRun run = TrainingRun::assemble(config, std::move(inputs), std::move(caches),
+                                          std::move(directory), events, ranks);
+  return execute(run, ranks);
 }
 
 // What the run began with must still be there.
@@ -105,7 +113,7 @@ RunConfig what_is_read(RunConfig config, const RunPaths& paths) {
 }
 
 RunOutcome resume_run(const RunConfig& given, const std::filesystem::path& out,
-                      const RunEvents& events) {
+                      const RunEvents& events, Ranks* ranks) {
   RunDirectory directory = RunDirectory::open(out);
   const RunPaths paths = directory.paths();
   const RunConfig before = directory.config();
@@ -116,18 +124,20 @@ RunOutcome resume_run(const RunConfig& given, const std::filesystem::path& out,
   if (model.status == ModelStatus::whole && !changes.of_length &&
       !evaluates_again(paths, before, config, model, events)) {
     report_again(config, directory, model, events);
+    if (ranks) send_no_start(*ranks);
     const std::int64_t steps = TrainingPlan(config).total_steps();
     return {.complete = true, .steps = steps, .total_steps = steps};
   }
   const RunConfig needed = what_is_read(config, paths);
   const Json inputs = known_inputs(directory, needed, events);
   RunInputs read = read_inputs(needed, events);
-  TrainingRun run = TrainingRun::assemble(
-      config, std::move(read), check_caches(config, inputs, out), std::move(directory), events);
+  TrainingRun run =
+      TrainingRun::assemble(config, std::move(read), check_caches(config, inputs, out),
+                            std::move(directory), events, ranks);
   run.go_back(changes.usable_steps, identity_of(config, inputs));
   if (!model.wrong_evaluations.empty()) run.distrust_experts();
   if (model.status == ModelStatus::damaged) set_aside_model(paths, model.reason, events.warn);
-  return run.execute();
+  return execute(run, ranks);
 }
 
 // A stop may also be asked for in the run's directory.
@@ -144,14 +154,19 @@ RunEvents with_stop_request(RunEvents events, const RunPaths& paths) {
 }  // namespace
 
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
-                   const RunEvents& observer) {
-  const RunEvents events = with_stop_request(observer, {out});
-  for (const std::string& note : config.notes) events.info(note);
+                   const RunEvents& observer, Ranks* ranks) {
+  for (const std::string& note : config.notes) observer.info(note);
   RunConfig settled = settle_vocabularies(config);
-  if (resume) return resume_run(settled, out, events);
+  if (ranks) require_same_inputs(*ranks, settled);
+  if (ranks && !ranks->leads()) {
+    follow(settled, out, *ranks, observer);
+    return {};
+  }
+  const RunEvents events = with_stop_request(observer, {out});
+  if (resume) return resume_run(settled, out, events, ranks);
   settled = settle_init_from(std::move(settled));
   settled.precision = settle_precision(settled.precision, events.info, events.warn);
-  return begin_run(settled, out, events);
+  return begin_run(settled, out, events, ranks);
 }
 
 }  // namespace gladius::train

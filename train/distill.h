@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "gladius/train/loop/ranks.h"
 #include "gladius/train/run/run_config.h"
 #include "gladius/train/run/run_events.h"
 
@@ -23,7 +24,11 @@ struct RunOutcome {
 /// only has its reports written again, unless `config` makes it longer where that is the same run
 /// (run_changes.h). Until it resumes, every file in it stays as it is.
 /// Another process may ask it to stop by a file (stop_request.h).
+///
+/// `ranks`: this process is one of several, which all call this; each computes its share of every
+/// update's micro-batches, and rank 0 alone writes files, and has an outcome (those of the others
+/// are empty). ConfigError if they have not all the same inputs (same_inputs.h).
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
-                   const RunEvents& observer);
+                   const RunEvents& observer, Ranks* ranks = nullptr);
 
 }  // namespace gladius::train

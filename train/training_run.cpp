@@ -7,6 +7,7 @@
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/base/staged_directory.h"
 #include "gladius/tensor/base/text_file.h"
+#include "gladius/train/following_run.h"
 #include "gladius/train/loop/alignment_file.h"
 #include "gladius/train/loop/finished_model.h"
 #include "gladius/train/loop/nonfinite.h"
@@ -32,13 +33,14 @@ std::optional<double> resident_mebibytes() {
 }  // namespace
 
 TrainingRun TrainingRun::assemble(const RunConfig& config, RunInputs inputs, TeacherCaches caches,
-                                  RunDirectory directory, const RunEvents& events) {
+                                  RunDirectory directory, const RunEvents& events, Ranks* ranks) {
   Validation validation(config, std::move(inputs.eval_examples), directory.paths(), events);
   const auto shared = std::make_shared<TeacherCaches>(std::move(caches));
   const auto open_cache = [shared, &events](std::size_t expert) {
     return shared->open(expert, events.warn);
   };
-  Trainer trainer(config, inputs.student, std::move(inputs.examples), events.warn, open_cache);
+  Trainer trainer(config, inputs.student, std::move(inputs.examples), events.warn, open_cache,
+                  ranks);
   return {config,
           events,
           {.student = std::move(inputs.student),
@@ -48,7 +50,8 @@ TrainingRun TrainingRun::assemble(const RunConfig& config, RunInputs inputs, Tea
            .suite = std::move(inputs.suite),
            .samples = std::move(inputs.samples),
            .shown_text = std::move(inputs.shown_text),
-           .trainer = std::move(trainer)}};
+           .trainer = std::move(trainer),
+           .ranks = ranks}};
 }
 
 TrainingRun::TrainingRun(const RunConfig& config, const RunEvents& events, Parts parts)
@@ -61,7 +64,8 @@ TrainingRun::TrainingRun(const RunConfig& config, const RunEvents& events, Parts
       suite_(std::move(parts.suite)),
       samples_(std::move(parts.samples)),
       shown_text_(std::move(parts.shown_text)),
-      trainer_(std::move(parts.trainer)) {}
+      trainer_(std::move(parts.trainer)),
+      ranks_(parts.ranks) {}
 
 void TrainingRun::go_back(std::int64_t last_step, const RunIdentity& identity) {
   const RunPaths& paths = directory_.paths();
@@ -82,22 +86,27 @@ RunOutcome TrainingRun::execute() {
   if (!evaluate_experts_before() || !end_step()) return stopped();
   while (!trainer_.done()) {
     if (!begin_stage()) return stopped();
+    if (ranks_ && trainer_.begins_group()) ranks_->announce(true);
     step();
+    if (ranks_ && !trainer_.is_between_groups()) continue;
     bool stop = events_.stop_requested();
-    const bool due = trainer_.state().step % config_.checkpoint_every == 0;
+    const bool due =
+        any_new_step([&](std::int64_t done) { return done % config_.checkpoint_every == 0; });
     // The last step's makes sure that a failure to evaluate or to save costs no training.
     if (stop || due || trainer_.done()) {
       save_checkpoint();
       stop = stop || events_.stop_requested();
     }
     if (stop || !end_step()) return stopped();
+    looked_at_ = trainer_.state().step;
   }
   return finish();
 }
 
 void TrainingRun::begin() {
   events_.begin(trainer_.plan(), trainer_.state());  // from here on --resume works
-  const std::int64_t step = trainer_.state().step;
+  const std::int64_t step = looked_at_ = trainer_.state().step;
+  if (ranks_) send_start(*ranks_, trainer_.checkpoint(), config_);
   directory_.note(step == 0 ? "training started" : fmt::format("resumed at step {}", step));
   const RunPaths& paths = directory_.paths();
   record_environment(paths.environment(), events_.warn);
@@ -163,7 +172,8 @@ void TrainingRun::step() {
     fail_with_snapshot(record);
   }
   // The last one's line waits in every run: the next to resume from there may be longer, or
-  // evaluate on other data.
+  // evaluate on other data. Within a group of several ranks nothing is due: it could not resume.
+  if (ranks_ && !trainer_.is_between_groups()) return write(record);
   if (trainer_.done() || is_evaluation_due() || is_suite_due() || are_samples_due()) {
     unevaluated_ = record;
   } else {
@@ -171,16 +181,32 @@ void TrainingRun::step() {
   }
 }
 
+// Whether something is due after one of the steps that have been done since that was last asked:
+// after the last one, or with several ranks after one of its group.
+template <class Due>
+bool TrainingRun::any_new_step(const Due& due) const {
+  const std::int64_t done = trainer_.state().step;
+  for (std::int64_t step = ranks_ ? looked_at_ + 1 : done; step <= done; ++step) {
+    if (due(step)) return true;
+  }
+  return false;
+}
+
 bool TrainingRun::is_evaluation_due() const {
-  return validation_.due(trainer_.state().step, trainer_.plan().total_steps());
+  return any_new_step(
+      [&](std::int64_t done) { return validation_.due(done, trainer_.plan().total_steps()); });
 }
 
 bool TrainingRun::is_suite_due() const {
-  return suite_ && validation_.is_time(trainer_.state().step, trainer_.plan().total_steps());
+  return suite_ && any_new_step([&](std::int64_t done) {
+           return validation_.is_time(done, trainer_.plan().total_steps());
+         });
 }
 
 bool TrainingRun::are_samples_due() const {
-  return samples_ && samples_->is_time(trainer_.state().step, trainer_.plan().total_steps());
+  return samples_ && any_new_step([&](std::int64_t done) {
+           return samples_->is_time(done, trainer_.plan().total_steps());
+         });
 }
 
 void TrainingRun::write(const StepRecord& record) {
@@ -243,14 +269,17 @@ void TrainingRun::fail_with_snapshot(const StepRecord& record) const {
   const TrainerState& state = trainer_.state();
   write_snapshot(paths, *student_, trainer_.last_batch(), record);
   directory_.note(fmt::format("step {}: given up, not finite", record.step));
-  throw Error(
-      fmt::format("step {}: {} updates in a row were skipped{} for a loss or gradient that is "
-                  "not finite; the "
-                  "model, the batch and the step's metrics are in {}; a smaller optimizer.lr or "
-                  "optimizer.max_grad_norm may help, from the start with another --out",
-                  record.step, state.skipped_in_a_row,
-                  state.skipped_updates == state.updates ? ", all of the run's," : "",
-                  paths.snapshot().string()));
+  throw Error(fmt::format(
+      "step {}: {} updates in a row were skipped{} for a loss or gradient that is "
+      "not finite{}; the "
+      "model, the batch and the step's metrics are in {}; a smaller optimizer.lr or "
+      "optimizer.max_grad_norm may help, from the start with another --out",
+      record.step, state.skipped_in_a_row,
+      state.skipped_updates == state.updates ? ", all of the run's," : "",
+      trainer_.nonfinite_rank()
+          ? fmt::format(" (the last loss that is not, on rank {})", *trainer_.nonfinite_rank())
+          : "",
+      paths.snapshot().string()));
 }
 
 void TrainingRun::save_checkpoint() {

@@ -23,8 +23,10 @@ namespace gladius::train {
 class TrainingRun {
  public:
   /// Puts a run together from what it has read. Changes no file.
+  /// `ranks`: those that follow (following_run.h), which outlive it; null: there are none.
   static TrainingRun assemble(const RunConfig& config, RunInputs inputs, TeacherCaches caches,
-                              RunDirectory directory, const RunEvents& events);
+                              RunDirectory directory, const RunEvents& events,
+                              Ranks* ranks = nullptr);
 
   /// Goes back to the newest checkpoint of at most `last_step` steps. From here on the directory
   /// is changed.
@@ -45,6 +47,7 @@ class TrainingRun {
     std::optional<StudentSamples> samples;
     std::shared_ptr<const Example> shown_text;
     Trainer trainer;
+    Ranks* ranks;
   };
   TrainingRun(const RunConfig& config, const RunEvents& events, Parts parts);
 
@@ -54,6 +57,8 @@ class TrainingRun {
   bool begin_stage();
   void record_alignment(const Stage& stage) const;
   void step();
+  template <class Due>
+  bool any_new_step(const Due& due) const;
   bool is_evaluation_due() const;
   bool is_suite_due() const;
   bool are_samples_due() const;
@@ -80,6 +85,8 @@ class TrainingRun {
   std::optional<StudentSamples> samples_;
   std::shared_ptr<const Example> shown_text_;  // may be null
   Trainer trainer_;
+  Ranks* ranks_;                           // null: this process is the only one
+  std::int64_t looked_at_ = 0;             // steps after which it was asked what is due
   const Stage* stage_ = nullptr;           // that has begun in this process
   std::optional<StepRecord> unevaluated_;  // of the last step, while its line is to be written
   std::optional<MetricsFile> metrics_;     // since the run has begun

@@ -14,11 +14,23 @@ extern char** environ;
 
 namespace gladius::faults {
 
-Process::Process(const std::vector<std::string>& arguments, const std::filesystem::path& err,
-                 const std::map<std::string, std::string>& environment)
-    : err_(err) {
+namespace {
+
+std::vector<std::string> with_program(const std::vector<std::string>& arguments) {
   std::vector<std::string> words{GLADIUS_PROGRAM};
   words.insert(words.end(), arguments.begin(), arguments.end());
+  return words;
+}
+
+}  // namespace
+
+Process::Process(const std::vector<std::string>& arguments, const std::filesystem::path& err,
+                 const std::map<std::string, std::string>& environment)
+    : Process(err, with_program(arguments), environment) {}
+
+Process::Process(std::filesystem::path err, std::vector<std::string> words,
+                 const std::map<std::string, std::string>& environment)
+    : err_(std::move(err)) {
   std::vector<std::string> settings;
   for (const auto& [name, value] : environment) settings.push_back(name + "=" + value);
   std::vector<char*> argv, envp;
@@ -31,11 +43,10 @@ Process::Process(const std::vector<std::string>& arguments, const std::filesyste
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  const int error =
-      ::posix_spawn(&pid_, GLADIUS_PROGRAM, &actions, nullptr, argv.data(), envp.data());
+  posix_spawn_file_actions_addopen(&actions, 2, err_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  const int error = ::posix_spawnp(&pid_, argv[0], &actions, nullptr, argv.data(), envp.data());
   posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) throw std::runtime_error("cannot start " GLADIUS_PROGRAM);
+  if (error != 0) throw std::runtime_error("cannot start " + words[0]);
 }
 
 Process::~Process() {

@@ -18,9 +18,16 @@ struct Ending {
   std::string err;
 };
 
-/// `gladius ARGUMENTS`, running until wait(). Standard output is dropped, standard error kept.
+/// A program that runs until wait(). Standard output is dropped, standard error kept.
 class Process {
  public:
+  /// PROGRAM ARGUMENTS, found as a shell does.
+  static Process of_command(const std::vector<std::string>& command,
+                            const std::filesystem::path& err,
+                            const std::map<std::string, std::string>& environment = {}) {
+    return {err, command, environment};
+  }
+  /// `gladius ARGUMENTS`.
   Process(const std::vector<std::string>& arguments, const std::filesystem::path& err,
           const std::map<std::string, std::string>& environment = {});
   Process(const Process&) = delete;
@@ -35,6 +42,9 @@ class Process {
   Ending wait();
 
  private:
+  Process(std::filesystem::path err, std::vector<std::string> words,
+          const std::map<std::string, std::string>& environment);
+
   std::filesystem::path err_;
   pid_t pid_ = 0;
   std::optional<int> status_;

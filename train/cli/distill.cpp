@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "distill_ranks.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/tensor/precision.h"
 #include "gladius/train/run/run_keys.h"
@@ -38,7 +39,10 @@ std::string default_out(const std::string& run_file) {
 // The command line that resumes this run: where a script runs the program, the script's.
 std::string resume_command(const DistillArguments& options) {
   if (const char* typed = std::getenv("GLADIUS_RESUME_COMMAND")) return typed;
-  std::string command = fmt::format("gladius distill {} --out {}", options.run_file, options.out);
+  const auto launch = cluster::find_launch();
+  std::string command = fmt::format("{}gladius distill {} --out {}",
+                                    launch ? fmt::format("mpirun -n {} ", launch->size) : "",
+                                    options.run_file, options.out);
   for (const std::string& override_ : options.overrides) command += " --set '" + override_ + "'";
   return command + " --resume";
 }
@@ -51,6 +55,16 @@ std::string stop_message(std::int64_t steps, std::int64_t total, const DistillAr
   }
   return fmt::format("stopped after {} of {} steps, with a checkpoint; to resume: {}", steps, total,
                      resume_command(options));
+}
+
+// The run is complete. IoError if some of what was to be printed is lost.
+void tell_done(Progress& progress, const Common& common, const std::string& out) {
+  if (progress.lost_output()) {
+    throw IoError(
+        fmt::format("{}; the run itself is complete, in {}", progress.lost_output()->what(), out));
+  }
+  if (common.log_level < LogLevel::info) return;
+  progress.message(fmt::format("done: {}/model, report.md, report.html", out));
 }
 
 // Where a run is, for the bar, the table and the signals that may end it.
@@ -84,14 +98,7 @@ class Watch {
             .evaluating = [this](const std::string& what) { progress_.evaluating(what); },
             .unsaved = [this](bool unsaved, std::int64_t steps) { set_unsaved(unsaved, steps); }};
   }
-  /// The run is complete. IoError if some of what was to be printed is lost.
-  void done(const std::string& out) {
-    if (progress_.lost_output()) {
-      throw IoError(fmt::format("{}; the run itself is complete, in {}",
-                                progress_.lost_output()->what(), out));
-    }
-    if (!quiet_) progress_.message(fmt::format("done: {}/model, report.md, report.html", out));
-  }
+  Progress& progress() { return progress_; }
 
  private:
   void begin(const train::TrainingPlan& plan, const train::TrainerState& state) {
@@ -128,6 +135,55 @@ void print_keys(const Common& common) {
   print_json(list);
 }
 
+// The events of a rank: what the run says is rank 0's to show.
+train::RunEvents rank_events(RankProcess& process, Progress& progress, const Common& common) {
+  train::RunEvents events;
+  if (process.leads()) {
+    const bool quiet = common.log_level < LogLevel::info;
+    const auto warned = std::make_shared<std::set<std::string>>();
+    events.step = [&](const train::StepRecord& record) { progress.step(record); };
+    events.info = [&progress, quiet](const std::string& text) {
+      if (!quiet) progress.message(text);
+    };
+    events.warn = [&progress, &common, warned](const std::string& text) {
+      const bool is_new = warned->insert(text).second;
+      if (is_new && common.log_level != LogLevel::error) progress.message("warning: " + text);
+    };
+    events.evaluating = [&](const std::string& what) { progress.evaluating(what); };
+    events.stop_requested = [&] { return process.stop_requested(); };
+  }
+  events.begin = [&](const train::TrainingPlan& plan, const train::TrainerState& state) {
+    process.begun();
+    progress.begin(plan, state);
+  };
+  return events;
+}
+
+void run_as_rank(const DistillArguments& options, const Common& common,
+                 const cluster::Launch& launch) {
+  RankProcess process(launch, common.threads, resume_command(options));
+  const train::RunConfig config =
+      process.load([&] { return train::RunConfig::load(options.run_file, options.overrides); });
+  Progress progress({.log_every = config.log_every,
+                     .json = common.json,
+                     .quiet = common.log_level < LogLevel::info});
+  train::RunOutcome outcome;
+  try {
+    process.watch(config.cluster.timeout_s,
+                  [](const std::string& text) { log("gladius: {}\n", message_line(text)); });
+    outcome = train::distill(config, options.out, options.resume,
+                             rank_events(process, progress, common), &process.ranks());
+  } catch (const std::exception& error) {
+    process.fail(error.what());
+  }
+  process.leave();
+  if (!process.leads()) return;
+  if (!outcome.complete) {
+    throw Error(stop_message(outcome.steps, outcome.total_steps, options));
+  }
+  tell_done(progress, common, options.out);
+}
+
 void run(DistillArguments options, const Common& common) {
   if (options.keys) return print_keys(common);
   if (options.run_file.empty()) throw CLI::RequiredError("--run");
@@ -136,6 +192,7 @@ void run(DistillArguments options, const Common& common) {
     options.overrides.push_back(fmt::format("precision={}", name_of(*common.precision)));
   }
   const PrecisionScope exact(Precision::f32);  // of what evaluates; steps have the run's
+  if (const auto launch = cluster::find_launch()) return run_as_rank(options, common, *launch);
   const train::RunConfig config = train::RunConfig::load(options.run_file, options.overrides);
   Watch watch(options, common, config.log_every);
   const train::RunOutcome outcome =
@@ -143,7 +200,7 @@ void run(DistillArguments options, const Common& common) {
   if (!outcome.complete) {
     throw Error(stop_message(outcome.steps, outcome.total_steps, options));
   }
-  watch.done(options.out);
+  tell_done(watch.progress(), common, options.out);
 }
 
 }  // namespace

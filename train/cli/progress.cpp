@@ -30,10 +30,14 @@ void Progress::step(const train::StepRecord& record) {
       fmt::format("  last {} {:.4f}", train::kLossWindow, record.loss_window_mean);
   const std::string validation =
       validation_ ? fmt::format("  validation {:.4f}", *validation_) : "";
+  const std::string ranks = record.ranks && record.ranks->waiting
+                                ? fmt::format(" by {}, waiting {:.0f}%", record.ranks->count,
+                                              *record.ranks->waiting * 100)
+                                : "";
   const auto line = [&](const std::string& more) {
-    return fmt::format("step {}/{}  loss {:.4f}  mean {:.4f}{}  {:.0f} tokens/s  {} left", done,
+    return fmt::format("step {}/{}  loss {:.4f}  mean {:.4f}{}  {:.0f} tokens/s{}  {} left", done,
                        total_steps_, record.loss, record.loss_running_mean, more,
-                       record.tokens_per_s,
+                       record.tokens_per_s, ranks,
                        format_duration(step_seconds * static_cast<double>(total_steps_ - done)));
   };
   if (terminal_) {

@@ -15,6 +15,8 @@ constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 
 // A signal handler, which may run on any thread, can reach nothing else.
 std::atomic<bool> stop_requested{false};
+std::atomic<int> first_signal{0};
+std::atomic<bool> silent{false};
 std::atomic<const std::string*> last_words{nullptr};  // null: a signal is a request
 std::array<std::string, 2> stop_texts;                // the one in last_words is not touched
 std::array<struct sigaction, kSignals.size()> actions_before;
@@ -44,12 +46,14 @@ void handle_stop(int signal, siginfo_t* info, void*) {
   const bool own_pipe = signal == SIGPIPE && info->si_pid == ::getpid();
   if (!own_pipe) {
     if (stop_requested.exchange(true)) end_by(signal);
+    first_signal = signal;
     if (const std::string* words = last_words.load()) {
       write_error(*words);
       ::_exit(1);
     }
-    write_error(
-        "\ngladius: stopping after this step, with a checkpoint; once more stops at once\n");
+    if (!silent)
+      write_error(
+          "\ngladius: stopping after this step, with a checkpoint; once more stops at once\n");
   }
   errno = error;
 }
@@ -57,8 +61,20 @@ void handle_stop(int signal, siginfo_t* info, void*) {
 }  // namespace
 
 StopSignals::StopSignals(const std::string& message) {
-  stop_requested = false;
+  silent = false;
   end_at_once(message);
+  install();
+}
+
+StopSignals::StopSignals() {
+  silent = true;
+  wait_for_step();
+  install();
+}
+
+void StopSignals::install() {
+  stop_requested = false;
+  first_signal = 0;
   struct sigaction action {};
   action.sa_sigaction = handle_stop;
   action.sa_flags = SA_RESTART | SA_SIGINFO;
@@ -84,5 +100,7 @@ void StopSignals::end_at_once(const std::string& message) {
 void StopSignals::wait_for_step() { last_words = nullptr; }
 
 bool StopSignals::requested() const { return stop_requested; }
+
+int StopSignals::signal() const { return first_signal; }
 
 }  // namespace gladius::cli

@@ -13,6 +13,9 @@ class StopSignals {
  public:
   /// Ends the process at once, until it is told otherwise.
   explicit StopSignals(const std::string& message);
+  /// For a process that is one of several: a signal is a request from the beginning, and standard
+  /// error does not repeat it.
+  StopSignals();
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
@@ -22,6 +25,11 @@ class StopSignals {
   /// From now on a signal is a request.
   void wait_for_step();
   bool requested() const;
+  /// The signal that was the request; 0: none.
+  int signal() const;
+
+ private:
+  void install();
 };
 
 }  // namespace gladius::cli

@@ -71,8 +71,7 @@ void check_step_counts(const Optimizer& optimizer, const TrainerState& state) {
 }  // namespace
 
 Trainer::Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student, Dataset data,
-                 Warn warn, OpenCache open_cache, ReduceGradients reduce_gradients,
-                 ReduceTerms reduce_terms)
+                 Warn warn, OpenCache open_cache, Ranks* ranks)
     : config_(config),
       plan_(config),
       student_(std::move(student)),
@@ -83,8 +82,7 @@ Trainer::Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student
       batches_(std::move(data), batch_options(config)),
       warn_(std::move(warn)),
       open_cache_(std::move(open_cache)),
-      reduce_gradients_(std::move(reduce_gradients)),
-      reduce_terms_(std::move(reduce_terms)) {
+      ranks_(ranks) {
   student_->set_requires_grad(true);
   student_->set_activation_checkpointing(config.activation_checkpointing);
 }
@@ -94,30 +92,35 @@ StepRecord Trainer::step() {
   enter_stage();
   const auto start = std::chrono::steady_clock::now();
   const double lr = config_.optimizer.lr * lr_factor();
-  batch_ = next_batch();
-  const ObjectiveValue value = objective(batch_);
-  accumulate(value);
+  MicroBatch done;
+  if (ranks_) {
+    done = next_of_group();
+  } else {
+    prepare_group();
+    done = compute(state_.step);
+  }
+  count(done);
   if (plan_.ends_group(state_.step)) update();
 
   const double seconds = seconds_since(start);
   state_.elapsed_s += seconds;
-  const auto tokens = batch_.tokens();
   return {.step = state_.step++,
           .expert = stage_->expert ? std::optional(stage_->expert->name) : std::nullopt,
-          .loss = loss_of_step(value),
+          .loss = done.loss,
           .loss_running_mean = state_.running_mean(),
           .loss_window_mean = state_.window_mean(),
-          .kl = value.kl,
-          .ce = value.ce,
+          .kl = done.kl,
+          .ce = done.ce,
           .lr = lr,
           .grad_norm = state_.grad_norm,
           .skipped_updates = state_.skipped_updates,
-          .tokens = tokens,
-          .tokens_per_s = static_cast<double>(tokens) / seconds,
+          .tokens = done.tokens,
+          .tokens_per_s = ranks_ ? done.tokens_per_s : static_cast<double>(done.tokens) / seconds,
           .elapsed_s = state_.elapsed_s,
           .skipped_lines = state_.skipped_lines,
           .grad_norms = std::exchange(part_norms_, {}),
-          .on_policy = on_policy_record()};
+          .ranks = ranks_ ? std::optional(StepRanks{ranks_->size(), waiting_}) : std::nullopt,
+          .on_policy = done.on_policy};
 }
 
 // One expert in memory at a time.
@@ -157,18 +160,44 @@ TeacherAnswer Trainer::teacher_answer(const Batch& batch) const {
   return cached_teacher_ ? cached_teacher_->answer(batch) : teacher_->logits(batch);
 }
 
-Batch Trainer::next_batch() {
+// What all micro-batches of a group have in common, before its first or where a run resumes.
+void Trainer::prepare_group() {
   written_.reset();
   if (on_policy_ && !has_written_) write_answers();
   if (config_.loss.normalization == LossNormalization::tokens && !state_.update_terms) {
     count_update_terms();
   }
-  Batch batch = batches_.next();
-  state_.data_position = batches_.position();
-  state_.skipped_lines = batches_.skipped();
-  state_.data_read = batches_.place().read;
-  group_has_labels_ = group_has_labels_ || batch.labelled() > 0 || batch.has_own_answers();
-  return batch;
+}
+
+// The data's next micro-batch, which is of `step`: reads it and adds its gradient.
+Trainer::MicroBatch Trainer::compute(std::int64_t step) {
+  batch_ = batches_.next();
+  const ObjectiveValue value = objective(batch_);
+  const double loss = loss_of_step(value);
+  if (std::isfinite(loss)) {
+    accumulate(value);
+  } else if (!ranks_) {
+    warn_(fmt::format("step {}: the loss is {}", step, loss));
+  }
+  return {.loss = loss,
+          .kl = value.kl,
+          .ce = value.ce,
+          .tokens = batch_.tokens(),
+          .has_labels = batch_.labelled() > 0 || batch_.has_own_answers(),
+          .on_policy = on_policy_record(),
+          .place = batches_.place()};
+}
+
+void Trainer::count(const MicroBatch& done) {
+  state_.data_position = done.place.position;
+  state_.skipped_lines = done.place.skipped;
+  state_.data_read = done.place.read;
+  group_has_labels_ = group_has_labels_ || done.has_labels;
+  if (std::isfinite(done.loss)) {
+    count_loss(done.loss);
+  } else {
+    state_.group_is_spoiled = true;
+  }
 }
 
 // Those of the whole group, or those that a run which resumes within it has written.
@@ -206,11 +235,17 @@ std::optional<StepOnPolicy> Trainer::on_policy_record() {
 
 void Trainer::count_update_terms() {
   UpdateTerms terms;
+  std::int64_t micro_batch = 0;
   for (const Batch* batch : batches_.look_ahead(plan_.group_size(state_.step))) {
+    if (ranks_ && ranks_->owner(micro_batch++) != ranks_->rank()) continue;
     terms.labelled += batch->labelled();
     terms.compared += compared(*batch);
   }
-  reduce_terms_(terms);
+  if (ranks_) {
+    const std::vector<double> sums =
+        ranks_->sum({static_cast<double>(terms.labelled), static_cast<double>(terms.compared)});
+    terms = {.labelled = std::llround(sums[0]), .compared = std::llround(sums[1])};
+  }
   state_.update_terms = terms;
 }
 
@@ -271,13 +306,6 @@ double Trainer::loss_of_step(const ObjectiveValue& value) const {
 // Adds the loss's gradient, divided by the number of micro-batches in the group if it is not a part
 // of the update's already.
 void Trainer::accumulate(const ObjectiveValue& value) {
-  const double loss = loss_of_step(value);
-  if (!std::isfinite(loss)) {
-    state_.group_is_spoiled = true;
-    warn_(fmt::format("step {}: the loss is {}", state_.step, loss));
-    return;
-  }
-  count_loss(loss);
   const double share =
       state_.update_terms ? 1 : 1 / static_cast<double>(plan_.group_size(state_.step));
   value.loss.backward(Variable(Tensor::scalar(share, value.loss.dtype())));
@@ -309,9 +337,12 @@ void Trainer::warn_without_labels() {
 void Trainer::update() {
   warn_without_labels();
   group_has_labels_ = false;
-  reduce_gradients_(student_->named_parameters());
   const std::vector<double> squares = gradient_squares(parameters_);
-  const ClippedNorm clipped = clipped_norm(squares, config_.optimizer.max_grad_norm);
+  ClippedNorm clipped = clipped_norm(squares, config_.optimizer.max_grad_norm);
+  if (ranks_) {  // whose processors may differ
+    const std::vector<double> agreed = ranks_->of_rank_0({clipped.norm, clipped.scale});
+    clipped = {.norm = agreed[0], .scale = agreed[1]};
+  }
   if (is_logged_update()) part_norms_ = parts_.norms(squares);
   if (!state_.group_is_spoiled && std::isfinite(clipped.norm)) {
     optimizer_.set_lr_factor(lr_factor());
@@ -361,6 +392,7 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   const NamedVariables parameters = student_->named_parameters();
   const auto gradients = gradients_of(checkpoint, parameters);
   const std::int64_t step = checkpoint.state.step;
+  computed_.clear();
   if (!gradients.empty() && (step == 0 || plan_.ends_group(step - 1))) {
     throw FormatError(
         fmt::format("there are gradients, though the group ends before step {}", step));

@@ -1,6 +1,7 @@
 // The training loop's body.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "gladius/train/loop/gradient_parts.h"
 #include "gladius/train/loop/objective.h"
 #include "gladius/train/loop/on_policy.h"
+#include "gladius/train/loop/ranks.h"
 #include "gladius/train/run/checkpoint.h"
 #include "gladius/train/run/metrics.h"
 #include "gladius/train/run/run_config.h"
@@ -35,27 +37,21 @@ namespace gladius::train {
 /// and so does the place in the data. A group with a loss or a gradient that is not finite makes no
 /// update; the schedule goes on. Where an expert has an `on_policy` share, the student writes its
 /// answers for a whole group before the group's first step (on_policy.h); they are part of the
-/// state, so that a run that resumes within the group has the same. For one thread at a time.
+/// state, so that a run that resumes within the group has the same.
+///
+/// Of several ranks (ranks.h) each reads all of the data and computes its own micro-batches of a
+/// group in the step that begins it; the other steps of the group only tell what came of them, on
+/// every rank. Within such a group there is nothing to resume from. For one thread at a time.
 class Trainer {
  public:
   using Warn = std::function<void(const std::string&)>;
   /// The cache of an expert, or null.
   using OpenCache = std::function<std::unique_ptr<TeacherCache>(std::size_t expert)>;
 
-  /// Called with the gradients of a group, each that of its own micro-batches alone, before they
-  /// are clipped and make the update: what it writes into them is what counts. Several machines sum
-  /// theirs here.
-  using ReduceGradients = std::function<void(const NamedVariables& parameters)>;
-
-  /// With LossNormalization::tokens, called at the begin of a group with the terms of its own
-  /// micro-batches: what it writes into them is what their losses are divided by. Several machines
-  /// sum theirs here; the sum of their gradients is then that of the update's means.
-  using ReduceTerms = std::function<void(UpdateTerms& terms)>;
-
-  /// `student` holds F32 weights; they are changed in place. `data` must not be empty.
+  /// `student` holds F32 weights; they are changed in place. `data` must not be empty. `ranks`, if
+  /// there are several, outlive it.
   Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student, Dataset data, Warn warn,
-          OpenCache open_cache = no_cache, ReduceGradients reduce_gradients = keep_gradients,
-          ReduceTerms reduce_terms = keep_terms);
+          OpenCache open_cache = no_cache, Ranks* ranks = nullptr);
 
   const TrainingPlan& plan() const { return plan_; }
   const TrainerState& state() const { return state_; }
@@ -66,9 +62,17 @@ class Trainer {
     return state_.skipped_in_a_row >= config_.max_nonfinite_steps ||
            (done() && state_.skipped_updates == state_.updates);
   }
+  /// Of several ranks the one that had the last loss that was not finite, if one had.
+  std::optional<int> nonfinite_rank() const { return nonfinite_rank_; }
   /// Of the expert that is loaded; null where it has the student's vocabulary.
   const AlignedTeacher* aligned_teacher() const { return aligned_teacher_.get(); }
-  /// What the last step has read.
+  /// Whether a run can resume from here: with several ranks only between groups.
+  bool is_between_groups() const {
+    return state_.step == 0 || done() || plan_.group_begin(state_.step) == state_.step;
+  }
+  /// Whether the next step computes: the ranks' next group.
+  bool begins_group() const { return computed_.empty(); }
+  /// What the last step has read; of several ranks the last one of this rank's own.
   const Batch& last_batch() const { return batch_; }
 
   /// Loads the expert of the next step, if it is not there yet; whether it was not. A step does so
@@ -85,12 +89,27 @@ class Trainer {
 
  private:
   static std::unique_ptr<TeacherCache> no_cache(std::size_t /*expert*/) { return nullptr; }
-  static void keep_gradients(const NamedVariables& /*parameters*/) {}
-  static void keep_terms(UpdateTerms& /*terms*/) {}
+
+  // What came of a micro-batch.
+  struct MicroBatch {
+    double loss = 0;
+    std::optional<double> kl;
+    double ce = 0;
+    std::int64_t tokens = 0;
+    bool has_labels = false;
+    std::optional<StepOnPolicy> on_policy;
+    BatchStream::Place place;  // behind it
+    double tokens_per_s = 0;   // only of several ranks: of all of them
+  };
 
   void load_teacher(const Stage& stage);
   TeacherAnswer teacher_answer(const Batch& batch) const;
-  Batch next_batch();
+  void prepare_group();
+  MicroBatch compute(std::int64_t step);
+  void compute_group();
+  void exchange(std::vector<MicroBatch>& group, std::int64_t first);
+  MicroBatch next_of_group();
+  void count(const MicroBatch& done);
   void write_answers();
   std::optional<StepOnPolicy> on_policy_record();
   void count_update_terms();
@@ -116,8 +135,10 @@ class Trainer {
   BatchStream batches_;
   Warn warn_;
   OpenCache open_cache_;
-  ReduceGradients reduce_gradients_;
-  ReduceTerms reduce_terms_;
+  Ranks* ranks_;                     // null: this process is the only one
+  std::deque<MicroBatch> computed_;  // of the group, if there are ranks_, and not told yet
+  std::optional<int> nonfinite_rank_;
+  std::optional<double> waiting_;    // the ranks' share of time spent waiting, of the last group
   TrainerState state_;
   Batch batch_;
   std::vector<std::pair<std::string, double>> part_norms_;  // of this step's update, if logged

@@ -64,6 +64,10 @@ Json StepRecord::to_json() const {
             {"elapsed_s", elapsed_s}};
   if (skipped_lines > 0) json["skipped_lines"] = skipped_lines;
   for (const auto& [part, norm] : grad_norms) json["grad_norms"][part] = optional_number(norm);
+  if (ranks) {
+    json["ranks"] = ranks->count;
+    json["waiting_share"] = optional_number(ranks->waiting);
+  }
   if (memory_mib) json["memory_mib"] = *memory_mib;
   if (on_policy) {
     json["on_policy_share"] = on_policy->share;
@@ -103,6 +107,10 @@ StepRecord StepRecord::from_json(const Json& json) try {
     for (const auto& [part, norm] : json.at("grad_norms").get_ref<const Json::object_t&>()) {
       record.grad_norms.emplace_back(part, read_number(norm));
     }
+  }
+  if (json.contains("ranks")) {
+    record.ranks = {.count = json.at("ranks").get<std::int64_t>(),
+                    .waiting = read_optional(json.value("waiting_share", Json()))};
   }
   record.memory_mib = read_optional(json.value("memory_mib", Json()));
   if (json.contains("on_policy_share")) {

@@ -43,6 +43,14 @@ struct StepOnPolicy {
   std::optional<double> tokens_per_s = {};  // of that; nothing where it was an earlier step
 };
 
+/// The ranks of a run on several machines.
+struct StepRanks {
+  std::int64_t count = 0;
+  /// The mean share of the last update's time in which they waited, for each other and for
+  /// messages; nothing before the first.
+  std::optional<double> waiting = {};
+};
+
 /// One step. What is not there, or not finite, is null in the file.
 struct StepRecord {
   std::int64_t step = 0;
@@ -62,6 +70,8 @@ struct StepRecord {
   /// The norms of parts of the last update's gradient, before clipping (gradient_parts.h); in the
   /// file, as an object, only where there are some.
   std::vector<std::pair<std::string, double>> grad_norms = {};
+  /// In the file, as ranks and waiting_share, only where there are several.
+  std::optional<StepRanks> ranks = {};
   /// Resident memory of the process, in MiB; in the file only where it was looked at.
   std::optional<double> memory_mib = {};
   /// In the file, as on_policy_share, on_policy_mean_tokens, on_policy_s and

@@ -174,6 +174,11 @@ struct OptimizerConfig {
   std::int64_t warmup_steps = 0;  // updates
 };
 
+/// How the ranks of a run on several machines work together.
+struct ClusterConfig {
+  double timeout_s = 30;  // a rank of which nothing is heard for so long is given up
+};
+
 /// What the model's card (README.md of model/) says that the run cannot know.
 struct CardConfig {
   std::string license;   // the hub's identifier; "": not known
@@ -205,6 +210,7 @@ struct RunConfig {
   std::int64_t max_nonfinite_steps = 10;  // updates skipped in a row after which the run stops
   bool check_memory = true;               // refuse to start what does not fit
   std::int64_t seed = 0;                  // of the data's order
+  ClusterConfig cluster;
   CardConfig card;
   std::vector<std::string> notes;   // where models were found, if not where the paths say
   bool says_normalization = false;  // whether the file says loss.normalization

@@ -190,6 +190,17 @@ const RunKeys<CardConfig>& card_keys() {
   return keys;
 }
 
+const RunKeys<ClusterConfig>& cluster_keys() {
+  using C = ClusterConfig;
+  static const RunKeys<C> keys{
+      number("timeout_s", &C::timeout_s, {.low = 1, .high = 1e6},
+             "of a run on several machines (several-machines.md): the seconds after which a rank "
+             "that nothing is heard of is given up, and the run ends",
+             OnResume::allowed),
+  };
+  return keys;
+}
+
 const RunKeys<RunConfig>& run_keys() {
   using C = RunConfig;
   static const RunKeys<C> keys{
@@ -248,6 +259,7 @@ const RunKeys<RunConfig>& run_keys() {
               "refuse to start a run that does not fit the memory; false: try all the same",
               OnResume::allowed),
       integer("seed", &C::seed, kCount, "of the data's order, and of `teacher_cache.samples`"),
+      section("cluster", &C::cluster, cluster_keys()),
       section("card", &C::card, card_keys()),
   };
   return keys;

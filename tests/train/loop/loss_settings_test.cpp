@@ -181,61 +181,6 @@ TEST(LossSettings, GoOnToTheBit) {
   }
 }
 
-// Two machines with every other example each, whose terms and gradients are summed, are one with
-// both.
-TEST(LossSettings, TermsOfSeveralMachinesAddUp) {
-  const std::uint64_t seed = std::random_device{}();
-  SCOPED_TRACE(::testing::Message() << "seed " << seed);
-  Rng rng(seed);
-  const TinyRun run;
-  const std::int64_t group = testing::random_int(rng, 1, 3);
-  const auto data = partly_labelled(rng, 2 * group);
-  Json file = run.distillation_file();
-  file["data"] = {{"train", "data.jsonl"}, {"max_seq_len", 20}};
-  file["gradient_accumulation"] = group;
-  file["optimizer"] = {{"max_grad_norm", 1e9}};
-  UpdateTerms all;
-  const auto gradients_of = [&](const std::vector<Example>& examples, std::int64_t batch_size,
-                                const Trainer::ReduceTerms& reduce) {
-    file["batch_size"] = batch_size;
-    std::map<std::string, std::vector<double>> gradients;
-    Trainer trainer(
-        run.config(file), student_of_run(), examples, say_nothing,
-        [](std::size_t) { return nullptr; },
-        [&](const NamedVariables& parameters) {
-          for (const auto& [name, parameter] : parameters) {
-            gradients[name] = parameter.grad().to_vector<double>();
-          }
-        },
-        reduce);
-    for (std::int64_t i = 0; i < group; ++i) trainer.step();
-    return gradients;
-  };
-  const auto whole = gradients_of(data, 2, [&](UpdateTerms& terms) { all = terms; });
-  std::map<std::string, std::vector<double>> sums;
-  UpdateTerms counted;
-  for (const std::size_t machine : {0U, 1U}) {
-    std::vector<Example> own;
-    for (std::size_t i = machine; i < data.size(); i += 2) own.push_back(data[i]);
-    const auto part = gradients_of(own, 1, [&](UpdateTerms& terms) {
-      counted.labelled += terms.labelled, counted.compared += terms.compared;
-      terms = all;
-    });
-    for (const auto& [name, values] : part) {
-      auto& sum = sums[name];
-      sum.resize(values.size());
-      for (std::size_t i = 0; i < values.size(); ++i) sum[i] += values[i];
-    }
-  }
-  EXPECT_EQ(counted.labelled, all.labelled);
-  EXPECT_EQ(counted.compared, all.compared);
-  for (const auto& [name, values] : whole) {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      ASSERT_NEAR(sums.at(name)[i], values[i], 1e-5) << name;
-    }
-  }
-}
-
 TEST(LossSettings, TokensAreTheDefaultButOfSumsBySequences) {
   const TinyRun run;
   Json file = run.distillation_file();

@@ -174,55 +174,6 @@ TEST(Trainer, AShortGroupHasTheMeanOfItsOwn) {
   EXPECT_EQ(weights[0], weights[1]);
 }
 
-// Two machines with half of the data each, which take the mean of their gradients, are one with all
-// of it.
-TEST(Trainer, GradientsMayBeReducedBeforeTheUpdate) {
-  const TinyRun run;
-  Json file = run.run_file();
-  file["data"]["shuffle"] = false;
-  file["optimizer"] = {{"lr", 0.01}, {"eps", 1e-3}, {"max_grad_norm", 0.1}};
-  file["gradient_accumulation"] = 2;
-  file["steps"] = 8;
-  const std::vector<Example> all = examples(8, 6, 6);
-  const auto alone = tiny_student();
-  Trainer whole(run.config(file), alone, all, ignore);
-  while (!whole.done()) whole.step();
-
-  // Each machine takes one example of every group of two.
-  file["gradient_accumulation"] = 1;
-  file["steps"] = 4;
-  std::vector<std::vector<Example>> halves(2);
-  for (std::size_t i = 0; i < all.size(); ++i) halves[i % 2].push_back(all[i]);
-  // The second one's gradients are computed first, and copied to where the first one finds them.
-  const auto first = tiny_student(), second = tiny_student();
-  std::vector<Tensor> others;
-  int reductions = 0;
-  const auto mean = [&](const NamedVariables& parameters) {
-    ++reductions;
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      Tensor grad = parameters[i].second.grad();
-      add_(grad, others[i]);
-      mul_(grad, 0.5);
-    }
-  };
-  Trainer one(
-      run.config(file), first, halves[0], ignore, [](std::size_t) { return nullptr; }, mean);
-  const auto give = [&](const NamedVariables& parameters) {
-    others.clear();
-    for (const auto& [name, parameter] : parameters) others.push_back(parameter.grad().clone());
-  };
-  Trainer two(
-      run.config(file), second, halves[1], ignore, [](std::size_t) { return nullptr; }, give);
-  while (!one.done()) {
-    two.step();
-    one.step();
-    second->load_state_dict(first->state_dict());  // they hold the same weights after each update
-  }
-  EXPECT_EQ(reductions, 4);
-  const auto a = weights_of(*first), b = weights_of(*alone);
-  for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-5) << "weight " << i;
-}
-
 TEST(Trainer, DecaysTheWeightsThatTheRunFileSays) {
   for (const OptimizerName name : {OptimizerName::adamw, OptimizerName::muon}) {
     for (const DecayScope decay : {DecayScope::all, DecayScope::matrices}) {

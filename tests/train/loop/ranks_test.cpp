@@ -1,0 +1,259 @@
+#include "gladius/train/loop/ranks.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <random>
+
+#include "gladius/tensor/base/sha256.h"
+#include "gladius/tensor/parallel.h"
+#include "gladius/train/cluster/shared_transport.h"
+#include "gladius/train/distill.h"
+#include "gladius/train/run/checkpoint.h"
+#include "gladius/train/run/metrics.h"
+#include "gladius/train/run/run_directory.h"
+#include "support/message_of.h"
+#include "train/tiny_runs.h"
+
+namespace gladius::train {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Json;
+using testing::Rng;
+using testing::TinyRun;
+namespace fs = std::filesystem;
+
+// The pool of threads is one for all ranks.
+class RankRuns : public ::testing::Test {
+ protected:
+  RankRuns() { set_num_threads(1); }
+  ~RankRuns() override { set_num_threads(before_); }
+  RankRuns(const RankRuns&) = delete;
+  RankRuns& operator=(const RankRuns&) = delete;
+
+  // Whether the run is complete. `stop_after` steps it is asked to stop.
+  static bool execute(const RunConfig& config, const fs::path& out, int ranks, bool resume = false,
+                      std::int64_t stop_after = -1) {
+    std::atomic<bool> complete = false;
+    cluster::run_ranks(ranks, [&](cluster::Communicator& communicator) {
+      Ranks own(communicator);
+      std::int64_t steps = 0;
+      RunEvents events;
+      if (own.leads()) {
+        events.step = [&](const StepRecord& record) { steps = record.step + 1; };
+        events.stop_requested = [&] { return stop_after >= 0 && steps >= stop_after; };
+      }
+      const RunOutcome outcome = distill(config, out, resume, events, ranks == 1 ? nullptr : &own);
+      if (own.leads()) complete = outcome.complete;
+    });
+    return complete;
+  }
+
+  static std::string weights(const fs::path& out) {
+    return sha256_file(RunPaths{out}.model() / "model.safetensors");
+  }
+  static std::vector<StepRecord> records(const fs::path& out) {
+    return read_metrics(RunPaths{out}.metrics());
+  }
+
+ private:
+  int before_ = num_threads();
+};
+
+void expect_near(const std::vector<StepRecord>& records, const std::vector<StepRecord>& expected) {
+  ASSERT_EQ(records.size(), expected.size());
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    SCOPED_TRACE(::testing::Message() << "step " << i);
+    const StepRecord &one = records[i], &other = expected[i];
+    EXPECT_EQ(one.step, other.step);
+    EXPECT_NEAR(one.loss, other.loss, 1e-5 * std::abs(other.loss));
+    EXPECT_NEAR(one.loss_running_mean, other.loss_running_mean, 1e-5 * std::abs(other.loss));
+    EXPECT_NEAR(one.ce, other.ce, 1e-5 * std::abs(other.ce));
+    EXPECT_EQ(one.kl.has_value(), other.kl.has_value());
+    EXPECT_EQ(one.tokens, other.tokens);
+    EXPECT_EQ(one.lr, other.lr);
+    EXPECT_EQ(one.expert, other.expert);
+    EXPECT_EQ(one.skipped_lines, other.skipped_lines);
+    EXPECT_EQ(one.grad_norm.has_value(), other.grad_norm.has_value());
+    EXPECT_NEAR(one.grad_norm.value_or(0), other.grad_norm.value_or(0),
+                1e-4 * other.grad_norm.value_or(0));
+    EXPECT_EQ(one.evaluation.has_value(), other.evaluation.has_value());
+  }
+}
+
+Json random_run(Rng& rng, const TinyRun& run, std::int64_t updates) {
+  Json file = testing::random_int(rng, 0, 3) == 0 ? run.run_file() : run.distillation_file();
+  const std::int64_t group = testing::random_int(rng, 4, 7);
+  // The last group of an expert is not full.
+  const std::int64_t steps = updates * group / 2 - testing::random_int(rng, 1, 3);
+  file["gradient_accumulation"] = group;
+  if (file.contains("experts")) {
+    for (Json& expert : file["experts"]) expert["steps"] = steps;
+  } else {
+    file["steps"] = 2 * steps;
+  }
+  file["optimizer"]["lr"] = 0.003;
+  file["batch_size"] = testing::random_int(rng, 1, 3);
+  file["data"]["shuffle"] = testing::random_int(rng, 0, 1) == 0;
+  file["data"]["packing"] = testing::random_int(rng, 0, 1) == 0;
+  file["data"]["max_seq_len"] = 16;
+  const bool by_tokens = testing::random_int(rng, 0, 1) == 0;
+  file["loss"]["normalization"] = by_tokens ? "tokens" : "micro_batch";
+  if (file.contains("experts") && testing::random_int(rng, 0, 1) == 0) {
+    file["teacher_cache"]["max_gb"] = 1;
+  }
+  file["checkpoint_every"] = testing::random_int(rng, 3, 30);
+  return file;
+}
+
+TEST_F(RankRuns, HaveTheLossesOfOneProcessAndTheBitsOfEachOther) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Rng rng(seed);
+  const TinyRun run;
+  const Json file = random_run(rng, run, 50);
+  SCOPED_TRACE(file.dump());
+  const RunConfig config = run.config(file);
+  ASSERT_TRUE(execute(config, run.directory / "one", 1));
+  const std::vector<StepRecord> expected = records(run.directory / "one");
+  for (int ranks = 2; ranks <= 4; ++ranks) {
+    const fs::path out = run.directory / std::to_string(ranks);
+    const fs::path again = run.directory / (std::to_string(ranks) + "-again");
+    ASSERT_TRUE(execute(config, out, ranks));
+    ASSERT_TRUE(execute(config, again, ranks));
+    expect_near(records(out), expected);
+    EXPECT_EQ(weights(out), weights(again));
+    EXPECT_EQ(records(out).back().ranks.value().count, ranks);
+  }
+}
+
+// Data of which only the first examples are held in memory.
+TEST_F(RankRuns, ReadStreamedDataAsOneProcessDoes) {
+  const TinyRun run;
+  std::string line = "{\"input_ids\": [";
+  for (int i = 0; i < 300; ++i) line += std::to_string(i % 47) + (i < 299 ? ", " : "]}\n");
+  std::string lines;
+  for (int i = 0; i < 4000; ++i) {
+    line[15] = static_cast<char>('0' + i % 7);
+    lines += line;
+  }
+  testing::write_file(run.directory / "data.jsonl", lines);
+  Json file = run.run_file();
+  file["data"] = {{"train", "data.jsonl"}, {"shuffle", true}, {"max_seq_len", 300}};
+  file["steps"] = 14;
+  const RunConfig config = run.config(file);
+  ASSERT_TRUE(execute(config, run.directory / "one", 1));
+  ASSERT_TRUE(execute(config, run.directory / "three", 3));
+  EXPECT_FALSE(Json::parse(testing::read_file(run.directory / "one" / "data.json"))
+                   .at("train")
+                   .at("complete")
+                   .get<bool>());
+  expect_near(records(run.directory / "three"), records(run.directory / "one"));
+}
+
+TEST_F(RankRuns, ResumeToTheSameBitsWithAsManyRanksAndGoOnWithOthers) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Rng rng(seed);
+  const TinyRun run;
+  const Json file = random_run(rng, run, 8);
+  SCOPED_TRACE(file.dump());
+  const RunConfig config = run.config(file);
+  const int ranks = static_cast<int>(testing::random_int(rng, 2, 4));
+  ASSERT_TRUE(execute(config, run.directory / "whole", ranks));
+  const std::int64_t steps = std::ssize(records(run.directory / "whole"));
+  const std::int64_t stop = testing::random_int(rng, 1, steps - 10);
+  SCOPED_TRACE(::testing::Message() << ranks << " ranks, stop after " << stop);
+  const fs::path same = run.directory / "same", other = run.directory / "other",
+                 alone = run.directory / "alone";
+  ASSERT_FALSE(execute(config, same, ranks, false, stop));
+  fs::copy(same, other, fs::copy_options::recursive);
+  ASSERT_TRUE(execute(config, same, ranks, true));
+  EXPECT_EQ(weights(same), weights(run.directory / "whole"));
+  const int others = ranks == 4 ? 1 : ranks + 1;
+  ASSERT_TRUE(execute(config, other, others, true));
+  expect_near(records(other), records(run.directory / "whole"));
+  // One process stops within a group, whose gradients rank 0 then begins with.
+  ASSERT_FALSE(execute(config, alone, 1, false, stop));
+  ASSERT_TRUE(execute(config, alone, ranks, true));
+  expect_near(records(alone), records(run.directory / "whole"));
+  // A run that is complete has its report written again.
+  EXPECT_TRUE(execute(config, same, ranks, true));
+}
+
+TEST_F(RankRuns, AreRefusedWhereOneWouldHaveNothingToDo) {
+  const TinyRun run;
+  const RunConfig config = run.config(run.run_file());
+  EXPECT_THAT(
+      testing::message_of<ConfigError>([&] { execute(config, run.directory / "out", 4); }),
+      HasSubstr("\"gradient_accumulation\" 3 micro-batches, which are too few for 4 ranks"));
+  EXPECT_FALSE(fs::exists(run.directory / "out"));
+}
+
+TEST_F(RankRuns, AreRefusedWhereOneHasAnotherFileOrSetting) {
+  const TinyRun run;
+  const auto refusal = [&](const Json& theirs) {
+    return testing::message_of<ConfigError>([&] {
+      cluster::run_ranks(3, [&](cluster::Communicator& communicator) {
+        Ranks ranks(communicator);
+        const RunConfig config = run.config(ranks.rank() == 2 ? theirs : run.run_file());
+        distill(config, run.directory / "out", false, {}, &ranks);
+      });
+    });
+  };
+  Json theirs = run.run_file();
+  theirs["optimizer"]["lr"] = 0.5;
+  EXPECT_THAT(refusal(theirs), ::testing::AllOf(HasSubstr("rank 2 on "), HasSubstr("optimizer.lr"),
+                                                HasSubstr("has 0.5"), HasSubstr("rank 0 0.01")));
+  testing::write_file(run.directory / "other.jsonl",
+                      testing::read_file(run.directory / "data.jsonl") + "\n");
+  theirs = run.run_file();
+  theirs["data"]["train"] = "other.jsonl";
+  EXPECT_THAT(refusal(theirs),
+              ::testing::AllOf(HasSubstr("rank 2 on "), HasSubstr("another file for data.train"),
+                               HasSubstr("other.jsonl")));
+  EXPECT_FALSE(fs::exists(run.directory / "out"));
+}
+
+Tensor random_f32(Rng& rng, const Shape& shape) {
+  return testing::random_tensor(rng, shape, -1, 1, Dtype::F32);
+}
+
+// Of the ranks' gradients, in buckets.
+TEST_F(RankRuns, SumGradientsAndLeaveOutWhatNoRankHas) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  const int size = static_cast<int>(seed % 3) + 2;
+  cluster::run_ranks(size, [&](cluster::Communicator& communicator) {
+    Ranks ranks(communicator);
+    Rng rng(seed);  // the same on all ranks
+    NamedVariables parameters;
+    std::vector<Tensor> sums;
+    for (int i = 0; i < 5; ++i) {
+      Variable parameter(random_f32(rng, testing::random_shape(rng, 2, 1, 40)), true);
+      Tensor sum;
+      for (int rank = 0; rank < size; ++rank) {
+        const Tensor gradient = random_f32(rng, parameter.shape());
+        const bool has = i != 3 && (i != 1 || rank == size - 1);
+        if (!has) continue;
+        if (rank == ranks.rank()) parameter.set_grad(gradient.clone());
+        sum = sum.defined() ? add(sum, gradient) : gradient;
+      }
+      sums.push_back(sum);
+      parameters.emplace_back(std::to_string(i), parameter);
+    }
+    ranks.sum_gradients(parameters);
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const Tensor grad = parameters[i].second.grad();
+      ASSERT_EQ(grad.defined(), sums[i].defined()) << i;
+      if (!grad.defined()) continue;
+      EXPECT_EQ(grad.to_vector<float>(), sums[i].to_vector<float>());
+    }
+  });
+}
+
+}  // namespace
+}  // namespace gladius::train
