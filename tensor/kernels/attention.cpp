@@ -99,6 +99,7 @@ void forward_tile(const AttentionShape& s, const Tile& tile, const T* q, const F
   std::fill(max, sum, -std::numeric_limits<T>::infinity());
   std::fill(sum, sum + rows, T{0});
   load_tile(s, tile, q, s.q_stride, static_cast<T>(s.scale), floats);
+  fetch_tile(s, tile, out, s.out_stride);
   const E* queries = along_rows<ForwardScratch, E>(rows, s.D, floats);
 
   for_key_blocks(s, tile, scores, stride, [&](std::int64_t key, const ScoreBlock<T>& block) {
@@ -122,15 +123,18 @@ void attention_of(const AttentionShape& shape, const T* q, const T* k, const T* 
   const Tiling tiling(shape);
   const ForwardKeys<E> keys(shape, k, v);
   const std::int64_t tasks = shape.B * tiling.groups * tiling.blocks;
+  const auto tile_of = [&](std::int64_t task) {
+    // Causal blocks grow towards the end; first, last, second, last but one, ... evens out any
+    // range.
+    const std::int64_t turn = task % tiling.blocks;
+    const std::int64_t block = turn % 2 == 0 ? turn / 2 : tiling.blocks - 1 - turn / 2;
+    const std::int64_t group = task / tiling.blocks;
+    return tiling.tile(shape, group / tiling.groups, group % tiling.groups, block);
+  };
   parallel_for(tasks, grain(shape, tasks, 2), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t task = begin; task < end; ++task) {
-      // Causal blocks grow towards the end; first, last, second, last but one, ... evens out any
-      // range.
-      const std::int64_t turn = task % tiling.blocks;
-      const std::int64_t block = turn % 2 == 0 ? turn / 2 : tiling.blocks - 1 - turn / 2;
-      const std::int64_t group = task / tiling.blocks;
-      const Tile tile = tiling.tile(shape, group / tiling.groups, group % tiling.groups, block);
-      forward_tile(shape, tile, q, keys, out, lse);
+      if (task + 1 < end) fetch_tile(shape, tile_of(task + 1), q, shape.q_stride);
+      forward_tile(shape, tile_of(task), q, keys, out, lse);
     }
   });
 }

@@ -54,12 +54,16 @@ void backward_tile(const AttentionShape& s, const Tile& tile, const T* q,
   T* dqueries = douts + rows * s.D;
   T* row_lse = dqueries + rows * s.D;
   T* delta = row_lse + rows;
+  fetch_tile(s, tile, dout, s.out_stride);
+  fetch_tile(s, tile, out, s.out_stride);
+  fetch_tile(s, tile, q, s.q_stride);
   load_tile(s, tile, dout, s.out_stride, T{1}, douts);
   load_tile(s, tile, out, s.out_stride, T{1}, dqueries);  // only to be multiplied with dout
   row_dots(rows, s.D, douts, dqueries, delta);
   std::fill(dqueries, row_lse, T{0});
   load_tile(s, tile, q, s.q_stride, static_cast<T>(s.scale), queries);
   for_tile_lse(s, tile, lse, [&](const T& value, std::int64_t row) { row_lse[row] = value; });
+  fetch_tile(s, tile, dq, s.q_stride);
   const E* query_rows = along_rows<QueryScratch, E>(rows, s.D, queries);
   const E* query_columns = along_columns<QueryScratch, E>(rows, s.D, queries);
   const E* dout_rows = along_rows<OutScratch, E>(rows, s.D, douts);
@@ -130,10 +134,12 @@ void attention_backward_of(const AttentionShape& s, const T* q, const T* k, cons
       const KeyGradients<T> sums = gradients(key_head, task % parts);
       zero_tokens(s.S, s.D, sums.dk, sums.dk_stride);
       zero_tokens(s.S, s.D, sums.dv, sums.dv_stride);
-      for (std::int64_t i = task % parts; i < tiles_per_head; i += parts) {
+      const auto tile_of = [&](std::int64_t i) {
         const std::int64_t group = key_head % s.Hkv * (tiling.groups / s.Hkv) + i / tiling.blocks;
-        const Tile tile = tiling.tile(s, key_head / s.Hkv, group, i % tiling.blocks);
-        backward_tile(s, tile, q, keys, out, lse, dout, dq, sums);
+        return tiling.tile(s, key_head / s.Hkv, group, i % tiling.blocks);
+      };
+      for (std::int64_t i = task % parts; i < tiles_per_head; i += parts) {
+        backward_tile(s, tile_of(i), q, keys, out, lse, dout, dq, sums);
       }
     }
   });

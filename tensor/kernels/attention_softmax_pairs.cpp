@@ -54,25 +54,32 @@ void zero_pairs_outside(VisibleKeys range, std::int64_t columns, float* row) {
   zero_outside({range.begin / 2, range.end / 2}, ceil_div(columns, 2), row);
 }
 
-// e^x for numbers not far above zero, to two units in the last place, or zero below the smallest
-// normal number: 2^(n + f), with a polynomial of f. Shorter than that of simd-inl.h, whose time
-// would be felt beside products that take half of float's. NaN stays NaN where its lowest nine bits
-// are zero, as those of products of bfloat16 numbers are.
+constexpr float kLog2E = 1.44269504f;
+
+// e^(x - shift) for a vector `shift` of exp_shift(), no less than about the x: to two units in
+// the last place but for the rounding of exp_shift(); zero below the smallest normal number.
+// 2^(n + f) with a polynomial of f; shorter than the exp of simd-inl.h, whose time would be felt
+// beside products that take half of float's. NaN stays NaN where its lowest nine bits are zero, as
+// those of products of bfloat16 numbers are.
 template <class D, class V>
-HWY_INLINE V exp_up_to_zero(D d, V x) {
+HWY_INLINE V shifted_exp(D d, V x, V shift) {
   const hn::RebindToSigned<D> bits;
-  const V log2_e = hn::Set(d, 1.44269504f);
+  const V power = hn::MulSub(x, hn::Set(d, kLog2E), shift);
   // Added to it, a number loses its fraction; the lowest bits are the integer next to it.
   const V rounder = hn::Set(d, 12582912.0f);
-  const V rounded = hn::MulAdd(x, log2_e, rounder);
-  const V f = hn::MulSub(x, log2_e, hn::Sub(rounded, rounder));
+  const V rounded = hn::Add(power, rounder);
+  const V f = hn::Sub(power, hn::Sub(rounded, rounder));
   V p = hn::Set(d, 1.3264724e-3f);
   for (const float coefficient : {9.671513e-3f, 5.5507336e-2f, 2.4022242e-1f, 6.93147e-1f, 1.0f}) {
     p = hn::MulAdd(p, f, hn::Set(d, coefficient));
   }
   const V y =
       hn::BitCast(d, hn::Add(hn::BitCast(bits, p), hn::ShiftLeft<23>(hn::BitCast(bits, rounded))));
-  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.3365402f)), y);
+  return hn::IfThenZeroElse(hn::Lt(power, hn::Set(d, -126.0f)), y);
+}
+template <class D>
+HWY_INLINE hn::Vec<D> exp_shift(D d, float shift) {
+  return hn::Set(d, shift * kLog2E);
 }
 
 // Scores become pairs of exp(score - max) at the beginning of the row; returns the sum.
@@ -80,14 +87,13 @@ template <class E>
 float row_exp(float* row, VisibleKeys range, float max) {
   const Floats d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto shift = hn::Set(d, max);
+  const auto shift = exp_shift(d, max);
   E* pairs = reinterpret_cast<E*>(row);
   hn::Vec<Floats> sums[2] = {hn::Zero(d), hn::Zero(d)};
   for (std::int64_t i = range.begin; i < range.end; i += 2 * lanes) {
     hn::Vec<Floats> p[2];
     for (int half = 0; half < 2; ++half) {
-      const auto x = hn::Sub(hn::LoadU(d, row + i + half * lanes), shift);
-      p[half] = exp_up_to_zero(d, x);
+      p[half] = shifted_exp(d, hn::LoadU(d, row + i + half * lanes), shift);
       sums[half] = hn::Add(sums[half], p[half]);
     }
     store_pairs_along_row(d, p, pairs + i / 2);
@@ -141,7 +147,7 @@ void pair_gradients(const GradientRow& upper, const GradientRow& lower, VisibleK
   const Floats d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const GradientRow* rows[2] = {&upper, &lower};
-  const hn::Vec<Floats> lse[2] = {hn::Set(d, upper.lse), hn::Set(d, lower.lse)};
+  const hn::Vec<Floats> lse[2] = {exp_shift(d, upper.lse), exp_shift(d, lower.lse)};
   const hn::Vec<Floats> delta[2] = {hn::Set(d, upper.delta), hn::Set(d, lower.delta)};
   for (std::int64_t i = range.begin; i < range.end; i += 2 * lanes) {
     hn::Vec<Floats> p[2][2], ds[2][2];
@@ -149,7 +155,7 @@ void pair_gradients(const GradientRow& upper, const GradientRow& lower, VisibleK
       for (int half = 0; half < 2; ++half) {
         const std::int64_t at = i + half * lanes;
         const auto score = hn::LoadU(d, rows[r]->scores + at);
-        p[r][half] = exp_up_to_zero(d, hn::Sub(score, lse[r]));
+        p[r][half] = shifted_exp(d, score, lse[r]);
         ds[r][half] = hn::Mul(p[r][half], hn::Sub(hn::LoadU(d, rows[r]->dp + at), delta[r]));
       }
       store_pairs_along_row(d, ds[r], reinterpret_cast<E*>(rows[r]->dp) + i / 2);

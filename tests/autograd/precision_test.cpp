@@ -9,6 +9,7 @@
 
 #include "gladius/autograd/checkpoint.h"
 #include "gladius/autograd/ops/arithmetic.h"
+#include "gladius/autograd/ops/attention.h"
 #include "gladius/autograd/ops/matmul.h"
 #include "gladius/autograd/ops/reduce.h"
 #include "gladius/autograd/ops/rms_norm.h"
@@ -68,6 +69,51 @@ TEST(Precision, ALinearLayerMultipliesRoundedOperandsForwardAndBackward) {
     ASSERT_NO_FATAL_FAILURE(expect_sums(layer.x.grad(), matmul(g, w), layer.M));
     ASSERT_NO_FATAL_FAILURE(
         expect_sums(layer.weight.grad(), matmul(g.transpose(0, 1), x), layer.N));
+  }
+}
+
+struct RandomAttention {
+  explicit RandomAttention(Rng& rng) {
+    const std::int64_t T = random_int(rng, 17, 90), Hkv = random_int(rng, 1, 2);
+    const std::int64_t D = random_int(rng, 1, 40);
+    for (const std::int64_t heads : {2 * Hkv, Hkv, Hkv}) {
+      inputs.emplace_back(random_tensor(rng, {1, T, heads, D}, -1, 1, Dtype::F32), true);
+    }
+    seed = random_tensor(rng, {1, T, 2 * Hkv, D}, -1, 1, Dtype::F32);
+  }
+  // The result and the gradients, of passes in these precisions.
+  std::vector<std::vector<float>> computed(Precision forward, Precision backward) {
+    for (Variable& input : inputs) input.zero_grad();
+    Variable y;
+    {
+      const PrecisionScope scope(forward);
+      y = scaled_dot_product_attention(inputs[0], inputs[1], inputs[2]);
+    }
+    const PrecisionScope scope(backward);
+    y.backward(Variable(seed));
+    std::vector<std::vector<float>> result = {y.value().to_vector<float>()};
+    for (const Variable& input : inputs) result.push_back(input.grad().to_vector<float>());
+    return result;
+  }
+  std::vector<Variable> inputs;
+  Tensor seed;
+};
+
+TEST(Precision, AttentionMultipliesRoundedOperandsForwardAndBackward) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Rng rng(seed);
+  for (int run = 0; run < 20; ++run) {
+    RandomAttention attention(rng);
+    const auto f32 = attention.computed(Precision::f32, Precision::bf16);
+    const auto bf16 = attention.computed(Precision::bf16, Precision::bf16);
+    EXPECT_EQ(attention.computed(Precision::f32, Precision::f32), f32);
+    EXPECT_EQ(attention.computed(Precision::bf16, Precision::f32), bf16);
+    for (std::size_t i = 0; i < f32.size(); ++i) {
+      EXPECT_NE(bf16[i], f32[i]) << i;
+      // Every factor is off by 2^-8 at most; sums of terms near one of 2 x 90 rows.
+      for (std::size_t j = 0; j < f32[i].size(); ++j) ASSERT_NEAR(bf16[i][j], f32[i][j], 0.5) << i;
+    }
   }
 }
 

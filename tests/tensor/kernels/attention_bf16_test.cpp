@@ -150,7 +150,7 @@ void expect_agreement_over_random_shapes(std::mt19937_64& random, int runs) {
 #if defined(__SANITIZE_THREAD__)
 constexpr int kShapes = 2;  // the definition is slow there
 #else
-constexpr int kShapes = 12;
+constexpr int kShapes = 6;
 #endif
 
 TEST_F(Bf16Attention, AgreesWithTheDefinitionOnEverySimdTarget) {
@@ -191,7 +191,7 @@ TEST_F(Bf16Attention, ReadsNothingThatItHasNotWritten) {
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937_64 random(seed);
   testing::for_each_simd_target([&] {
-    for (int run = 0; run < kShapes; ++run) {
+    for (int run = 0; run < 3; ++run) {
       Inputs<float> poison(random, compact(1, 80, 600, 3, 1, 80));
       std::fill(poison.q.begin(), poison.q.end(), std::numeric_limits<float>::quiet_NaN());
       poison.dout = poison.q;
