@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "gladius/autograd/anomaly.h"
+#include "gladius/autograd/gradient_observer.h"
 #include "gladius/autograd/node.h"
 #include "gladius/autograd/ops/arithmetic.h"
 #include "gladius/tensor/elementwise.h"
@@ -42,7 +43,9 @@ void run_hooks(const Node& node, Variable& grad) {
 class BackwardPass {
  public:
   BackwardPass(const std::vector<Variable>& inputs, const EngineOptions& options)
-      : options_(options), captures_(!inputs.empty()) {
+      : options_(options),
+        captures_(!inputs.empty()),
+        observer_(captures_ ? nullptr : GradientObserver::current()) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (!inputs[i].requires_grad()) {
         throw GraphError(fmt::format("grad: input {}, {}, does not require a gradient", i,
@@ -73,6 +76,7 @@ class BackwardPass {
                                    output.describe()));
     }
     if (captures_) mark_needed(output.node());
+    if (observer_) count_uses(output.node());
     deliver(output.node(), std::move(grad));
   }
 
@@ -87,7 +91,10 @@ class BackwardPass {
       if (targets_.contains(node.get())) captured_[node.get()] = grad;
       if (!captures_ && (node->is_leaf() || node->retains_grad)) accumulate(*node, grad);
       pass_on(node, std::move(grad));
+      if (observer_) end_uses(*node);
     }
+    for (const auto& [leaf, uses] : uses_) observer_->tell(leaf);  // nothing more comes
+    uses_.clear();
   }
 
   Variable captured(const Variable& input) const {
@@ -117,6 +124,29 @@ class BackwardPass {
         return input && needed_.contains(input.get());
       });
       if (leads || targets_.contains(node)) needed_.insert(node);
+    }
+  }
+
+  // How often each leaf is an input of the nodes that lead to `output`.
+  void count_uses(const NodePtr& output) {
+    std::vector<const Node*> nodes{output.get()};
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      if (!counted_.insert(nodes[i]).second) continue;
+      for (const NodePtr& input : nodes[i]->inputs()) {
+        if (!input) continue;
+        if (input->is_leaf()) ++uses_[input.get()];
+        nodes.push_back(input.get());
+      }
+    }
+  }
+
+  // The node's gradient has been passed on. A leaf that has hooks gets its own at the very end.
+  void end_uses(const Node& node) {
+    for (const NodePtr& input : node.inputs()) {
+      const auto uses = input ? uses_.find(input.get()) : uses_.end();
+      if (uses == uses_.end() || --uses->second > 0 || !input->hooks.empty()) continue;
+      uses_.erase(uses);
+      observer_->tell(input.get());
     }
   }
 
@@ -175,6 +205,9 @@ class BackwardPass {
 
   const EngineOptions options_;
   const bool captures_;  // gradients are returned, not accumulated
+  const GradientObserver* const observer_;
+  std::unordered_map<const Node*, std::int64_t> uses_;  // of leaves, that are still to come
+  std::unordered_set<const Node*> counted_;
   std::unordered_set<const Node*> targets_;
   std::unordered_set<const Node*> needed_;
   std::priority_queue<NodePtr, std::vector<NodePtr>, Earlier> ready_;

@@ -51,7 +51,7 @@ void require_outside_of_models(const std::filesystem::path& out, const RunConfig
 
 RunOutcome execute(TrainingRun& run, Ranks* ranks) {
   const RunOutcome outcome = run.execute();
-  if (ranks) ranks->announce(false);
+  if (ranks) ranks->announce(Ranks::Next::end);
   return outcome;
 }
 

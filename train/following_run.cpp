@@ -104,7 +104,11 @@ void follow(const RunConfig& given, const fs::path& out, Ranks& ranks, const Run
                   open_cache, &ranks);
   trainer.restore(*start);
   events.begin(trainer.plan(), trainer.state());
-  while (ranks.hear()) {
+  for (Ranks::Next next; (next = ranks.hear()) != Ranks::Next::end;) {
+    if (next == Ranks::Next::checkpoint) {
+      trainer.checkpoint();
+      continue;
+    }
     trainer.step();
     while (!trainer.begins_group()) trainer.step();
   }

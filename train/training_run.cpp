@@ -86,7 +86,7 @@ RunOutcome TrainingRun::execute() {
   if (!evaluate_experts_before() || !end_step()) return stopped();
   while (!trainer_.done()) {
     if (!begin_stage()) return stopped();
-    if (ranks_ && trainer_.begins_group()) ranks_->announce(true);
+    if (ranks_ && trainer_.begins_group()) ranks_->announce(Ranks::Next::group);
     step();
     if (ranks_ && !trainer_.is_between_groups()) continue;
     bool stop = events_.stop_requested();
@@ -106,7 +106,7 @@ RunOutcome TrainingRun::execute() {
 void TrainingRun::begin() {
   events_.begin(trainer_.plan(), trainer_.state());  // from here on --resume works
   const std::int64_t step = looked_at_ = trainer_.state().step;
-  if (ranks_) send_start(*ranks_, trainer_.checkpoint(), config_);
+  if (ranks_) send_start(*ranks_, trainer_.start_point(), config_);
   directory_.note(step == 0 ? "training started" : fmt::format("resumed at step {}", step));
   const RunPaths& paths = directory_.paths();
   record_environment(paths.environment(), events_.warn);
@@ -284,6 +284,7 @@ void TrainingRun::fail_with_snapshot(const StepRecord& record) const {
 
 void TrainingRun::save_checkpoint() {
   const auto start = std::chrono::steady_clock::now();
+  if (ranks_ && config_.cluster.shard_optimizer) ranks_->announce(Ranks::Next::checkpoint);
   Checkpoint checkpoint = trainer_.checkpoint();
   checkpoint.metrics = metrics_->sync();
   checkpoint.unevaluated = unevaluated_;

@@ -28,6 +28,15 @@ void all_gather(Communicator& ranks, std::span<float> values);
 /// Both: 2 (N - 1) / N of the values out of and into each rank, as with a ring.
 void all_reduce(Communicator& ranks, std::span<float> values);
 
+/// Both with half the bytes: values travel as bfloat16. What rounding takes off a value is kept in
+/// `residual` (as long as `values`, zero at first) and added to the next one that is sent in its
+/// place, so that in the long run nothing is lost (error feedback, arXiv:1901.09847). The sum of a
+/// rank's own share has its own values unrounded; what it then passes on is rounded for itself,
+/// too, so that all have the same.
+void reduce_scatter_compressed(Communicator& ranks, std::span<float> values,
+                               std::span<float> residual);
+void all_gather_compressed(Communicator& ranks, std::span<float> values, std::span<float> residual);
+
 /// All get rank 0's bytes: it sends each rank a share, and these pass them on.
 void broadcast(Communicator& ranks, std::span<std::byte> bytes);
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "gladius/autograd/variable.h"
+#include "gladius/tensor/tensor.h"
 #include "gladius/train/cluster/communicator.h"
 
 namespace gladius::train {
@@ -27,31 +27,27 @@ class Ranks {
   int owner(std::int64_t micro_batch) const { return static_cast<int>(micro_batch % size()); }
   cluster::Communicator& communicator() { return communicator_; }
 
-  /// Rank 0 begins a group, or ends the run.
-  void announce(bool group);
-  /// The other ranks: whether a group begins; false: the run ends.
-  bool hear();
+  /// What rank 0 does next: a group, a checkpoint of which the others have a part, or the end.
+  enum class Next : std::uint8_t { group, checkpoint, end };
+  void announce(Next next);
+  /// The other ranks: what rank 0 has announced.
+  Next hear();
 
   /// Sums over the ranks, in their order.
   std::vector<double> sum(std::vector<double> values);
   /// Rank 0's, for all.
   std::vector<double> of_rank_0(std::vector<double> values);
-  /// The sum of the ranks' gradients takes the place of each, in the order of the parameters and in
-  /// buckets of one size, so that the bits depend on the values and the number of ranks alone. A
-  /// gradient that no rank has stays undefined.
-  void sum_gradients(const NamedVariables& parameters);
   /// All tensors, which have the same shapes on all ranks, become rank 0's.
   void broadcast(const std::vector<Tensor>& tensors);
 
   /// Seconds in which this rank has waited for others and for messages, all together.
   double waited() const { return waited_s_; }
+  void add_waited(double seconds) { waited_s_ += seconds; }
 
  private:
   class Waiting;
-  void sum_bucket(const std::vector<Tensor>& gradients, std::int64_t begin, std::int64_t end);
 
   cluster::Communicator& communicator_;
-  std::vector<float> bucket_;
   double waited_s_ = 0;
 };
 

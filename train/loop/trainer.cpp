@@ -11,6 +11,7 @@
 #include "gladius/optim/clip_grad.h"
 #include "gladius/tensor/base/error.h"
 #include "gladius/train/loop/run_inputs.h"
+#include "gladius/train/loop/sharded_state.h"
 #include "gladius/train/run/checkpoint_records.h"
 #include "gladius/train/run/precision_choice.h"
 #include "gladius/train/run/student_optimizer.h"
@@ -85,6 +86,12 @@ Trainer::Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student
       ranks_(ranks) {
   student_->set_requires_grad(true);
   student_->set_activation_checkpointing(config.activation_checkpointing);
+  if (!ranks_) return;
+  reducer_ = std::make_unique<GradientReducer>(
+      ranks_->communicator(), student_->named_parameters(),
+      GradientReducer::Options{.gather = !config.cluster.shard_optimizer,
+                               .compress = config.cluster.compress == ClusterCompression::bf16});
+  if (is_sharded()) make_sharded_optimizer();
 }
 
 StepRecord Trainer::step() {
@@ -337,7 +344,7 @@ void Trainer::warn_without_labels() {
 void Trainer::update() {
   warn_without_labels();
   group_has_labels_ = false;
-  const std::vector<double> squares = gradient_squares(parameters_);
+  const std::vector<double> squares = ranks_ ? this->squares() : gradient_squares(parameters_);
   ClippedNorm clipped = clipped_norm(squares, config_.optimizer.max_grad_norm);
   if (ranks_) {  // whose processors may differ
     const std::vector<double> agreed = ranks_->of_rank_0({clipped.norm, clipped.scale});
@@ -346,7 +353,7 @@ void Trainer::update() {
   if (is_logged_update()) part_norms_ = parts_.norms(squares);
   if (!state_.group_is_spoiled && std::isfinite(clipped.norm)) {
     optimizer_.set_lr_factor(lr_factor());
-    optimizer_.step(clipped.scale);
+    apply(clipped.scale);
     state_.grad_norm = clipped.norm;
     state_.skipped_in_a_row = 0;
   } else {
@@ -358,6 +365,9 @@ void Trainer::update() {
                     state_.step, state_.skipped_updates));
   }
   optimizer_.zero_grad();
+  if (is_sharded()) {
+    for (Variable& parameter : parameters_) parameter.zero_grad();
+  }
   state_.group_is_spoiled = false;
   state_.update_terms.reset();
   state_.own_answers.reset();
@@ -373,9 +383,18 @@ bool Trainer::is_logged_update() const {
 double Trainer::lr_factor() const { return plan_.schedule().factor(state_.updates); }
 
 Checkpoint Trainer::checkpoint() const {
+  Checkpoint checkpoint = start_point();
+  if (is_sharded()) {
+    checkpoint.optimizer = gather_state(ranks_->communicator(), optimizer_.state_dict(),
+                                        student_->parameters_with_roles());
+  }
+  return checkpoint;
+}
+
+Checkpoint Trainer::start_point() const {
   Checkpoint checkpoint{.state = state_,
                         .weights = student_->state_dict(),
-                        .optimizer = optimizer_.state_dict(),
+                        .optimizer = is_sharded() ? restored_optimizer_ : optimizer_.state_dict(),
                         .gradients = {},
                         .metrics = {}};
   for (const auto& [name, parameter] : student_->named_parameters()) {
@@ -398,7 +417,14 @@ void Trainer::restore(const Checkpoint& checkpoint) {
         fmt::format("there are gradients, though the group ends before step {}", step));
   }
   student_->load_state_dict(checkpoint.weights);
-  optimizer_.load_state_dict(checkpoint.optimizer);
+  if (is_sharded()) {
+    make_sharded_optimizer();  // the weights may lie elsewhere
+    restored_optimizer_ = checkpoint.optimizer;
+    optimizer_.load_state_dict(
+        slice_state(checkpoint.optimizer, student_->parameters_with_roles(), reducer_->own()));
+  } else {
+    optimizer_.load_state_dict(checkpoint.optimizer);
+  }
   check_step_counts(optimizer_, checkpoint.state);
   for (const auto& [name, parameter] : parameters) {
     const auto found = gradients.find(name);

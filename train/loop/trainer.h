@@ -12,6 +12,7 @@
 #include "gladius/optim/optimizer.h"
 #include "gladius/train/data/batch_stream.h"
 #include "gladius/train/loop/gradient_parts.h"
+#include "gladius/train/loop/gradient_reducer.h"
 #include "gladius/train/loop/objective.h"
 #include "gladius/train/loop/on_policy.h"
 #include "gladius/train/loop/ranks.h"
@@ -82,7 +83,10 @@ class Trainer {
   StepRecord step();
 
   /// Everything to resume from; the tensors are shared, so it must be written before the next step.
+  /// Of several ranks with `cluster.shard_optimizer` all call it, and rank 0 has the result.
   Checkpoint checkpoint() const;
+  /// The same before the first step since the trainer was made or restored, without the others.
+  Checkpoint start_point() const;
   /// Takes a checkpoint's place in the run. FormatError if it does not fit this run, which then is
   /// at no place until another is taken.
   void restore(const Checkpoint& checkpoint);
@@ -124,21 +128,28 @@ class Trainer {
   bool is_logged_update() const;
   void warn_without_labels();
   double lr_factor() const;
+  bool is_sharded() const { return ranks_ && config_.cluster.shard_optimizer; }
+  void make_sharded_optimizer();
+  std::vector<double> squares() const;
+  void apply(double scale);
 
   RunConfig config_;
   TrainingPlan plan_;
   std::shared_ptr<LanguageModel> student_;
   std::vector<Variable> parameters_;
-  GradientParts parts_;  // of parameters_
-  Optimizer optimizer_;
+  GradientParts parts_;                         // of parameters_
+  Optimizer optimizer_;                         // with a share of the elements where it is sharded
   std::shared_ptr<const TextEncoder> encoder_;  // of the data
   BatchStream batches_;
   Warn warn_;
   OpenCache open_cache_;
-  Ranks* ranks_;                     // null: this process is the only one
-  std::deque<MicroBatch> computed_;  // of the group, if there are ranks_, and not told yet
+  Ranks* ranks_;                              // null: this process is the only one
+  std::deque<MicroBatch> computed_;           // of the group, if there are ranks_, and not told yet
+  std::unique_ptr<GradientReducer> reducer_;  // if there are ranks_
+  std::vector<nn::NamedParameter> slices_;    // that a sharded optimizer updates
+  NamedTensors restored_optimizer_;           // the whole state that it was restored from
   std::optional<int> nonfinite_rank_;
-  std::optional<double> waiting_;    // the ranks' share of time spent waiting, of the last group
+  std::optional<double> waiting_;  // the ranks' share of time spent waiting, of the last group
   TrainerState state_;
   Batch batch_;
   std::vector<std::pair<std::string, double>> part_norms_;  // of this step's update, if logged

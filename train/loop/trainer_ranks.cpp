@@ -5,7 +5,10 @@
 #include <cmath>
 #include <limits>
 
+#include "gladius/autograd/gradient_observer.h"
+#include "gladius/train/loop/sharded_state.h"
 #include "gladius/train/loop/trainer.h"
+#include "gladius/train/run/student_optimizer.h"
 
 namespace gladius::train {
 namespace {
@@ -36,9 +39,14 @@ void Trainer::compute_group() {
   const std::int64_t first = state_.step, begin = plan_.group_begin(first);
   const std::int64_t end = begin + plan_.group_size(first);
   prepare_group();
+  reducer_->begin();
   std::vector<MicroBatch> group;
   for (std::int64_t step = first; step < end; ++step) {
     if (ranks_->owner(step - begin) == ranks_->rank()) {
+      std::optional<GradientObserver> observer;
+      if (step + ranks_->size() >= end) {  // the last of its own
+        observer.emplace([this](const Node* leaf) { reducer_->complete(leaf); });
+      }
       group.push_back(compute(step));
       written_.reset();
       continue;
@@ -47,7 +55,10 @@ void Trainer::compute_group() {
     group.emplace_back();
     group.back().place = batches_.place();
   }
-  ranks_->sum_gradients(student_->named_parameters());
+  const auto computed = std::chrono::steady_clock::now();
+  reducer_->finish();
+  ranks_->add_waited(
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - computed).count());
   exchange(group, first);
   double tokens = 0;
   for (const MicroBatch& one : group) tokens += static_cast<double>(one.tokens);
@@ -97,6 +108,25 @@ void Trainer::exchange(std::vector<MicroBatch>& group, std::int64_t first) {
     one.on_policy->share = row[kShare];
     one.on_policy->mean_tokens = unless_nan(row[kMean]);
   }
+}
+
+void Trainer::make_sharded_optimizer() {
+  slices_ = slice_parameters(student_->parameters_with_roles(), reducer_->own());
+  optimizer_ = make_optimizer(config_.optimizer, slices_);
+}
+
+// Of each parameter's gradient, by the ranks' shares, however the optimizer is.
+std::vector<double> Trainer::squares() const { return ranks_->sum(reducer_->own_squares()); }
+
+void Trainer::apply(double scale) {
+  if (!is_sharded()) return optimizer_.step(scale);
+  restored_optimizer_.clear();
+  slice_gradients(slices_, reducer_->own(), parameters_);
+  optimizer_.step(scale);
+  const auto updated = std::chrono::steady_clock::now();
+  reducer_->gather_values();
+  ranks_->add_waited(
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - updated).count());
 }
 
 }  // namespace gladius::train

@@ -158,6 +158,14 @@ void check_samples(const RunFields& fields, const RunConfig& run) {
   }
 }
 
+void check_cluster(const RunFields& fields, const RunConfig& run) {
+  if (run.cluster.shard_optimizer && run.optimizer.name == OptimizerName::muon) {
+    fields.fail("shard_optimizer",
+                "divides weights element by element, and \"optimizer.name\" \"muon\" updates whole "
+                "matrices; give one of them");
+  }
+}
+
 }  // namespace
 
 RunConfig RunConfig::load(const std::filesystem::path& file,
@@ -198,6 +206,7 @@ RunConfig RunConfig::parse(const Json& json, const std::string& file) {
   check_on_policy(fields, run);
   check_evaluation(fields, run);
   check_samples(fields, run);
+  check_cluster(fields.object("cluster"), run);
   return run;
 }
 

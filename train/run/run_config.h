@@ -32,6 +32,9 @@ enum class LossNormalization { micro_batch, tokens };
 
 enum class OptimizerName { adamw, muon };
 
+/// How gradients travel between ranks.
+enum class ClusterCompression { none, bf16 };
+
 /// Which weights decay: all, or all but norms and biases.
 enum class DecayScope { all, matrices };
 
@@ -87,6 +90,10 @@ inline constexpr EnumName<ScheduleKind> kEnumNames<ScheduleKind>[] = {
 template <>
 inline constexpr EnumName<train::OptimizerName> kEnumNames<train::OptimizerName>[] = {
     {train::OptimizerName::adamw, "adamw"}, {train::OptimizerName::muon, "muon"}};
+
+template <>
+inline constexpr EnumName<train::ClusterCompression> kEnumNames<train::ClusterCompression>[] = {
+    {train::ClusterCompression::none, "none"}, {train::ClusterCompression::bf16, "bf16"}};
 
 template <>
 inline constexpr EnumName<train::DecayScope> kEnumNames<train::DecayScope>[] = {
@@ -176,6 +183,8 @@ struct OptimizerConfig {
 
 /// How the ranks of a run on several machines work together.
 struct ClusterConfig {
+  bool shard_optimizer = false;  // each rank has a part of AdamW's state
+  ClusterCompression compress = ClusterCompression::none;
   double timeout_s = 30;  // a rank of which nothing is heard for so long is given up
 };
 

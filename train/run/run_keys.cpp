@@ -193,10 +193,18 @@ const RunKeys<CardConfig>& card_keys() {
 const RunKeys<ClusterConfig>& cluster_keys() {
   using C = ClusterConfig;
   static const RunKeys<C> keys{
-      number("timeout_s", &C::timeout_s, {.low = 1, .high = 1e6},
-             "of a run on several machines (several-machines.md): the seconds after which a rank "
-             "that nothing is heard of is given up, and the run ends",
-             OnResume::allowed),
+      boolean(
+          "shard_optimizer", &C::shard_optimizer,
+          "of a run on several machines (several-machines.md): each rank has AdamW's means of its "
+          "own share of the weights alone and updates those; the same results",
+          OnResume::allowed),
+      choice("compress", &C::compress,
+             "how gradients travel between ranks; `bf16`: in half the bytes, and what rounding "
+             "takes off is added to the next ones"),
+      number(
+          "timeout_s", &C::timeout_s, {.low = 1, .high = 1e6},
+          "the seconds after which a rank that nothing is heard of is given up, and the run ends",
+          OnResume::allowed),
   };
   return keys;
 }

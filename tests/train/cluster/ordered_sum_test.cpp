@@ -29,6 +29,43 @@ TEST(OrderedSum, HasTheBitsOfASumInTheRanksOrder) {
   }
 }
 
+// What rounding takes off is not lost: the mean of many sums is closer than one sum can be.
+TEST(OrderedSum, CompressedSumsAreRightInTheLongRun) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  const int size = static_cast<int>(seed % 3) + 2;
+  constexpr std::size_t kValues = 37;
+  constexpr int kTimes = 400;
+  run_ranks(size, [&](Communicator& ranks) {
+    std::vector<double> exact(kValues), means(kValues);
+    std::vector<float> own(kValues);
+    for (int rank = 0; rank < size; ++rank) {
+      Rng rng(seed + static_cast<unsigned>(rank));
+      for (std::size_t i = 0; i < kValues; ++i) {
+        const double value = std::uniform_real_distribution<float>(1, 2)(rng);
+        if (rank == ranks.rank()) own[i] = static_cast<float>(value);
+        exact[i] += value;
+      }
+    }
+    std::vector<float> residual(kValues);
+    double worst_once = 0;
+    for (int time = 0; time < kTimes; ++time) {
+      std::vector<float> values = own;
+      reduce_scatter_compressed(ranks, values, residual);
+      all_gather_compressed(ranks, values, residual);
+      std::vector<float> of_rank_0 = values;
+      broadcast(ranks, std::as_writable_bytes(std::span(of_rank_0)));
+      EXPECT_TRUE(testing::same_bits(values, of_rank_0));
+      for (std::size_t i = 0; i < kValues; ++i) {
+        means[i] += values[i] / static_cast<double>(kTimes);
+        worst_once = std::max(worst_once, std::abs(values[i] - exact[i]));
+      }
+    }
+    EXPECT_GT(worst_once, 1e-3);
+    for (std::size_t i = 0; i < kValues; ++i) EXPECT_NEAR(means[i], exact[i], 3e-4);
+  });
+}
+
 TEST(OrderedSum, SharesCoverEverythingEvenly) {
   Rng rng(std::random_device{}());
   for (int trial = 0; trial < 100; ++trial) {

@@ -11,6 +11,7 @@
 #include "gladius/tensor/parallel.h"
 #include "gladius/train/cluster/shared_transport.h"
 #include "gladius/train/distill.h"
+#include "gladius/train/loop/gradient_reducer.h"
 #include "gladius/train/run/checkpoint.h"
 #include "gladius/train/run/metrics.h"
 #include "gladius/train/run/run_directory.h"
@@ -130,6 +131,62 @@ TEST_F(RankRuns, HaveTheLossesOfOneProcessAndTheBitsOfEachOther) {
   }
 }
 
+TEST_F(RankRuns, AShardedOptimizerHasTheSameBits) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Rng rng(seed);
+  const TinyRun run;
+  Json file = random_run(rng, run, 12);
+  file["optimizer"]["decay"] = "matrices";
+  file["optimizer"]["max_grad_norm"] = 0.3;
+  SCOPED_TRACE(file.dump());
+  const int ranks = static_cast<int>(testing::random_int(rng, 2, 4));
+  const fs::path whole = run.directory / "whole", sharded = run.directory / "sharded",
+                 stopped = run.directory / "stopped";
+  ASSERT_TRUE(execute(run.config(file), whole, ranks));
+  const RunConfig unsharded = run.config(file);
+  file["cluster"]["shard_optimizer"] = true;
+  ASSERT_TRUE(execute(run.config(file), sharded, ranks));
+  EXPECT_EQ(weights(sharded), weights(whole));
+  // A checkpoint has the whole state: it serves any optimizer and number of ranks.
+  const std::int64_t stop = testing::random_int(rng, 1, std::ssize(records(whole)) - 10);
+  ASSERT_FALSE(execute(run.config(file), stopped, ranks, false, stop));
+  fs::copy(stopped, run.directory / "unsharded", fs::copy_options::recursive);
+  fs::copy(stopped, run.directory / "alone", fs::copy_options::recursive);
+  ASSERT_TRUE(execute(run.config(file), stopped, ranks, true));
+  EXPECT_EQ(weights(stopped), weights(whole));
+  ASSERT_TRUE(execute(unsharded, run.directory / "unsharded", ranks, true));
+  EXPECT_EQ(weights(run.directory / "unsharded"), weights(whole));
+  ASSERT_TRUE(execute(unsharded, run.directory / "alone", 1, true));
+  expect_near(records(run.directory / "alone"), records(whole));
+}
+
+TEST_F(RankRuns, CompressedGradientsTrainAsWell) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Rng rng(seed);
+  const TinyRun run;
+  Json file = random_run(rng, run, 200);
+  const int ranks = static_cast<int>(testing::random_int(rng, 2, 4));
+  ASSERT_TRUE(execute(run.config(file), run.directory / "exact", ranks));
+  file["cluster"]["compress"] = "bf16";
+  file["cluster"]["shard_optimizer"] = testing::random_int(rng, 0, 1) == 0;
+  SCOPED_TRACE(file.dump());
+  ASSERT_TRUE(execute(run.config(file), run.directory / "bf16", ranks));
+  const double exact = records(run.directory / "exact").back().loss_window_mean;
+  EXPECT_NEAR(records(run.directory / "bf16").back().loss_window_mean, exact, 0.005 * exact);
+  EXPECT_NE(weights(run.directory / "bf16"), weights(run.directory / "exact"));
+}
+
+TEST_F(RankRuns, AShardedMuonIsRefused) {
+  const TinyRun run;
+  Json file = run.run_file();
+  file["cluster"]["shard_optimizer"] = true;
+  file["optimizer"]["name"] = "muon";
+  EXPECT_THAT(testing::message_of<ConfigError>([&] { run.config(file); }),
+              HasSubstr("cluster.shard_optimizer"));
+}
+
 // Data of which only the first examples are held in memory.
 TEST_F(RankRuns, ReadStreamedDataAsOneProcessDoes) {
   const TinyRun run;
@@ -245,7 +302,14 @@ TEST_F(RankRuns, SumGradientsAndLeaveOutWhatNoRankHas) {
       sums.push_back(sum);
       parameters.emplace_back(std::to_string(i), parameter);
     }
-    ranks.sum_gradients(parameters);
+    GradientReducer reducer(communicator, parameters, {.bucket = testing::random_int(rng, 1, 300)});
+    reducer.begin();
+    // Some are complete before the rest, in the same or another order on each rank.
+    for (int i = 0; i < 3; ++i) {
+      const auto chosen = static_cast<std::size_t>((i * 3 + ranks.rank()) % 5);
+      reducer.complete(parameters[chosen].second.node().get());
+    }
+    reducer.finish();
     for (std::size_t i = 0; i < sums.size(); ++i) {
       const Tensor grad = parameters[i].second.grad();
       ASSERT_EQ(grad.defined(), sums[i].defined()) << i;
