@@ -89,7 +89,7 @@ speed)
   run --out "$work/bf16" --set cluster.compress=bf16 >/dev/null
   one=$(seconds_an_update "$work/one")
   parameters=$("$gladius" inspect "$work/one/model" --json |
-    python3 -c 'import json,sys; print(json.load(sys.stdin)["parameters"]["total"])')
+    python3 -c 'import json,sys; print(json.load(sys.stdin)["parameters"])')
   predict() {
     python3 bench/cluster/efficiency.py --parameters "$parameters" --embedding 512000 --mbit "$mbit" \
       --micro-batches 4 --optimizer 0 --step "$(python3 -c "print($one / 4)")" "$@"
