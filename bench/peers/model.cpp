@@ -1,5 +1,5 @@
-// Our side of step.py, teacher.py and llama_cpp.py: model_peer WORK MODEL [bf16]. The model makes of
-// each line of token ids on standard input, with products in float32 or bf16,
+// Our side of step.py, teacher.py and llama_cpp.py: model_peer WORK MODEL [bf16]. The model makes
+// of each line of token ids on standard input, with products in float32 or bf16,
 //   train: a training step
 //   forward: all logits
 //   prompt: the token that follows
@@ -102,7 +102,8 @@ int main(int argc, char** argv) {
   constexpr std::string_view kWorks[] = {"train", "forward", "prompt", "decode"};
   const std::string_view work = argc == 3 || bf16 ? argv[1] : "";
   if (std::ranges::find(kWorks, work) == std::end(kWorks)) {
-    std::cerr << "usage: model_peer train|forward|prompt|decode MODEL [bf16]  (token ids on stdin)\n";
+    std::cerr
+        << "usage: model_peer train|forward|prompt|decode MODEL [bf16]  (token ids on stdin)\n";
     return 2;
   }
   const gladius::PrecisionScope precision(bf16 ? gladius::Precision::bf16
