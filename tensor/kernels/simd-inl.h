@@ -83,8 +83,8 @@ HWY_BEFORE_NAMESPACE();
 namespace gladius::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// For what is read from memory once: into the second-level cache, as Zen 4 has so few lines under way
-// to the first that fetching into that takes twice as long.
+// For what is read from memory once: into the second-level cache, as Zen 4 has so few lines under
+// way to the first that fetching into that takes twice as long.
 HWY_INLINE void fetch_ahead(const void* x) { __builtin_prefetch(x, 0, 2); }
 
 // A position in the operands of a loop at which all lanes of D lie within them.
