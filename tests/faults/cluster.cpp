@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "faults/command_line.h"
 #include "faults/process.h"
 #include "faults/tally.h"
 #include "gladius/models/model_directory.h"
@@ -377,30 +378,9 @@ class ClusterFaults {
   Cluster cluster_;
 };
 
-int run_cluster_faults(int argc, char** argv) {
-  bool is_short = false;
-  unsigned seed = std::random_device{}();
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view word = argv[i];
-    if (word == "--short") {
-      is_short = true;
-    } else if (word == "--seed" && i + 1 < argc) {
-      seed = static_cast<unsigned>(std::strtoul(argv[++i], nullptr, 10));
-    } else {
-      fmt::print(stderr, "usage: cluster_faults [--short] [--seed N]\n");
-      return 2;
-    }
-  }
-  fmt::print("seed {}\n", seed);
-  return ClusterFaults(is_short, seed).run() ? 0 : 1;
-}
-
 }  // namespace
 }  // namespace gladius::faults
 
 int main(int argc, char** argv) {
-  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
-  // What nohup, or a shell's `&`, ignores would be ignored by the runs, too.
-  for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGPIPE}) ::signal(number, SIG_DFL);
-  return gladius::faults::run_cluster_faults(argc, argv);
+  return gladius::faults::run_program<gladius::faults::ClusterFaults>("cluster_faults", argc, argv);
 }

@@ -12,8 +12,8 @@
 #include <optional>
 #include <random>
 #include <string>
-#include <string_view>
 
+#include "faults/command_line.h"
 #include "faults/edited_records.h"
 #include "faults/experiment.h"
 #include "faults/tally.h"
@@ -353,30 +353,9 @@ class Faults {
   Tally tally_;
 };
 
-int run(int argc, char** argv) {
-  bool is_short = false;
-  unsigned seed = std::random_device{}();
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view word = argv[i];
-    if (word == "--short") {
-      is_short = true;
-    } else if (word == "--seed" && i + 1 < argc) {
-      seed = static_cast<unsigned>(std::strtoul(argv[++i], nullptr, 10));
-    } else {
-      fmt::print(stderr, "usage: faults [--short] [--seed N]\n");
-      return 2;
-    }
-  }
-  fmt::print("seed {}\n", seed);
-  return Faults(is_short, seed).run() ? 0 : 1;
-}
-
 }  // namespace
 }  // namespace gladius::faults
 
 int main(int argc, char** argv) {
-  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
-  // What nohup, or a shell's `&`, ignores would be ignored by the runs, too.
-  for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGPIPE}) ::signal(number, SIG_DFL);
-  return gladius::faults::run(argc, argv);
+  return gladius::faults::run_program<gladius::faults::Faults>("faults", argc, argv);
 }
