@@ -119,10 +119,11 @@ def test_figures_of_the_peers(tmp_path):
     write_result(tmp_path / "results", "peers_step", [{
         "tokens": 64, "seconds": {"gladius": spread(0.5), "PyTorch eager": spread(1)},
         "peak_bytes": {"gladius": 3e9, "PyTorch eager": 4e9},
+        "results": {"gladius": 5.25, "PyTorch eager": 5.5},
         "times_ours": {"PyTorch eager": spread(2)}, "fastest_other": "PyTorch eager"}])
     page = rendered(tmp_path / "results", tmp_path / "docs")
-    assert "| 64 | gladius | 500 ms | 250 ms to 1 s | 3.00 |  |" in page
-    assert "| 64 | PyTorch eager | 1 s | 500 ms to 2 s | 4.00 | 2.00 (1.00 to 4.00) |" in page
+    assert "| 64 | gladius | 500 ms | 250 ms to 1 s | 3.00 | 5.2500 |  |" in page
+    assert "| 64 | PyTorch eager | 1 s | 500 ms to 2 s | 4.00 | 5.5000 | 2.00 (1.00 to 4.00) |" in page
 
 
 def test_a_program_that_fails_is_named(tmp_path):
