@@ -13,8 +13,9 @@ namespace {
 thread_local SavedTensorHooks* hooks_in_force = nullptr;
 
 Tensor as_kept(const Tensor& value, Keep keep) {
+  // Without gradients nothing is kept, and rounding would be for nothing.
   const bool rounds = keep == Keep::as_activation && product_precision() == Precision::bf16 &&
-                      value.dtype() == Dtype::F32;
+                      value.dtype() == Dtype::F32 && grad_enabled();
   return rounds ? value.to(Dtype::BF16) : value;
 }
 

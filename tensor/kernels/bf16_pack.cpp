@@ -29,6 +29,11 @@ void pack_along_columns(std::int64_t rows, std::int64_t columns, const float* x,
   with_pairs(y, [&](auto* pairs) { pairs_along_columns(rows, columns, x, ldx, pairs, ldy); });
 }
 
+void pack_columns(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t ldx,
+                  Bf16Pair* y, std::int64_t ldy) {
+  with_pairs(y, [&](auto* pairs) { pairs_of_columns(rows, columns, x, ldx, pairs, ldy); });
+}
+
 void pack_transposed(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t ldx,
                      Bf16Pair* y, std::int64_t ldy) {
   with_pairs(y, [&](auto* pairs) { transposed_pairs(rows, columns, x, ldx, pairs, ldy); });
@@ -43,6 +48,7 @@ namespace gladius::kernels {
 
 HWY_EXPORT(pack_along_rows);
 HWY_EXPORT(pack_along_columns);
+HWY_EXPORT(pack_columns);
 HWY_EXPORT(pack_transposed);
 
 void pack_along_rows(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t ldx,
@@ -52,6 +58,10 @@ void pack_along_rows(std::int64_t rows, std::int64_t columns, const float* x, st
 void pack_along_columns(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t ldx,
                         Bf16Pair* y, std::int64_t ldy) {
   HWY_DYNAMIC_DISPATCH(pack_along_columns)(rows, columns, x, ldx, y, ldy);
+}
+void pack_columns(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t ldx,
+                  Bf16Pair* y, std::int64_t ldy) {
+  HWY_DYNAMIC_DISPATCH(pack_columns)(rows, columns, x, ldx, y, ldy);
 }
 void pack_transposed(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t ldx,
                      Bf16Pair* y, std::int64_t ldy) {

@@ -16,6 +16,10 @@ void pack_along_rows(std::int64_t rows, std::int64_t columns, const float* x, st
 void pack_along_columns(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t ldx,
                         Bf16Pair* y, std::int64_t ldy);
 
+/// y [columns, rows / 2] = pairs of neighbouring rows of x.
+void pack_columns(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t ldx,
+                  Bf16Pair* y, std::int64_t ldy);
+
 /// y [columns / 2, rows] = pairs of neighbouring columns of x.
 void pack_transposed(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t ldx,
                      Bf16Pair* y, std::int64_t ldy);

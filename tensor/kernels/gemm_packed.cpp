@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "gladius/tensor/half.h"
+#include "gladius/tensor/kernels/bf16_pack.h"
 #include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/kernels/simd_targets.h"
 #include "gladius/tensor/kernels/transpose.h"
@@ -185,28 +186,6 @@ void multiply_panel_of_pairs(PanelProduct<W, Bf16Pair> x) {
                                                     x.c, x.ldc, x.accumulate, x.stream});
 }
 
-// Blocks [rows, kDepth] of pairs of A, one after the other.
-template <class E>
-void pack_pairs_of_rows(std::int64_t rows, std::int64_t k, Operand<float> a, E* packed) {
-  constexpr std::int64_t step = 2 * kDepth;
-  for (std::int64_t p = 0; p < k; p += step) {
-    const std::int64_t size = std::min(step, k - p);
-    E* block = packed + p / 2 * rows;
-    if (a.transposed) {
-      pairs_of_columns(size, rows, a.data + p * a.ld, a.ld, block, kDepth);
-      continue;
-    }
-    for (std::int64_t i = 0; i < rows; ++i) {
-      pairs_along_row(size, a.data + i * a.ld + p, block + i * kDepth);
-    }
-  }
-}
-
-void pack_pairs(std::int64_t rows, std::int64_t k, Operand<float> a, Bf16Pair* packed) {
-  if (!has_bf16_products()) return pack_pairs_of_rows(rows, k, a, packed);
-  pack_pairs_of_rows(rows, k, a, static_cast<NativeBf16Pair*>(packed));
-}
-
 GLADIUS_SIMD_WEIGHT_VERSIONS(multiply_panel);
 GLADIUS_SIMD_WEIGHT_VERSIONS(multiply_panel_of_pairs);
 
@@ -220,7 +199,6 @@ namespace {
 
 GLADIUS_SIMD_WEIGHT_EXPORT(multiply_panel);
 GLADIUS_SIMD_WEIGHT_EXPORT(multiply_panel_of_pairs);
-HWY_EXPORT(pack_pairs);
 
 // Blocks [rows, kDepth] of A, one after the other. Reads A along its rows as they lie in memory.
 void pack_rows(std::int64_t rows, std::int64_t depth, Operand<float> a, float* packed) {
@@ -242,7 +220,14 @@ void pack_rows(std::int64_t rows, std::int64_t depth, Operand<float> a, float* p
   }
 }
 void pack_rows(std::int64_t rows, std::int64_t k, Operand<float> a, Bf16Pair* packed) {
-  HWY_DYNAMIC_DISPATCH(pack_pairs)(rows, k, a, packed);
+  constexpr std::int64_t step = 2 * kDepth;
+  for (std::int64_t p = 0; p < k; p += step) {
+    const std::int64_t size = std::min(step, k - p);
+    const float* from = a.from(0, p).data;
+    Bf16Pair* block = packed + p / 2 * rows;
+    a.transposed ? pack_columns(size, rows, from, a.ld, block, kDepth)
+                 : pack_along_rows(rows, size, from, a.ld, block, kDepth);
+  }
 }
 
 template <class E>

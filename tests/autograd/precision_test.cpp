@@ -2,12 +2,14 @@
 // passes compute with.
 #include "gladius/tensor/precision.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
 #include <vector>
 
 #include "gladius/autograd/checkpoint.h"
+#include "gladius/autograd/grad_mode.h"
 #include "gladius/autograd/ops/arithmetic.h"
 #include "gladius/autograd/ops/attention.h"
 #include "gladius/autograd/ops/matmul.h"
@@ -183,7 +185,7 @@ TEST(Precision, ActivationsAreKeptInBf16) {
   Rng rng(5);
   for (const bool doubles : {false, true}) {
     const RandomNetwork network_(rng, doubles ? Dtype::F64 : Dtype::F32);
-    Types bf16, f32;
+    Types bf16, f32, none;
     {
       const SavedTensorScope scope(f32);
       network(network_.inputs);
@@ -193,6 +195,13 @@ TEST(Precision, ActivationsAreKeptInBf16) {
       const SavedTensorScope scope(bf16);
       network(network_.inputs);
     }
+    {
+      const PrecisionScope precision(Precision::bf16);
+      const NoGrad no_grad;
+      const SavedTensorScope scope(none);
+      network(network_.inputs);
+    }
+    EXPECT_THAT(none.types, ::testing::Not(::testing::Contains(Dtype::BF16)));
     ASSERT_EQ(f32.types.size(), bf16.types.size());
     std::size_t rounded = 0;
     for (std::size_t i = 0; i < f32.types.size(); ++i) {
