@@ -1,7 +1,8 @@
 """Prompts and decoding beside llama.cpp on the same GGUF files, in turns: medians.
 
 python bench/peers/llama_cpp.py --model MODEL [--types f32,bf16,q8_0,q4_0,q4_k] [--check TEXT_FILE]
-MODEL is a model directory or a GGUF file; each type is a file that `gladius convert` writes from it.
+MODEL is a model directory or a GGUF file; each type is a file that `gladius convert` writes from it,
+and `--types stored` the GGUF file as it is.
 llama.cpp is built once, for this processor, in build/llama.cpp from the source distribution of the
 PyPI package llama-cpp-python (--llama DIR names other binaries). Ratios over 1: ours is faster.
 
@@ -43,8 +44,8 @@ def build_llama():
     if all((binaries / target).exists() for target in TARGETS):
         return binaries
     place.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:",
-                    "--no-build-isolation", "-d", place, PACKAGE], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", "llama-cpp-python",
+                    "-d", place, PACKAGE], check=True)
     archive, = place.glob("*.tar.gz")
     with tarfile.open(archive) as packed:
         packed.extractall(place, filter="data")
@@ -94,7 +95,8 @@ def measure(options, llama, file, vocabulary):
     lines["decode"] = ids[0] + "\n"  # llama-bench begins with one token, too
     ours, theirs = [], []
     with ExitStack() as stack:
-        sides = [stack.enter_context(Side("gladius", [options.bin / "model_peer", work, file])
+        sides = [stack.enter_context(Side("gladius", [options.bin / "model_peer", work, file,
+                                               *(["bf16"] if options.precision == "bf16" else [])])
                                      .running(environment(options.threads)))
                  for work in ("prompt", "decode")]
         our_rates(sides, lines)
@@ -160,6 +162,10 @@ def main():
     parser.add_argument("--types", type=lambda text: text.split(","),
                         default=["f32", "bf16", "q8_0", "q4_0", "q4_k"])
     parser.add_argument("--rounds", type=int, default=5)
+    has_bf16 = "avx512_bf16" in Path("/proc/cpuinfo").read_text()
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="bf16" if has_bf16 else "f32",
+                        help="of our products (default: %(default)s; llama.cpp rounds what they "
+                             "multiply to bf16, or to 8 bits beside quantised weights)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each side")
     parser.add_argument("--bin", type=Path, default=ROOT / "build/release/bin")
     parser.add_argument("--llama", type=Path, help="folder of llama.cpp's binaries")
@@ -171,12 +177,13 @@ def main():
         if options.check:
             return check(options, llama, place)
         described = json.loads(output(options.bin / "gladius", "inspect", "--json", options.model))
-        print(f"{options.model}, {options.threads} threads: tokens/s of ours and of llama.cpp, medians of "
-              f"{options.rounds}", flush=True)
+        print(f"{options.model}, {options.threads} threads: tokens/s of ours ({options.precision}) and of "
+              f"llama.cpp, medians of {options.rounds}", flush=True)
         for kind in options.types:
-            file = written(options, place, kind)
+            file = options.model if kind == "stored" else written(options, place, kind)
             print_rates(kind, measure(options, llama, file, described["config"]["vocab_size"]))
-            file.unlink()
+            if kind != "stored":
+                file.unlink()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 #include "gladius/tensor/kernels/gemm_packed.h"
 
 #include <algorithm>
+#include <numeric>
 #include <type_traits>
 
 #include "gladius/tensor/half.h"
 #include "gladius/tensor/kernels/bf16_pack.h"
+#include "gladius/tensor/kernels/blocks.h"
 #include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/kernels/simd_targets.h"
 #include "gladius/tensor/kernels/transpose.h"
@@ -34,6 +36,12 @@ constexpr std::int64_t kShallow = kDepth / 2, kShallowRows = 48, kShallowColumns
 // Multiplications that are worth a thread of their own.
 constexpr std::int64_t kGrain = 1 << 19;
 
+// Rows of memory, in bytes.
+struct MemoryRows {
+  const void* data;
+  std::int64_t stride, bytes, count;
+};
+
 // A matrix as it lies in memory, or its transpose.
 template <class T>
 struct Operand {
@@ -42,6 +50,28 @@ struct Operand {
   std::int64_t ld;
   Operand from(std::int64_t i, std::int64_t j) const {
     return {transposed, transposed ? data + j * ld + i : data + i * ld + j, ld};
+  }
+  MemoryRows memory(std::int64_t rows, std::int64_t columns) const {
+    const auto size = static_cast<std::int64_t>(sizeof(T));
+    if (transposed) std::swap(rows, columns);
+    return {data, ld * size, columns * size, rows};
+  }
+};
+
+// The transpose of rows of quantised blocks; `stride` is in bytes.
+struct Blocks {};
+template <>
+struct Operand<Blocks> {
+  Dtype dtype;
+  const std::byte* data;
+  std::int64_t stride;
+  std::int64_t block_bytes() const { return static_cast<std::int64_t>(dtype_size(dtype)); }
+  // From the block on that has the row.
+  Operand from(std::int64_t i, std::int64_t j) const {
+    return {dtype, data + j * stride + i / block_elements(dtype) * block_bytes(), stride};
+  }
+  MemoryRows memory(std::int64_t rows, std::int64_t columns) const {
+    return {data, stride, ceil_div(rows, block_elements(dtype)) * block_bytes(), columns};
   }
 };
 
@@ -60,6 +90,7 @@ struct PanelProduct {
 struct PackedScratch;
 struct PanelScratch;
 struct SumsScratch;
+struct NumbersScratch;
 
 }  // namespace
 }  // namespace gladius::kernels
@@ -72,28 +103,26 @@ namespace {
 constexpr std::int64_t kLine = 64;  // of the cache, in bytes
 
 // The lines of a part of B, to be fetched a few at a time.
-template <class W>
 class Ahead {
  public:
-  Ahead(Operand<W> b, std::int64_t depth, std::int64_t columns, std::int64_t shares)
-      : data_(b.data),
-        ld_(b.ld),
-        lines_in_row_(ceil_div((b.transposed ? depth : columns) * kSize, kLine)),
-        left_((b.transposed ? columns : depth) * lines_in_row_),
+  Ahead(MemoryRows rows, std::int64_t shares)
+      : data_(static_cast<const std::byte*>(rows.data)),
+        stride_(rows.stride),
+        lines_in_row_(ceil_div(rows.bytes, kLine)),
+        left_(rows.count * lines_in_row_),
         share_(ceil_div(left_, std::max<std::int64_t>(shares, 1))) {}
 
   HWY_INLINE void fetch() {
     for (std::int64_t n = std::min(share_, left_); n > 0; --n) {
-      __builtin_prefetch(data_ + line_ * (kLine / kSize), 0, 2);
-      if (++line_ == lines_in_row_) line_ = 0, data_ += ld_;
+      __builtin_prefetch(data_ + line_ * kLine, 0, 2);
+      if (++line_ == lines_in_row_) line_ = 0, data_ += stride_;
       --left_;
     }
   }
 
  private:
-  static constexpr std::int64_t kSize = sizeof(W);
-  const W* data_;
-  std::int64_t ld_, lines_in_row_, left_, share_, line_ = 0;
+  const std::byte* data_;
+  std::int64_t stride_, lines_in_row_, left_, share_, line_ = 0;
 };
 
 // The lines of C that a tile of whole columns writes: they come while it is being summed up.
@@ -107,6 +136,35 @@ HWY_INLINE void fetch_tile(Rows<float> c) {
 HWY_INLINE bool holds_whole_lines(const float* c, std::int64_t ldc) {
   return kTileVectors * lanes<float>() % (kLine / 4) == 0 && ldc % (kLine / 4) == 0 &&
          reinterpret_cast<std::uintptr_t>(c) % kLine == 0;
+}
+
+// The steps down B whose numbers are made at once: none here, of blocks as many as are whole
+// blocks.
+template <class W>
+std::int64_t steps_at_once(const Operand<W>&, std::int64_t) {
+  return 1;
+}
+inline std::int64_t steps_at_once(const Operand<Blocks>& b, std::int64_t step) {
+  return std::lcm(step, block_elements(b.dtype)) / step;
+}
+
+// The numbers of B from row p on, for the columns of a panel: where they lie, or unpacked.
+template <class W, class E>
+HWY_INLINE Operand<W> numbers_from(std::int64_t p, const PanelProduct<W, E>& x) {
+  return x.b.from(p, 0);
+}
+template <class E>
+HWY_INLINE Operand<float> numbers_from(std::int64_t p, const PanelProduct<Blocks, E>& x) {
+  constexpr std::int64_t step = kDepth * kTerms<E>;
+  const std::int64_t depth = step * steps_at_once(x.b, step);
+  const std::int64_t ld = depth + kLine / 4;  // not a power of two
+  float* numbers = thread_scratch<NumbersScratch, float>(static_cast<std::size_t>(ld * x.width));
+  if (p % depth == 0) {
+    for (std::int64_t j = 0; j < x.columns; ++j) {
+      dequantize(x.b.dtype, x.b.from(p, j).data, numbers + j * ld, std::min(depth, x.k - p));
+    }
+  }
+  return {true, numbers + p % depth, ld};
 }
 
 // to [rows, columns] = b.
@@ -135,14 +193,24 @@ HWY_INLINE void pack_panel(std::int64_t rows, std::int64_t columns, Operand<W> b
 }
 
 // The rows of B for one pass, from where they lie if they are used for one tile alone.
-template <class W, class E>
-HWY_INLINE Rows<const E> panel_of(std::int64_t k, const PanelProduct<W, E>& x, Operand<W> b) {
+template <class W, class E, class Numbers>
+HWY_INLINE Rows<const E> panel_of(std::int64_t k, const PanelProduct<W, E>& x, Operand<Numbers> b) {
   if constexpr (std::is_same_v<W, E>) {
     if (x.rows <= kTileRows && !b.transposed) return {b.data, b.ld};
   }
   E* panel = thread_scratch<PanelScratch, E>(kDepth * kColumns);
   pack_panel(k, x.columns, b, panel, x.width);
   return {panel, x.width};
+}
+
+// What a step of this panel reads, or beyond its `steps` one of the next panel.
+template <class W, class E>
+HWY_INLINE MemoryRows rows_ahead(std::int64_t s, std::int64_t steps, const PanelProduct<W, E>& x) {
+  constexpr std::int64_t step = kDepth * kTerms<E>;
+  const bool next = s >= steps;
+  const std::int64_t p = (next ? s - steps : s) * step;
+  return x.b.from(p, next ? x.columns : 0)
+      .memory(std::clamp<std::int64_t>(x.k - p, 0, step), next ? x.next_columns : x.columns);
 }
 
 template <class W, class E>
@@ -152,15 +220,14 @@ void multiply_panel_of(PanelProduct<W, E> x) {
   Rows<const float> addend{x.accumulate ? x.c : nullptr, x.ldc};
   const bool stream = x.stream && holds_whole_lines(x.c, x.ldc);
   const std::int64_t tiles = x.rows / kTileRows * ceil_div(x.width, kTileVectors * lanes<float>());
+  const std::int64_t steps = ceil_div(x.k, step), ahead_by = steps_at_once(x.b, step);
   for (std::int64_t p = 0; p < x.k; p += step) {
     const std::int64_t next = p + step;
     const bool last = next >= x.k;
     const Rows<float> c = last ? Rows<float>{x.c, x.ldc} : Rows<float>{sums, kColumns};
     const std::int64_t k = std::min(step, x.k - p);
-    const Rows<const E> panel = panel_of(k, x, x.b.from(p, 0));
-    Ahead<W> ahead =
-        last ? Ahead<W>(x.b.from(0, x.columns), std::min(step, x.k), x.next_columns, tiles)
-             : Ahead<W>(x.b.from(next, 0), std::min(step, x.k - next), x.columns, tiles);
+    const Rows<const E> panel = panel_of(k, x, numbers_from(p, x));
+    Ahead ahead(rows_ahead(p / step + ahead_by, steps, x), tiles);
     multiply_block<E>(x.rows, x.columns, ceil_div(k, kTerms<E>),
                       {x.a + p / kTerms<E> * x.rows, kDepth, 1}, panel, addend, c,
                       [&](Rows<float> tile) HWY_ATTR {
@@ -188,6 +255,8 @@ void multiply_panel_of_pairs(PanelProduct<W, Bf16Pair> x) {
 
 GLADIUS_SIMD_WEIGHT_VERSIONS(multiply_panel);
 GLADIUS_SIMD_WEIGHT_VERSIONS(multiply_panel_of_pairs);
+[[maybe_unused]] auto& multiply_panel_blocks = multiply_panel<Blocks>;
+[[maybe_unused]] auto& multiply_panel_of_pairs_blocks = multiply_panel_of_pairs<Blocks>;
 
 }  // namespace
 }  // namespace gladius::kernels::HWY_NAMESPACE
@@ -199,6 +268,8 @@ namespace {
 
 GLADIUS_SIMD_WEIGHT_EXPORT(multiply_panel);
 GLADIUS_SIMD_WEIGHT_EXPORT(multiply_panel_of_pairs);
+HWY_EXPORT(multiply_panel_blocks);
+HWY_EXPORT(multiply_panel_of_pairs_blocks);
 
 // Blocks [rows, kDepth] of A, one after the other. Reads A along its rows as they lie in memory.
 void pack_rows(std::int64_t rows, std::int64_t depth, Operand<float> a, float* packed) {
@@ -247,6 +318,13 @@ void multiply(const PanelProduct<W, Bf16Pair>& x) {
   GLADIUS_SIMD_WEIGHT_DISPATCH(multiply_panel_of_pairs, W)(x);
 }
 
+void multiply(const PanelProduct<Blocks, float>& x) {
+  HWY_DYNAMIC_DISPATCH(multiply_panel_blocks)(x);
+}
+void multiply(const PanelProduct<Blocks, Bf16Pair>& x) {
+  HWY_DYNAMIC_DISPATCH(multiply_panel_of_pairs_blocks)(x);
+}
+
 // Not more than kSlab elements E of a row of A and a column of B. A task is a panel of B with a
 // block of A, which the thread packs where its last task had another.
 template <class E, class W>
@@ -272,23 +350,46 @@ void multiply_slab(std::int64_t m, std::int64_t n, std::int64_t k, Operand<float
   parallel_tasks(ceil_div(m, rows) * panels, kGrain / (rows * width * k) + 1, panel);
 }
 
+// Elements of the columns of B that are multiplied before the sums go to C: whole blocks.
+template <class E, class W>
+std::int64_t slab_of(const Operand<W>&) {
+  return kSlab * kTerms<E>;
+}
+template <class E>
+std::int64_t slab_of(const Operand<Blocks>& b) {
+  const std::int64_t whole = std::lcm(kDepth * kTerms<E>, block_elements(b.dtype));
+  return std::max(kSlab * kTerms<E> / whole, std::int64_t{1}) * whole;
+}
+
+template <class W>
+void multiply_all(std::int64_t m, std::int64_t n, std::int64_t k, Operand<float> a, Operand<W> b,
+                  float* c, std::int64_t ldc, const GemmOptions& options) {
+  if (m == 0 || n == 0) return;
+  const auto multiply_as = [&]<class E>(E) {
+    const std::int64_t slab = slab_of<E>(b);
+    for (std::int64_t p = 0; p < k; p += slab) {
+      multiply_slab<E>(m, n, std::min(slab, k - p), a.from(0, p), b.from(p, 0), c, ldc,
+                       options.beta != 0 || p > 0, options.stream && p + slab >= k);
+    }
+  };
+  options.precision == Precision::bf16 ? multiply_as(Bf16Pair()) : multiply_as(float());
+}
+
 }  // namespace
 
 template <class W>
 void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda,
                  const W* b, std::int64_t ldb, float* c, std::int64_t ldc,
                  const GemmOptions& options) {
-  if (m == 0 || n == 0) return;
-  const Operand<float> left{options.transpose_a, a, lda};
-  const Operand<W> right{options.transpose_b, b, ldb};
-  const auto multiply_as = [&]<class E>(E) {
-    constexpr std::int64_t slab = kSlab * kTerms<E>;
-    for (std::int64_t p = 0; p < k; p += slab) {
-      multiply_slab<E>(m, n, std::min(slab, k - p), left.from(0, p), right.from(p, 0), c, ldc,
-                       options.beta != 0 || p > 0, options.stream && p + slab >= k);
-    }
-  };
-  options.precision == Precision::bf16 ? multiply_as(Bf16Pair()) : multiply_as(float());
+  multiply_all(m, n, k, Operand<float>{options.transpose_a, a, lda},
+               Operand<W>{options.transpose_b, b, ldb}, c, ldc, options);
+}
+
+void gemm_packed_blocks(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
+                        std::int64_t lda, const std::byte* b, std::int64_t b_stride, float* c,
+                        std::int64_t ldc, Precision precision) {
+  multiply_all(m, n, k, Operand<float>{false, a, lda}, Operand<Blocks>{dtype, b, b_stride}, c, ldc,
+               {.precision = precision});
 }
 
 GLADIUS_INSTANTIATE_WEIGHTS(gemm_packed);

@@ -6,8 +6,10 @@
 // each other out.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
+#include "gladius/tensor/dtype.h"
 #include "gladius/tensor/kernels/gemm_options.h"
 
 namespace gladius::kernels {
@@ -22,5 +24,12 @@ template <class W>
 void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda,
                  const W* b, std::int64_t ldb, float* c, std::int64_t ldc,
                  const GemmOptions& options);
+
+/// C [m, n] = A [m, k] * B^T for the rows of B [n, k] of quantised blocks, `b_stride` bytes apart,
+/// with the bits of gemm_packed() of their numbers, but for the order of bf16's sums. B is unpacked
+/// a few rows at a time, into the second-level cache.
+void gemm_packed_blocks(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
+                        std::int64_t lda, const std::byte* b, std::int64_t b_stride, float* c,
+                        std::int64_t ldc, Precision precision);
 
 }  // namespace gladius::kernels

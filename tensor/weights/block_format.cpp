@@ -3,9 +3,10 @@
 #include <algorithm>
 
 #include "gladius/tensor/kernels/blocks.h"
-#include "gladius/tensor/kernels/gemm.h"
+#include "gladius/tensor/kernels/gemm_packed.h"
 #include "gladius/tensor/matmul.h"
 #include "gladius/tensor/parallel.h"
+#include "gladius/tensor/precision.h"
 #include "gladius/tensor/quantized.h"
 
 namespace gladius {
@@ -40,14 +41,13 @@ void BlockFormat::multiply(const Tensor& weight, const Tensor& x, Tensor& y) con
     return kernels::block_gemv(weight.dtype(), M, N, K, dense.data<float>(), K, weight.raw_data(),
                                row_bytes(weight), y.data<float>(), N);
   }
-  if (kernels::is_k_type(weight.dtype())) {
+  const Precision precision = product_precision();
+  if (kernels::is_k_type(weight.dtype()) && precision == Precision::f32) {
     return kernels::block_gemm(weight.dtype(), M, N, K, dense.data<float>(), K, weight.raw_data(),
                                row_bytes(weight), y.data<float>(), N);
   }
-  for_panels(weight, [&](std::int64_t j, const Tensor& panel) {
-    kernels::gemm(M, panel.size(0), K, dense.data<float>(), K, panel.data<float>(), K,
-                  y.data<float>() + j, N, {.transpose_b = true});
-  });
+  kernels::gemm_packed_blocks(weight.dtype(), M, N, K, dense.data<float>(), K, weight.raw_data(),
+                              row_bytes(weight), y.data<float>(), N, precision);
 }
 
 void BlockFormat::multiply_transposed(const Tensor& weight, const Tensor& g, Tensor& y) const {

@@ -10,6 +10,11 @@
 
 namespace gladius::testing {
 
+/// Every quantised type.
+inline constexpr Dtype kBlockTypes[] = {Dtype::Q4_0, Dtype::Q4_1, Dtype::Q5_0, Dtype::Q5_1,
+                                        Dtype::Q8_0, Dtype::Q2_K, Dtype::Q3_K, Dtype::Q4_K,
+                                        Dtype::Q5_K, Dtype::Q6_K};
+
 /// Where a block of the type has its scales in F16; they come two bytes apart.
 struct ScalePlace {
   std::size_t begin, count;

@@ -24,9 +24,6 @@ namespace {
 using namespace gladius::testing;
 using ::testing::HasSubstr;
 
-constexpr Dtype kQuantized[] = {Dtype::Q4_0, Dtype::Q4_1, Dtype::Q5_0, Dtype::Q5_1, Dtype::Q8_0,
-                                Dtype::Q2_K, Dtype::Q3_K, Dtype::Q4_K, Dtype::Q5_K, Dtype::Q6_K};
-
 // Blocks of whose bytes each field is one number throughout, by the formulas of the format.
 struct Uniform {
   Dtype dtype;
@@ -79,7 +76,7 @@ TEST(Quantized, BlocksMeanWhatTheFormatSays) {
 
 TEST(Quantized, EveryProcessorReadsTheSameNumbers) {
   Rng rng(7);
-  for (const Dtype dtype : kQuantized) {
+  for (const Dtype dtype : kBlockTypes) {
     const Tensor blocks = random_blocks(rng, {3, 4 * block_elements(dtype)}, dtype);
     const auto expected = dequantize(blocks).to_vector<float>();
     for_each_simd_target(
