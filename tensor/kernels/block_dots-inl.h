@@ -13,7 +13,6 @@
 #include "gladius/tensor/kernels/block_readers-inl.h"
 #include "gladius/tensor/kernels/block_rests.h"
 #include "gladius/tensor/kernels/simd-inl.h"
-#include "hwy/cache_control.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gladius::kernels::HWY_NAMESPACE {
@@ -25,7 +24,7 @@ constexpr std::int64_t kAhead = 4096;
 // Asks for what is `ahead` bytes behind a block: the memory's own streams are too short.
 template <class Reader>
 HWY_INLINE void prefetch_behind(Bytes block, std::int64_t ahead) {
-  for (int line = 0; line < Reader::kBytes; line += 64) hwy::Prefetch(block + ahead + line);
+  for (int line = 0; line < Reader::kBytes; line += 64) fetch_ahead(block + ahead + line);
 }
 
 // A column of y, in its rows i and on, Count of them, from a row of w. Products<Count, Reader> sums

@@ -160,18 +160,6 @@ BlockRests rests_of_rows(const IntegerRows& rows, std::int64_t m, const float* x
       });
 }
 
-void add_rests_products(Dtype dtype, const BlockRests& rests, std::int64_t n, const std::byte* w,
-                        std::int64_t w_stride, float* y, std::int64_t y_stride) {
-  if (rests.count() == 0) return;
-  const std::int64_t k = IntegerRows::kBlock;
-  const auto rows = integer_rows<BlockRests>(rests.count(), k, rests.x.data(), k);
-  parallel_for(
-      n, rows_worth_a_thread(k * rests.count()), [&](std::int64_t begin, std::int64_t end) {
-        HWY_DYNAMIC_DISPATCH(add_rests_of_rows)
-        (dtype, rests, end - begin, rows, w + begin * w_stride, w_stride, y + begin, y_stride);
-      });
-}
-
 }  // namespace
 
 void block_gemv(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
@@ -180,12 +168,17 @@ void block_gemv(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, con
   if (is_k_type(dtype)) {
     return block_gemv_k(dtype, m, n, k, x, x_stride, w, w_stride, y, y_stride);
   }
+  constexpr std::int64_t block = IntegerRows::kBlock;
   const auto rows = integer_rows<IntegerRows>(m, k, x, x_stride);
+  const BlockRests rests = rests_of_rows(rows, m, x, x_stride);
+  const auto rests_rows = integer_rows<BlockRests>(rests.count(), block, rests.x.data(), block);
   parallel_for(n, rows_worth_a_thread(k), [&](std::int64_t begin, std::int64_t end) {
+    const std::byte* from = w + begin * w_stride;
     HWY_DYNAMIC_DISPATCH(dot_rows)
-    (dtype, m, end - begin, rows, w + begin * w_stride, w_stride, y + begin, y_stride);
+    (dtype, m, end - begin, rows, from, w_stride, y + begin, y_stride);
+    HWY_DYNAMIC_DISPATCH(add_rests_of_rows)
+    (dtype, rests, end - begin, rests_rows, from, w_stride, y + begin, y_stride);
   });
-  add_rests_products(dtype, rests_of_rows(rows, m, x, x_stride), n, w, w_stride, y, y_stride);
 }
 
 }  // namespace gladius::kernels

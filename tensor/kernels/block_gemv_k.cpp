@@ -269,11 +269,15 @@ void block_gemv_k(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, c
                   std::int64_t x_stride, const std::byte* w, std::int64_t w_stride, float* y,
                   std::int64_t y_stride) {
   const auto rows = byte_rows<ByteRows>(dtype, m, k, x, x_stride);
+  const BlockRests rests = rests_of_rows(rows, m, x, x_stride);
+  const auto rests_rows = byte_rows<BlockRests>(dtype, rests.count(), 256, rests.x.data(), 256);
   parallel_for(n, rows_worth_a_thread(k), [&](std::int64_t begin, std::int64_t end) {
+    const std::byte* from = w + begin * w_stride;
     HWY_DYNAMIC_DISPATCH(dot_rows)
-    (dtype, m, end - begin, rows, w + begin * w_stride, w_stride, y + begin, y_stride);
+    (dtype, m, end - begin, rows, from, w_stride, y + begin, y_stride);
+    HWY_DYNAMIC_DISPATCH(add_rests_of_rows)
+    (dtype, rests, end - begin, rests_rows, from, w_stride, y + begin, y_stride);
   });
-  add_k_rests(dtype, rests_of_rows(rows, m, x, x_stride), n, w, w_stride, y, y_stride);
 }
 
 }  // namespace gladius::kernels

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "gladius/tensor/half.h"
+#include "gladius/tensor/kernels/scratch.h"
 #include "gladius/tensor/kernels/simd_targets.h"
 #include "gladius/tensor/parallel.h"
 #undef HWY_TARGET_INCLUDE
@@ -103,12 +104,50 @@ HWY_INLINE float dot_row(std::int64_t k, const float* x, const float* w) {
   return total(sum);
 }
 
+// x's even numbers of each two vectors, then its odd ones: as the halves of vectors of pairs of
+// bfloat16 become numbers. What is less than two vectors stays as it is.
+void split_pairs(std::int64_t k, const float* x, float* split) {
+  std::int64_t i = 0;
+  for (; i + 2 * lanes() <= k; i += 2 * lanes()) {
+    V even, odd;
+    hn::LoadInterleaved2(D(), x + i, even, odd);
+    hn::StoreU(even, D(), split + i);
+    hn::StoreU(odd, D(), split + i + lanes());
+  }
+  std::copy(x + i, x + k, split + i);
+}
+
+// The same for an x that is split: a load and two cheap operations make two vectors of numbers.
+HWY_INLINE float dot_row(std::int64_t k, const float* split, const bfloat16* w) {
+  constexpr std::int64_t ahead = 2048;
+  const hn::RebindToUnsigned<D> words;
+  V even = hn::Zero(D()), odd = even;
+  std::int64_t i = 0;
+  for (; i + 2 * lanes() <= k; i += 2 * lanes()) {
+    fetch_ahead(w + i + ahead);
+    const auto pairs = hn::LoadU(words, reinterpret_cast<const std::uint32_t*>(w + i));
+    const auto first = hn::ShiftLeft<16>(pairs);
+    const auto second = hn::And(pairs, hn::Set(words, 0xFFFF0000));
+    even = hn::MulAdd(load(split + i), hn::BitCast(D(), first), even);
+    odd = hn::MulAdd(load(split + i + lanes()), hn::BitCast(D(), second), odd);
+  }
+  V sum = hn::Add(even, odd);
+  for (; i + lanes() <= k; i += lanes()) sum = hn::MulAdd(load(split + i), load(w + i), sum);
+  if (i < k) sum = hn::MulAdd(load_some(split + i, k - i), load_some(w + i, k - i), sum);
+  return total(sum);
+}
+
 template <class W>
 void dot_all(std::int64_t m, std::int64_t n, std::int64_t k, const float* x, std::int64_t x_stride,
              const W* w, std::int64_t w_stride, float* y, std::int64_t y_stride) {
   // One stream of memory is faster than four, where a row's sum need not wait for its products.
-  if constexpr (std::is_same_v<W, float>) {
+  if constexpr (!std::is_same_v<W, float16>) {
     if (m == 1) {
+      if constexpr (std::is_same_v<W, bfloat16>) {
+        float* split = thread_scratch<V, float>(static_cast<std::size_t>(k));
+        split_pairs(k, x, split);
+        x = split;
+      }
       for (std::int64_t j = 0; j < n; ++j) y[j] = dot_row(k, x, w + j * w_stride);
       return;
     }

@@ -51,6 +51,30 @@ void allocate_and_free_at_random(unsigned seed) {
   for (const Block& block : blocks) check_and_free(block);
 }
 
+TEST(Allocator, AThreadGetsItsSmallBlocksBack) {
+  if (!caching()) GTEST_SKIP() << "nothing is cached, so that use after free is seen";
+  std::thread([] {
+    std::byte* const data = allocate_bytes(2304);
+    deallocate_bytes(data, 2304);
+    EXPECT_EQ(allocate_bytes(2250), data);  // of as many cache lines
+    deallocate_bytes(data, 2250);
+  }).join();
+}
+
+TEST(Allocator, SmallBlocksMayOutliveAThreadsOwnObjects) {
+  std::thread([] {
+    struct Last {
+      ~Last() { deallocate_bytes(data, 100); }
+      std::byte* data = nullptr;
+    };
+    thread_local Last last;  // made before the thread keeps blocks, so it ends after that
+    last.data = nullptr;
+    std::byte* const other = allocate_bytes(100);
+    last.data = allocate_bytes(100);
+    deallocate_bytes(other, 100);
+  }).join();
+}
+
 TEST(Allocator, BlocksNeverOverlapOnSeveralThreads) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
