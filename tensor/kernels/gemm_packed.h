@@ -27,7 +27,7 @@ void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
 
 /// C [m, n] = A [m, k] * B^T for the rows of B [n, k] of quantised blocks, `b_stride` bytes apart,
 /// with the bits of gemm_packed() of their numbers, but for the order of bf16's sums. B is unpacked
-/// a few rows at a time, into the second-level cache.
+/// a few rows at a time, into the second-level cache. With k > 0.
 void gemm_packed_blocks(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
                         std::int64_t lda, const std::byte* b, std::int64_t b_stride, float* c,
                         std::int64_t ldc, Precision precision);

@@ -37,6 +37,10 @@ void BlockFormat::multiply(const Tensor& weight, const Tensor& x, Tensor& y) con
   if (y.numel() == 0) return;
   const Tensor dense = x.contiguous();
   const std::int64_t M = x.size(0), N = weight.size(0), K = weight.size(1);
+  if (K == 0) {
+    y.fill_(0);
+    return;
+  }
   if (M <= kFewRows) {
     return kernels::block_gemv(weight.dtype(), M, N, K, dense.data<float>(), K, weight.raw_data(),
                                row_bytes(weight), y.data<float>(), N);
