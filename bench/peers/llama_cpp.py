@@ -122,7 +122,7 @@ def continuation(options, llama, file, prompt):
     ours = output(options.bin / "gladius", "generate", "--model", file, "--prompt", prompt, "--greedy",
                   "--max-new-tokens", 64)
     theirs = output(llama / "llama-completion", "-m", file, "-p", prompt, "-n", 64, "--temp", 0,
-                    "-no-cnv", "--no-warmup", "-t", options.threads)
+                    "-no-cnv", "--no-warmup", "--no-display-prompt", "-t", options.threads)
     return [text.removesuffix("\n").removesuffix(" [end of text]").strip() for text in (ours, theirs)]
 
 
