@@ -30,12 +30,14 @@ make_root() {
   debootstrap --variant=minbase "$@" "$suite" "$root" "$mirror" "$script" >&2 ||
     fail "no root of $suite could be made from $mirror"
   echo 'APT::Install-Recommends "false"; Acquire::Languages "none";' >"$root/etc/apt/apt.conf.d/90small"
+  echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/unsafe-io"  # it can be made again
   touch "$root/.complete"
 }
 
-# copy_sources ROOT: what git tracks, as it is now.
+# copy_sources ROOT: what git tracks, as it is now, beside what was built of it before.
 copy_sources() {
   mkdir -p "$1/gladius"
+  find "$1/gladius" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
   git ls-files -z | tar --null --files-from=- -c | tar -C "$1/gladius" -x
 }
 
@@ -68,11 +70,14 @@ try_debian-13() {
   try debian-13 "$@"
 }
 
+# Debian 13 has Ubuntu's keys, which Debian 12 has not.
 try_ubuntu-24.04() {
   local keys=/usr/share/keyrings/ubuntu-archive-keyring.gpg
-  [ -e "$keys" ] || keys=${GLADIUS_UBUNTU_KEYS:-$keys}
-  [ -e "$keys" ] || [ -e "$roots/ubuntu-24.04/.complete" ] ||
-    fail "Ubuntu's keys are missing: $keys, or GLADIUS_UBUNTU_KEYS (of its package ubuntu-keyring)"
+  if [ ! -e "$keys" ]; then
+    make_root "$roots/debian-13" trixie "$debian"
+    inside "$roots/debian-13" "apt-get update -qq && apt-get install -y -qq ubuntu-archive-keyring" >&2
+    keys=$roots/debian-13$keys
+  fi
   make_root "$roots/ubuntu-24.04" noble "$ubuntu" --components=main,universe --keyring="$keys"
   try ubuntu-24.04 "$@"
 }
