@@ -112,7 +112,10 @@ void TrainingRun::begin() {
   record_environment(paths.environment(), events_.warn);
   metrics_.emplace(paths.metrics());
   tensorboard_.emplace(paths.events(), read_metrics(paths.metrics()));
-  if (samples_) sample_file_.emplace(paths.samples());
+  if (samples_) {
+    newest_samples_ = read_newest_samples(paths.samples());
+    sample_file_.emplace(paths.samples());
+  }
   validation_.begin();
   data_log_.announce(events_.info, events_.warn);
   write_data_counts();
@@ -144,21 +147,28 @@ bool TrainingRun::begin_stage() {
     directory_.note(fmt::format("step {}: expert {} begins", step, stage.expert->name));
   }
   trainer_.enter_stage();
-  record_alignment(stage);
+  record_alignment();
   if (!events_.stop_requested() && validation_.evaluate_expert(*stage.expert)) return true;
   save_checkpoint();
   return false;
 }
 
-// For the live page: nothing that the run makes depends on it.
-void TrainingRun::record_alignment(const Stage& stage) const {
+// For the live page: nothing that the run makes depends on it. A sample if there are some.
+void TrainingRun::record_alignment() const {
   const AlignedTeacher* aligned = trainer_.aligned_teacher();
-  if (aligned == nullptr || !shown_text_) return;
-  const auto index = static_cast<std::size_t>(&stage - trainer_.plan().stages().data());
+  if (aligned == nullptr || stage_ == nullptr) return;
+  const auto index = static_cast<std::size_t>(stage_ - trainer_.plan().stages().data());
+  const auto write = [&](const Example& text, std::optional<std::int64_t> step) {
+    write_alignment(directory_.paths().alignment(), index, *stage_->expert, *aligned, text, step);
+  };
   try {
-    write_alignment(directory_.paths().alignment(), index, *stage.expert, *aligned, *shown_text_);
+    if (newest_samples_ && !newest_samples_->samples.empty()) {
+      write(sample_text(aligned->student(), newest_samples_->samples[0]), newest_samples_->step);
+    } else if (shown_text_) {
+      write(*shown_text_, {});
+    }
   } catch (const Error& error) {
-    events_.warn(fmt::format("expert {}: not shown how it reads a text: {}", stage.expert->name,
+    events_.warn(fmt::format("expert {}: not shown how it reads a text: {}", stage_->expert->name,
                              error.what()));
   }
 }
@@ -259,9 +269,12 @@ bool TrainingRun::evaluate_unevaluated() {
 
 // False if a stop was asked for. Nothing is asked afterwards: the step has its samples once.
 bool TrainingRun::take_samples() {
-  const auto samples = samples_->take(*student_, unevaluated_->step, events_);
-  if (samples) sample_file_->append(samples->to_line());
-  return samples.has_value();
+  auto samples = samples_->take(*student_, unevaluated_->step, events_);
+  if (!samples) return false;
+  sample_file_->append(samples->to_line());
+  newest_samples_ = std::move(samples);
+  record_alignment();
+  return true;
 }
 
 void TrainingRun::fail_with_snapshot(const StepRecord& record) const {

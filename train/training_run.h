@@ -55,7 +55,7 @@ class TrainingRun {
   void write_data_counts() const;
   bool evaluate_experts_before();
   bool begin_stage();
-  void record_alignment(const Stage& stage) const;
+  void record_alignment() const;
   void step();
   template <class Due>
   bool any_new_step(const Due& due) const;
@@ -83,7 +83,7 @@ class TrainingRun {
   Validation validation_;
   std::optional<SuiteCheck> suite_;
   std::optional<StudentSamples> samples_;
-  std::shared_ptr<const Example> shown_text_;  // may be null
+  std::shared_ptr<const Example> shown_text_;  // of the data; may be null
   Trainer trainer_;
   Ranks* ranks_;                           // null: this process is the only one
   std::int64_t looked_at_ = 0;             // steps after which it was asked what is due
@@ -92,6 +92,7 @@ class TrainingRun {
   std::optional<MetricsFile> metrics_;     // since the run has begun
   std::optional<EventFile> tensorboard_;   // the same
   std::optional<AppendFile> sample_file_;  // the same, where there are samples_
+  std::optional<StepSamples> newest_samples_;
 };
 
 }  // namespace gladius::train

@@ -123,7 +123,7 @@ def continuation(options, llama, file, prompt):
                   "--max-new-tokens", 64)
     theirs = output(llama / "llama-completion", "-m", file, "-p", prompt, "-n", 64, "--temp", 0,
                     "-no-cnv", "--no-warmup", "--no-display-prompt", "-t", options.threads)
-    return [text.removesuffix("\n").removesuffix(" [end of text]").strip() for text in (ours, theirs)]
+    return [text.strip().removesuffix("[end of text]").strip() for text in (ours, theirs)]
 
 
 def perplexity(llama, file, text):

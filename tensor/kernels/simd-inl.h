@@ -139,7 +139,8 @@ HWY_INLINE void for_each_vector(D d, std::int64_t n, F f) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t i = 0;
   for (; i + lanes <= n; i += lanes) f(FullLanes<D>{d, i});
-  if (i < n) f(PartialLanes<D>{d, i, n - i});
+  // The smaller is always n - i; GCC 14 does not see it, and warns of what lies beyond the lanes.
+  if (i < n) f(PartialLanes<D>{d, i, std::min(n - i, lanes - 1)});
 }
 
 // N sums over n elements at once, terms(position) giving a vector of terms for each. The lanes add

@@ -14,7 +14,7 @@ from tensorboard.util import tensor_util
 
 STEPS = 40
 TAGS = ["loss/loss", "loss/loss_running_mean", "loss/loss_window_mean", "loss/kl", "loss/ce",
-        "optimizer/lr", "optimizer/grad_norm", "throughput/tokens_per_s", "eval/eval_cross_entropy",
+        "optimizer/lr", "optimizer/grad_norm", "throughput/tokens_per_s", "memory/memory_mib", "eval/eval_cross_entropy",
         "eval/eval_perplexity", "eval/eval_bits_per_byte"]
 
 
@@ -53,6 +53,10 @@ def check_events(out):
     assert [line["step"] for line in lines] == list(range(STEPS))
     expected = {tag: [(line["step"], as_float32(line[tag.split("/")[1]])) for line in lines
                       if line.get(tag.split("/")[1]) is not None] for tag in TAGS}
+    for line in lines:
+        for part, norm in line.get("grad_norms", {}).items():
+            expected.setdefault(f"grad_norms/{part}", []).append((line["step"], as_float32(norm)))
+    assert len(expected["grad_norms/layers.0"]) >= len(expected["memory/memory_mib"]) > 1
     files = list(out.glob("events.out.tfevents.*"))
     assert len(files) == 1, files
     first, *events = EventFileLoader(str(files[0])).Load()
@@ -60,7 +64,7 @@ def check_events(out):
     assert [event.step for event in events] == list(range(STEPS))
     times = [event.wall_time for event in (first, *events)]
     assert all(0 <= time.time() - t < 600 for t in times)
-    found = {tag: [] for tag in TAGS}
+    found = {tag: [] for tag in expected}
     for event in events:
         for value in event.summary.value:
             number = tensor_util.make_ndarray(value.tensor).item()
@@ -69,8 +73,8 @@ def check_events(out):
     assert found == expected
     accumulator = EventAccumulator(str(out), size_guidance={"scalars": 0})
     accumulator.Reload()
-    assert sorted(accumulator.Tags()["scalars"]) == sorted(TAGS)
-    for tag in TAGS:
+    assert sorted(accumulator.Tags()["scalars"]) == sorted(expected)
+    for tag in expected:
         assert [(e.step, e.value) for e in accumulator.Scalars(tag)] == expected[tag], tag
 
 

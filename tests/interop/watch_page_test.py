@@ -300,6 +300,11 @@ def check_vocabularies(browser, run):
             compared: !column.classList.contains('alone')}))""")
     (aligned,) = json.loads((run / "alignment.json").read_text())
     assert shown == aligned["chunks"] and aligned["expert"] == "an <other>"
+    newest = json.loads((run / "samples.jsonl").read_text().splitlines()[-1])
+    summary = browser.execute_script("return document.querySelector('#vocabularies summary').textContent")
+    assert summary.endswith(f": how an <other> reads what the student wrote at step {newest['step']}")
+    assert newest["step"] == aligned["step"] == 11
+    assert "".join(token for chunk in shown for token in chunk["student"]).find("bold?") > 0  # the first prompt
     compared = [chunk for chunk in shown if chunk["compared"]]
     assert any(len(chunk["teacher"]) > 1 for chunk in compared)
     for chunk in compared:

@@ -49,7 +49,7 @@ std::optional<Kind> type_of(const Json& schema) {
 }
 
 // Null where the object has no such member, or is none.
-const Json& member_of(const Json& object, const std::string& name) {
+const Json& member_of(const Json& object, std::string_view name) {
   static const Json kNone;
   const auto member = object.find(name);
   return member == object.end() ? kNone : *member;

@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <random>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include "train/loop/chat_run.h"
 
@@ -19,6 +23,12 @@ using testing::read_file;
 std::string joined(const Json& tokens) {
   std::string text;
   for (const Json& token : tokens) text += token.get<std::string>();
+  return text;
+}
+
+// Without what is shown otherwise than it is: bytes that are no letters.
+std::string shown(std::string text) {
+  std::erase_if(text, [](char c) { return c <= ' ' || c > '~'; });
   return text;
 }
 
@@ -43,6 +53,7 @@ TEST(AlignmentFile, ARunSaysHowExpertsWithAnotherVocabularyRead) {
   ASSERT_EQ(list.size(), 2u);
   EXPECT_TRUE(list[0].is_null());
   EXPECT_EQ(list[1]["expert"], "other");
+  EXPECT_TRUE(list[1]["step"].is_null());
   std::string compared, ours, theirs;
   for (const Json& chunk : list[1]["chunks"]) {
     ours += joined(chunk["student"]);
@@ -60,6 +71,54 @@ TEST(AlignmentFile, ARunSaysHowExpertsWithAnotherVocabularyRead) {
   fs::remove(out / "alignment.json");
   execute(config, out, true);
   EXPECT_EQ(read_file(out / "alignment.json"), read_file(whole / "alignment.json"));
+}
+
+// Of each expert what the student wrote last while it taught: also of one that begins later.
+TEST(AlignmentFile, WhereThereAreSamplesTheFirstOfTheNewestIsShown) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  testing::Rng rng(seed);
+  const ChatRun run(rng);
+  const RunConfig config = run.config({{"experts",
+                                        {{{"name", "first"}, {"model", "other"}, {"steps", 4}},
+                                         {{"name", "same"}, {"model", "expert"}, {"steps", 2}},
+                                         {{"name", "last"}, {"model", "other"}, {"steps", 3}}}},
+                                       {"sample_every", 2},
+                                       {"sample_prompts", {"ab", "c"}}});
+  // As the file is after so many steps: the experts' samples, by the last of their steps.
+  const auto expect_samples = [&](const fs::path& out, const std::vector<Json>& steps) {
+    std::map<std::int64_t, std::string> answers;
+    std::istringstream lines(read_file(out / "samples.jsonl"));
+    for (std::string line; std::getline(lines, line);) {
+      const Json of = Json::parse(line);
+      answers[of["step"].get<std::int64_t>()] = of["samples"][0]["answer"].get<std::string>();
+    }
+    const Json list = Json::parse(read_file(out / "alignment.json"));
+    ASSERT_EQ(list.size(), steps.size());
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      SCOPED_TRACE(i);
+      ASSERT_EQ(list[i].is_null(), steps[i].is_null());
+      if (steps[i].is_null()) continue;
+      ASSERT_EQ(list[i]["step"], steps[i]);
+      std::string ours, theirs;
+      for (const Json& chunk : list[i]["chunks"]) {
+        ours += joined(chunk["student"]);
+        theirs += joined(chunk["teacher"]);
+      }
+      const std::string answer = shown(answers.at(steps[i].get<std::int64_t>()));
+      // What is also in the role's name is taken for it there (message_contents.h).
+      if (std::string("<s>assistant:").find(answer) != std::string::npos) continue;
+      EXPECT_EQ(shown(ours), "<s>user:ab</s><s>assistant:" + answer + "</s>");
+      EXPECT_EQ(shown(theirs), "[user:ab</s>[assistant:" + answer + "</s>");
+    }
+  };
+  const fs::path whole = run.directory / "whole", out = run.directory / "out";
+  execute(config, whole);
+  expect_samples(whole, {3, nullptr, 8});
+  execute(config, out, false, 7);
+  fs::remove(out / "alignment.json");
+  execute(config, out, true);
+  expect_samples(out, {nullptr, nullptr, 8});
 }
 
 // The last chunk may end in a token that is a label alone.

@@ -19,10 +19,13 @@ inline std::map<std::string, float> expected_scalars(const train::StepRecord& re
   for (const char* tag :
        {"loss/loss", "loss/loss_running_mean", "loss/loss_window_mean", "loss/kl", "loss/ce",
         "eval/eval_cross_entropy", "eval/eval_perplexity", "eval/eval_bits_per_byte",
-        "optimizer/lr", "optimizer/grad_norm", "throughput/tokens_per_s"}) {
+        "optimizer/lr", "optimizer/grad_norm", "throughput/tokens_per_s", "memory/memory_mib"}) {
     const std::string name = tag;
     const auto value = line.value(name.substr(name.find('/') + 1), nlohmann::ordered_json());
     if (value.is_number() && std::isfinite(value.get<double>())) scalars[tag] = value.get<float>();
+  }
+  for (const auto& [part, norm] : line.value("grad_norms", nlohmann::ordered_json()).items()) {
+    if (norm.is_number()) scalars["grad_norms/" + part] = norm.get<float>();
   }
   return scalars;
 }

@@ -95,6 +95,7 @@ std::string summary(const StepRecord& record) {
       {"optimizer/lr", record.lr},
       {"optimizer/grad_norm", record.grad_norm},
       {"throughput/tokens_per_s", record.tokens_per_s},
+      {"memory/memory_mib", record.memory_mib},
       {"on_policy/share", own ? std::optional(own->share) : std::nullopt},
       {"on_policy/mean_tokens", own ? own->mean_tokens : std::nullopt},
       {"on_policy/tokens_per_s", own ? own->tokens_per_s : std::nullopt},
@@ -107,6 +108,9 @@ std::string summary(const StepRecord& record) {
   std::string message;
   for (const auto& [tag, value] : scalars) {
     if (value && std::isfinite(*value)) message += scalar(tag, *value);
+  }
+  for (const auto& [part, norm] : record.grad_norms) {
+    if (std::isfinite(norm)) message += scalar("grad_norms/" + part, norm);
   }
   return message;
 }

@@ -92,14 +92,18 @@ function drawChunk({student, teacher, compared}) {
   return html("span", {class: compared ? "column" : "column alone"}, row(student), row(teacher));
 }
 
+// What is open stays open: another sample comes every sample_every steps.
 function drawVocabularies() {
+  const open = new Set([...document.querySelectorAll("#vocabularies details[open]")].map(e => e.dataset.key));
   const pages = vocabularies.of.flatMap((list, run) => (list ?? []).filter(one => one?.chunks?.length).map(
-    ({expert, chunks}) => html(
-      "details", {class: colour(run), "data-run": run},
-      html("summary", {}, `${state.runs[run].name}: how ${expert} reads a text of the data`),
+    ({expert, step, chunks}) => html(
+      "details", {class: colour(run), "data-run": run, "data-key": `${run} ${expert}`},
+      html("summary", {}, `${state.runs[run].name}: how ${expert} reads ` +
+           (typeof step === "number" ? `what the student wrote at step ${number(step)}` : "a text of the data")),
       html("p", {class: "state"}, "Above the student's tokens, below the expert's. A column ends where both have a border: ",
            "there they are compared. Pale ones are not, such as what each side's template adds."),
       html("div", {class: "chunks"}, ...chunks.map(drawChunk)))));
   $("vocabularies").hidden = pages.length === 0;
   $("vocabularies").replaceChildren(...pages);
+  for (const page of pages) page.open = open.has(page.dataset.key);
 }

@@ -89,6 +89,17 @@ TEST(Event, AnEvaluationHasItsOwnGroup) {
   EXPECT_FALSE(event.scalars.contains("eval/eval_perplexity"));
 }
 
+TEST(Event, PartsOfTheGradientAndTheMemoryAreThereWhereTheyWereRecorded) {
+  StepRecord step = record(0);
+  step.grad_norms = {{"embed_tokens", 0.25}, {"layers.0", NAN}, {"layers.10", 3}};
+  step.memory_mib = 1.5;
+  const ReadEvent event = read_events(step_frame(step, 0)).at(0);
+  EXPECT_EQ(event.scalars.at("grad_norms/embed_tokens"), 0.25F);
+  EXPECT_EQ(event.scalars.at("grad_norms/layers.10"), 3.F);
+  EXPECT_EQ(event.scalars.at("memory/memory_mib"), 1.5F);
+  EXPECT_EQ(event.scalars.size(), read_events(step_frame(record(0), 0)).at(0).scalars.size() + 3);
+}
+
 TEST(Event, WhatIsNullInTheMetricsIsNoScalar) {
   StepRecord step = record(0);
   step.loss = NAN;
