@@ -1,7 +1,7 @@
 """What each way of learning from a teacher is worth in the same time: small students, compared.
 
 python bench/methods/methods.py [PART...]    without any: prepare seconds train results
-  prepare  converts the teacher for the students that have its tokenizer, and has it write answers
+  prepare  has the teacher write answers, and writes the files that the runs read
   seconds  measures an update of each method, with a warm cache; wants an idle machine
   train    trains each student for the updates that its seconds have room for, and evaluates it on
            the held-out chats; may share the machine
@@ -41,7 +41,8 @@ TOKENS = 256  # a micro-batch
 
 @dataclass(frozen=True)
 class Method:
-    """A change of forward KL at T = 1; `timed_as`: a method whose update is the same work."""
+    """A change of forward KL at T = 1. `timed_as`: a method whose update is the same work.
+    `as_many_as`: for as many updates as that method, in place of as much time."""
     title: str
     teacher: bool = True
     loss: dict = field(default_factory=dict)
@@ -50,10 +51,13 @@ class Method:
     written: bool = False
     init: bool = False
     timed_as: str = ""
+    as_many_as: str = ""
 
 
 METHODS = {
     "ce": Method("cross-entropy alone", teacher=False),
+    "ce_as_many": Method("cross-entropy alone, as many updates as forward KL", teacher=False, timed_as="ce",
+                         as_many_as="forward_kl"),
     "forward_kl": Method("forward KL"),
     "reverse_kl": Method("reverse KL", loss={"divergence": "reverse_kl"}),
     "jsd": Method("JSD, beta 0.5", loss={"divergence": "jsd", "beta": 0.5}),
@@ -72,21 +76,30 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that are compared. `chats`: the first so many of the data; None: all. `wide`: four layers
-    of the teacher's size, in place of the default expert's. `timed_as`: a group of the same work."""
+    """Runs that are compared. `chats`: the first so many of the data; None: all. `student`: a key of
+    STUDENTS. `timed_as`: a group in which the same methods are the same work."""
     methods: tuple
-    budget: float
+    budget: float = 30
     chats: int | None = None
-    wide: bool = False
+    student: str = "small"
     own_tokenizer: bool = False
     timed_as: str = ""
 
 
+# Changes of the default expert's configuration: 4 layers of 256.
+STUDENTS = {
+    "small": {},
+    "small_own": {"vocab_size": 49152},
+    # Four of SmolLM2-135M's layers.
+    "wide": {"hidden_size": 576, "intermediate_size": 1536, "num_attention_heads": 9, "num_key_value_heads": 3,
+             "rms_norm_eps": 1e-5, "rope_theta": 1e5},
+}
 GROUPS = {
-    "chats": Group(tuple(name for name, method in METHODS.items() if not method.init), 30),
-    "few": Group(("ce", "forward_kl", "reverse_kl", "jsd", "samples"), 30, chats=200, timed_as="chats"),
-    "wide": Group(("ce", "init_ce", "init_forward_kl"), 45, wide=True),
-    "own": Group(("ce", "init_ce", "init_forward_kl"), 45, wide=True, own_tokenizer=True),
+    "chats": Group(("ce", "ce_as_many", "forward_kl", "reverse_kl", "jsd", "skew_kl", "temperature_2", "alpha_0.2",
+                    "all_tokens", "micro_batch", "on_policy", "written")),
+    "few": Group(("ce", "ce_as_many", "forward_kl", "samples"), chats=200, timed_as="chats"),
+    "own": Group(("ce", "ce_as_many", "forward_kl", "reverse_kl"), student="small_own", own_tokenizer=True),
+    "wide": Group(("ce", "init_ce", "init_forward_kl"), student="wide"),
 }
 
 
@@ -94,19 +107,11 @@ def lines(path):
     return path.read_text(encoding="utf-8").splitlines(keepends=True)
 
 
-def converted(options):
-    """The teacher as a model directory, whose tokenizer and configuration students can have."""
-    return options.work / "teacher"
-
-
 def prepare(options):
     """The files that the runs read."""
-    if not converted(options).exists():
-        gladius(options, "convert", "--model", options.teacher, "--dtype", "bf16", "--out", converted(options))
-    config = stored(converted(options) / "config.json") | {"num_hidden_layers": 4, "dtype": "float32"}
-    vocabulary = stored(DEFAULT / "expert.json")["vocab_size"]
-    for name, changes in {"own": {}, "wide": {"vocab_size": vocabulary}}.items():
-        (options.work / f"{name}.json").write_text(json.dumps(config | changes, indent=1) + "\n")
+    for name, changes in STUDENTS.items():
+        config = stored(DEFAULT / "expert.json") | changes
+        (options.work / f"{name}.json").write_text(json.dumps(config, indent=1) + "\n")
     chats = lines(DEFAULT / "chat.jsonl")
     for group in GROUPS.values():
         if group.chats:
@@ -131,10 +136,8 @@ def data_of(options, group, method):
 
 
 def student_of(options, group, method, seed):
-    config = options.work / ("own.json" if group.own_tokenizer else "wide.json") if group.wide else (
-        DEFAULT / "expert.json")
-    tokenizer = converted(options) if group.own_tokenizer else DEFAULT / "tokenizer"
-    return {"config": str(config), "tokenizer": str(tokenizer), "seed": seed,
+    tokenizer = options.teacher if group.own_tokenizer else DEFAULT / "tokenizer"
+    return {"config": str(options.work / f"{group.student}.json"), "tokenizer": str(tokenizer), "seed": seed,
             "init_from": {"model": str(options.teacher)} if method.init else None}
 
 
@@ -147,7 +150,7 @@ def run_file(options, group, method, updates, seed, evaluate=True, cached=True):
         "data": {"train": str(data), "eval": str(DEFAULT / "eval.jsonl") if evaluate else None,
                  "max_seq_len": TOKENS, "packing": True, "shuffle": True, "loss_on": "assistant"},
         "eval_suite": str(DEFAULT / "suite.jsonl") if evaluate else None,
-        "optimizer": {"lr": options.lr_wide if group.wide else options.lr, "schedule": "cosine",
+        "optimizer": {"lr": options.lr_wide if group.student == "wide" else options.lr, "schedule": "cosine",
                       "warmup_steps": max(1, updates // 10)},
         "batch_size": 1, "gradient_accumulation": MICRO_BATCHES, "seed": seed, "checkpoint_every": 10**9,
     }
@@ -171,7 +174,8 @@ def chosen(options):
 
 def timed_as(group, method):
     """The group and the method whose seconds are measured."""
-    return GROUPS[group].timed_as or group, METHODS[method].timed_as or method
+    other = GROUPS[group].timed_as
+    return other if other and method in GROUPS[other].methods else group, METHODS[method].timed_as or method
 
 
 def seconds_path(options, group, method, round_):
@@ -223,7 +227,7 @@ def updates_of(options, group, method, seed):
     some percent, for which a run that is there is not made again."""
     if (path := run_path(options, group, method, seed)).exists():
         return stored(path)["updates"]
-    measured = measured_seconds(options, group, method)
+    measured = measured_seconds(options, group, METHODS[method].as_many_as or method)
     return measured and max(2, round(GROUPS[group].budget / measured))
 
 

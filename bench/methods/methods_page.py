@@ -12,8 +12,8 @@ COLUMNS = ["", "s an update", "updates", "tokens read", "bits a byte", "by seed"
 GROUPS = {
     "chats": "All the chats",
     "few": "Few chats",
+    "own": "With the teacher's tokenizer",
     "wide": "Four of the teacher's layers",
-    "own": "Four of the teacher's layers, and its tokenizer",
 }
 
 
@@ -56,7 +56,7 @@ class Comparison:
 
     def plot_rows(self):
         order = sorted(self.runs, key=lambda method: statistics.mean(self.bits(method)))
-        return [(self.titles[method].replace("`", ""), self.bits(method), 3 if method == "ce" else 1)
+        return [(self.titles[method].replace("`", ""), self.bits(method), 3 if method.startswith("ce") else 1)
                 for method in order]
 
 
@@ -91,7 +91,7 @@ def page(results, plots):
         name = f"methods_{group}.svg"
         (plots / name).write_text(plot.spreads(
             f"{title}: held out, after {seconds:g} s of training", "bits a byte; a dot is a seed, the line the mean",
-            ["", "with a teacher", "", "cross-entropy alone"], comparison.plot_rows()))
+            ["", "other methods", "", "cross-entropy alone"], comparison.plot_rows()))
         lines += ["", f"### {title}, {seconds:g} s", *comparison.table(), "",
                   f"![{title}: held-out bits a byte by method](benchmarks/{name})"]
     return lines
