@@ -16,6 +16,7 @@ same settings is not repeated, so that the parts may be interrupted and chosen, 
 
 import argparse
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -219,7 +220,8 @@ def train(options):
 def train_one(options, name, method, seed):
     updates = updates_of(options, name, method)
     if updates is None:
-        print(f"{name}-{method.name}: left out until the seconds of ce and {method.as_long_as} are there", file=sys.stderr)
+        print(f"{name}-{method.name}: left out until the seconds of ce and {method.as_long_as} are there",
+              file=sys.stderr)
         return
     settings = run_file(options, STUDENTS[name], method, updates, seed)
 

@@ -77,13 +77,19 @@ METHODS = {
 @dataclass(frozen=True)
 class Group:
     """Runs that are compared. `chats`: the first so many of the data; None: all. `student`: a key of
-    STUDENTS. `timed_as`: a group in which the same methods are the same work."""
+    STUDENTS. `expert`: the default expert teaches, which knows the chats. `timed_as`: a group in which
+    the same methods are the same work. `runs_of`: a group that has the same runs without a teacher."""
     methods: tuple
     budget: float = 30
     chats: int | None = None
     student: str = "small"
     own_tokenizer: bool = False
+    expert: bool = False
     timed_as: str = ""
+    runs_of: str = ""
+
+    def teacher(self, options):
+        return DEFAULT / "expert.gguf" if self.expert else options.teacher
 
 
 # Changes of the default expert's configuration: 4 layers of 256.
@@ -100,6 +106,7 @@ GROUPS = {
     "few": Group(("ce", "ce_as_many", "forward_kl", "samples"), chats=200, timed_as="chats"),
     "own": Group(("ce", "ce_as_many", "forward_kl", "reverse_kl"), student="small_own", own_tokenizer=True),
     "wide": Group(("ce", "init_ce", "init_forward_kl"), student="wide"),
+    "expert": Group(("ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "on_policy"), expert=True, runs_of="chats"),
 }
 
 
@@ -138,7 +145,7 @@ def data_of(options, group, method):
 def student_of(options, group, method, seed):
     tokenizer = options.teacher if group.own_tokenizer else DEFAULT / "tokenizer"
     return {"config": str(options.work / f"{group.student}.json"), "tokenizer": str(tokenizer), "seed": seed,
-            "init_from": {"model": str(options.teacher)} if method.init else None}
+            "init_from": {"model": str(group.teacher(options))} if method.init else None}
 
 
 def run_file(options, group, method, updates, seed, evaluate=True, cached=True):
@@ -157,10 +164,12 @@ def run_file(options, group, method, updates, seed, evaluate=True, cached=True):
     if not method.teacher:
         return settings | {"steps": steps}
     # The draws' cache is of one seed.
+    cached = cached and not group.expert  # which reads as fast as its answers are read
     kind = f"{data.stem}-{f'draws-{seed}' if method.samples else 'hidden-states'}"
     return settings | {
-        "experts": [{"name": "teacher", "model": str(options.teacher), "steps": steps, "on_policy": method.on_policy,
-                     "vocabulary": "same" if group.own_tokenizer else "align"}],
+        "experts": [{"name": "teacher", "model": str(group.teacher(options)), "steps": steps,
+                     "on_policy": method.on_policy,
+                     "vocabulary": "same" if group.own_tokenizer or group.expert else "align"}],
         "loss": {"temperature": 1, "alpha": options.alpha, "tokens": "labelled"} | method.loss,
         "teacher_cache": {"max_gb": 50 if cached else 0, "samples": method.samples,
                           "path": str(options.work / "caches" / kind) if cached else None},
@@ -174,7 +183,7 @@ def chosen(options):
 
 def timed_as(group, method):
     """The group and the method whose seconds are measured."""
-    other = GROUPS[group].timed_as
+    other = GROUPS[group].timed_as or (not METHODS[method].teacher and GROUPS[group].runs_of)
     return other if other and method in GROUPS[other].methods else group, METHODS[method].timed_as or method
 
 
@@ -196,7 +205,7 @@ def fill_caches(options, timed):
     runs = {}
     for group, method in timed:
         settings = timed_run(options, group, method)
-        if METHODS[method].teacher:
+        if METHODS[method].teacher and settings["teacher_cache"]["path"]:
             runs.setdefault((settings["teacher_cache"]["path"], settings["student"]["tokenizer"]),
                             (f"{group}-{method}", settings))
     for name, settings in runs.values():
@@ -216,7 +225,7 @@ def seconds(options):
             kept(seconds_path(options, group, method, round_), settings,
                  lambda: seconds_of_update(options, settings, TIMED_UPDATES))
     for group, method in timed:
-        if method == "forward_kl":
+        if method == "forward_kl" and not GROUPS[group].expert:
             settings = timed_run(options, group, method, cached=False)
             kept(options.work / "cold" / f"{group}-{method}.json", settings,
                  lambda: seconds_of_update(options, settings, TIMED_UPDATES))
@@ -232,6 +241,8 @@ def updates_of(options, group, method, seed):
 
 
 def run_path(options, group, method, seed):
+    if not METHODS[method].teacher:
+        group = GROUPS[group].runs_of or group
     return options.work / "runs" / f"{group}-{method}-{seed}.json"
 
 
@@ -263,11 +274,13 @@ def train_one(options, group, method, updates, seed):
 def results(options):
     """Of the runs with the present settings."""
     found = []
-    for file in sorted((options.work / "runs").glob("*.json")):
-        run = stored(file)
-        group, method = GROUPS.get(run["group"]), METHODS.get(run["method"])
-        if group and method and run.pop("settings") == run_file(options, group, method, run["updates"], run["seed"]):
-            found.append(run)
+    for name, group in GROUPS.items():
+        for method in group.methods:
+            for path in (run_path(options, name, method, seed) for seed in SEEDS):
+                run = stored(path) if path.exists() else None
+                if run and run.pop("settings") == run_file(options, group, METHODS[method], run["updates"],
+                                                           run["seed"]):
+                    found.append(run | {"group": name})
     cold = {file.stem: stored(file)["seconds"] for file in sorted((options.work / "cold").glob("*.json"))}
     experiment.write_results(RESULTS, options, "python bench/methods/methods.py", {
         "teacher_bits_per_byte": stored(options.work / "teacher.json")["bits_per_byte"],

@@ -14,6 +14,7 @@ GROUPS = {
     "few": "Few chats",
     "own": "With the teacher's tokenizer",
     "wide": "Four of the teacher's layers",
+    "expert": "A teacher that knows the chats",
 }
 
 
@@ -39,7 +40,7 @@ class Comparison:
     def suite(self, method, result, of):
         """The mean, and the range of the seeds."""
         values = [run["suite"][result] for run in self.runs[method]]
-        spread = f" ({min(values)} to {max(values)})" if len(values) > 1 else ""
+        spread = f" ({min(values)} to {max(values)})" if min(values) < max(values) else ""
         return f"{statistics.mean(values):.0f}{spread} of {self.runs[method][0]['suite'][of]}"
 
     def row(self, method):
@@ -66,19 +67,19 @@ def heading(results):
                      for name, seconds in results["seconds_without_cache"].items())
     return [
         *wrapped(f"*Teacher*: {results['teacher']}, which the answers of `eval.jsonl` cost "
-                 f"{results['teacher_bits_per_byte']:.3f} bits a byte; of {settings['prompts']} requests that are answered "
-                 f"in words it answered {results['written']} within the limit. *Training*: an update is "
+                 f"{results['teacher_bits_per_byte']:.3f} bits a byte; of {settings['prompts']} requests that are "
+                 f"answered in words it answered {results['written']} within the limit. *Training*: an update is "
                  f"{settings['micro_batches']} micro-batches of at most {settings['tokens']} tokens, packed; alpha "
-                 f"{settings['alpha']:g}, T = 1, `tokens` `labelled`, `normalization` `tokens` unless a row says otherwise; "
-                 f"AdamW at {settings['lr']:g} ({settings['lr_wide']:g} for four of the teacher's layers), warm-up over a "
-                 f"tenth of the updates, then a cosine to 0."),
+                 f"{settings['alpha']:g}, T = 1, `tokens` `labelled`, `normalization` `tokens` unless a row says "
+                 f"otherwise; AdamW at {settings['lr']:g} ({settings['lr_wide']:g} for four of the teacher's layers), "
+                 "warm-up over a tenth of the updates, then a cosine to 0."),
         *wrapped(f"On {machine['cpu']} with {results['threads']} thread(s), {results['date']} UTC, revision "
                  f"{results['revision']}; `$GLADIUS_SMOLLM2_GGUF` names the teacher's file:"),
         f"    {results['command']}",
         "",
-        *wrapped("*Gain* is how many bits a byte fewer than cross-entropy alone of the same group and seeds, in the mean. "
-                 "Of the suite the table has the mean and the range over the seeds. Seconds are medians of short runs in "
-                 f"turn, with a warm cache; without one an update with forward KL takes {cold}.")[:-1]]
+        *wrapped("*Gain* is how many bits a byte fewer than cross-entropy alone of the same group and seeds, in the "
+                 "mean. Of the suite the table has the mean and the range over the seeds. Seconds are medians of short "
+                 f"runs in turn, with a warm cache; without one an update with forward KL takes {cold}.")[:-1]]
 
 
 def page(results, plots):
