@@ -1,5 +1,6 @@
 """Charts as SVG, readable on light and dark pages."""
 
+import math
 from html import escape
 
 WIDTH, LEFT, RIGHT = 900, 340, 40
@@ -18,10 +19,10 @@ text { font: 12px system-ui, sans-serif; fill: var(--ink); }
 
 
 class Chart:
-    """Rows under each other over one scale, which starts at 0; the line at 1 is the bound."""
+    """Rows under each other over one scale from `low`; the line at `bound` is drawn as such."""
 
-    def __init__(self, title, axis, series, rows, limit, row_height=18):
-        self.limit = limit
+    def __init__(self, title, axis, series, rows, limit, row_height=18, low=0, bound=1):
+        self.low, self.limit = low, limit
         self.top = 78
         self.row_height = row_height
         self.bottom = self.top + row_height * rows
@@ -29,20 +30,22 @@ class Chart:
         self.text(16, 24, title, "font-weight:600;font-size:15px")
         x = 16
         for i, name in enumerate(series):
+            if not name:
+                continue
             self.parts.append(f'<circle cx="{x + 5}" cy="42" r="5" fill="var(--c{i})"/>')
             self.text(x + 16, 46, name)
             x += 34 + 7 * len(name)
         self.text((LEFT + WIDTH - RIGHT) / 2, 66, axis, "text-anchor:middle", "soft")
-        steps = next(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10) if limit / step <= 10)
-        for i in range(int(limit / steps + 1e-9) + 1):
+        steps = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10) if (limit - low) / step <= 10)
+        for i in range(math.ceil(low / steps - 1e-9), int(limit / steps + 1e-9) + 1):
             value = i * steps
-            kind = "bound" if abs(value - 1) < 1e-9 else "grid"
+            kind = "bound" if abs(value - bound) < 1e-9 else "grid"
             self.parts.append(f'<line class="{kind}" x1="{self.x(value):.1f}" y1="{self.top}" '
                               f'x2="{self.x(value):.1f}" y2="{self.bottom}"/>')
             self.text(self.x(value), self.bottom + 16, f"{value:g}", "text-anchor:middle", "soft")
 
     def x(self, value):
-        return LEFT + (WIDTH - LEFT - RIGHT) * min(value, self.limit) / self.limit
+        return LEFT + (WIDTH - LEFT - RIGHT) * (min(value, self.limit) - self.low) / (self.limit - self.low)
 
     def y(self, row):
         return self.top + self.row_height * (row + 0.5)
@@ -84,6 +87,21 @@ def dots(title, axis, series, rows, limit):
         for color, value in enumerate(values):
             if value is not None:
                 chart.dot(row, value, color)
+    return chart.svg()
+
+
+def spreads(title, axis, series, rows):
+    """`rows`: a name, its values, and the number of their series. The mean is a line among the dots."""
+    values = [value for _, row, _ in rows for value in row]
+    margin = 0.04 * (max(values) - min(values)) or 1
+    low = min(values) - margin
+    chart = Chart(title, axis, series, len(rows), max(values) + margin, row_height=22, low=low, bound=math.nan)
+    for row, (name, row_values, color) in enumerate(rows):
+        chart.label(row, name)
+        mean = sum(row_values) / len(row_values)
+        chart.bar(row, mean, mean + 3 * (chart.limit - low) / (WIDTH - LEFT - RIGHT), color)
+        for value in row_values:
+            chart.dot(row, value, color)
     return chart.svg()
 
 

@@ -15,23 +15,15 @@ same settings is not repeated, so that the parts may be interrupted and chosen, 
 """
 
 import argparse
-import datetime
 import json
-import os
-import shlex
-import shutil
-import statistics
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import cross_vocabulary_page
 import debian_text
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "bench"))
-from measure import machine, revision  # noqa: E402
+import experiment
+from experiment import ROOT, distill, kept, names, seconds_of_update, stored
 
 RESULTS = ROOT / "bench/results/cross_vocabulary.json"
 PARTS = ("warm", "seconds", "train", "cold", "results")
@@ -124,39 +116,6 @@ def run_file(options, student, method, updates, seed=0, evaluate=True, cache_gb=
     return settings | method.settings(options, steps, cache_gb)
 
 
-def distill(options, prefix, settings, threads):
-    """The run's lines of metrics, and its evaluation. It leaves nothing behind."""
-    place = options.work / "run"
-    shutil.rmtree(place, ignore_errors=True)
-    file = options.work / "run.json"
-    file.write_text(json.dumps(settings, indent=1) + "\n")
-    command = [*shlex.split(prefix), str(options.bin / "gladius"), "distill", str(file), "--out",
-               str(place), "--threads", str(threads), "--log-level", "warning"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"error: {shlex.join(command)}: {done.stderr[-2000:]}")
-    metrics = [json.loads(line) for line in (place / "metrics.jsonl").read_text().splitlines()]
-    evaluation = place / "evaluation.json"
-    evaluation = json.loads(evaluation.read_text()) if evaluation.exists() else None
-    shutil.rmtree(place)
-    return metrics, evaluation
-
-
-def kept(path, settings, make):
-    """The result at `path` if it is of these settings, else a new one."""
-    if path.exists():
-        result = stored(path)
-        if result["settings"] == settings:
-            return result
-    print(f"{path.parent.name}/{path.stem} ...", end=" ", flush=True)
-    result = make() | {"settings": settings}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=1) + "\n")
-    print(", ".join(f"{name} {result[name]:.4f}" for name in ("bits_per_byte", "seconds")
-                    if name in result), flush=True)
-    return result
-
-
 def cache_filler(method):
     """The method whose pass fills the method's cache: hidden states of the teacher's own tokens or of
     the student's ids, or draws at a temperature."""
@@ -175,7 +134,7 @@ def warm(options):
         settings = run_file(options, TINY, method, updates, evaluate=False)
 
         def fill():
-            metrics, _ = distill(options, options.prefix, settings, options.threads)
+            metrics = distill(options, settings).metrics
             return {"seconds": metrics[-1]["elapsed_s"], "steps": len(metrics)}
 
         kept(options.work / "warm" / f"{method.name}.json", settings, fill)
@@ -183,22 +142,8 @@ def warm(options):
 
 def teacher_alone(options):
     """What the held-out text costs it, in bits a byte."""
-    command = [str(options.bin / "gladius"), "eval", "--model", str(options.teacher), "--data",
-               str(options.data / "held-out.jsonl"), "--max-seq-len", str(options.tokens), "--json"]
-
-    def evaluate():
-        done = subprocess.run([*shlex.split(options.prefix), *command], capture_output=True, text=True)
-        if done.returncode:
-            sys.exit(f"error: {shlex.join(command)}: {done.stderr[-2000:]}")
-        return {"bits_per_byte": json.loads(done.stdout)["bits_per_byte"]}
-
-    kept(options.work / "teacher.json", command, evaluate)
-
-
-def seconds_of_update(options, settings, updates):
-    """The mean over the run's `updates`, and one before them that is not counted."""
-    metrics, _ = distill(options, options.prefix, settings, options.threads)
-    return {"seconds": (metrics[-1]["elapsed_s"] - metrics[options.batch - 1]["elapsed_s"]) / updates}
+    experiment.bits_per_byte_alone(options, options.work / "teacher.json", options.teacher, "--data",
+                                   options.data / "held-out.jsonl", "--max-seq-len", options.tokens)
 
 
 def timed(options):
@@ -234,9 +179,7 @@ def seconds_path(options, student, method, round_):
 def measured_seconds(options, student, method):
     """The median of the rounds; None: not measured."""
     student = STUDENTS[student].timed_as or student
-    files = (seconds_path(options, student, method, round_) for round_ in range(ROUNDS))
-    found = [stored(file)["seconds"] for file in files if file.exists()]
-    return statistics.median(found) if found else None
+    return experiment.median_seconds(seconds_path(options, student, method, round_) for round_ in range(ROUNDS))
 
 
 def updates_of(options, student, method):
@@ -259,10 +202,6 @@ def run_path(options, student, method, seed):
     return options.work / "runs" / f"{student}-{method.name}-{seed}.json"
 
 
-def stored(path):
-    return json.loads(path.read_text())
-
-
 def curve(options, metrics):
     """Updates and the student's bits a byte then."""
     return [[(line["step"] + 1) / options.batch, line["eval_bits_per_byte"]] for line in metrics
@@ -281,22 +220,23 @@ def train(options):
 def train_one(options, name, method, seed):
     updates = updates_of(options, name, method)
     if updates is None:
-        print(f"{name}-{method.name}: left out until the seconds of ce and {method.as_long_as} are there", file=sys.stderr)
+        print(f"{name}-{method.name}: left out until the seconds of ce and {method.as_long_as} are there",
+              file=sys.stderr)
         return
     settings = run_file(options, STUDENTS[name], method, updates, seed)
 
     def run():
-        metrics, evaluation = distill(options, options.prefix, settings, options.threads)
+        done = distill(options, settings)
         return {"student": name, "method": method.name, "seed": seed, "updates": updates,
-                "tokens": sum(line["tokens"] for line in metrics),
-                "bits_per_byte": evaluation["bits_per_byte"], "curve": curve(options, metrics)}
+                "tokens": sum(line["tokens"] for line in done.metrics),
+                "bits_per_byte": done.evaluation["bits_per_byte"], "curve": curve(options, done.metrics)}
 
     kept(run_path(options, name, method, seed), settings, run)
 
 
 def results(options):
     """Of the runs with the present settings."""
-    runs = []
+    found = []
     for file in sorted((options.work / "runs").glob("*.json")):
         run = stored(file)
         method = METHODS.get(run["method"])
@@ -304,7 +244,7 @@ def results(options):
         if not updates or run.pop("settings") != run_file(options, STUDENTS[run["student"]], method,
                                                           updates, run["seed"]):
             continue
-        runs.append(run)
+        found.append(run)
     cold_seconds = {name: {method.name: stored(file)["seconds"] for method in METHODS.values()
                            if (file := options.work / "cold" /
                                f"{student.timed_as or name}-{method.timed_as}.json").exists()}
@@ -312,18 +252,13 @@ def results(options):
     warm_seconds = {name: {method.name: measured for method in METHODS.values()
                            if (measured := measured_seconds(options, name, method))} for name in STUDENTS}
     teacher = options.work / "teacher.json"
-    now = datetime.datetime.now(datetime.timezone.utc)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({
-        "command": reproduction(options), "revision": revision(), "date": now.strftime("%Y-%m-%d %H:%M"),
-        "machine": machine(), "threads": options.threads, "teacher": options.teacher.name,
+    experiment.write_results(RESULTS, options, reproduction(options), {
         "teacher_bits_per_byte": stored(teacher)["bits_per_byte"] if teacher.exists() else None,
         "tokenizer": options.tokenizer.name, "data": options.description,
         "settings": {"batch": options.batch, "max_seq_len": options.tokens,
                      "alpha": options.alpha, "samples": SAMPLES,
                      "lr": {name: student.lr for name, student in STUDENTS.items()}},
-        "seconds": warm_seconds, "seconds_without_cache": cold_seconds, "runs": runs}, indent=1) + "\n")
-    print(f"{RESULTS.relative_to(ROOT)}: {len(runs)} runs")
+        "seconds": warm_seconds, "seconds_without_cache": cold_seconds, "runs": found})
 
 
 def reproduction(options):
@@ -338,29 +273,16 @@ def chosen_methods(options, student):
     return [METHODS[name] for name in options.methods if name in STUDENTS[student].methods]
 
 
-def names(known):
-    def parse(text):
-        for name in text.split(","):
-            if name not in known:
-                raise argparse.ArgumentTypeError(f"{name}: there are {', '.join(known)}")
-        return text.split(",")
-    return parse
-
-
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART")
-    parser.add_argument("--teacher", type=Path, default=os.environ.get("GLADIUS_SMOLLM2_GGUF"),
-                        help="the GGUF file; default: $GLADIUS_SMOLLM2_GGUF")
+    experiment.add_options(parser, "cross-vocabulary")
     parser.add_argument("--tokenizer", type=Path, help="the student's, a directory: Llama 2's",
                         default=ROOT.parent / "shared/data/tokenizers/llama2")
-    parser.add_argument("--work", type=Path, default=ROOT / "build/bench/cross-vocabulary")
     parser.add_argument("--data", type=Path, help="where the text is kept; default: WORK/data")
     parser.add_argument("--students", type=names(STUDENTS), default=list(STUDENTS))
     parser.add_argument("--methods", type=names(METHODS), default=list(METHODS),
                         help="default: " + ",".join(METHODS))
-    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")],
-                        help="default: 0,1,2 for the small student, 0 for the other")
     parser.add_argument("--updates", type=int, help="default: " + ", ".join(
         f"{student.updates} of the {name} student" for name, student in STUDENTS.items()))
     parser.add_argument("--batch", type=int, default=1, help="pieces of text an update")
@@ -368,15 +290,8 @@ def parse_options():
     parser.add_argument("--alpha", type=float, default=0.5)
     parser.add_argument("--evaluations", type=int, default=5, help="on the way, and at the end")
     parser.add_argument("--held-out-bytes", type=int, default=50_000)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--prefix", default="", help="put before each command, a lock for instance")
-    parser.add_argument("--bin", type=Path, default=ROOT / "build/release/bin")
     options = parser.parse_args()
-    for part in options.parts:
-        if part not in (*PARTS, "render"):
-            parser.error(f"no part {part}; there are {' '.join(PARTS)} render")
-    if options.parts != ["render"] and not options.teacher:
-        parser.error("--teacher is needed")
+    experiment.check_options(parser, options, PARTS)
     return options
 
 

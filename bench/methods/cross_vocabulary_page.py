@@ -1,14 +1,13 @@
 """The tables and plots of docs/cross-vocabulary.md, from the results of cross_vocabulary.py."""
 
 import statistics
-import sys
-import textwrap
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import plot  # noqa: E402
+import experiment
+from experiment import wrapped
 
-BEGIN, END = "<!-- measurements -->", "<!-- end of measurements -->"
+import plot
+
 STUDENTS = {"small": "The small student", "small-long": "The small student, for longer", "125m": "The 124.7M student"}
 LOSSES = ("ce", "project", "sampled", "alm", "uld", "truncate")
 AS_LONG = "-as-long-as-"
@@ -70,8 +69,7 @@ class Comparison:
     def table(self):
         columns = ["", "T", "updates", "bits a byte", "by seed", "gain", "s an update", "without a cache",
                    "s in all"]
-        return ["| " + " | ".join(columns) + " |", "|---|" + "---:|" * (len(columns) - 1),
-                *("| " + " | ".join(self.row(method)) + " |" for method in self.methods())]
+        return experiment.table(columns, [self.row(method) for method in self.methods()])
 
     def plot(self, title):
         series, seen = [], set()
@@ -91,10 +89,6 @@ class Comparison:
         return plot.lines(title, "dashed: T = 2, and cross-entropy alone for project's time; a dot is the "
                           "end of a run", ["updates", "seconds, with a warm cache"], series,
                           (low - 0.02 * (high - low), high))
-
-
-def wrapped(text):
-    return [*textwrap.wrap(text, 120, break_on_hyphens=False), ""]
 
 
 def heading(results):
@@ -135,12 +129,4 @@ def page(results, plots: Path):
 
 
 def render(results, docs):
-    file = docs / "cross-vocabulary.md"
-    text = file.read_text()
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        sys.exit(f"error: {file} has no {BEGIN} and {END}")
-    lines = page(results, docs / "benchmarks")
-    file.write_text("\n".join([before + begin, *lines, end + after]))
-    print(f"{file}: written")
+    experiment.render(docs / "cross-vocabulary.md", page(results, docs / "benchmarks"))

@@ -72,11 +72,11 @@ def replace(path, content):
     part.replace(path)
 
 
-def prompts():
+def prompts(most=PROMPTS):
     """Evenly chosen from the chats that are answered in words: calls and JSON have one right answer."""
     asked = [chat["messages"][-2] for chat in read_lines(DEFAULT / "chat.jsonl")
              if chat["messages"][-1]["content"][0] not in "{["]
-    count = min(PROMPTS, len(asked))
+    count = min(most, len(asked))
     return [{"messages": [{"role": "system", "content": SYSTEM}, asked[i * len(asked) // count]]}
             for i in range(count)]
 
