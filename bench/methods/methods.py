@@ -282,7 +282,7 @@ def results(options):
                                                            run["seed"]):
                     found.append(run | {"group": name})
     cold = {file.stem: stored(file)["seconds"] for file in sorted((options.work / "cold").glob("*.json"))}
-    experiment.write_results(RESULTS, options, "python bench/methods/methods.py", {
+    experiment.write_results(RESULTS, options, f"python bench/methods/methods.py --threads {options.threads}", {
         "teacher_bits_per_byte": stored(options.work / "teacher.json")["bits_per_byte"],
         "written": len(lines(options.work / "written.jsonl")),
         "settings": {"alpha": options.alpha, "lr": options.lr, "lr_wide": options.lr_wide, "tokens": TOKENS,
