@@ -79,7 +79,10 @@ class Cluster {
                 "none",
                 "--mca",
                 "btl",
-                "self,tcp"};
+                "self,tcp",
+                "--mca",
+                "btl_tcp_if_include",
+                "lo"};
     for (int rank = 0; rank < ranks; ++rank) {
       if (rank > 0) words.emplace_back(":");
       for (const std::string& word :

@@ -24,7 +24,8 @@ inline std::map<std::string, float> expected_scalars(const train::StepRecord& re
     const auto value = line.value(name.substr(name.find('/') + 1), nlohmann::ordered_json());
     if (value.is_number() && std::isfinite(value.get<double>())) scalars[tag] = value.get<float>();
   }
-  for (const auto& [part, norm] : line.value("grad_norms", nlohmann::ordered_json()).items()) {
+  const nlohmann::ordered_json norms = line.value("grad_norms", nlohmann::ordered_json());
+  for (const auto& [part, norm] : norms.items()) {
     if (norm.is_number()) scalars["grad_norms/" + part] = norm.get<float>();
   }
   return scalars;
