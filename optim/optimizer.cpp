@@ -117,16 +117,19 @@ void Optimizer::update(Entry& entry, double grad_scale) const {
   // Rules take elements that lie one after another.
   Tensor value = entry.parameter.value();
   const Tensor dense = value.contiguous();
-  if (state.steps == 0) {
-    state.tensors.clear();
-    for (std::size_t i = 0; i < entry.rule->state_names().size(); ++i) {
-      state.tensors.push_back(Tensor::zeros(value.shape(), value.dtype()));
-    }
-  }
+  if (state.steps == 0) make_state(entry);
   ++state.steps;
   entry.rule->update(dense, entry.parameter.grad().contiguous(), state,
                      entry.rule->lr() * lr_factor_, grad_scale);
   if (dense.storage() != value.storage()) value.copy_(dense);
+}
+
+void Optimizer::make_state(Entry& entry) {
+  const Tensor& value = entry.parameter.value();
+  entry.state.tensors.clear();
+  for (std::size_t i = 0; i < entry.rule->state_names().size(); ++i) {
+    entry.state.tensors.push_back(Tensor::zeros(value.shape(), value.dtype()));
+  }
 }
 
 void Optimizer::zero_grad() {
@@ -157,6 +160,15 @@ void Optimizer::load_state_dict(const NamedTensors& state) {
                                   in_quotes(tensors.begin()->first)));
   }
   for (std::size_t i = 0; i < entries_.size(); ++i) entries_[i].state = std::move(states[i]);
+}
+
+std::vector<std::reference_wrapper<ParameterState>> Optimizer::states() {
+  std::vector<std::reference_wrapper<ParameterState>> states;
+  for (Entry& entry : entries_) {
+    if (entry.state.steps == 0) make_state(entry);
+    states.emplace_back(entry.state);
+  }
+  return states;
 }
 
 std::int64_t Optimizer::steps() const {

@@ -1,6 +1,7 @@
 // Optimizers: groups of parameters, each with the rule that updates it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -75,6 +76,9 @@ class Optimizer {
   /// Takes a state_dict, whole or not at all. FormatError naming a tensor that is missing or does
   /// not fit.
   void load_state_dict(const NamedTensors& state);
+  /// What it keeps of each parameter, in the order of the groups, for who changes it from outside
+  /// (ranks that average theirs); of one that was never updated, zeros.
+  std::vector<std::reference_wrapper<ParameterState>> states();
   /// Updates of the parameter that has had the most.
   std::int64_t steps() const;
 
@@ -92,6 +96,7 @@ class Optimizer {
   };
 
   static void check_step(const Entry& entry);
+  static void make_state(Entry& entry);
   void update(Entry& entry, double grad_scale) const;
 
   std::vector<Entry> entries_;

@@ -155,9 +155,14 @@ RunEvents with_stop_request(RunEvents events, const RunPaths& paths) {
 
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
                    const RunEvents& observer, Ranks* ranks) {
+  if (!ranks && config.cluster.local_updates > 0) {  // what they come to also holds of one rank
+    cluster::SolitaryCommunicator communicator;
+    Ranks alone(communicator);
+    return distill(config, out, resume, observer, &alone);
+  }
   for (const std::string& note : config.notes) observer.info(note);
   RunConfig settled = settle_vocabularies(config);
-  if (ranks) require_same_inputs(*ranks, settled);
+  if (ranks && ranks->size() > 1) require_same_inputs(*ranks, settled);
   if (ranks && !ranks->leads()) {
     follow(settled, out, *ranks, observer);
     return {};

@@ -88,7 +88,7 @@ RunOutcome TrainingRun::execute() {
     if (!begin_stage()) return stopped();
     if (ranks_ && trainer_.begins_group()) ranks_->announce(Ranks::Next::group);
     step();
-    if (ranks_ && !trainer_.is_between_groups()) continue;
+    if (ranks_ && !trainer_.is_synchronised()) continue;
     bool stop = events_.stop_requested();
     const bool due =
         any_new_step([&](std::int64_t done) { return done % config_.checkpoint_every == 0; });
@@ -182,8 +182,8 @@ void TrainingRun::step() {
     fail_with_snapshot(record);
   }
   // The last one's line waits in every run: the next to resume from there may be longer, or
-  // evaluate on other data. Within a group of several ranks nothing is due: it could not resume.
-  if (ranks_ && !trainer_.is_between_groups()) return write(record);
+  // evaluate on other data. Where ranks differ nothing is due: the run could not resume.
+  if (ranks_ && !trainer_.is_synchronised()) return write(record);
   if (trainer_.done() || is_evaluation_due() || is_suite_due() || are_samples_due()) {
     unevaluated_ = record;
   } else {
@@ -192,7 +192,7 @@ void TrainingRun::step() {
 }
 
 // Whether something is due after one of the steps that have been done since that was last asked:
-// after the last one, or with several ranks after one of its group.
+// after the last one, or with several ranks after one since they were alike.
 template <class Due>
 bool TrainingRun::any_new_step(const Due& due) const {
   const std::int64_t done = trainer_.state().step;

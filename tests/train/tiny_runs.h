@@ -59,6 +59,7 @@ inline std::vector<std::string> timeless_metrics(const std::filesystem::path& ou
     json.erase("tokens_per_s");
     json.erase("elapsed_s");
     json.erase("memory_mib");
+    json.erase("waiting_share");
     json.erase("on_policy_s");
     json.erase("on_policy_tokens_per_s");
     lines.push_back(json.dump());

@@ -67,6 +67,14 @@ class Communicator {
   std::function<void()> watch_;
 };
 
+/// A rank that is the only one, and so has nobody to send to.
+class SolitaryCommunicator : public Communicator {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  void exchange(std::span<const Outgoing> out, std::span<const Incoming> in) override;
+};
+
 /// Rank 0 gets the texts of all ranks, in their order; the others get nothing.
 std::vector<std::string> gather_texts(Communicator& ranks, std::string_view own);
 /// All get rank 0's.

@@ -73,8 +73,18 @@ Mpi load() {
   return mpi;
 }
 
-constexpr std::size_t kMostBytes = std::size_t{1} << 30;  // a count is an int
+// A message goes in pieces that TCP's module sends at once (its eager limit is 64 KB with a header).
+// Of a longer one the receiver has to ask for the rest, and its question waits behind all that it
+// sends itself at the time: two ranks that exchange would each have half the network.
+constexpr std::size_t kPiece = std::size_t{63} << 10;
 constexpr int kTag = 1;
+
+template <class Bytes, class Use>
+void for_each_piece(const Bytes& bytes, const Use& use) {
+  for (std::size_t begin = 0; begin < bytes.size(); begin += kPiece) {
+    use(bytes.data() + begin, static_cast<int>(std::min(kPiece, bytes.size() - begin)));
+  }
+}
 
 class MpiCommunicator : public Communicator {
  public:
@@ -120,22 +130,20 @@ class MpiCommunicator : public Communicator {
   }
 
   void begin_receive(const Incoming& message) {
-    for (std::size_t begin = 0; begin < message.bytes.size(); begin += kMostBytes) {
-      const std::size_t count = std::min(kMostBytes, message.bytes.size() - begin);
+    for_each_piece(message.bytes, [&](std::byte* piece, int count) {
       requests_.emplace_back();
-      expected_.push_back({message.from, static_cast<int>(count)});
-      check("MPI_Irecv", mpi_.irecv(message.bytes.data() + begin, static_cast<int>(count),
-                                    mpi_.byte, message.from, kTag, mpi_.world, &requests_.back()));
-    }
+      expected_.push_back({message.from, count});
+      check("MPI_Irecv", mpi_.irecv(piece, count, mpi_.byte, message.from, kTag, mpi_.world,
+                                    &requests_.back()));
+    });
   }
 
   void begin_send(const Outgoing& message) {
-    for (std::size_t begin = 0; begin < message.bytes.size(); begin += kMostBytes) {
-      const std::size_t count = std::min(kMostBytes, message.bytes.size() - begin);
+    for_each_piece(message.bytes, [&](const std::byte* piece, int count) {
       requests_.emplace_back();
-      check("MPI_Isend", mpi_.isend(message.bytes.data() + begin, static_cast<int>(count),
-                                    mpi_.byte, message.to, kTag, mpi_.world, &requests_.back()));
-    }
+      check("MPI_Isend", mpi_.isend(piece, count, mpi_.byte, message.to, kTag, mpi_.world,
+                                    &requests_.back()));
+    });
   }
 
   std::vector<MPI_Status> wait(std::span<const Incoming> in) {

@@ -8,23 +8,29 @@
 
 namespace gladius::train {
 
+namespace {
+
+std::vector<std::int64_t> sizes_of(const NamedVariables& parameters) {
+  std::vector<std::int64_t> sizes;
+  for (const auto& [name, parameter] : parameters) sizes.push_back(parameter.numel());
+  return sizes;
+}
+
+}  // namespace
+
 GradientReducer::GradientReducer(cluster::Communicator& ranks, NamedVariables parameters,
                                  Options options)
-    : ranks_(ranks), parameters_(std::move(parameters)), options_(options), begins_{0} {
-  for (const auto& [name, parameter] : parameters_) {
-    begins_.push_back(begins_.back() + parameter.numel());
-  }
-  const std::int64_t all = begins_.back();
-  for (std::int64_t begin = 0; begin < all; begin += options_.bucket) {
-    const std::int64_t end = std::min(begin + options_.bucket, all);
+    : ranks_(ranks),
+      parameters_(std::move(parameters)),
+      options_(options),
+      buckets_(sizes_of(parameters_), options.bucket) {
+  for (std::size_t bucket = 0; bucket < buckets_.count(); ++bucket) {
+    const std::int64_t begin = buckets_.begin(bucket), end = buckets_.end(bucket);
     const cluster::Share share = cluster::share_of(end - begin, ranks.rank(), ranks.size());
-    const std::int64_t from = begin + share.begin, to = begin + share.end;
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      const std::int64_t first = std::max(from, begins_[i]), last = std::min(to, begins_[i + 1]);
-      if (first < last) own_.push_back({i, first - begins_[i], last - begins_[i]});
-    }
+    const auto slices = buckets_.slices(begin + share.begin, begin + share.end);
+    own_.insert(own_.end(), slices.begin(), slices.end());
   }
-  if (options_.compress) residual_.resize(static_cast<std::size_t>(all));
+  if (options_.compress) residual_.resize(static_cast<std::size_t>(buckets_.elements()));
   worker_ = std::thread([this] { work(); });
 }
 
@@ -38,7 +44,7 @@ GradientReducer::~GradientReducer() {
 }
 
 void GradientReducer::begin() {
-  left_ = buckets();
+  left_ = buckets_.count();
   missing_.assign(left_, 0);
   is_complete_.assign(parameters_.size(), false);
   gradients_.assign(parameters_.size(), Tensor());
@@ -47,7 +53,7 @@ void GradientReducer::begin() {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     index_[parameters_[i].second.node().get()] = i;
     if (parameters_[i].second.numel() == 0) continue;
-    for (std::size_t b = first_bucket(i); b <= last_bucket(i); ++b) ++missing_[b];
+    for (std::size_t b = buckets_.first_bucket(i); b <= buckets_.last_bucket(i); ++b) ++missing_[b];
   }
 }
 
@@ -68,7 +74,7 @@ void GradientReducer::complete(const Node* leaf) {
     const std::lock_guard lock(mutex_);
     gradients_[i] = parameter.grad();
   }
-  for (std::size_t b = first_bucket(i); b <= last_bucket(i); ++b) --missing_[b];
+  for (std::size_t b = buckets_.first_bucket(i); b <= buckets_.last_bucket(i); ++b) --missing_[b];
   while (left_ > 0 && missing_[left_ - 1] == 0) submit(--left_);
 }
 
@@ -121,40 +127,17 @@ void GradientReducer::reduce(std::size_t bucket) {
     const std::lock_guard lock(mutex_);
     gradients = gradients_;
   }
-  load(gradients, bucket);
+  buckets_.load(gradients, bucket, bucket_);
   if (options_.compress) {
     const std::span<float> residual = std::span(residual_).subspan(
-        bucket * static_cast<std::size_t>(options_.bucket), bucket_.size());
+        static_cast<std::size_t>(buckets_.begin(bucket)), bucket_.size());
     cluster::reduce_scatter_compressed(ranks_, bucket_, residual);
     if (options_.gather) cluster::all_gather_compressed(ranks_, bucket_, residual);
   } else {
     cluster::reduce_scatter(ranks_, bucket_);
     if (options_.gather) cluster::all_gather(ranks_, bucket_);
   }
-  store(gradients, bucket);
-}
-
-void GradientReducer::load(const std::vector<Tensor>& tensors, std::size_t bucket) {
-  const std::int64_t begin = static_cast<std::int64_t>(bucket) * options_.bucket;
-  const std::int64_t end = std::min(begin + options_.bucket, begins_.back());
-  bucket_.resize(static_cast<std::size_t>(end - begin));
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const std::int64_t from = std::max(begin, begins_[i]), to = std::min(end, begins_[i + 1]);
-    if (from >= to) continue;
-    std::copy_n(tensors[i].data<float>() + (from - begins_[i]), to - from,
-                bucket_.begin() + (from - begin));
-  }
-}
-
-void GradientReducer::store(const std::vector<Tensor>& tensors, std::size_t bucket) {
-  const std::int64_t begin = static_cast<std::int64_t>(bucket) * options_.bucket;
-  const std::int64_t end = begin + std::ssize(bucket_);
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const std::int64_t from = std::max(begin, begins_[i]), to = std::min(end, begins_[i + 1]);
-    if (from >= to) continue;
-    std::copy_n(bucket_.begin() + (from - begin), to - from,
-                tensors[i].data<float>() + (from - begins_[i]));
-  }
+  buckets_.store(bucket_, bucket, gradients);
 }
 
 std::vector<double> GradientReducer::own_squares() const {
@@ -170,10 +153,10 @@ std::vector<double> GradientReducer::own_squares() const {
 void GradientReducer::gather_values() {
   std::vector<Tensor> values;
   for (const auto& [name, parameter] : parameters_) values.push_back(parameter.value());
-  for (std::size_t bucket = 0; bucket < buckets(); ++bucket) {
-    load(values, bucket);
+  for (std::size_t bucket = 0; bucket < buckets_.count(); ++bucket) {
+    buckets_.load(values, bucket, bucket_);
     cluster::all_gather(ranks_, bucket_);
-    store(values, bucket);
+    buckets_.store(bucket_, bucket, values);
   }
 }
 

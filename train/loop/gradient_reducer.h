@@ -12,6 +12,7 @@
 
 #include "gladius/autograd/variable.h"
 #include "gladius/train/cluster/communicator.h"
+#include "gladius/train/loop/tensor_buckets.h"
 
 namespace gladius::train {
 
@@ -25,12 +26,7 @@ class GradientReducer {
   struct Options {
     bool gather = true;     // all get all sums; else each rank has those of its own shares
     bool compress = false;  // gradients travel as bf16; see reduce_scatter_compressed
-    std::int64_t bucket = std::int64_t{4} << 20;  // elements: 16 MB
-  };
-  /// Elements begin .. end - 1 of a parameter, which lies row by row.
-  struct Slice {
-    std::size_t parameter = 0;
-    std::int64_t begin = 0, end = 0;
+    std::int64_t bucket = kBucketElements;
   };
 
   GradientReducer(cluster::Communicator& ranks, NamedVariables parameters, Options options);
@@ -46,7 +42,7 @@ class GradientReducer {
   void finish();
 
   /// The shares that this rank adds up.
-  const std::vector<Slice>& own() const { return own_; }
+  const std::vector<TensorBuckets::Slice>& own() const { return own_; }
   /// Sums over own() of each parameter's squared gradient.
   std::vector<double> own_squares() const;
   /// Each rank's own() of the parameters' values, for all.
@@ -56,24 +52,12 @@ class GradientReducer {
   void work();
   void reduce(std::size_t bucket);
   void submit(std::size_t bucket);
-  void load(const std::vector<Tensor>& tensors, std::size_t bucket);
-  void store(const std::vector<Tensor>& tensors, std::size_t bucket);
-  std::size_t bucket_of(std::int64_t element) const {
-    return static_cast<std::size_t>(element / options_.bucket);
-  }
-  std::size_t first_bucket(std::size_t parameter) const { return bucket_of(begins_[parameter]); }
-  std::size_t last_bucket(std::size_t parameter) const {
-    return bucket_of(begins_[parameter + 1] - 1);
-  }
-  std::size_t buckets() const {
-    return begins_.back() == 0 ? 0 : bucket_of(begins_.back() - 1) + 1;
-  }
 
   cluster::Communicator& ranks_;
   NamedVariables parameters_;
   Options options_;
-  std::vector<std::int64_t> begins_;  // of each parameter among all elements, and their number
-  std::vector<Slice> own_;
+  TensorBuckets buckets_;
+  std::vector<TensorBuckets::Slice> own_;
   std::unordered_map<const Node*, std::size_t> index_;
   std::vector<float> bucket_, residual_;
 

@@ -7,20 +7,6 @@
 #include "gladius/train/cluster/ordered_sum.h"
 
 namespace gladius::train {
-// Counts the time that it lives.
-class Ranks::Waiting {
- public:
-  explicit Waiting(double& seconds) : seconds_(seconds) {}
-  ~Waiting() {
-    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-  Waiting(const Waiting&) = delete;
-  Waiting& operator=(const Waiting&) = delete;
-
- private:
-  double& seconds_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 void Ranks::announce(Next next) {
   const std::string text(1, static_cast<char>('0' + static_cast<int>(next)));

@@ -42,10 +42,28 @@ class Ranks {
 
   /// Seconds in which this rank has waited for others and for messages, all together.
   double waited() const { return waited_s_; }
-  void add_waited(double seconds) { waited_s_ += seconds; }
+  /// Calls `wait`, whose time counts as such.
+  template <class Wait>
+  void wait_for(const Wait& wait) {
+    const Waiting waiting(waited_s_);
+    wait();
+  }
 
  private:
-  class Waiting;
+  // Counts the time that it lives.
+  class Waiting {
+   public:
+    explicit Waiting(double& seconds) : seconds_(seconds) {}
+    ~Waiting() {
+      seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
+   private:
+    double& seconds_;
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  };
 
   cluster::Communicator& communicator_;
   double waited_s_ = 0;

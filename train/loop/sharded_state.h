@@ -5,11 +5,11 @@
 
 #include "gladius/nn/module.h"
 #include "gladius/train/cluster/communicator.h"
-#include "gladius/train/loop/gradient_reducer.h"
+#include "gladius/train/loop/tensor_buckets.h"
 
 namespace gladius::train {
 
-using Slices = std::vector<GradientReducer::Slice>;
+using Slices = std::vector<TensorBuckets::Slice>;  // of the parameters
 
 /// Each slice as a parameter of its own, "NAME#BEGIN", which shares the parameter's memory. Element
 /// by element AdamW makes the same of a slice as of the whole.

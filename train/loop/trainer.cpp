@@ -86,12 +86,7 @@ Trainer::Trainer(const RunConfig& config, std::shared_ptr<LanguageModel> student
       ranks_(ranks) {
   student_->set_requires_grad(true);
   student_->set_activation_checkpointing(config.activation_checkpointing);
-  if (!ranks_) return;
-  reducer_ = std::make_unique<GradientReducer>(
-      ranks_->communicator(), student_->named_parameters(),
-      GradientReducer::Options{.gather = !config.cluster.shard_optimizer,
-                               .compress = config.cluster.compress == ClusterCompression::bf16});
-  if (is_sharded()) make_sharded_optimizer();
+  if (ranks_) join_ranks();
 }
 
 StepRecord Trainer::step() {
@@ -244,11 +239,11 @@ void Trainer::count_update_terms() {
   UpdateTerms terms;
   std::int64_t micro_batch = 0;
   for (const Batch* batch : batches_.look_ahead(plan_.group_size(state_.step))) {
-    if (ranks_ && ranks_->owner(micro_batch++) != ranks_->rank()) continue;
+    if (!is_own(micro_batch++)) continue;
     terms.labelled += batch->labelled();
     terms.compared += compared(*batch);
   }
-  if (ranks_) {
+  if (ranks_ && !local_) {
     const std::vector<double> sums =
         ranks_->sum({static_cast<double>(terms.labelled), static_cast<double>(terms.compared)});
     terms = {.labelled = std::llround(sums[0]), .compared = std::llround(sums[1])};
@@ -314,7 +309,7 @@ double Trainer::loss_of_step(const ObjectiveValue& value) const {
 // of the update's already.
 void Trainer::accumulate(const ObjectiveValue& value) {
   const double share =
-      state_.update_terms ? 1 : 1 / static_cast<double>(plan_.group_size(state_.step));
+      state_.update_terms ? 1 : 1 / static_cast<double>(averaged_micro_batches());
   value.loss.backward(Variable(Tensor::scalar(share, value.loss.dtype())));
 }
 
@@ -344,12 +339,7 @@ void Trainer::warn_without_labels() {
 void Trainer::update() {
   warn_without_labels();
   group_has_labels_ = false;
-  const std::vector<double> squares = ranks_ ? this->squares() : gradient_squares(parameters_);
-  ClippedNorm clipped = clipped_norm(squares, config_.optimizer.max_grad_norm);
-  if (ranks_) {  // whose processors may differ
-    const std::vector<double> agreed = ranks_->of_rank_0({clipped.norm, clipped.scale});
-    clipped = {.norm = agreed[0], .scale = agreed[1]};
-  }
+  const auto [squares, clipped] = gradient_of_group();
   if (is_logged_update()) part_norms_ = parts_.norms(squares);
   if (!state_.group_is_spoiled && std::isfinite(clipped.norm)) {
     optimizer_.set_lr_factor(lr_factor());
@@ -373,6 +363,15 @@ void Trainer::update() {
   state_.own_answers.reset();
   has_written_ = false;
   ++state_.updates;
+  if (local_ && plan_.synchronises(state_.step)) synchronise();
+}
+
+Trainer::GroupGradient Trainer::gradient_of_group() const {
+  if (local_) return local_gradient();
+  if (ranks_) return summed_gradient();
+  std::vector<double> squares = gradient_squares(parameters_);
+  const ClippedNorm clipped = clipped_norm(squares, config_.optimizer.max_grad_norm);
+  return {.squares = std::move(squares), .clipped = clipped};
 }
 
 // One in `log_every` steps, or all where groups are longer: the group has such a step.
@@ -397,6 +396,9 @@ Checkpoint Trainer::start_point() const {
                         .optimizer = is_sharded() ? restored_optimizer_ : optimizer_.state_dict(),
                         .gradients = {},
                         .metrics = {}};
+  if (local_) {
+    for (auto& momentum : local_->state_dict()) checkpoint.optimizer.push_back(std::move(momentum));
+  }
   for (const auto& [name, parameter] : student_->named_parameters()) {
     if (const Tensor grad = parameter.grad(); grad.defined()) {
       checkpoint.gradients.emplace_back(name, grad);
@@ -422,6 +424,10 @@ void Trainer::restore(const Checkpoint& checkpoint) {
     restored_optimizer_ = checkpoint.optimizer;
     optimizer_.load_state_dict(
         slice_state(checkpoint.optimizer, student_->parameters_with_roles(), reducer_->own()));
+  } else if (local_) {
+    const auto [own, outer] = LocalUpdates::split(checkpoint.optimizer);
+    optimizer_.load_state_dict(own);
+    local_->load_state_dict(outer);
   } else {
     optimizer_.load_state_dict(checkpoint.optimizer);
   }

@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "gladius/models/language_model.h"
+#include "gladius/optim/clip_grad.h"
 #include "gladius/optim/optimizer.h"
 #include "gladius/train/data/batch_stream.h"
 #include "gladius/train/loop/gradient_parts.h"
 #include "gladius/train/loop/gradient_reducer.h"
+#include "gladius/train/loop/local_updates.h"
 #include "gladius/train/loop/objective.h"
 #include "gladius/train/loop/on_policy.h"
 #include "gladius/train/loop/ranks.h"
@@ -42,7 +44,14 @@ namespace gladius::train {
 ///
 /// Of several ranks (ranks.h) each reads all of the data and computes its own micro-batches of a
 /// group in the step that begins it; the other steps of the group only tell what came of them, on
-/// every rank. Within such a group there is nothing to resume from. For one thread at a time.
+/// every rank. Within such a group there is nothing to resume from.
+///
+/// With `cluster.local_updates` a rank's update is of its own micro-batches of the group alone: the
+/// mean of their gradients (or the gradient of their means over tokens), clipped by its own norm,
+/// through its own optimizer. After so many the ranks become alike again (local_updates.h), and
+/// only then there is something to resume from. A rank without a micro-batch of a small group has
+/// no update there; where one's loss or gradient is not finite, none has. The norms that are
+/// recorded are the root mean squares of the ranks'. For one thread at a time.
 class Trainer {
  public:
   using Warn = std::function<void(const std::string&)>;
@@ -67,10 +76,9 @@ class Trainer {
   std::optional<int> nonfinite_rank() const { return nonfinite_rank_; }
   /// Of the expert that is loaded; null where it has the student's vocabulary.
   const AlignedTeacher* aligned_teacher() const { return aligned_teacher_.get(); }
-  /// Whether a run can resume from here: with several ranks only between groups.
-  bool is_between_groups() const {
-    return state_.step == 0 || done() || plan_.group_begin(state_.step) == state_.step;
-  }
+  /// Whether all ranks are alike here, so that a run of several can resume: between groups, and
+  /// with `cluster.local_updates` where they have synchronised.
+  bool is_synchronised() const { return state_.step == 0 || plan_.synchronises(state_.step - 1); }
   /// Whether the next step computes: the ranks' next group.
   bool begins_group() const { return computed_.empty(); }
   /// What the last step has read; of several ranks the last one of this rank's own.
@@ -106,6 +114,12 @@ class Trainer {
     double tokens_per_s = 0;   // only of several ranks: of all of them
   };
 
+  // The gradient that an update is made of: the parameters' squares and what follows from them.
+  struct GroupGradient {
+    std::vector<double> squares;
+    ClippedNorm clipped;
+  };
+
   void load_teacher(const Stage& stage);
   TeacherAnswer teacher_answer(const Batch& batch) const;
   void prepare_group();
@@ -129,9 +143,15 @@ class Trainer {
   void warn_without_labels();
   double lr_factor() const;
   bool is_sharded() const { return ranks_ && config_.cluster.shard_optimizer; }
+  void join_ranks();
   void make_sharded_optimizer();
-  std::vector<double> squares() const;
+  bool is_own(std::int64_t micro_batch) const;
+  std::int64_t averaged_micro_batches() const;
+  GroupGradient gradient_of_group() const;
+  GroupGradient summed_gradient() const;
+  GroupGradient local_gradient() const;
   void apply(double scale);
+  void synchronise();
 
   RunConfig config_;
   TrainingPlan plan_;
@@ -145,7 +165,9 @@ class Trainer {
   OpenCache open_cache_;
   Ranks* ranks_;                              // null: this process is the only one
   std::deque<MicroBatch> computed_;           // of the group, if there are ranks_, and not told yet
-  std::unique_ptr<GradientReducer> reducer_;  // if there are ranks_
+  std::unique_ptr<GradientReducer> reducer_;  // if there are ranks_, and not local_
+  std::unique_ptr<LocalUpdates> local_;       // if ranks update on their own
+  double synchronised_s_ = 0;                 // seconds, since the last group
   std::vector<nn::NamedParameter> slices_;    // that a sharded optimizer updates
   NamedTensors restored_optimizer_;           // the whole state that it was restored from
   std::optional<int> nonfinite_rank_;

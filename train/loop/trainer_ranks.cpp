@@ -1,9 +1,11 @@
 // The steps of a group that several ranks compute.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "gladius/autograd/gradient_observer.h"
 #include "gladius/train/loop/sharded_state.h"
@@ -25,6 +27,33 @@ std::optional<double> unless_nan(double value) {
 
 }  // namespace
 
+void Trainer::join_ranks() {
+  const ClusterConfig& cluster = config_.cluster;
+  const bool compress = cluster.compress == ClusterCompression::bf16;
+  if (cluster.local_updates > 0) {
+    local_ = std::make_unique<LocalUpdates>(*ranks_, student_->named_parameters(),
+                                            LocalUpdates::Options{.lr = cluster.outer_lr,
+                                                                  .momentum = cluster.outer_momentum,
+                                                                  .compress = compress});
+    return;
+  }
+  reducer_ = std::make_unique<GradientReducer>(
+      ranks_->communicator(), student_->named_parameters(),
+      GradientReducer::Options{.gather = !cluster.shard_optimizer, .compress = compress});
+  if (is_sharded()) make_sharded_optimizer();
+}
+
+// Whether this rank computes the micro-batch with this number within its group.
+bool Trainer::is_own(std::int64_t micro_batch) const {
+  return !ranks_ || ranks_->owner(micro_batch) == ranks_->rank();
+}
+
+// Those that an update's gradient is the mean of.
+std::int64_t Trainer::averaged_micro_batches() const {
+  const std::int64_t all = plan_.group_size(state_.step);
+  return local_ ? (all - ranks_->rank() + ranks_->size() - 1) / ranks_->size() : all;
+}
+
 Trainer::MicroBatch Trainer::next_of_group() {
   if (computed_.empty()) compute_group();
   MicroBatch next = std::move(computed_.front());
@@ -39,12 +68,12 @@ void Trainer::compute_group() {
   const std::int64_t first = state_.step, begin = plan_.group_begin(first);
   const std::int64_t end = begin + plan_.group_size(first);
   prepare_group();
-  reducer_->begin();
   std::vector<MicroBatch> group;
+  if (reducer_) reducer_->begin();
   for (std::int64_t step = first; step < end; ++step) {
-    if (ranks_->owner(step - begin) == ranks_->rank()) {
+    if (is_own(step - begin)) {
       std::optional<GradientObserver> observer;
-      if (step + ranks_->size() >= end) {  // the last of its own
+      if (reducer_ && step + ranks_->size() >= end) {  // the last of its own
         observer.emplace([this](const Node* leaf) { reducer_->complete(leaf); });
       }
       group.push_back(compute(step));
@@ -55,19 +84,18 @@ void Trainer::compute_group() {
     group.emplace_back();
     group.back().place = batches_.place();
   }
-  const auto computed = std::chrono::steady_clock::now();
-  reducer_->finish();
-  ranks_->add_waited(
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - computed).count());
+  if (reducer_) ranks_->wait_for([this] { reducer_->finish(); });
   exchange(group, first);
   double tokens = 0;
   for (const MicroBatch& one : group) tokens += static_cast<double>(one.tokens);
-  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  // A synchronisation belongs to the next group's time.
+  const std::chrono::duration<double> computed = std::chrono::steady_clock::now() - start;
+  const double before = std::exchange(synchronised_s_, 0), time = computed.count() + before;
   // Of the time until here, so that all ranks can tell theirs in one message.
-  const std::vector<double> sums = ranks_->sum({(ranks_->waited() - waited) / time.count()});
+  const std::vector<double> sums = ranks_->sum({(ranks_->waited() - waited + before) / time});
   waiting_ = sums[0] / ranks_->size();
   for (MicroBatch& one : group) {
-    one.tokens_per_s = tokens / time.count();
+    one.tokens_per_s = tokens / time;
     computed_.push_back(std::move(one));
   }
 }
@@ -77,7 +105,7 @@ void Trainer::exchange(std::vector<MicroBatch>& group, std::int64_t first) {
   const std::int64_t begin = plan_.group_begin(first);
   std::vector<double> table(group.size() * kColumns);
   for (std::size_t i = 0; i < group.size(); ++i) {
-    if (ranks_->owner(first + static_cast<std::int64_t>(i) - begin) != ranks_->rank()) continue;
+    if (!is_own(first + static_cast<std::int64_t>(i) - begin)) continue;
     const MicroBatch& own = group[i];
     double* row = &table[i * kColumns];
     row[kLoss] = own.loss;
@@ -115,18 +143,38 @@ void Trainer::make_sharded_optimizer() {
   optimizer_ = make_optimizer(config_.optimizer, slices_);
 }
 
-// Of each parameter's gradient, by the ranks' shares, however the optimizer is.
-std::vector<double> Trainer::squares() const { return ranks_->sum(reducer_->own_squares()); }
+// The sum's, of which each rank has squared a share, however the optimizer is.
+Trainer::GroupGradient Trainer::summed_gradient() const {
+  std::vector<double> squares = ranks_->sum(reducer_->own_squares());
+  const ClippedNorm own = clipped_norm(squares, config_.optimizer.max_grad_norm);
+  const std::vector<double> agreed = ranks_->of_rank_0({own.norm, own.scale});  // CPUs may differ
+  return {.squares = std::move(squares), .clipped = {.norm = agreed[0], .scale = agreed[1]}};
+}
+
+// This rank's own, and of all for the record.
+Trainer::GroupGradient Trainer::local_gradient() const {
+  const std::vector<double> own = gradient_squares(parameters_);
+  const double scale = clipped_norm(own, config_.optimizer.max_grad_norm).scale;
+  std::vector<double> means = ranks_->sum(own);
+  const auto computing =
+      static_cast<double>(std::min<std::int64_t>(ranks_->size(), plan_.group_size(state_.step)));
+  double sum = 0;
+  for (double& mean : means) sum += mean /= computing;
+  return {.squares = std::move(means), .clipped = {.norm = std::sqrt(sum), .scale = scale}};
+}
 
 void Trainer::apply(double scale) {
   if (!is_sharded()) return optimizer_.step(scale);
   restored_optimizer_.clear();
   slice_gradients(slices_, reducer_->own(), parameters_);
   optimizer_.step(scale);
-  const auto updated = std::chrono::steady_clock::now();
-  reducer_->gather_values();
-  ranks_->add_waited(
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - updated).count());
+  ranks_->wait_for([this] { reducer_->gather_values(); });
+}
+
+void Trainer::synchronise() {
+  const auto start = std::chrono::steady_clock::now();
+  local_->synchronise(optimizer_);
+  synchronised_s_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 }  // namespace gladius::train

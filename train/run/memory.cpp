@@ -133,9 +133,15 @@ MemoryNeed estimate_memory(const RunConfig& config, const LanguageModel& student
     expert_vocabulary = std::max(
         expert_vocabulary, ModelConfig::load(find_model(expert.model).paths.config).vocab_size);
   }
-  return estimate_memory(student, config.activation_checkpointing, tokens, expert_bytes,
-                         std::min(expert_vocabulary, student.config().vocab_size), config.optimizer,
-                         precision_of(config.precision));
+  MemoryNeed need =
+      estimate_memory(student, config.activation_checkpointing, tokens, expert_bytes,
+                      std::min(expert_vocabulary, student.config().vocab_size), config.optimizer,
+                      precision_of(config.precision));
+  if (config.cluster.local_updates > 0) {
+    const bool compressed = config.cluster.compress != ClusterCompression::none;
+    need.agreed = need.weights * (compressed ? 3 : 2);  // and what rounding has left
+  }
+  return need;
 }
 
 std::optional<AvailableMemory> available_memory(const fs::path& root) {
@@ -165,12 +171,14 @@ std::optional<std::uint64_t> resident_memory() {
 void require_memory(const MemoryNeed& need, const AvailableMemory& available) {
   if (need.required() <= available.bytes) return;
   throw Error(fmt::format(
-      "memory: the run needs about {} GiB (weights {}, gradients {}, moments {}, activations {}, "
+      "memory: the run needs about {} GiB (weights {}, gradients {}, moments {}{}, activations {}, "
       "logits {}, program {}) beside {} of mapped experts, and {} are available ({}); make "
       "batch_size or data.max_seq_len smaller, set activation_checkpointing, choose a smaller "
       "student, or try all the same with --set check_memory=false",
       gibibytes(need.required()), gibibytes(need.weights), gibibytes(need.gradients),
-      gibibytes(need.moments), gibibytes(need.activations), gibibytes(need.logits),
+      gibibytes(need.moments),
+      need.agreed > 0 ? ", cluster.local_updates " + gibibytes(need.agreed) : "",
+      gibibytes(need.activations), gibibytes(need.logits),
       gibibytes(need.program), gibibytes(need.expert), gibibytes(available.bytes),
       available.limited_by));
 }

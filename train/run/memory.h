@@ -17,6 +17,7 @@ struct MemoryNeed {
   std::uint64_t weights = 0;      // but those that are read where they lie in their files
   std::uint64_t gradients = 0;    // and the largest of them once more, or what an update takes
   std::uint64_t moments = 0;      // the optimizer's
+  std::uint64_t agreed = 0;       // with cluster.local_updates: what ranks agreed on, its momentum
   std::uint64_t activations = 0;  // of all layers, or of one and every layer's input
   std::uint64_t cache = 0;        // of keys and values, where text is generated
   std::uint64_t logits = 0;       // those held at a time: in training a block, and the expert's
@@ -25,7 +26,7 @@ struct MemoryNeed {
 
   /// What cannot be dropped.
   std::uint64_t required() const {
-    return weights + gradients + moments + activations + cache + logits + program;
+    return weights + gradients + moments + agreed + activations + cache + logits + program;
   }
 };
 

@@ -44,6 +44,11 @@ std::string difference_at(const TrainingPlan& before, const TrainingPlan& after,
         "they were the last",
         step);
   }
+  if (before.synchronises(step) != after.synchronises(step)) {
+    return fmt::format(
+        "the ranks' weights were averaged after step {}, as it was the last (cluster.local_updates)",
+        step);
+  }
   if (before.schedule().factor(updates) != after.schedule().factor(updates)) {
     return fmt::format(
         "optimizer.schedule falls over the whole length, so the learning rate of step {} would be "
@@ -53,12 +58,15 @@ std::string difference_at(const TrainingPlan& before, const TrainingPlan& after,
   return "";
 }
 
-// Whether there is a checkpoint to resume from that loses no more than a group.
+// Whether there is a checkpoint to resume from that loses no more than a group, or what lies
+// between two synchronisations.
 bool can_go_on(const std::vector<std::int64_t>& checkpoints, std::int64_t usable,
-               std::int64_t accumulation) {
+               const RunConfig& config) {
   if (checkpoints.empty()) return true;  // from the beginning
+  const std::int64_t most =
+      config.gradient_accumulation * std::max<std::int64_t>(1, config.cluster.local_updates);
   return std::ranges::any_of(checkpoints, [&](std::int64_t step) {
-    return step <= usable && step > checkpoints.back() - accumulation;
+    return step <= usable && step > checkpoints.back() - most;
   });
 }
 
@@ -113,7 +121,7 @@ RunChanges check_resumable(const RunConfig& before, const RunConfig& after,
     CommonSteps common = common_steps(before, after, done);
     changes.usable_steps = common.steps;
     const bool is_longer = TrainingPlan(after).total_steps() >= done;
-    if (!is_longer || !can_go_on(checkpoints, common.steps, before.gradient_accumulation)) {
+    if (!is_longer || !can_go_on(checkpoints, common.steps, before)) {
       refused.insert(refused.end(), lengths.begin(), lengths.end());
       difference = std::move(common.difference);
     }

@@ -11,6 +11,7 @@
 #include "gladius/train/run/model_paths.h"
 #include "gladius/train/run/run_fields.h"
 #include "gladius/train/run/run_keys.h"
+#include "gladius/train/run/training_plan.h"
 
 namespace gladius::train {
 namespace {
@@ -163,6 +164,18 @@ void check_cluster(const RunFields& fields, const RunConfig& run) {
     fields.fail("shard_optimizer",
                 "divides weights element by element, and \"optimizer.name\" \"muon\" updates whole "
                 "matrices; give one of them");
+  }
+  if (run.cluster.local_updates == 0) return;
+  if (run.cluster.shard_optimizer) {
+    fields.fail("shard_optimizer",
+                "has each rank update a share of the weights, and with \"local_updates\" it updates "
+                "all of its own; give one of them");
+  }
+  const std::int64_t updates = TrainingPlan(run).total_updates();
+  if (run.cluster.local_updates > updates) {
+    fields.fail("local_updates",
+                fmt::format("is {}, and the whole run has {} updates; give at most that many",
+                            run.cluster.local_updates, updates));
   }
 }
 

@@ -201,6 +201,14 @@ const RunKeys<ClusterConfig>& cluster_keys() {
       choice("compress", &C::compress,
              "how gradients travel between ranks; `bf16`: in half the bytes, and what rounding "
              "takes off is added to the next ones"),
+      integer("local_updates", &C::local_updates, {0, kMaxSteps},
+              "updates that each rank makes of its own micro-batches alone before the ranks' "
+              "weights are averaged (DiLoCo, for slow networks: several-machines.md); 0: every "
+              "update is of all micro-batches"),
+      number("outer_lr", &C::outer_lr, kPositive,
+             "with `local_updates`: how much of the mean of the ranks' changes is taken"),
+      number("outer_momentum", &C::outer_momentum, {.low = 0, .high = 1, .open_high = true},
+             "with `local_updates`: the rate of Nesterov's momentum of these means"),
       number(
           "timeout_s", &C::timeout_s, {.low = 1, .high = 1e6},
           "the seconds after which a rank that nothing is heard of is given up, and the run ends",

@@ -4,7 +4,8 @@
 
 namespace gladius::train {
 
-TrainingPlan::TrainingPlan(const RunConfig& config) : accumulation_(config.gradient_accumulation) {
+TrainingPlan::TrainingPlan(const RunConfig& config)
+    : accumulation_(config.gradient_accumulation), local_updates_(config.cluster.local_updates) {
   std::int64_t begin = 0;
   for (const ExpertConfig& expert : config.experts) {
     stages_.push_back({expert, begin, begin + expert.steps});
@@ -42,6 +43,13 @@ std::int64_t TrainingPlan::group_size(std::int64_t step) const {
 bool TrainingPlan::ends_group(std::int64_t step) const {
   const Stage& stage = stage_of(step);
   return (step - stage.begin) % accumulation_ == accumulation_ - 1 || step == stage.end - 1;
+}
+
+bool TrainingPlan::synchronises(std::int64_t step) const {
+  if (!ends_group(step)) return false;
+  const Stage& stage = stage_of(step);
+  if (local_updates_ == 0 || step == stage.end - 1) return true;
+  return (step + 1 - stage.begin) / accumulation_ % local_updates_ == 0;
 }
 
 }  // namespace gladius::train

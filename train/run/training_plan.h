@@ -37,12 +37,16 @@ class TrainingPlan {
   std::int64_t group_size(std::int64_t step) const;
   /// Whether an update follows `step`.
   bool ends_group(std::int64_t step) const;
+  /// Whether all ranks have the same weights after `step`: after every update, or with
+  /// `cluster.local_updates` after so many of a stage and after its last.
+  bool synchronises(std::int64_t step) const;
   /// The learning rate's course over the updates.
   const LrSchedule& schedule() const { return schedule_; }
 
  private:
   std::vector<Stage> stages_;
   std::int64_t accumulation_;
+  std::int64_t local_updates_;
   LrSchedule schedule_;
 };
 
