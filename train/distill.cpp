@@ -155,7 +155,11 @@ RunEvents with_stop_request(RunEvents events, const RunPaths& paths) {
 
 RunOutcome distill(const RunConfig& config, const std::filesystem::path& out, bool resume,
                    const RunEvents& observer, Ranks* ranks) {
-  if (!ranks && config.cluster.local_updates > 0) {  // what they come to also holds of one rank
+  if (!ranks && config.cluster.local_updates > 0) {
+    observer.info(fmt::format(
+        "one process: of cluster.local_updates {} the outer steps are left; the run stops only "
+        "behind one",
+        config.cluster.local_updates));
     cluster::SolitaryCommunicator communicator;
     Ranks alone(communicator);
     return distill(config, out, resume, observer, &alone);

@@ -47,12 +47,14 @@ using OfRank = std::map<int, Words>;
 
 class Cluster {
  public:
-  Cluster() {
+  /// `local_updates`: the run file's key.
+  explicit Cluster(std::int64_t local_updates = 0) {
     Json run = inputs_.distillation_file();
     for (Json& expert : run["experts"]) expert["steps"] = 1202;
     run["gradient_accumulation"] = 4;
     run["checkpoint_every"] = 100;
     run["teacher_cache"]["max_gb"] = 1;
+    run["cluster"]["local_updates"] = local_updates;
     write_file(input("run.json"), run.dump());
     for (const int ranks : {2, 3}) {
       const fs::path out = fresh();
@@ -154,7 +156,9 @@ class ClusterFaults {
   ClusterFaults(bool is_short, unsigned seed) : short_(is_short), rng_(seed) {}
 
   bool run() {
-    kill_ranks();
+    kill_ranks(cluster_, "kill -9 of a rank at a random time", some(3, 24));
+    const Cluster local(5);
+    kill_ranks(local, "the same with cluster.local_updates", some(1, 8));
     kill_at_the_expert_change();
     kill_at_a_checkpoint();
     send_signals();
@@ -171,9 +175,11 @@ class ClusterFaults {
   int some(int few, int many) const { return short_ ? few : many; }
 
   struct Run {
-    explicit Run(const Cluster& cluster, int ranks, const Environment& environment = {})
-        : out(cluster.fresh()),
+    explicit Run(const Cluster& its_cluster, int ranks, const Environment& environment = {})
+        : cluster(its_cluster),
+          out(cluster.fresh()),
           process(Process::of_command(cluster.command(out, ranks), cluster.err(), environment)) {}
+    const Cluster& cluster;
     fs::path out;
     Process process;
     std::map<int, pid_t> ranks;
@@ -216,7 +222,7 @@ class ClusterFaults {
       return wrong;
     }
     const int other = random(0, 2) > 0 ? count : 5 - count;
-    return cluster_.recover(run.out, other, count);
+    return run.cluster.recover(run.out, other, count);
   }
 
   // One line says it all.
@@ -242,16 +248,13 @@ class ClusterFaults {
     return milliseconds(random(0, static_cast<std::int64_t>(cluster_.seconds() * 500)));
   }
 
-  void kill_ranks() {
-    for (int i = 0; i < some(3, 24);) {
+  void kill_ranks(const Cluster& cluster, const std::string& kind, int times) {
+    for (int i = 0; i < times;) {
       const int count = i % 2 == 0 ? 2 : 3, victim = i / 2 % count;
-      Run run(cluster_, count);
+      Run run(cluster, count);
       if (!wait_for(run, static_cast<std::size_t>(count), random_time())) continue;
       ::kill(run.ranks.at(victim), SIGKILL);
-      i += judge("kill -9 of a rank at a random time", run, count,
-                 fmt::format("rank {} on ", victim), "without a word")
-               ? 1
-               : 0;
+      i += judge(kind, run, count, fmt::format("rank {} on ", victim), "without a word") ? 1 : 0;
     }
   }
 

@@ -49,6 +49,31 @@ TEST(AdamW, ParametersOfAnyStridesAreUpdatedWhereTheyAre) {
   EXPECT_EQ(table.narrow(1, 3, 1).to_vector<double>(), std::vector<double>(3));
 }
 
+TEST(AdamW, StatesOfAllParametersCanBeReplaced) {
+  Variable x = parameter(Tensor::ones({2, 3})), y = parameter(Tensor::ones({4}));
+  AdamW optimizer({{"x", x}, {"y", y}}), other({{"x", x}, {"y", y}});
+  for (const Variable& each : {x, y}) Variable(each).set_grad(Tensor::ones(each.shape()));
+  for (int i = 0; i < 3; ++i) optimizer.step();
+  const auto from = optimizer.states(), to = other.states();
+  ASSERT_EQ(to.size(), 2u);
+  EXPECT_TRUE(other.state_dict().empty());  // of none there was an update
+  for (std::size_t i = 0; i < 2; ++i) {
+    ASSERT_EQ(to[i].get().tensors.size(), 2u);
+    to[i].get().steps = from[i].get().steps;
+    for (std::size_t k = 0; k < 2; ++k) {
+      EXPECT_EQ(to[i].get().tensors[k].to_vector<double>(),
+                std::vector<double>(static_cast<std::size_t>(i == 0 ? 6 : 4)));
+      to[i].get().tensors[k].copy_(from[i].get().tensors[k]);
+    }
+  }
+  const NamedTensors wanted = optimizer.state_dict(), state = other.state_dict();
+  ASSERT_EQ(state.size(), wanted.size());
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    EXPECT_EQ(state[i].first, wanted[i].first);
+    EXPECT_EQ(state[i].second.to_vector<double>(), wanted[i].second.to_vector<double>());
+  }
+}
+
 TEST(AdamW, WhatDoesNotFitAParameterIsNamed) {
   Variable x = parameter(Tensor::ones({2, 3}));
   AdamW optimizer({{"layer.weight", x}});

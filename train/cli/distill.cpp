@@ -169,7 +169,7 @@ void run_as_rank(const DistillArguments& options, const Common& common,
                      .quiet = common.log_level < LogLevel::info});
   train::RunOutcome outcome;
   try {
-    process.watch(config.cluster.timeout_s,
+    process.watch(config.cluster,
                   [](const std::string& text) { log("gladius: {}\n", message_line(text)); });
     outcome = train::distill(config, options.out, options.resume,
                              rank_events(process, progress, common), &process.ranks());

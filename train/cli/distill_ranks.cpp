@@ -64,11 +64,14 @@ train::RunConfig RankProcess::load(const std::function<train::RunConfig()>& load
   ::_exit(1);
 }
 
-void RankProcess::watch(double timeout_s, std::function<void(const std::string&)> say) {
+void RankProcess::watch(const train::ClusterConfig& cluster,
+                        std::function<void(const std::string&)> say) {
   say_ = std::move(say);
+  stops_when_ = cluster.local_updates > 0 ? "where the ranks next average their weights"
+                                          : "after this update";
   monitor_.emplace(*communicator_,
                    cluster::Monitor::Options{
-                       .timeout_s = timeout_s,
+                       .timeout_s = cluster.timeout_s,
                        .on_failure = [this](const auto& failure) { end(failure); },
                        .on_stop = [this](int rank, const std::string& why) { stop(rank, why); },
                        .on_tick = [this] { look_for_signals(); }});
@@ -107,7 +110,7 @@ void RankProcess::stop(int rank, const std::string& why) {
   if (stop_requested_.exchange(true)) return;
   const std::string who = fmt::format("rank {} was asked to stop by {}", rank, why);
   if (!begun_) return monitor_->fail(who + " before the run began; the same command begins it");
-  say_(fmt::format("{}: the run stops after this update, with a checkpoint; to resume: {}", who,
+  say_(fmt::format("{}: the run stops {}, with a checkpoint; to resume: {}", who, stops_when_,
                    resume_command_));
 }
 

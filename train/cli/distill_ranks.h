@@ -29,7 +29,7 @@ class RankProcess {
   /// `load` of every rank.
   train::RunConfig load(const std::function<train::RunConfig()>& load);
   /// From here on another rank's failure ends this process. `say` is for rank 0's lines.
-  void watch(double timeout_s, std::function<void(const std::string&)> say);
+  void watch(const train::ClusterConfig& cluster, std::function<void(const std::string&)> say);
 
   train::Ranks& ranks() { return ranks_; }
   bool leads() const { return leads_; }
@@ -55,6 +55,7 @@ class RankProcess {
   train::Ranks ranks_;
   const bool leads_ = ranks_.leads();  // also once the communicator is gone
   std::function<void(const std::string&)> say_;
+  std::string stops_when_;
   std::atomic<bool> stop_requested_ = false, begun_ = false;
   bool passed_on_ = false;                   // the signal, on the monitor's thread
   std::optional<cluster::Monitor> monitor_;  // comes last: its thread uses the rest

@@ -49,6 +49,7 @@ void LocalUpdates::agree() {
 }
 
 void LocalUpdates::synchronise(Optimizer& optimizer) {
+  has_momentum_ = true;
   average_weights();
   average_states(optimizer);
 }
@@ -113,7 +114,7 @@ void LocalUpdates::average_states(Optimizer& optimizer) {
 
 NamedTensors LocalUpdates::state_dict() const {
   NamedTensors state;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+  for (std::size_t i = 0; i < parameters_.size() && has_momentum_; ++i) {
     const auto& [name, parameter] = parameters_[i];
     const auto begin = momentum_.begin() + buckets_.tensor_begin(i);
     state.emplace_back(
@@ -125,7 +126,9 @@ NamedTensors LocalUpdates::state_dict() const {
 
 void LocalUpdates::load_state_dict(const NamedTensors& state) {
   const std::unordered_map<std::string, Tensor> tensors(state.begin(), state.end());
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+  has_momentum_ = !tensors.empty();
+  std::ranges::fill(momentum_, 0);
+  for (std::size_t i = 0; i < parameters_.size() && has_momentum_; ++i) {
     const auto& [name, parameter] = parameters_[i];
     const auto found = tensors.find(name + std::string(kMomentum));
     if (found == tensors.end()) {

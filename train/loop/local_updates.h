@@ -34,7 +34,7 @@ class LocalUpdates {
   /// All ranks call it after the same updates. ClusterError.
   void synchronise(Optimizer& optimizer);
 
-  /// The outer momentum: `NAME.outer_momentum` of each parameter.
+  /// The outer momentum: `NAME.outer_momentum` of each parameter; none before there is one.
   NamedTensors state_dict() const;
   /// Takes it; the parameters' values are again what the ranks agree on. FormatError.
   void load_state_dict(const NamedTensors& state);
@@ -54,6 +54,7 @@ class LocalUpdates {
   TensorBuckets buckets_;
   std::vector<float> agreed_, momentum_;  // of all elements
   std::vector<float> residual_;           // the same, if values are compressed
+  bool has_momentum_ = false;             // which is not all zero
 };
 
 }  // namespace gladius::train

@@ -151,7 +151,6 @@ class Trainer {
   GroupGradient summed_gradient() const;
   GroupGradient local_gradient() const;
   void apply(double scale);
-  void synchronise();
 
   RunConfig config_;
   TrainingPlan plan_;
@@ -167,7 +166,8 @@ class Trainer {
   std::deque<MicroBatch> computed_;           // of the group, if there are ranks_, and not told yet
   std::unique_ptr<GradientReducer> reducer_;  // if there are ranks_, and not local_
   std::unique_ptr<LocalUpdates> local_;       // if ranks update on their own
-  double synchronised_s_ = 0;                 // seconds, since the last group
+  double update_s_ = 0;                       // the seconds that the last update has taken
+  double waited_before_ = 0;                  // what the ranks have waited until the last group's end
   std::vector<nn::NamedParameter> slices_;    // that a sharded optimizer updates
   NamedTensors restored_optimizer_;           // the whole state that it was restored from
   std::optional<int> nonfinite_rank_;

@@ -64,7 +64,6 @@ Trainer::MicroBatch Trainer::next_of_group() {
 // All that is left of the group. A run that resumes within one has its gradients on rank 0.
 void Trainer::compute_group() {
   const auto start = std::chrono::steady_clock::now();
-  const double waited = ranks_->waited();
   const std::int64_t first = state_.step, begin = plan_.group_begin(first);
   const std::int64_t end = begin + plan_.group_size(first);
   prepare_group();
@@ -88,12 +87,12 @@ void Trainer::compute_group() {
   exchange(group, first);
   double tokens = 0;
   for (const MicroBatch& one : group) tokens += static_cast<double>(one.tokens);
-  // A synchronisation belongs to the next group's time.
+  // An update belongs to the next group's time, which ends here, so that all ranks can tell theirs in
+  // one message.
   const std::chrono::duration<double> computed = std::chrono::steady_clock::now() - start;
-  const double before = std::exchange(synchronised_s_, 0), time = computed.count() + before;
-  // Of the time until here, so that all ranks can tell theirs in one message.
-  const std::vector<double> sums = ranks_->sum({(ranks_->waited() - waited + before) / time});
-  waiting_ = sums[0] / ranks_->size();
+  const double time = computed.count() + std::exchange(update_s_, 0), waited = ranks_->waited();
+  const double own = (waited - std::exchange(waited_before_, waited)) / time;
+  waiting_ = ranks_->sum({std::min(own, 1.0)})[0] / ranks_->size();
   for (MicroBatch& one : group) {
     one.tokens_per_s = tokens / time;
     computed_.push_back(std::move(one));
@@ -169,12 +168,6 @@ void Trainer::apply(double scale) {
   slice_gradients(slices_, reducer_->own(), parameters_);
   optimizer_.step(scale);
   ranks_->wait_for([this] { reducer_->gather_values(); });
-}
-
-void Trainer::synchronise() {
-  const auto start = std::chrono::steady_clock::now();
-  local_->synchronise(optimizer_);
-  synchronised_s_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 }  // namespace gladius::train

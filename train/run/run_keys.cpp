@@ -199,8 +199,9 @@ const RunKeys<ClusterConfig>& cluster_keys() {
           "own share of the weights alone and updates those; the same results",
           OnResume::allowed),
       choice("compress", &C::compress,
-             "how gradients travel between ranks; `bf16`: in half the bytes, and what rounding "
-             "takes off is added to the next ones"),
+             "how gradients travel between ranks, and with `local_updates` what is averaged; `bf16`: "
+             "in half the bytes, and what rounding takes off gradients or weights is added to the "
+             "next ones"),
       integer("local_updates", &C::local_updates, {0, kMaxSteps},
               "updates that each rank makes of its own micro-batches alone before the ranks' "
               "weights are averaged (DiLoCo, for slow networks: several-machines.md); 0: every "

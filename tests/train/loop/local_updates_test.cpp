@@ -10,6 +10,7 @@
 #include <random>
 
 #include "gladius/train/loop/trainer.h"
+#include "gladius/train/run/memory.h"
 #include "support/message_of.h"
 #include "train/loop/rank_runs.h"
 
@@ -395,12 +396,56 @@ TEST_F(LocalUpdateRuns, AreRefusedWithWhatDoesNotGoWithThem) {
               HasSubstr("cluster.local_updates 4 -> 2"));
 }
 
+// Beside a count from the front.
+TEST(LocalUpdates, SynchroniseAfterSoManyUpdatesAndAtTheEndOfAStage) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Rng rng(seed);
+  RunConfig config;
+  config.gradient_accumulation = random_int(rng, 1, 5);
+  config.cluster.local_updates = random_int(rng, 0, 4);
+  for (std::int64_t i = random_int(rng, 1, 3); i > 0; --i) {
+    config.experts.push_back({.steps = random_int(rng, 1, 30)});
+  }
+  const TrainingPlan plan(config);
+  std::int64_t step = 0;
+  for (const ExpertConfig& expert : config.experts) {
+    std::int64_t in_group = 0, updates = 0;
+    for (std::int64_t i = 1; i <= expert.steps; ++i, ++step) {
+      const bool is_last = i == expert.steps;
+      const bool updated = ++in_group == config.gradient_accumulation || is_last;
+      if (updated) in_group = 0, ++updates;
+      const bool agrees = updated && updates == std::max<std::int64_t>(
+                                                    1, config.cluster.local_updates);
+      EXPECT_EQ(plan.synchronises(step), agrees || is_last) << step;
+      if (agrees) updates = 0;
+    }
+  }
+}
+
+TEST(LocalUpdates, TakeMemory) {
+  const TinyRun run;
+  Json file = run.run_file();
+  const RunConfig plain = run.config(file);
+  const auto model = student();
+  const MemoryNeed before = estimate_memory(plain, *model, 9);
+  file["cluster"] = {{"local_updates", 2}};
+  const MemoryNeed need = estimate_memory(run.config(file), *model, 9);
+  EXPECT_EQ(need.required(), before.required() + 2 * before.weights);
+  file["cluster"]["compress"] = "bf16";
+  const MemoryNeed compressed = estimate_memory(run.config(file), *model, 9);
+  EXPECT_EQ(compressed.required(), before.required() + 3 * before.weights);
+  EXPECT_THAT(message_of<Error>([&] { require_memory(compressed, {1, "MemAvailable"}); }),
+              HasSubstr("cluster.local_updates 0.00,"));
+}
+
 TEST(LocalUpdates, TakeNoStateThatIsNotTheirs) {
   Rng rng(1);
   cluster::SolitaryCommunicator communicator;
   Ranks ranks(communicator);
   const Variable weight(testing::random_tensor(rng, {2, 3}, -1, 1, Dtype::F32), true);
   LocalUpdates local(ranks, {{"w", weight}}, {});
+  EXPECT_TRUE(local.state_dict().empty());
   const Tensor fits = Tensor::zeros({2, 3}, Dtype::F32);
   const auto [optimizer, outer] = LocalUpdates::split(
       {{"w.exp_avg", fits}, {"w.outer_momentum", fits}, {"w.step", Tensor()}});
@@ -408,11 +453,13 @@ TEST(LocalUpdates, TakeNoStateThatIsNotTheirs) {
   EXPECT_EQ(optimizer.size(), 2u);
   local.load_state_dict(outer);
   EXPECT_EQ(local.state_dict()[0].first, "w.outer_momentum");
-  EXPECT_THROW(local.load_state_dict({}), FormatError);
+  EXPECT_THROW(local.load_state_dict({{"v.outer_momentum", fits}}), FormatError);
   EXPECT_THROW(local.load_state_dict({{"w.outer_momentum", Tensor::zeros({3, 2}, Dtype::F32)}}),
                FormatError);
   EXPECT_THROW(local.load_state_dict({{"w.outer_momentum", fits}, {"v.outer_momentum", fits}}),
                FormatError);
+  local.load_state_dict({});
+  EXPECT_TRUE(local.state_dict().empty());
 }
 
 }  // namespace

@@ -183,6 +183,20 @@ TEST_F(RankRuns, AreRefusedWhereOneHasAnotherFileOrSetting) {
   EXPECT_THAT(refusal(theirs),
               ::testing::AllOf(HasSubstr("rank 2 on "), HasSubstr("another file for data.train"),
                                HasSubstr("other.jsonl")));
+  // As many files, one of them for something else.
+  Json own = run.run_file();
+  own["data"]["eval"] = "other.jsonl";
+  theirs = run.run_file();
+  theirs["data"]["train"] = {"data.jsonl", "other.jsonl"};
+  EXPECT_THAT(testing::message_of<ConfigError>([&] {
+                cluster::run_ranks(2, [&](cluster::Communicator& communicator) {
+                  Ranks ranks(communicator);
+                  distill(run.config(ranks.leads() ? own : theirs), run.directory / "out", false,
+                          {}, &ranks);
+                });
+              }),
+              ::testing::AllOf(HasSubstr("rank 1 on "), HasSubstr("other.jsonl for data.train"),
+                               HasSubstr("rank 0 has a file for data.eval")));
   EXPECT_FALSE(fs::exists(run.directory / "out"));
 }
 
