@@ -78,10 +78,9 @@ std::string difference(const Json& own, const Json& theirs) {
   const Json &files = own.at("files"), &others = theirs.at("files");
   for (std::size_t i = 0; i < std::min(files.size(), others.size()); ++i) {
     if (files[i].at("key") != others[i].at("key")) {
-      return fmt::format("has {} for {} where rank 0 has a file for {}",
-                         others[i].at("file").get<std::string>(),
-                         others[i].at("key").get<std::string>(),
-                         files[i].at("key").get<std::string>());
+      return fmt::format(
+          "has {} for {} where rank 0 has a file for {}", others[i].at("file").get<std::string>(),
+          others[i].at("key").get<std::string>(), files[i].at("key").get<std::string>());
     }
     if (files[i].at("sha256") == others[i].at("sha256")) continue;
     return fmt::format(

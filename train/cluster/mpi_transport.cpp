@@ -73,9 +73,9 @@ Mpi load() {
   return mpi;
 }
 
-// A message goes in pieces that TCP's module sends at once (its eager limit is 64 KB with a header).
-// Of a longer one the receiver has to ask for the rest, and its question waits behind all that it
-// sends itself at the time: two ranks that exchange would each have half the network.
+// A message goes in pieces that TCP's module sends at once (its eager limit is 64 KB with a
+// header). Of a longer one the receiver has to ask for the rest, and its question waits behind all
+// that it sends itself at the time: two ranks that exchange would each have half the network.
 constexpr std::size_t kPiece = std::size_t{63} << 10;
 constexpr int kTag = 1;
 
@@ -133,16 +133,16 @@ class MpiCommunicator : public Communicator {
     for_each_piece(message.bytes, [&](std::byte* piece, int count) {
       requests_.emplace_back();
       expected_.push_back({message.from, count});
-      check("MPI_Irecv", mpi_.irecv(piece, count, mpi_.byte, message.from, kTag, mpi_.world,
-                                    &requests_.back()));
+      check("MPI_Irecv",
+            mpi_.irecv(piece, count, mpi_.byte, message.from, kTag, mpi_.world, &requests_.back()));
     });
   }
 
   void begin_send(const Outgoing& message) {
     for_each_piece(message.bytes, [&](const std::byte* piece, int count) {
       requests_.emplace_back();
-      check("MPI_Isend", mpi_.isend(piece, count, mpi_.byte, message.to, kTag, mpi_.world,
-                                    &requests_.back()));
+      check("MPI_Isend",
+            mpi_.isend(piece, count, mpi_.byte, message.to, kTag, mpi_.world, &requests_.back()));
     });
   }
 

@@ -136,8 +136,8 @@ void LocalUpdates::load_state_dict(const NamedTensors& state) {
     }
     const Tensor& momentum = found->second;
     if (momentum.shape() != parameter.shape() || momentum.dtype() != Dtype::F32) {
-      throw FormatError(fmt::format("optimizer: state {}{} is {}", name, kMomentum,
-                                    momentum.describe()));
+      throw FormatError(
+          fmt::format("optimizer: state {}{} is {}", name, kMomentum, momentum.describe()));
     }
     const Tensor dense = momentum.contiguous();
     std::copy_n(dense.data<float>(), dense.numel(), momentum_.begin() + buckets_.tensor_begin(i));

@@ -278,8 +278,7 @@ double Trainer::loss_of_step(const ObjectiveValue& value) const {
 // Adds the loss's gradient, divided by the number of micro-batches in the group if it is not a part
 // of the update's already.
 void Trainer::accumulate(const ObjectiveValue& value) {
-  const double share =
-      state_.update_terms ? 1 : 1 / static_cast<double>(averaged_micro_batches());
+  const double share = state_.update_terms ? 1 : 1 / static_cast<double>(averaged_micro_batches());
   value.loss.backward(Variable(Tensor::scalar(share, value.loss.dtype())));
 }
 

@@ -167,9 +167,9 @@ class Trainer {
   std::unique_ptr<GradientReducer> reducer_;  // if there are ranks_, and not local_
   std::unique_ptr<LocalUpdates> local_;       // if ranks update on their own
   double update_s_ = 0;                       // the seconds that the last update has taken
-  double waited_before_ = 0;                  // what the ranks have waited until the last group's end
-  std::vector<nn::NamedParameter> slices_;    // that a sharded optimizer updates
-  NamedTensors restored_optimizer_;           // the whole state that it was restored from
+  double waited_before_ = 0;                // what the ranks have waited until the last group's end
+  std::vector<nn::NamedParameter> slices_;  // that a sharded optimizer updates
+  NamedTensors restored_optimizer_;         // the whole state that it was restored from
   std::optional<int> nonfinite_rank_;
   std::optional<double> waiting_;  // the ranks' share of time spent waiting, of the last group
   TrainerState state_;

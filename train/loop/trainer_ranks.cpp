@@ -31,10 +31,10 @@ void Trainer::join_ranks() {
   const ClusterConfig& cluster = config_.cluster;
   const bool compress = cluster.compress == ClusterCompression::bf16;
   if (cluster.local_updates > 0) {
-    local_ = std::make_unique<LocalUpdates>(*ranks_, student_->named_parameters(),
-                                            LocalUpdates::Options{.lr = cluster.outer_lr,
-                                                                  .momentum = cluster.outer_momentum,
-                                                                  .compress = compress});
+    local_ = std::make_unique<LocalUpdates>(
+        *ranks_, student_->named_parameters(),
+        LocalUpdates::Options{
+            .lr = cluster.outer_lr, .momentum = cluster.outer_momentum, .compress = compress});
     return;
   }
   reducer_ = std::make_unique<GradientReducer>(
@@ -87,8 +87,8 @@ void Trainer::compute_group() {
   exchange(group, first);
   double tokens = 0;
   for (const MicroBatch& one : group) tokens += static_cast<double>(one.tokens);
-  // An update belongs to the next group's time, which ends here, so that all ranks can tell theirs in
-  // one message.
+  // An update belongs to the next group's time, which ends here, so that all ranks can tell theirs
+  // in one message.
   const std::chrono::duration<double> computed = std::chrono::steady_clock::now() - start;
   const double time = computed.count() + std::exchange(update_s_, 0), waited = ranks_->waited();
   const double own = (waited - std::exchange(waited_before_, waited)) / time;

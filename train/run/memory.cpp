@@ -133,10 +133,9 @@ MemoryNeed estimate_memory(const RunConfig& config, const LanguageModel& student
     expert_vocabulary = std::max(
         expert_vocabulary, ModelConfig::load(find_model(expert.model).paths.config).vocab_size);
   }
-  MemoryNeed need =
-      estimate_memory(student, config.activation_checkpointing, tokens, expert_bytes,
-                      std::min(expert_vocabulary, student.config().vocab_size), config.optimizer,
-                      precision_of(config.precision));
+  MemoryNeed need = estimate_memory(student, config.activation_checkpointing, tokens, expert_bytes,
+                                    std::min(expert_vocabulary, student.config().vocab_size),
+                                    config.optimizer, precision_of(config.precision));
   if (config.cluster.local_updates > 0) {
     const bool compressed = config.cluster.compress != ClusterCompression::none;
     need.agreed = need.weights * (compressed ? 3 : 2);  // and what rounding has left
@@ -178,9 +177,8 @@ void require_memory(const MemoryNeed& need, const AvailableMemory& available) {
       gibibytes(need.required()), gibibytes(need.weights), gibibytes(need.gradients),
       gibibytes(need.moments),
       need.agreed > 0 ? ", cluster.local_updates " + gibibytes(need.agreed) : "",
-      gibibytes(need.activations), gibibytes(need.logits),
-      gibibytes(need.program), gibibytes(need.expert), gibibytes(available.bytes),
-      available.limited_by));
+      gibibytes(need.activations), gibibytes(need.logits), gibibytes(need.program),
+      gibibytes(need.expert), gibibytes(available.bytes), available.limited_by));
 }
 
 }  // namespace gladius::train

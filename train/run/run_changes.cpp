@@ -46,7 +46,8 @@ std::string difference_at(const TrainingPlan& before, const TrainingPlan& after,
   }
   if (before.synchronises(step) != after.synchronises(step)) {
     return fmt::format(
-        "the ranks' weights were averaged after step {}, as it was the last (cluster.local_updates)",
+        "the ranks' weights were averaged after step {}, as it was the last "
+        "(cluster.local_updates)",
         step);
   }
   if (before.schedule().factor(updates) != after.schedule().factor(updates)) {

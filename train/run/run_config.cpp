@@ -167,9 +167,10 @@ void check_cluster(const RunFields& fields, const RunConfig& run) {
   }
   if (run.cluster.local_updates == 0) return;
   if (run.cluster.shard_optimizer) {
-    fields.fail("shard_optimizer",
-                "has each rank update a share of the weights, and with \"local_updates\" it updates "
-                "all of its own; give one of them");
+    fields.fail(
+        "shard_optimizer",
+        "has each rank update a share of the weights, and with \"local_updates\" it updates "
+        "all of its own; give one of them");
   }
   const std::int64_t updates = TrainingPlan(run).total_updates();
   if (run.cluster.local_updates > updates) {

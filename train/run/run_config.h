@@ -188,7 +188,7 @@ struct ClusterConfig {
   std::int64_t local_updates = 0;  // that ranks make on their own between synchronisations; 0: none
   double outer_lr = 0.7;           // of what a synchronisation makes of them
   double outer_momentum = 0.9;     // the same
-  double timeout_s = 30;  // a rank of which nothing is heard for so long is given up
+  double timeout_s = 30;           // a rank of which nothing is heard for so long is given up
 };
 
 /// What the model's card (README.md of model/) says that the run cannot know.

@@ -198,10 +198,11 @@ const RunKeys<ClusterConfig>& cluster_keys() {
           "of a run on several machines (several-machines.md): each rank has AdamW's means of its "
           "own share of the weights alone and updates those; the same results",
           OnResume::allowed),
-      choice("compress", &C::compress,
-             "how gradients travel between ranks, and with `local_updates` what is averaged; `bf16`: "
-             "in half the bytes, and what rounding takes off gradients or weights is added to the "
-             "next ones"),
+      choice(
+          "compress", &C::compress,
+          "how gradients travel between ranks, and with `local_updates` what is averaged; `bf16`: "
+          "in half the bytes, and what rounding takes off gradients or weights is added to the "
+          "next ones"),
       integer("local_updates", &C::local_updates, {0, kMaxSteps},
               "updates that each rank makes of its own micro-batches alone before the ranks' "
               "weights are averaged (DiLoCo, for slow networks: several-machines.md); 0: every "

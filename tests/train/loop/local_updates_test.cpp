@@ -84,8 +84,7 @@ struct Setting {
     setting.file["optimizer"] = {{"lr", 0.003}, {"schedule", "cosine"}, {"max_grad_norm", 0.5}};
     setting.file["data"]["shuffle"] = false;
     setting.file["batch_size"] = setting.batch;
-    setting.file["loss"]["normalization"] =
-        random_int(rng, 0, 1) == 0 ? "tokens" : "micro_batch";
+    setting.file["loss"]["normalization"] = random_int(rng, 0, 1) == 0 ? "tokens" : "micro_batch";
     setting.file["teacher"] = random_int(rng, 0, 1) == 0;
     return setting;
   }
@@ -130,8 +129,8 @@ Trained train_together(const Setting& setting, const RunConfig& config,
   std::vector<Values> weights(static_cast<std::size_t>(setting.ranks));
   cluster::run_ranks(setting.ranks, [&](cluster::Communicator& communicator) {
     Ranks ranks(communicator);
-    Trainer trainer(config, student(), examples, ignore, [](std::size_t) { return nullptr; },
-                    &ranks);
+    Trainer trainer(
+        config, student(), examples, ignore, [](std::size_t) { return nullptr; }, &ranks);
     std::vector<StepRecord> records;
     while (!trainer.done()) records.push_back(trainer.step());
     const Checkpoint last = trainer.checkpoint();
@@ -151,8 +150,8 @@ Trained train_apart(const Setting& setting, const RunConfig& config,
   std::vector<std::unique_ptr<Trainer>> trainers;
   std::vector<std::vector<StepRecord>> records(static_cast<std::size_t>(setting.ranks));
   for (int rank = 0; rank < setting.ranks; ++rank) {
-    trainers.push_back(std::make_unique<Trainer>(config, student(),
-                                                 part_of(examples, setting, rank), ignore));
+    trainers.push_back(
+        std::make_unique<Trainer>(config, student(), part_of(examples, setting, rank), ignore));
   }
   Values agreed = values_of(trainers[0]->checkpoint().weights), velocity = agreed, states;
   for (auto& [name, values] : velocity) std::ranges::fill(values, 0);
@@ -185,7 +184,8 @@ Trained train_apart(const Setting& setting, const RunConfig& config,
   for (const auto& [name, values] : velocity) states[name + ".outer_momentum"] = values;
   Trained trained{.weights = agreed, .optimizer = states, .records = {}};
   for (std::int64_t step = 0; step < setting.updates() * setting.own; ++step) {
-    for (const auto& rank : records) trained.records.push_back(rank[static_cast<std::size_t>(step)]);
+    for (const auto& rank : records)
+      trained.records.push_back(rank[static_cast<std::size_t>(step)]);
   }
   return trained;
 }
@@ -335,7 +335,8 @@ TEST_F(LocalUpdateRuns, SkipAnUpdateTogether) {
       embedding.fill_(std::numeric_limits<double>::quiet_NaN());
     }
     const Values before = values_of(model->state_dict());
-    Trainer trainer(config, model, examples, ignore, [](std::size_t) { return nullptr; }, &ranks);
+    Trainer trainer(
+        config, model, examples, ignore, [](std::size_t) { return nullptr; }, &ranks);
     for (int step = 0; step < 9; ++step) trainer.step();
     EXPECT_EQ(trainer.state().skipped_updates, 3);
     EXPECT_EQ(trainer.nonfinite_rank(), 2);
@@ -391,9 +392,9 @@ TEST_F(LocalUpdateRuns, AreRefusedWithWhatDoesNotGoWithThem) {
   // On --resume, too, it is another run.
   ASSERT_FALSE(execute(run.config(file), run.directory / "out", 2, false, 0));
   file["cluster"] = {{"local_updates", 2}};
-  EXPECT_THAT(message_of<ConfigError>(
-                  [&] { execute(run.config(file), run.directory / "out", 2, true); }),
-              HasSubstr("cluster.local_updates 4 -> 2"));
+  EXPECT_THAT(
+      message_of<ConfigError>([&] { execute(run.config(file), run.directory / "out", 2, true); }),
+      HasSubstr("cluster.local_updates 4 -> 2"));
 }
 
 // Beside a count from the front.
@@ -415,8 +416,8 @@ TEST(LocalUpdates, SynchroniseAfterSoManyUpdatesAndAtTheEndOfAStage) {
       const bool is_last = i == expert.steps;
       const bool updated = ++in_group == config.gradient_accumulation || is_last;
       if (updated) in_group = 0, ++updates;
-      const bool agrees = updated && updates == std::max<std::int64_t>(
-                                                    1, config.cluster.local_updates);
+      const bool agrees =
+          updated && updates == std::max<std::int64_t>(1, config.cluster.local_updates);
       EXPECT_EQ(plan.synchronises(step), agrees || is_last) << step;
       if (agrees) updates = 0;
     }
@@ -435,7 +436,9 @@ TEST(LocalUpdates, TakeMemory) {
   file["cluster"]["compress"] = "bf16";
   const MemoryNeed compressed = estimate_memory(run.config(file), *model, 9);
   EXPECT_EQ(compressed.required(), before.required() + 3 * before.weights);
-  EXPECT_THAT(message_of<Error>([&] { require_memory(compressed, {1, "MemAvailable"}); }),
+  EXPECT_THAT(message_of<Error>([&] {
+                require_memory(compressed, {1, "MemAvailable"});
+              }),
               HasSubstr("cluster.local_updates 0.00,"));
 }
 
@@ -447,8 +450,8 @@ TEST(LocalUpdates, TakeNoStateThatIsNotTheirs) {
   LocalUpdates local(ranks, {{"w", weight}}, {});
   EXPECT_TRUE(local.state_dict().empty());
   const Tensor fits = Tensor::zeros({2, 3}, Dtype::F32);
-  const auto [optimizer, outer] = LocalUpdates::split(
-      {{"w.exp_avg", fits}, {"w.outer_momentum", fits}, {"w.step", Tensor()}});
+  const auto [optimizer, outer] =
+      LocalUpdates::split({{"w.exp_avg", fits}, {"w.outer_momentum", fits}, {"w.step", Tensor()}});
   ASSERT_EQ(outer.size(), 1u);
   EXPECT_EQ(optimizer.size(), 2u);
   local.load_state_dict(outer);

@@ -105,8 +105,7 @@ TEST_F(RankMethods, CachesOfTeachersOutputs) {
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
   Rng rng(seed);
   const ChatRun run(rng);
-  Json settings =
-      random_settings(rng, {{"model", one_of<std::string>(rng, {"expert", "other"})}});
+  Json settings = random_settings(rng, {{"model", one_of<std::string>(rng, {"expert", "other"})}});
   settings["experts"][0]["steps"] = 30;
   const int kind = static_cast<int>(random_int(rng, 0, 2));
   settings["teacher_cache"] = {{"max_gb", 1}, {"path", (run.directory / "cache").string()}};
@@ -127,8 +126,7 @@ TEST_F(RankMethods, Bf16) {
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
   Rng rng(seed);
   const ChatRun run(rng);
-  Json settings =
-      random_settings(rng, {{"model", one_of<std::string>(rng, {"expert", "other"})}});
+  Json settings = random_settings(rng, {{"model", one_of<std::string>(rng, {"expert", "other"})}});
   settings["precision"] = "bf16";
   SCOPED_TRACE(settings.dump());
   const RunConfig config = run.config(settings);

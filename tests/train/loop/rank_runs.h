@@ -27,8 +27,8 @@ class RankRuns : public ::testing::Test {
   RankRuns& operator=(const RankRuns&) = delete;
 
   // Whether the run is complete. `stop_after` steps it is asked to stop.
-  static bool execute(const train::RunConfig& config, const std::filesystem::path& out, int ranks, bool resume = false,
-                      std::int64_t stop_after = -1) {
+  static bool execute(const train::RunConfig& config, const std::filesystem::path& out, int ranks,
+                      bool resume = false, std::int64_t stop_after = -1) {
     std::atomic<bool> complete = false;
     cluster::run_ranks(ranks, [&](cluster::Communicator& communicator) {
       train::Ranks own(communicator);
@@ -38,7 +38,8 @@ class RankRuns : public ::testing::Test {
         events.step = [&](const train::StepRecord& record) { steps = record.step + 1; };
         events.stop_requested = [&] { return stop_after >= 0 && steps >= stop_after; };
       }
-      const train::RunOutcome outcome = train::distill(config, out, resume, events, ranks == 1 ? nullptr : &own);
+      const train::RunOutcome outcome =
+          train::distill(config, out, resume, events, ranks == 1 ? nullptr : &own);
       if (own.leads()) complete = outcome.complete;
     });
     return complete;

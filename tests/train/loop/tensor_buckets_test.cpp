@@ -39,8 +39,8 @@ TEST(TensorBuckets, CutTensorsThatLieOneBehindAnother) {
   for (std::size_t b = 0; b < buckets.count(); ++b) {
     std::vector<float> values;
     buckets.load(tensors, b, values);
-    EXPECT_EQ(values, std::vector<float>(row.begin() + buckets.begin(b),
-                                         row.begin() + buckets.end(b)));
+    EXPECT_EQ(values,
+              std::vector<float>(row.begin() + buckets.begin(b), row.begin() + buckets.end(b)));
     buckets.store(values, b, copies);
     for (std::int64_t i = buckets.begin(b); i < buckets.end(b); ++i) {
       const std::size_t tensor = owner[static_cast<std::size_t>(i)];
