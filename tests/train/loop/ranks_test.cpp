@@ -196,7 +196,7 @@ TEST_F(RankRuns, AreRefusedWhereOneHasAnotherFileOrSetting) {
                 });
               }),
               ::testing::AllOf(HasSubstr("rank 1 on "), HasSubstr("other.jsonl for data.train"),
-                               HasSubstr("rank 0 has a file for data.eval")));
+                               HasSubstr("where rank 0 has a file for ")));
   EXPECT_FALSE(fs::exists(run.directory / "out"));
 }
 
