@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What a student learns with cluster.local_updates, beside a plain run (docs/several-machines.md).
 
-python bench/cluster/local_losses.py [--ranks 2] [--updates 200] [--local 1 10 50] [--seeds 0] [--work DIR]
+python bench/cluster/local_losses.py [--ranks 2] [--updates 200] [--local 1 10 50] [--seeds 0]
+                                    [--outer 0.7,0.9 1,0] [--work DIR]
 Trains the default run's expert's shape (4 million weights) from fresh weights on its data, with that
 expert as teacher and two micro-batches of 256 tokens an update and rank; ranks are processes of one
 thread on this machine. Reads what an earlier call has left in DIR. Prints, for each seed, the mean loss
@@ -17,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def train(options, out, seed, local):
+def train(options, out, seed, local, outer):
     if (out / "evaluation.json").exists():
         return
     group = 2 * options.ranks
@@ -25,7 +26,8 @@ def train(options, out, seed, local):
                 "student.seed": seed, "seed": seed, "experts.0.steps": options.updates * group,
                 "gradient_accumulation": group, "data.max_seq_len": 256, "optimizer.lr": 1e-3,
                 "optimizer.warmup_steps": 20, "eval_suite": "null", "checkpoint_every": 10**6,
-                "cluster.local_updates": local}
+                "cluster.local_updates": local, "cluster.outer_lr": outer[0],
+                "cluster.outer_momentum": outer[1]}
     subprocess.run(["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n",
                     str(options.ranks), options.bin / "gladius", "distill",
                     ROOT / "configs/default/distill.run.json", "--out", out, "--threads", "1", "--log-level",
@@ -46,18 +48,24 @@ def main():
     parser.add_argument("--updates", type=int, default=200)
     parser.add_argument("--local", type=int, nargs="+", default=[1, 10, 50])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--outer", nargs="+", default=["0.7,0.9", "1,0"],
+                        help="cluster.outer_lr,cluster.outer_momentum")
     parser.add_argument("--work", type=Path, help="where the runs stay (default: a temporary directory)")
     parser.add_argument("--bin", type=Path, default=ROOT / "build/release/bin")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         work = options.work or Path(temporary)
-        print("| seed | `cluster.local_updates` | loss | held out |\n|---|---|---|---|")
+        print("| seed | `local_updates` | `outer_lr` | `outer_momentum` | loss | held out |")
+        print("|---|---|---|---|---|---|")
         for seed in options.seeds:
-            for local in [0, *options.local]:
-                out = work / f"{options.ranks}-{seed}-{local}"
-                train(options, out, seed, local)
+            for local, outer in [(0, "-,-"), *((local, outer) for outer in options.outer
+                                              for local in options.local)]:
+                lr, momentum = outer.split(",")
+                out = work / f"{options.ranks}-{seed}-{local}-{outer}"
+                train(options, out, seed, local, (0.7, 0.9) if local == 0 else (lr, momentum))
                 loss, held_out = results(out)
-                print(f"| {seed} | {local} | {loss:.3f} | {held_out:.3f} |", flush=True)
+                print(f"| {seed} | {local} | {lr} | {momentum} | {loss:.3f} | {held_out:.3f} |",
+                      flush=True)
 
 
 if __name__ == "__main__":

@@ -342,7 +342,8 @@ TEST_F(LocalUpdateRuns, SkipAnUpdateTogether) {
     EXPECT_EQ(trainer.state().skipped_updates, 3);
     EXPECT_EQ(trainer.nonfinite_rank(), 2);
     EXPECT_FALSE(trainer.is_synchronised());
-    if (ranks.rank() != 2) EXPECT_EQ(values_of(model->state_dict()), before);
+    if (ranks.rank() == 2) return;
+    EXPECT_EQ(values_of(model->state_dict()), before);
   });
 }
 
@@ -407,7 +408,9 @@ TEST(LocalUpdates, SynchroniseAfterSoManyUpdatesAndAtTheEndOfAStage) {
   config.gradient_accumulation = random_int(rng, 1, 5);
   config.cluster.local_updates = random_int(rng, 0, 4);
   for (std::int64_t i = random_int(rng, 1, 3); i > 0; --i) {
-    config.experts.push_back({.steps = random_int(rng, 1, 30)});
+    ExpertConfig expert;
+    expert.steps = random_int(rng, 1, 30);
+    config.experts.push_back(expert);
   }
   const TrainingPlan plan(config);
   std::int64_t step = 0;

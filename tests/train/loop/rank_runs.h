@@ -65,7 +65,8 @@ inline void expect_near(const std::vector<train::StepRecord>& records,
     const train::StepRecord &one = records[i], &other = expected[i];
     EXPECT_EQ(one.step, other.step);
     EXPECT_NEAR(one.loss, other.loss, tolerance * std::abs(other.loss));
-    EXPECT_NEAR(one.loss_running_mean, other.loss_running_mean, tolerance * std::abs(other.loss));
+    EXPECT_NEAR(one.loss_running_mean, other.loss_running_mean,
+                tolerance * std::abs(other.loss_running_mean));
     EXPECT_NEAR(one.ce, other.ce, tolerance * std::abs(other.ce));
     EXPECT_EQ(one.kl.has_value(), other.kl.has_value());
     EXPECT_EQ(one.tokens, other.tokens);
