@@ -177,9 +177,11 @@ class ClusterFaults {
   struct Run {
     explicit Run(const Cluster& its_cluster, int ranks, const Environment& environment = {})
         : cluster(its_cluster),
+          fails_later(!environment.empty()),
           out(cluster.fresh()),
           process(Process::of_command(cluster.command(out, ranks), cluster.err(), environment)) {}
     const Cluster& cluster;
+    bool fails_later;  // by itself, in the middle
     fs::path out;
     Process process;
     std::map<int, pid_t> ranks;
@@ -205,11 +207,17 @@ class ClusterFaults {
 
   std::optional<std::string> wrong_with(Run& run, int count, const std::string& named,
                                         const std::string& cause) {
+    const auto alive = [&] {
+      return std::ranges::count_if(run.ranks,
+                                   [](const auto& rank) { return is_alive(rank.second); });
+    };
+    const auto any_alive = [&] { return alive() > 0; };
+    if (run.fails_later) {
+      while (alive() == std::ssize(run.ranks) && run.process.runs_after(milliseconds(10))) {
+      }
+    }
     const auto start = std::chrono::steady_clock::now();
     const Ending ending = run.process.wait();
-    const auto any_alive = [&] {
-      return std::ranges::any_of(run.ranks, [](const auto& rank) { return is_alive(rank.second); });
-    };
     const auto passed = [&] {
       return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     };
