@@ -119,8 +119,9 @@ TEST_F(RankMethods, CachesOfTeachersOutputs) {
   }
 }
 
-// Operands are rounded to bfloat16: where sums differ in the last bit, an operand may become the
-// next bfloat16, a 256th more or less.
+// Up to the first update there is nothing but the order of its sum that could differ. Behind it
+// operands that differ in the last bit may be rounded to another bfloat16, a 256th more or less: the
+// losses of 80 such runs were within 0.0025 of one process's.
 TEST_F(RankMethods, Bf16) {
   const std::uint64_t seed = std::random_device{}();
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
@@ -130,12 +131,14 @@ TEST_F(RankMethods, Bf16) {
   settings["precision"] = "bf16";
   SCOPED_TRACE(settings.dump());
   const RunConfig config = run.config(settings);
-  expect_ranks_agree(config, run.directory / "", 2e-3);
-  // Before the first update it is all the same.
+  expect_ranks_agree(config, run.directory / "", 1e-2);
   const auto one = records(run.directory / "one"), two = records(run.directory / "2");
   for (std::int64_t i = 0; i < config.gradient_accumulation; ++i) {
     EXPECT_EQ(two[static_cast<std::size_t>(i)].loss, one[static_cast<std::size_t>(i)].loss);
   }
+  const auto first = static_cast<std::size_t>(config.gradient_accumulation - 1);
+  const double norm = one[first].grad_norm.value();
+  EXPECT_NEAR(two[first].grad_norm.value(), norm, 1e-5 * norm);
 }
 
 }  // namespace
