@@ -120,8 +120,8 @@ TEST_F(RankMethods, CachesOfTeachersOutputs) {
 }
 
 // Up to the first update there is nothing but the order of its sum that could differ. Behind it
-// operands that differ in the last bit may be rounded to another bfloat16, a 256th more or less: the
-// losses of 80 such runs were within 0.0025 of one process's.
+// operands that differ in the last bit may be rounded to another bfloat16, a 256th more or less:
+// the losses of 80 such runs were within 0.0025 of one process's.
 TEST_F(RankMethods, Bf16) {
   const std::uint64_t seed = std::random_device{}();
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
