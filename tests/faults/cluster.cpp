@@ -158,7 +158,7 @@ class ClusterFaults {
   bool run() {
     kill_ranks(cluster_, "kill -9 of a rank at a random time", some(3, 24));
     const Cluster local(5);
-    kill_ranks(local, "the same with cluster.local_updates", some(1, 8));
+    kill_ranks(local, "kill -9 of a rank with cluster.local_updates", some(1, 8));
     kill_at_the_expert_change();
     kill_at_a_checkpoint();
     send_signals();
